@@ -100,7 +100,7 @@ class FineTuning:
         *,
         pool_size: int | None = None,
         average_decay: float = 0.98,
-        sampler: tuple[str, int] = ("midpoint", 4),
+        sampler: tuple[str, int] = ("rk4", 3),
         path: str | None = None,
         data: Tensor | None = None,
         policy: nn.Module | None = None,

@@ -64,8 +64,8 @@ def trajectory(
 ) -> Tensor:
     """The flow's positions at each of ``times``, starting from ``x0`` at ``times[0]``: (T, n, *event).
 
-    No gradient is kept. Times may run backwards (from data to noise). Arguments as in ``sample``; ``steps`` are spread over the whole
-    span, at least one between two times.
+    No gradient is kept. Times may run backwards (from data to noise). Arguments as in ``sample``; ``steps`` are
+    spread over the whole span, at least one between two times.
     """
     _check.points("x0", x0)
     grid, stops = _grid(times, method, steps, x0)

@@ -1,0 +1,76 @@
+"""Pretrained networks: a reference flow for every target and for digits, and a digit classifier.
+
+Each is a safetensors file with a card beside it (``models/NAME.json``) that says how it was made and how close its
+samples are to the data. ``python -m orwlab.zoo train NAME`` makes one again.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from orwlab import _check, checkpoint, paths, velocity
+from orwlab.zoo.classifier import Classifier
+
+FORMAT = "orwlab network 1"
+MODELS = Path(__file__).parent / "models"
+
+
+def names(kind: str | None = None) -> list[str]:
+    """The names that ``load`` knows, sorted; only those of one ``kind`` if given: "points", "images", "classifier"."""
+    found = sorted(path.stem for path in MODELS.glob("*.safetensors"))
+    if kind is None:
+        return found
+    _check.choice("kind", kind, ("points", "images", "classifier"))
+    return [name for name in found if card(name)["kind"] == kind]
+
+
+def card(name: str) -> dict[str, Any]:
+    """What is known of a network: its recipe, seed, size, and its energy distance to fresh data."""
+    _check.choice("name", name, names())
+    return json.loads((MODELS / f"{name}.json").read_text())
+
+
+def load(name: str) -> nn.Module:
+    """The pretrained network called ``name``, in eval mode.
+
+    A flow is a velocity ``v(t, x)`` with ``.event_shape`` and ``.path``; the classifier maps images to logits.
+
+    Raises:
+        ValueError: no such network, or its file is damaged.
+    """
+    _check.choice("name", name, names())
+    return read(MODELS / f"{name}.safetensors")
+
+
+def read(path: Path | str) -> nn.Module:
+    """A network from a file that ``write`` made; nothing is returned unless all of it is sound.
+
+    Raises:
+        ValueError: the file is missing, damaged, or holds something else.
+    """
+    tensors, metadata = checkpoint.read(path, FORMAT)
+    config = dict(metadata["config"])
+    if config.get("kind") == "classifier":
+        network: nn.Module = Classifier(tuple(config["event_shape"]), config["classes"], config["width"])
+    else:
+        network = velocity.build(config)
+        network.path = paths.get(metadata["path"])  # type: ignore[assignment]
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise _check.fail("path", str(path), f"a file whose tensors fit its network ({error})") from error
+    return network.eval()
+
+
+def write(network: nn.Module, path: Path | str) -> str:
+    """Write a network (with ``.config``, and ``.path`` if it is a flow) to a file; returns the file's SHA-256."""
+    tensors = network.state_dict()
+    metadata = {"format": FORMAT, "config": network.config, "digest": checkpoint.digest(tensors)}
+    path_of_flow = getattr(network, "path", None)
+    if isinstance(path_of_flow, paths.Linear):
+        metadata["path"] = path_of_flow.name
+    checkpoint.write(path, tensors, metadata)
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

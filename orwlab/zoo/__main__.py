@@ -1,0 +1,56 @@
+"""``python -m orwlab.zoo list | train NAME... [--steps N] [--folder DIR]``."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+from orwlab import zoo
+from orwlab.zoo import recipes
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m orwlab.zoo", description="The zoo of pretrained networks.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="the networks and how close each samples to its data")
+    train = commands.add_parser("train", help="make networks again")
+    train.add_argument("names", nargs="+", choices=[*recipes.RECIPES, "all"], metavar="NAME")
+    train.add_argument("--steps", type=int, help="instead of the recipe's number")
+    train.add_argument("--folder", type=Path, default=zoo.MODELS, help="where to write (default: the package)")
+    options = parser.parse_args(arguments)
+    if options.command == "list":
+        print(table())
+        return 0
+    torch.set_num_threads(1)  # the same numbers on every machine of one kind, and faster for networks this small
+    if not options.folder.is_dir():
+        parser.error(f"--folder is {str(options.folder)!r}; allowed: an existing folder")
+    for name in recipes.RECIPES if "all" in options.names else options.names:
+        try:
+            card = recipes.train(name, options.folder, steps=options.steps)
+        except ValueError as error:
+            parser.error(str(error))
+        (options.folder / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n")
+        print(name, card["quality"])
+    return 0
+
+
+def table() -> str:
+    """A line a network: size, and the card's quality."""
+    lines = [f"{'name':20} {'kind':11} {'parameters':>10} {'kB':>6}  quality"]
+    for name in zoo.names():
+        card = zoo.card(name)
+        quality = card["quality"]
+        if "test_accuracy" in quality:
+            text = f"accuracy {quality['test_accuracy']:.1%} on unseen digits"
+        else:
+            model, data = quality["energy_distance_model_to_data"], quality["energy_distance_data_to_data"]
+            text = f"energy distance to data {model:+.4f} (two draws of data: {data:+.4f})"
+        lines.append(f"{name:20} {card['kind']:11} {card['parameters']:10,} {card['bytes'] / 1000:6.0f}  {text}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
