@@ -1,0 +1,27 @@
+"""The stage: the part of the picture that runs in a browser, written once for every host.
+
+``stage.js`` draws frames; ``frames.py`` makes them. A host gets one self-contained script from ``javascript()`` and
+the style sheet from ``stylesheet()``; nothing is loaded from anywhere else.
+"""
+
+import re
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent
+_MODULES = ("decode.js", "contours.js", "draw.js", "stage.js")  # in the order of what they need
+
+
+def javascript() -> str:
+    """The stage as one script that defines ``createStage`` (and what it needs) where it is evaluated.
+
+    The modules are joined and their ``import`` and ``export`` words removed: hosts evaluate the text inside a
+    function, where modules cannot be imported. A name can therefore be defined only once among them.
+    """
+    text = "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in _MODULES)
+    text = re.sub(r"^import\s[^;]*;\n", "", text, flags=re.MULTILINE)
+    return re.sub(r"^export\s+", "", text, flags=re.MULTILINE)
+
+
+def stylesheet() -> str:
+    """The style sheet; every rule is below ``.orw-stage``, the class of the element given to ``createStage``."""
+    return (_FOLDER / "stage.css").read_text(encoding="utf-8")
