@@ -48,7 +48,7 @@ def pair(coupling: str, x0: Tensor, x1: Tensor, w: Tensor, *, generator: torch.G
         raise _check.fail("shapes of x0, x1, w", shapes, "(n, *event), (n, *event) and (n,)")
     if coupling == "independent":
         return Pairs(x0, x1, w)
-    rows, columns = _draw(transport_plan(x0, x1, w), generator)
+    rows, columns = draw_pairs(transport_plan(x0, x1, w), generator)
     return Pairs(x0[rows], x1[columns], torch.full_like(w, float(w.mean())))
 
 
@@ -68,7 +68,7 @@ def transport_plan(x0: Tensor, x1: Tensor, w: Tensor) -> Tensor:
     return torch.from_numpy(ot.emd(uniform.numpy(), marginal.numpy(), cost.cpu().numpy()))
 
 
-def _draw(plan: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def draw_pairs(plan: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """One x1 for every x0, drawn from that row of the plan: each x0 is used once, so the source stays Gaussian."""
     columns = torch.multinomial(plan.clamp_min(0), 1, generator=generator).squeeze(-1)  # (n,)
     return torch.arange(len(plan)), columns

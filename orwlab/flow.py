@@ -162,6 +162,8 @@ def _grid(times: Tensor | tuple[float, ...], method: str, steps: int, x: Tensor)
         return stops, slice(None)
     span = float((stops[-1] - stops[0]).abs())
     counts = [max(1, round(steps * float((b - a).abs()) / span)) for a, b in pairwise(stops)]
-    pieces = [torch.linspace(a, b, n + 1)[:-1] for (a, b), n in zip(pairwise(stops.tolist()), counts)]
-    grid = torch.cat([*pieces, stops[-1:].cpu()]).to(x)
+    pieces = [
+        torch.linspace(a, b, n + 1, dtype=torch.float64)[:-1] for (a, b), n in zip(pairwise(stops.tolist()), counts)
+    ]
+    grid = torch.cat([*pieces, stops[-1:].double().cpu()]).to(x)
     return grid, torch.tensor([0, *counts]).cumsum(0)

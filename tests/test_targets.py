@@ -1,0 +1,99 @@
+import math
+
+import pytest
+import torch
+
+from orwlab import targets
+
+
+@pytest.mark.parametrize("name", targets.names())
+def test_density_integrates_to_one(name):
+    target = targets.get(name)
+    axis = torch.linspace(-7, 7, 561, dtype=torch.float64)
+    grid = axis[:, None] if target.dim == 1 else torch.cartesian_prod(axis, axis)
+    mass = target.log_prob(grid).exp().sum() * (axis[1] - axis[0]) ** target.dim
+    assert float(mass) == pytest.approx(1, abs=2e-4)
+
+
+@pytest.mark.parametrize("name", targets.names())
+def test_samples_have_the_density_s_moments_and_modes(name, generator):
+    target = targets.get(name)
+    n = 40_000
+    x = target.sample(n, generator=generator).double()
+    assert x.shape == (n, target.dim)
+    spread = target.cov().diagonal().sqrt()
+    assert ((x.mean(0) - target.mean()).abs() < 4.5 * spread / math.sqrt(n)).all()
+    assert torch.allclose(torch.cov(x.T).reshape(target.dim, target.dim), target.cov(), atol=0.05)
+    mass = torch.bincount(target.mode_of(x), minlength=target.n_modes) / n
+    truth = torch.zeros(target.n_modes, dtype=torch.float64).index_add_(0, target.modes, target.weights)
+    assert (mass - truth).abs().max() < 0.02
+
+
+@pytest.mark.parametrize("name", targets.names())
+def test_samples_follow_log_prob(name, generator):
+    """E_q[log q] from samples equals the integral of q log q on a grid."""
+    target = targets.get(name)
+    axis = torch.linspace(-7, 7, 561, dtype=torch.float64)
+    grid = axis[:, None] if target.dim == 1 else torch.cartesian_prod(axis, axis)
+    log_q = target.log_prob(grid)
+    integral = (log_q.exp() * log_q).sum() * (axis[1] - axis[0]) ** target.dim
+    values = target.log_prob(target.sample(40_000, generator=generator).double())
+    assert abs(values.mean() - integral) < 5 * values.std() / 200
+
+
+def test_checkerboard_is_flat_inside_a_square():
+    target = targets.get("checkerboard")
+    side = 1.5
+    centre = target.means[:64].mean(0)
+    s = torch.linspace(-0.25 * side, 0.25 * side, 41, dtype=torch.float64)
+    inside = target.log_prob(centre + torch.cartesian_prod(s, s))
+    assert inside.max() - inside.min() < 0.02
+
+
+@pytest.mark.parametrize("name", ["eight_gaussians", "pinwheel", "three_modes_1d"])
+def test_tilt_is_the_reweighted_density(name):
+    """tilted(a, B) is q exp(a.x + x.B x / 2) up to a constant."""
+    target = targets.get(name)
+    d = target.dim
+    a = torch.tensor([0.7, -0.4][:d], dtype=torch.float64)
+    B = -torch.tensor([[0.5, 0.2], [0.2, 0.3]], dtype=torch.float64)[:d, :d]
+    x = target.sample(200, generator=torch.Generator().manual_seed(1)).double()
+    log_tilt = x @ a + 0.5 * ((x @ B) * x).sum(-1)
+    constant = target.tilted(a, B).log_prob(x) - target.log_prob(x) - log_tilt
+    assert constant.std() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (([1.0, -1.0], torch.zeros(2, 2), 1.0), "weights"),
+        (([1.0], torch.zeros(2, 2), 1.0), "weights"),
+        (([1.0], torch.zeros(2), 1.0), "means"),
+        (([1.0], torch.zeros(1, 2), torch.tensor([[[1.0, 2.0], [2.0, 1.0]]])), "covs"),
+        (([1.0], torch.zeros(1, 2), torch.tensor([[[1.0, 0.5], [0.0, 1.0]]])), "covs"),
+    ],
+)
+def test_bad_mixtures_are_named(arguments, named):
+    with pytest.raises(ValueError, match=f"^{named} is"):
+        targets.GaussianMixture(torch.as_tensor(arguments[0]), *arguments[1:])
+
+
+def test_bad_input_is_named(generator):
+    target = targets.get("two_moons")
+    with pytest.raises(ValueError, match="target is 'moons'; allowed: one of 'gaussian'"):
+        targets.get("moons")
+    with pytest.raises(ValueError, match="n is 0; allowed: a whole number >= 1"):
+        target.sample(0, generator=generator)
+    with pytest.raises(ValueError, match=r"x is a tensor of shape \(3, 1\)"):
+        target.log_prob(torch.zeros(3, 1))
+    with pytest.raises(ValueError, match="x holds NaN"):
+        target.log_prob(torch.full((3, 2), torch.nan))
+    with pytest.raises(ValueError, match="B is"):
+        target.tilted(torch.zeros(2), 1000 * torch.eye(2))
+
+
+def test_same_seed_same_samples_another_seed_others():
+    target = targets.get("rings")
+    draw = lambda seed: target.sample(50, generator=torch.Generator().manual_seed(seed))  # noqa: E731
+    assert torch.equal(draw(3), draw(3))
+    assert not torch.equal(draw(3), draw(4))

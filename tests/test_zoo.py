@@ -1,0 +1,119 @@
+import hashlib
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from orwlab import checkpoint, flow, targets, velocity, zoo
+from orwlab.zoo import recipes
+
+FLOWS = [name for name in zoo.names() if zoo.card(name)["kind"] != "classifier"]
+
+
+def test_every_target_has_a_reference_and_every_recipe_a_file():
+    assert set(targets.names()) <= set(zoo.names("points"))
+    assert set(zoo.names()) == set(recipes.RECIPES)
+    assert {"digits", "digits_classifier"} <= set(zoo.names())
+
+
+def test_the_zoo_stays_small():
+    assert sum(file.stat().st_size for file in zoo.MODELS.iterdir()) < 10e6
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_the_file_is_the_one_its_card_describes(name):
+    card, file = zoo.card(name), zoo.MODELS / f"{name}.safetensors"
+    network = zoo.load(name)
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == card["sha256"]
+    assert file.stat().st_size == card["bytes"]
+    assert sum(p.numel() for p in network.parameters()) == card["parameters"]
+    assert network.config == card["recipe"]["network"]
+    assert card["recipe"]["seed"] == recipes.RECIPES[name].seed
+    assert card["recipe"]["steps"] == recipes.RECIPES[name].steps
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_the_quality_on_the_card_is_measured_again(name):
+    stated, found = zoo.card(name)["quality"], recipes.quality(name, zoo.load(name))
+    assert found.keys() == stated.keys()
+    for key, value in stated.items():
+        assert found[key] == pytest.approx(value, abs=2e-3), key
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_samples_are_close_to_data(name):
+    """A model is as close to fresh data as its own size allows: far below any visible shift."""
+    quality = zoo.card(name)["quality"]
+    excess = quality["energy_distance_model_to_data"] - quality["energy_distance_data_to_data"]
+    assert excess < (0.15 if name == "digits" else 0.01)
+
+
+def test_the_classifier_is_good_on_unseen_digits():
+    assert zoo.card("digits_classifier")["quality"]["test_accuracy"] >= 0.97
+
+
+@pytest.mark.parametrize("name", [n for n in FLOWS if zoo.card(n)["recipe"]["regress_on"] == "exact field"])
+def test_references_are_near_the_exact_field(name):
+    """Relative mean squared error over the flow's own marginals."""
+    target, network = targets.get(zoo.card(name)["recipe"]["data"]), zoo.load(name)
+    exact = velocity.MixtureField(target)
+    g = torch.Generator().manual_seed(0)
+    x1 = target.sample(2000, generator=g)
+    t = torch.rand(2000, generator=g) * 0.98
+    x_t = (1 - t[:, None]) * torch.randn(x1.shape, generator=g) + t[:, None] * x1
+    with torch.no_grad():
+        error = (network(t, x_t) - exact(t, x_t)).square().sum() / exact(t, x_t).square().sum()
+    assert error < 0.02
+
+
+@pytest.mark.parametrize("name", ["gaussian", "two_modes_1d"])
+def test_the_model_s_likelihood_is_near_the_density(name):
+    target = targets.get(name)
+    x1 = target.sample(40, generator=torch.Generator().manual_seed(0))
+    gap = flow.log_prob(zoo.load(name), x1, rtol=1e-4, atol=1e-4) - target.log_prob(x1)
+    assert gap.abs().mean() < 0.06
+
+
+def test_training_again_gives_the_same_network_and_shows_progress(tmp_path):
+    command = [sys.executable, "-m", "orwlab.zoo", "train", "gaussian", "--steps", "30", "--folder"]
+    made = []
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        folder.mkdir()
+        done = subprocess.run([*command, str(folder)], capture_output=True, text=True, check=True)
+        assert "30/30" in done.stderr
+        card = json.loads((folder / "gaussian.json").read_text())
+        made.append(card["sha256"])
+        assert card["recipe"]["steps"] == 30
+        assert card["quality"]["energy_distance_model_to_data"] > 0.02  # 30 steps are not enough, and the card says so
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("arguments", [["train", "lion"], ["train"], ["train", "gaussian", "--steps", "0"]])
+def test_the_command_line_explains_mistakes(arguments):
+    done = subprocess.run([sys.executable, "-m", "orwlab.zoo", *arguments], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "usage:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_list_names_every_network():
+    done = subprocess.run([sys.executable, "-m", "orwlab.zoo", "list"], capture_output=True, text=True, check=True)
+    assert all(name in done.stdout for name in zoo.names())
+
+
+def test_damaged_and_foreign_files_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="name is 'lion'; allowed: one of"):
+        zoo.load("lion")
+    whole = (zoo.MODELS / "two_modes_1d.safetensors").read_bytes()
+    file = tmp_path / "x.safetensors"
+    for content in (b"", whole[:1000], whole[:-4], whole[:-4] + b"\x00\x00\x00\x01"):
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match="path is"):
+            zoo.read(file)
+    other = velocity.MLP(2, 8, 1)
+    metadata = {"format": zoo.FORMAT, "config": velocity.MLP(2, 9, 1).config, "path": "linear"}
+    checkpoint.write(file, other.state_dict(), {**metadata, "digest": checkpoint.digest(other.state_dict())})
+    with pytest.raises(ValueError, match="tensors fit its network"):
+        zoo.read(file)
