@@ -1,0 +1,66 @@
+# The commands of the README. Everything is installed into .venv from pyproject.toml under constraints.txt.
+# Works with GNU make 3.81 and later.
+PYTHON ?= python3
+VENV ?= .venv
+# More arguments for pip, such as an index that offers CPU builds of torch: see "Installing" in the README.
+PIP_ARGS ?=
+HOST ?= 127.0.0.1
+PORT ?= 7860
+export HOST PORT
+
+BIN = $(VENV)/bin
+INSTALL = test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e
+
+.PHONY: help app lab test test-fast lint notebooks figures clean
+
+help:
+	@echo "make app        install and serve the live lab on http://$(HOST):$(PORT)"
+	@echo "make lab        install and open JupyterLab on the notebooks"
+	@echo "make test       install and run everything: lint, types, tests, notebooks, browser"
+	@echo "make test-fast  the same without the slow tests"
+	@echo "make notebooks  execute the notebooks in place and add a PNG beside every figure"
+	@echo "make figures    make the README's pictures again"
+
+# The stamps say which extras are installed; the test extras hold all others.
+$(VENV)/.installed-app: pyproject.toml constraints.txt
+	@echo "Installing into $(VENV) (once; a few minutes)"
+	@$(INSTALL) '.[app]'
+	@touch $@
+
+$(VENV)/.installed-notebooks: pyproject.toml constraints.txt
+	@echo "Installing into $(VENV) (once; a few minutes)"
+	@$(INSTALL) '.[app,notebooks]'
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml constraints.txt
+	@echo "Installing into $(VENV) (once; a few minutes)"
+	@$(INSTALL) '.[test]'
+	@touch $@
+
+app: $(VENV)/.installed-app
+	@$(BIN)/python app.py
+
+lab: $(VENV)/.installed-notebooks
+	@$(BIN)/jupyter lab notebooks
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest --nbval-lax --nbval-current-env notebooks
+
+test-fast: lint
+	$(BIN)/python -m pytest -m 'not slow and not browser' tests
+
+notebooks: $(VENV)/.installed-test
+	$(BIN)/python notebooks/make.py
+
+figures: $(VENV)/.installed-test
+	$(BIN)/python -m orwlab.show.readme
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
