@@ -47,7 +47,7 @@ def test_samples_are_close_to_data(name):
     """A model is as close to fresh data as its own size allows: far below any visible shift."""
     quality = zoo.card(name)["quality"]
     excess = quality["energy_distance_model_to_data"] - quality["energy_distance_data_to_data"]
-    assert excess < (0.15 if name == "digits" else 0.01)
+    assert excess < 0.01
 
 
 def test_the_classifier_is_good_on_unseen_digits():
@@ -86,7 +86,7 @@ def test_training_again_gives_the_same_network_and_shows_progress(tmp_path):
         card = json.loads((folder / "gaussian.json").read_text())
         made.append(card["sha256"])
         assert card["recipe"]["steps"] == 30
-        assert card["quality"]["energy_distance_model_to_data"] > 0.02  # 30 steps are not enough, and the card says so
+
     assert made[0] == made[1]
 
 

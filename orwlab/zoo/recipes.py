@@ -8,6 +8,7 @@ and flows coupled by optimal transport, have no closed form and learn by plain c
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def train(name: str, folder: Path, *, steps: int | None = None) -> dict[str, Any
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.lr, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     started = time.perf_counter()
-    bar = tqdm(_losses(recipe, network, generator), total=steps, desc=name, mininterval=0.5)
+    bar = tqdm(islice(_losses(recipe, network, generator), steps), total=steps, desc=name, mininterval=0.5)
     for step, loss in enumerate(bar, start=1):
         optimizer.zero_grad()
         loss.backward()
@@ -88,9 +89,6 @@ def train(name: str, folder: Path, *, steps: int | None = None) -> dict[str, Any
         schedule.step()
         if step % 100 == 0:
             bar.set_postfix(loss=f"{float(loss):.4f}")
-        if step == steps:
-            break
-    bar.close()
     seconds = time.perf_counter() - started
     network.eval()
     if recipe.regress_on != "labels":

@@ -1,0 +1,59 @@
+"""The README's pictures, made again: ``python -m orwlab.show.readme`` (some minutes; needs a Chromium)."""
+
+import argparse
+from pathlib import Path
+
+import plotly.graph_objects as go
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from orwlab import flow, oracle, rewards, targets, zoo
+from orwlab.finetune import FineTuning
+from orwlab.show import figures
+from orwlab.tasks import digits
+
+ROUNDS = 400
+
+
+def alpha_figure(name: str = "eight_gaussians", reward_name: str = "bump", tau: float = 2.0) -> go.Figure:
+    """The same flow fine-tuned towards one reward at four values of alpha, with the exact limit's contours."""
+    target, reference, reward = targets.get(name), zoo.load(name), rewards.get(reward_name)
+    x0 = flow.noise(2000, (2,), generator=torch.Generator().manual_seed(1))
+    start = flow.sample(reference, x0)
+    panels: list[tuple[str, Tensor]] = []
+    contours: list[tuple[Tensor, Tensor] | None] = []
+    for alpha in (0.0, 0.3, 1.0, 3.0):
+        run = FineTuning(reference, reward, tau=tau, alpha=alpha, weighting="mean_one")
+        for _ in tqdm(run.rounds(ROUNDS), total=ROUNDS, desc=f"alpha {alpha:g}"):
+            pass
+        x = flow.sample(run.average, x0)
+        heading = f"<b>α = {alpha:g}</b><br>mean reward {float(reward(x).mean()):.2f}"
+        if alpha == 0:
+            contours.append(None)  # there is no limit: it goes on collapsing
+        else:
+            exact = oracle.PopulationDynamics(target, reward, tau=tau, alpha=alpha, weighting="mean_one")
+            exact.fixed_point()
+            contours.append((exact.grid[:, 0, 0], exact.density))
+            heading += f", exact limit {exact.mean_reward:.2f}"
+        panels.append((heading, x))
+    return figures.samples_in_panels(panels, reference=start, contours=contours, reward=reward)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write the pictures."""
+    parser = argparse.ArgumentParser(prog="python -m orwlab.show.readme", description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("docs/images"))
+    parser.add_argument("--only", choices=["alpha", "digits"])
+    options = parser.parse_args(arguments)
+    folder = options.folder
+    torch.set_num_threads(1)
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = {"alpha": alpha_figure, "digits": lambda: figures.digits_over_alpha(digits.fine_tune())}
+    for name, make in pictures.items():
+        if options.only in (None, name):
+            make().write_image(folder / f"{name}.png", scale=1.5)
+
+
+if __name__ == "__main__":
+    main()
