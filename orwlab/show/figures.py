@@ -94,17 +94,13 @@ def curves_over_rounds(
     for colour, (label, values) in zip(theme.CYCLE, series.items()):
         rounds = np.arange(1, len(values) + 1)
         y = np.asarray(values, dtype=np.float32)
-        figure.add_trace(go.Scatter(x=rounds, y=y, name=label, mode="lines", line=dict(color=colour, width=2)))
-        if exact and label in exact:
-            figure.add_hline(
-                exact[label],
-                line=dict(color=colour, dash="dash", width=1.5),
-                annotation_text=f"exact limit {exact[label]:.3f}",
-                annotation_position="bottom right",
-                annotation_font=dict(color=colour),
-            )
+        limit = exact.get(label) if exact else None
+        name = label if limit is None else f"{label}, limit {limit:.3f}"
+        figure.add_trace(go.Scatter(x=rounds, y=y, name=name, mode="lines", line=dict(color=colour, width=1.5)))
+        if limit is not None:
+            figure.add_hline(limit, line=dict(color=colour, dash="dash", width=2.5))
     figure.update_layout(
-        template=theme.template(), title=title, height=HEIGHT, width=760, xaxis_title="round", yaxis_title=ylabel
+        template=theme.template(), title=title, height=HEIGHT, width=820, xaxis_title="round", yaxis_title=ylabel
     )
     return figure
 
@@ -121,7 +117,7 @@ def digits_over_alpha(outcomes: Sequence["Outcome"], columns: int = 10) -> go.Fi
     columns = min(_check.integer("columns", columns), len(outcomes[0].samples))
     cell, gap = 8, 1
     canvas = np.full((len(outcomes) * (cell + 2 * gap), columns * (cell + gap)), np.nan, dtype=np.float32)
-    text_cells, pixels = 44, 7  # room for the words, in image pixels; how large an image pixel is drawn
+    text_cells, pixels = 47, 7  # room for the words, in image pixels; how large an image pixel is drawn
     figure = go.Figure()
     for i, outcome in enumerate(outcomes):
         top = i * (cell + 2 * gap)
@@ -161,7 +157,7 @@ def _points(x: Tensor, colour: str, size: float, opacity: float, name: str) -> g
     )
 
 
-def _background(reward: Reward, extent: float, n: int = 61) -> go.Heatmap:
+def _background(reward: Reward, extent: float, n: int = 41) -> go.Heatmap:
     axis = torch.linspace(-extent, extent, n)
     r = rewards.evaluate(reward, torch.cartesian_prod(axis, axis)).reshape(n, n)  # first index x
     return go.Heatmap(

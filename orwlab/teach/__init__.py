@@ -1,0 +1,1 @@
+"""What only teaching needs: checks that print their number."""
