@@ -28,7 +28,7 @@ def exact_limit_figure(target_name: str, reward: Reward, tau: float, alphas: tup
     return figure
 
 
-def alpha_slider(target_name: str = "three_modes_1d", reward_name: str = "right", tau: float = 2.0) -> Any:
+def alpha_slider(target_name: str = "three_modes_1d", reward_name: str = "bump", tau: float = 2.0) -> Any:
     """An ipywidgets box: drag alpha (logarithmic), and the exact limit and its mean reward follow.
 
     Without a running kernel it cannot move; show ``exact_limit_figure`` next to it.

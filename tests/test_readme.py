@@ -1,0 +1,79 @@
+"""The README is code too: its example runs, its names exist, its pictures are there."""
+
+import importlib
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from orwlab import flow, oracle, rewards, targets, zoo
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_ten_lines_run_and_meet_the_exact_limit(capsys):
+    example = re.search(r"## Ten lines\n+```python\n(.*?)```", README, re.S).group(1)
+    scope = {}
+    exec(compile(example, "README.md", "exec"), scope)
+    printed = capsys.readouterr().out
+    assert "round 300: mean reward 0." in printed
+    assert "would end at 0.40" in printed
+    x0 = flow.noise(4000, (2,), generator=scope["run"].generator)
+    learned = float(rewards.get("right")(flow.sample(scope["run"].average, x0)).mean())
+    assert learned == pytest.approx(scope["exact"].mean_reward, abs=0.04)
+
+
+def test_every_name_in_the_table_exists():
+    table = re.search(r"## From the paper to the code\n(.*?)\n## ", README, re.S).group(1)
+    cells = [line.split("|")[3] for line in table.splitlines() if line.startswith("| ") and "---" not in line][1:]
+    names = [name for cell in cells for name in re.findall(r"`([A-Za-z_.0-9]+)", cell)]
+    assert len(names) > 8
+    homes = {"FineTuning": "finetune"}
+    for name in names:
+        first, *rest = name.split(".")
+        found = importlib.import_module(f"orwlab.{homes.get(first, first)}")
+        for attribute in ([first] if first in homes else []) + rest:
+            found = getattr(found, attribute)
+
+
+def test_pictures_and_files_it_names_exist():
+    for path in re.findall(r"\]\((docs/[^)]+)\)", README) + re.findall(r"`((?:notebooks|benchmarks)/[\w./]+)`", README):
+        assert (ROOT / path).is_file(), path
+
+
+def test_every_picture_has_a_text_alternative():
+    pictures = re.findall(r"!\[([^\]]*)\]", README)
+    assert pictures
+    assert all(len(text) > 20 for text in pictures)
+
+
+def test_the_front_matter_runs_as_a_space():
+    front = yaml.safe_load(README.split("---")[1])
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert front["sdk"] == "gradio"
+    assert (ROOT / front["app_file"]).is_file()
+    assert f"gradio=={front['sdk_version']}" in (ROOT / "constraints.txt").read_text()
+    listed = [r for r in (ROOT / "requirements.txt").read_text().splitlines() if r and not r.startswith("#")]
+    assert listed == [*project["dependencies"], *project["optional-dependencies"]["show"]]
+
+
+def test_make_and_make_free_commands_agree():
+    makefile = (ROOT / "Makefile").read_text()
+    for command in ("-m pytest tests", "-m pytest --nbval-lax --nbval-current-env notebooks", "-c constraints.txt -e"):
+        assert command in makefile
+        assert command in README
+
+
+def test_its_claim_about_eight_gaussians_is_measured():
+    """The caption's numbers: the reference's own reward, and that the limit is ordered in alpha."""
+    reward, target = rewards.get("bump"), targets.get("eight_gaussians")
+    limits = []
+    for alpha in (0.3, 1.0, 3.0):
+        exact = oracle.PopulationDynamics(target, reward, tau=2.0, alpha=alpha, weighting="mean_one", axis=64)
+        exact.fixed_point()
+        limits.append(exact.mean_reward)
+    assert limits[0] > limits[1] + 0.1 > limits[2] + 0.2
+    assert zoo.card("eight_gaussians")["kind"] == "points"

@@ -1,0 +1,83 @@
+"""Figures hold what they are given, and can be read."""
+
+import numpy as np
+import pytest
+import torch
+
+from orwlab import rewards
+from orwlab.show import explorer, figures
+from orwlab.tasks import digits
+
+
+def test_panels_share_equal_axes_and_hold_the_samples(generator):
+    x, y = torch.randn(2, 30, 2, generator=generator)
+    figure = figures.samples_in_panels([("a", x), ("b", y)], reference=x, reward=rewards.get("ring"), extent=4.0)
+    scatters = [t for t in figure.data if t.type == "scatter"]
+    assert len(scatters) == 4
+    assert np.allclose(scatters[3].y, y[:, 1])
+    for axis in (figure.layout.xaxis, figure.layout.xaxis2, figure.layout.yaxis, figure.layout.yaxis2):
+        assert list(axis.range) == [-4, 4]
+    assert figure.layout.yaxis2.scaleanchor == "x2"
+    assert figure.layout.xaxis.title.text
+    assert [a.text for a in figure.layout.annotations] == ["a", "b"]
+
+
+def test_backgrounds_and_contours_are_not_transposed():
+    """The reward grows with x, so the background's rows, which are y, are all alike and increasing."""
+    axis = torch.linspace(-5, 5, 9)
+    density = axis[:, None].expand(9, 9) + 6  # first index is x
+    figure = figures.samples_in_panels([("a", torch.zeros(1, 2))], contours=[(axis, density)], reward=lambda x: x[:, 0])
+    for kind in ("heatmap", "contour"):
+        (trace,) = [t for t in figure.data if t.type == kind]
+        z = np.asarray(trace.z)
+        assert np.allclose(z, z[0])
+        assert (np.diff(z[0]) > 0).all()
+
+
+def test_curves_show_their_limits():
+    figure = figures.curves_over_rounds({"α = 1": [0.1, 0.2, 0.3], "α = 0": [0.1, 0.4, 0.9]}, exact={"α = 1": 0.25})
+    assert [t.name for t in figure.data] == ["α = 1, limit 0.250", "α = 0"]
+    assert list(figure.data[0].x) == [1, 2, 3]
+    assert figure.layout.shapes[0].y0 == 0.25
+    assert figure.layout.xaxis.title.text == "round"
+
+
+def test_the_digits_figure_has_a_row_an_outcome():
+    images = torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    outcomes = [
+        digits.Outcome(alpha, images, reward, 0.5, 0.25, 3.0, []) for alpha, reward in ((None, 0.5), (0.1, 0.9))
+    ]
+    figure = figures.digits_over_alpha(outcomes, columns=4)
+    z = np.asarray(figure.data[0].z)
+    assert np.allclose(z[:8, :8], images[0, 0])
+    assert np.allclose(z[10:18, 27:35], images[3, 0])
+    texts = " ".join(a.text for a in figure.layout.annotations)
+    assert all(words in texts for words in ("reference", "α = 0.1", "90%", "25%"))
+
+
+def test_dragging_alpha_moves_the_limit():
+    box = explorer.alpha_slider("three_modes_1d", "bump", tau=2.0)
+    slider, words, figure = box.children
+    slider.value = 10.0
+    weak = np.array(figure.data[1].y), words.value
+    slider.value = 0.2
+    strong = np.array(figure.data[1].y), words.value
+    x = np.asarray(figure.data[1].x)
+    mean = [float((x * y).sum() / y.sum()) for y in (weak[0], strong[0])]
+    assert mean[1] > mean[0] + 1
+    assert weak[1] != strong[1]
+    # at a large alpha the limit is the pretrained density
+    assert np.abs(weak[0] - np.asarray(figure.data[0].y)).max() < 0.15
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: figures.samples_in_panels([]), "panels is"),
+        (lambda: figures.digits_over_alpha([]), "outcomes is"),
+        (lambda: explorer.alpha_slider("two_cheeses"), "target is 'two_cheeses'"),
+    ],
+)
+def test_bad_input_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
