@@ -4,18 +4,11 @@ import os
 import socket
 import sys
 
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before gradio is imported: no request leaves this machine
 
-import torch
-
-from orwlab.show.studio import pages
-
-
-def main() -> None:
-    """Build the studio and serve it until interrupted."""
-    torch.set_num_threads(1)  # sessions share the cores; threads inside one operation would fight over them
+def address() -> tuple[str, int]:
+    """HOST and PORT, checked; leaves with a sentence if nothing can listen there."""
     host, text = os.environ.get("HOST", "127.0.0.1"), os.environ.get("PORT", "7860")
-    if not text.isdigit() or not 0 < int(text) < 65536:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
         sys.exit(f"PORT is {text!r}; allowed: a whole number from 1 to 65535")
     port = int(text)
     try:
@@ -25,10 +18,27 @@ def main() -> None:
             f"Cannot listen on {host}:{port}: {error.strerror}.\n"
             f"Another program may be using it; choose another port, for example: PORT={port % 65535 + 1} python app.py"
         )
-    print("Starting orwlab ...", flush=True)
+    return host, port
+
+
+def main() -> None:
+    """Build the studio and serve it until interrupted."""
+    host, port = address()
+    print("Starting orwlab ...", flush=True)  # the imports below take some seconds
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before gradio is imported: no request leaves this machine
+    import torch
+
+    from orwlab.show.studio import pages
+
+    torch.set_num_threads(1)  # sessions share the cores; threads inside one operation would fight over them
     demo = pages.build()
     demo.launch(
-        server_name=host, server_port=port, quiet=True, prevent_thread_lock=True, ssr_mode=False, **pages.appearance()
+        server_name=host,
+        server_port=port,
+        quiet=True,
+        prevent_thread_lock=True,
+        ssr_mode=False,
+        **pages.appearance(),
     )
     print(f"orwlab is listening on http://{host}:{port}   (Ctrl+C stops it)", flush=True)
     demo.block_thread()

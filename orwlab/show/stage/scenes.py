@@ -4,6 +4,7 @@ The backdrop (reward, contours of the data, colours of the particles) changes ra
 *scene*; hosts send it beside every frame, or only when it changed.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,16 +85,8 @@ def scene(
         labels: (n,) integers, the colour of each particle.
         grid: points a side.
     """
-    axis = torch.linspace(-size, size, grid)
-    y, x = torch.meshgrid(axis, axis, indexing="ij")
-    points = torch.stack([x, y], -1).reshape(-1, 2)  # (grid^2, 2), row 0 at the lowest y
-    values = reward(points).numpy().reshape(grid, grid)
-    density = torch.cat([target.log_prob(part) for part in points.split(2048)]).double().exp()
-    # square roots spend the 16 bits where the outer contour is
-    root = (density / density.max().clamp_min(1e-300)).sqrt()
-    ordered = density.sort(descending=True).values
-    inside = ordered.cumsum(0) / ordered.sum().clamp_min(1e-300)
-    levels = [float(root.sort(descending=True).values[(inside < share).sum()]) for share in SHARES]
+    values = reward(_points(size, grid)).numpy().reshape(grid, grid)
+    root, levels = _contours(target, size, grid)
     low, high = float(values.min()), float(values.max())
     arrays: dict[str, np.ndarray | Quantised] = {
         "reward": Quantised(values, low, high if high > low else low + 1),
@@ -109,6 +102,25 @@ def scene(
         "modes": target.n_modes,
     }
     return encode(meta, arrays)
+
+
+def _points(size: float, grid: int) -> Tensor:
+    axis = torch.linspace(-size, size, grid)
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    return torch.stack([x, y], -1).reshape(-1, 2)  # (grid^2, 2), row 0 at the lowest y
+
+
+@functools.lru_cache(maxsize=64)
+def _contours(target: GaussianMixture, size: float, grid: int) -> tuple[Tensor, list[float]]:
+    """The root of the density over its maximum, (grid^2,), and its levels around ``SHARES`` of the mass."""
+    density = torch.cat([target.log_prob(part) for part in _points(size, grid).split(2048)]).double().exp()
+    # square roots spend the 16 bits where the outer contour is
+    root = (density / density.max().clamp_min(1e-300)).sqrt()
+    ordered = density.sort(descending=True).values
+    inside = ordered.cumsum(0) / ordered.sum().clamp_min(1e-300)
+    last = len(root) - 1
+    falling = root.sort(descending=True).values
+    return root, [float(falling[min(last, int((inside < share).sum()))]) for share in SHARES]
 
 
 def frame(

@@ -30,7 +30,7 @@ export class Stage {
     this.movedAt = this.arrivedAt = this.paintedAt = this.spokenAt = -Infinity;
     this.interval = 50; // ms between data frames, as seen here
     this.camera = this.target = [-5, 5, -5, 5];
-    this.acknowledged = { run: null, seq: 0, busy: false };
+    this.acknowledged = { run: null, seq: 0, asked: -Infinity };
     this.build();
     this.listen();
     this.resize();
@@ -167,17 +167,18 @@ export class Stage {
   /** Tells the sender what was painted; asks for a new stream if nobody is sending any more. */
   async acknowledge(mayWake) {
     const memory = this.acknowledged;
-    if (!this.meta || !this.host.acknowledge || memory.busy) return;
-    memory.busy = true;
+    // one at a time, but an answer that got lost must not silence the stage for ever
+    if (!this.meta || !this.host.acknowledge || performance.now() - memory.asked < 5000) return;
+    memory.asked = performance.now();
+    const { run, seq } = this.meta;
     try {
-      const alive = await this.host.acknowledge(this.meta.run, this.meta.seq);
-      memory.run = this.meta.run;
-      memory.seq = this.meta.seq;
+      const alive = await this.host.acknowledge(run, seq);
+      Object.assign(memory, { run, seq });
       if (mayWake && alive === false) this.host.wake?.();
     } catch {
       // the network is away; the next frame or the watchdog tries again
     } finally {
-      memory.busy = false;
+      memory.asked = -Infinity;
     }
   }
 
@@ -192,8 +193,10 @@ export class Stage {
     this.layout = layoutOf(clientWidth, clientHeight);
     const { plot } = this.layout;
     Object.assign(this.banner.style, {
-      left: `${plot.x + 8}px`, top: `${plot.y + 8}px`, width: `${plot.w - 16}px`,
+      left: `${plot.x + 8}px`, width: `${plot.w - 16}px`,
     });
+    this.banner.style.setProperty("--top", `${plot.y + 8}px`);
+    this.banner.style.setProperty("--bottom", `${clientHeight - plot.y - plot.h + 8}px`);
     this.theme = null;
     if (this.meta) this.paint(true); // at once: a resized canvas is blank
     else this.schedule();
@@ -280,12 +283,25 @@ export class Stage {
   // ---- words
 
   showBanner(banner) {
+    if (banner && this.banner.hidden) this.banner.dataset.edge = this.emptierEdge(); // then it stays there
     this.banner.hidden = !banner;
     if (!banner) return;
     const [title, text] = this.banner.children;
     if (title.textContent !== banner.title) title.textContent = banner.title;
     if (text.textContent !== banner.text) text.textContent = banner.text;
     this.banner.dataset.kind = banner.kind;
+  }
+
+  /** The edge of the plot, top or bottom, where words hide fewer particles. */
+  emptierEdge() {
+    const [, , y0, y1] = this.camera;
+    let balance = 0;
+    for (let i = 1; i < this.to.length; i += 2) {
+      const height = (this.to[i] - y0) / (y1 - y0);
+      if (height > 0.78 && height <= 1) balance++;
+      else if (height < 0.22 && height >= 0) balance--;
+    }
+    return balance > 0 ? "bottom" : "top";
   }
 
   showLegend() {

@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 from orwlab.show.studio.exact import exact_limit
-from orwlab.show.studio.session import Session, Settings
+from orwlab.show.studio.session import Session
+from orwlab.show.studio.settings import Settings
 
 RATE = 20.0  # frames a second, at most
 WINDOW = 40  # frames that may be unacknowledged
@@ -36,6 +37,7 @@ class Broadcast:
         self._generation = 0  # of streams; only the newest is alive
         self._streaming = False
         self._acknowledged, self._heard = 0, time.monotonic()
+        self._stamps: dict[str, float] = {}
         self._asked: Settings | None = None
         self._seen, self._since = session.settings, -math.inf
 
@@ -48,6 +50,13 @@ class Broadcast:
         """The browser has painted frame ``seq``."""
         self._acknowledged = max(self._acknowledged, min(int(seq), self.session.seq))
         self._heard = time.monotonic()
+
+    def is_newest(self, control: str, stamp: float) -> bool:
+        """Whether no later move of ``control`` has arrived before this one: requests can overtake each other."""
+        if stamp < self._stamps.get(control, 0):
+            return False
+        self._stamps[control] = stamp
+        return True
 
     def close(self) -> None:
         """End the stream at its next look."""

@@ -5,7 +5,7 @@ import warnings
 from typing import NamedTuple
 
 from orwlab import oracle, rewards, targets
-from orwlab.show.studio.session import Settings
+from orwlab.show.studio.settings import Settings
 
 AXIS = 96  # cells an axis: the reward is right to about 0.01, in half a second where alpha is not small
 SMALLEST_ALPHA = 0.05  # below, the limit is a spike that no grid of this size holds

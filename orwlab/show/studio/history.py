@@ -23,6 +23,8 @@ class History:
         """The values after ``round``; the first ones given are the reference's."""
         if not self.rounds:
             self._first = (reward, diversity)
+        while self.rounds and self.rounds[-1] >= round:  # the run went back to its last good state
+            self._drop(slice(-1, None))
         if len(self.rounds) > 1 and self.rounds[-1] % self._every:  # the newest point is always kept, its elder not
             self._drop(slice(-1, None))
         for series, value in zip((self.rounds, self.reward, self.diversity), (round, reward, diversity)):

@@ -1,5 +1,6 @@
 """The Live lab: steer a fine-tuning run while it happens."""
 
+import math
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,7 +9,8 @@ import gradio as gr
 from orwlab import rewards
 from orwlab.show.stage.gradio_stage import gradio_stage
 from orwlab.show.studio.broadcast import Broadcast, Registry
-from orwlab.show.studio.session import ALPHA_MAX, SEED_MAX, TAU_MAX, Session, Settings, target_names
+from orwlab.show.studio.session import Session
+from orwlab.show.studio.settings import ALPHA_MAX, SEED_MAX, TAU_MAX, Settings, target_names
 from orwlab.show.studio.slider import parameter_slider
 
 VISITORS = 20  # streams at once; the next visitor waits for one of them to end
@@ -50,9 +52,9 @@ $$
 
 The dashed line is where a perfect network would settle, computed without any network.
 
-**Try this.** Set α to 0 and wait half a minute: nothing holds the samples back, and they collapse into the best place.
-Move α back to 1: do they return? A large α gives the reference again. τ says how strongly the weights prefer good
-samples.
+**Try this.** Set α to 0: nothing holds the samples back, and they crowd together where the reward is best, even beyond
+the data. Move α back to 1: do they return? A large α gives the reference again. τ says how strongly the weights prefer
+good samples.
 """
 
 
@@ -147,7 +149,7 @@ def _connect(
     async def stream(request: gr.Request, *values: Any) -> AsyncIterator[dict[str, str]]:
         visitor = _visitor(request)
         try:
-            chosen = Settings(**dict(zip(settings, values)))
+            chosen = Settings(**{name: _unstamped(value)[0] for name, value in zip(settings, values)})
         except ValueError:
             chosen = Settings()  # the page's own controls cannot say this; somebody called the interface by hand
         broadcast = await registry.open(visitor, chosen)
@@ -172,7 +174,9 @@ def _connect(
             if broadcast is None:
                 return  # the stream that is about to start reads the controls itself
             try:
-                broadcast.session.control(**{name: value})
+                value, stamp = _unstamped(value)
+                if broadcast.is_newest(name, stamp):
+                    broadcast.session.control(**{name: value})
             except ValueError as error:
                 raise gr.Error(str(error), print_exception=False) from None
 
@@ -214,3 +218,12 @@ def _connect(
 
 def _visitor(request: gr.Request) -> str:
     return str(request.session_hash or "")
+
+
+def _unstamped(value: Any) -> tuple[Any, float]:
+    """A control's value and, for the sliders, its stamp; both come from a browser and may be anything."""
+    if isinstance(value, list):
+        if len(value) != 2 or not isinstance(value[1], int | float):
+            raise ValueError(f"a slider sent {value!r:.80}; allowed: [number, stamp]")
+        return value[0], value[1]
+    return value, math.inf

@@ -11,43 +11,20 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch import Generator, nn
+from torch import Generator, Tensor, nn
 
 from orwlab import _check, flow, metrics, rewards, targets, zoo
 from orwlab.finetune import Diverged, FineTuning, Snapshot
 from orwlab.show.stage import scenes
 from orwlab.show.studio.history import History
+from orwlab.show.studio.settings import SEED_MAX, Settings
 
-ALPHA_MAX, TAU_MAX, SEED_MAX = 100.0, 5.0, 2**31 - 1
 PARTICLES = 1500  # pushing them costs twice as much as a round of training
 SUBSET = 512  # particles that the diversity is computed from; all of them would cost as much as a round
+OUTSIDE = 0.3  # of the samples: then it is said that they leave the data
 LOOK_EVERY = 5  # rounds between checks for collapse and leaving the data
 
 _log = logging.getLogger(__name__)
-
-
-def target_names() -> list[str]:
-    """The targets one can choose: two-dimensional, with a pretrained reference."""
-    pretrained = zoo.names()
-    return [name for name in targets.names(dim=2) if name in pretrained]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What one can choose. ``ValueError`` says in plain words what does not fit."""
-
-    target: str = "eight_gaussians"
-    reward: str = "right"
-    alpha: float = 1.0
-    tau: float = 1.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        _check.choice("target", self.target, target_names())
-        _check.choice("reward", self.reward, rewards.names())
-        _check.number("W2 weight α", self.alpha, low=0.0, high=ALPHA_MAX)
-        _check.number("inverse temperature τ", self.tau, low=0.0, high=TAU_MAX)
-        _check.integer("seed", self.seed, low=0, high=SEED_MAX)
 
 
 @dataclass(frozen=True)
@@ -64,11 +41,13 @@ COLLAPSED = Banner(
     "It has collapsed.",
     "Nearly all samples are in one place: the reward is high, the variety is gone. Try a larger α, or press Reset.",
 )
-LEFT = Banner(
-    "warning",
-    "It is leaving the data.",
-    "Many samples lie where there were never any data. Try a larger α, a smaller τ, or a reward with a ceiling.",
-)
+LEFT = Banner("warning", "It is leaving the data.", "Many samples lie where there were never any data.")
+UNBOUNDED = ("plane",)  # rewards without a ceiling
+
+
+def _advice(settings: Settings) -> str:
+    ceiling = ", or a reward with a ceiling" if settings.reward in UNBOUNDED else ""
+    return f"Try a larger α{',' if ceiling else ' or'} a smaller τ{ceiling}."
 
 
 class Session:
@@ -190,8 +169,8 @@ class Session:
                     self._round(settings)
                 return new or go
             except Diverged as error:
-                text = "Try a larger α, a smaller τ, or a reward with a ceiling; then press Reset."
-                self._stop(f"It has diverged: the {error.what} stopped being finite.", text)
+                title = f"It has diverged: the {error.what} stopped being finite."
+                self._stop(title, f"{_advice(settings)} Then press Reset.")
             except Exception as error:  # never a frozen page: say it, and log the rest
                 _log.exception("round failed")
                 self._stop("This round failed.", f"{error} Press Reset, or choose another target or reward.")
@@ -202,7 +181,7 @@ class Session:
         reference = _reference(settings.target)
         run = FineTuning(reference, rewards.get(settings.reward), settings.tau, settings.alpha, seed=settings.seed)
         noise = Generator().manual_seed(settings.seed + SEED_MAX)  # not the run's own numbers
-        self.run, self.target = run, targets.get(settings.target)
+        self.run, self.target = run, _target(settings.target)
         self.watch = flow.noise(self.particles, run.event_shape, generator=noise)
         self._region = _region(settings.target)
         self._source = run.rounds(2**62)
@@ -231,7 +210,7 @@ class Session:
         self._clock = now
         self._measure()
 
-    def _push(self) -> Any:
+    def _push(self) -> Tensor:
         method, steps = self.run.sampler  # the particles are drawn as the training draws its data
         return flow.sample(self.run.policy, self.watch, method=method, steps=steps)
 
@@ -241,13 +220,16 @@ class Session:
         self.history.add(self.run.round, reward, diversity)
         self._size = scenes.view_for(self.samples, self._size)
         if self.run.round % LOOK_EVERY == 0:
-            some = self.samples[:SUBSET]
-            if metrics.collapsed(some, self._first[:SUBSET]):
-                self.banner = COLLAPSED
-            elif self._region.fraction_outside(some) > 0.3:
-                self.banner = LEFT
-            else:
-                self.banner = None
+            self.banner = self._look(self.samples[:SUBSET])
+
+    def _look(self, some: Tensor) -> Banner | None:
+        collapsed = metrics.collapsed(some, self._first[:SUBSET])
+        outside = self._region.fraction_outside(some) > OUTSIDE
+        if collapsed and outside:
+            return replace(COLLAPSED, title="It has collapsed, outside the data.")
+        if outside:
+            return replace(LEFT, text=f"{LEFT.text} {_advice(self.settings)}")
+        return COLLAPSED if collapsed else None
 
     def _stop(self, title: str, text: str) -> None:
         with self._lock:
@@ -298,5 +280,10 @@ def _reference(name: str) -> nn.Module:
 
 
 @functools.cache
+def _target(name: str) -> targets.GaussianMixture:
+    return targets.get(name)  # one object a name: its contours are remembered by it
+
+
+@functools.cache
 def _region(name: str) -> metrics.DataRegion:
-    return metrics.DataRegion(targets.get(name).sample(2000, generator=Generator().manual_seed(0)))
+    return metrics.DataRegion(_target(name).sample(2000, generator=Generator().manual_seed(0)))

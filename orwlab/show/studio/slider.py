@@ -51,20 +51,22 @@ function show(value) {
   typed.value = value;
   range.setAttribute('aria-valuetext', String(value));
 }
+// Requests of one drag may overtake each other on their way: the stamp tells Python which is the newest.
+let stamp = Date.now();
 function choose(value) {
-  if (value === props.value) return show(value);
-  props.value = value;
   show(value);
+  if (value === props.value[0]) return;
+  props.value = [value, ++stamp];
   trigger('input');
 }
 range.addEventListener('input', () => choose(valueAt(Number(range.value))));
 typed.addEventListener('change', () => {
   const value = typed.value === '' ? NaN : Number(typed.value);
   const low = scale.log ? 0 : scale.low;
-  choose(Number.isFinite(value) ? Math.min(scale.high, Math.max(low, value)) : props.value);
+  choose(Number.isFinite(value) ? Math.min(scale.high, Math.max(low, value)) : props.value[0]);
 });
-watch('value', () => show(props.value));
-show(props.value);
+watch('value', () => show(props.value[0]));
+show(props.value[0]);
 """
 
 
@@ -80,7 +82,9 @@ def parameter_slider(
     log: bool,
     elem_id: str,
 ) -> gr.HTML:
-    """A slider whose value is the parameter itself; its ``input`` event fires while it is dragged.
+    """A slider whose value is ``[parameter, stamp]``; its ``input`` event fires while it is dragged.
+
+    Stamps grow from event to event: a handler that has seen a larger one must ignore a smaller one.
 
     Args:
         value: at the start.
@@ -110,7 +114,7 @@ def parameter_slider(
     )
     scale = json.dumps({"log": log, "low": low, "high": high, "positions": positions})
     return gr.HTML(
-        value,
+        [value, 0],
         html_template=template,
         css_template=_STYLE,
         js_on_load=f"const scale = {scale};{_SCRIPT}",
