@@ -99,8 +99,6 @@ class PopulationDynamics:
         self.problems: dict[str, str] = {}
         self.reset()
 
-    # -- what can be set between rounds --------------------------------------------------------------------------
-
     @property
     def reward(self) -> Any:
         """The reward as it was given."""
@@ -130,8 +128,6 @@ class PopulationDynamics:
             _check.choice(name, value, PENALTIES)
         super().__setattr__(name, value)
 
-    # -- the dynamics --------------------------------------------------------------------------------------------
-
     def reset(self) -> None:
         """Back to the reference, round 0."""
         self.round = 0
@@ -141,9 +137,16 @@ class PopulationDynamics:
         self._policy: PopulationField | None = None
         self.problems = {}
         self._inspect()
+        self._warn_of_new({})
 
     def step(self) -> None:
         """One refresh: fit the pointwise minimiser to the current density and push the noise through it."""
+        known = self.problems
+        self.advance()
+        self._warn_of_new(known)
+
+    def advance(self) -> None:
+        """``step`` without warnings, for searches that pass through states nobody sees; ``problems`` is set."""
         q, last = self._q, self._weigh()
         self._l, self.mass = self._refresh(q, *last)
         self.round += 1
@@ -172,8 +175,12 @@ class PopulationDynamics:
         """
         _check.number("tol", tol, above=0.0)
         _check.integer("max_rounds", max_rounds)
-        # without the penalty nothing contracts, and there is nothing to extrapolate to
-        return accelerate(self, tol, max_rounds, memory=6 if accelerated and self.alpha > 0 else 0)
+        known = self.problems
+        # without the penalty nothing contracts; the house of cards may condense, which extrapolation would hide
+        contracts = self.alpha > 0 and self.penalty == "policy"
+        end = accelerate(self, tol, max_rounds, memory=6 if accelerated and contracts else 0)
+        self._warn_of_new(known)
+        return end
 
     def _weigh(self) -> _Weights:
         kind = "clipped" if self.weighting == "clipped" else "exp"
@@ -207,7 +214,7 @@ class PopulationDynamics:
         return l_new, math.exp(log_mass) if self.alpha > 0 else 1.0
 
     def _inspect(self, last: _Weights | None = None) -> None:
-        """Set ``problems`` from the present state and the weights that led to it, and warn of new ones."""
+        """Set ``problems`` from the present state and the weights that led to it."""
         q, found = self._q, {}
         blurred = 0.5 * float((q - self.cells.smooth(q)).abs().sum())
         if blurred > 0.02:
@@ -239,22 +246,20 @@ class PopulationDynamics:
                 f"a refresh changed the total mass to {self.mass:.4f} before it was normalised: the grid does not "
                 f"resolve this step; give a larger axis than {self.cells.n}, or more times"
             )
-        for kind in found.keys() - self.problems.keys():
-            warnings.warn(f"round {self.round}: {found[kind]}", OracleWarning, stacklevel=3)
         self.problems = found
 
-    def _tail_wins(self, w: Tensor, alpha: float, Z: float) -> bool:
-        """Whether, now that the recursion hardly moves, some cell's own equilibrium lies above the reference's peak.
+    def _warn_of_new(self, known: dict[str, str]) -> None:
+        for kind in sorted(self.problems.keys() - known.keys()):
+            warnings.warn(f"round {self.round}: {self.problems[kind]}", OracleWarning, stacklevel=3)
 
-        Where nothing but the cell's own weight acts, l grows by ``log((w + alpha) / (Z + alpha))`` a round and
-        relaxes by the factor ``w / (w + alpha)``.
-        """
+    def _tail_wins(self, w: Tensor, alpha: float, Z: float) -> bool:
+        """Whether, now that the recursion hardly moves, some cell's own equilibrium lies above the reference's peak."""
+        # where nothing but a cell's own weight acts, l grows by log((w + alpha) / (Z + alpha)) a round and relaxes by
+        # the factor w / (w + alpha)
         if self.penalty != "policy" or alpha == 0:
             return False
         equilibrium = (w + alpha) / alpha * ((w + alpha) / (Z + alpha)).log()
         return bool((equilibrium + self._log_relative > 0)[self._relative < 1e-6].any())
-
-    # -- what can be read off ------------------------------------------------------------------------------------
 
     @property
     def _log_q(self) -> Tensor:
@@ -310,8 +315,5 @@ class PopulationDynamics:
 
     @property
     def policy(self) -> PopulationField:
-        """The field v* that the last refresh fitted, and which generates the current density; v_ref at round 0.
-
-        It is not ``velocity``: many fields generate one density, and this is the one a network would have learned.
-        """
+        """The field v* that the last refresh fitted, which a network would have learned; v_ref at round 0."""
         return self.velocity if self._policy is None else self._policy

@@ -13,6 +13,7 @@ from orwlab.grids import Grid
 if TYPE_CHECKING:
     from orwlab.oracle import PopulationDynamics
 
+LINEAR = 0.05  # total variation a refresh, below which extrapolating pays
 STOP = 0.6  # cells: the kernel's width at the last time; narrower ones fall between the cells
 
 
@@ -187,32 +188,41 @@ class FixedPoint:
 def accelerate(dynamics: "PopulationDynamics", tol: float, max_rounds: int, memory: int) -> FixedPoint:
     """Anderson's method on ``l -> refresh(l)``, in the norm of L2(p_ref); with ``memory`` 0 the plain recursion.
 
-    A step that makes the residual grow is taken back to a plain one. The slowest rate is read off the secants: the
-    largest eigenvalue of the linear map that they fit.
+    It extrapolates only once refreshes move little: before, the map is far from linear. An extrapolated state from
+    which the next refresh moves further than the last is dropped for the plain refresh that it replaced. The slowest
+    rate is read off the secants: the largest eigenvalue of the linear map that they fit.
     """
     root = dynamics._p.sqrt()
-    steps: list[Tensor] = []  # differences of states, each (*shape), weighted
+    steps: list[Tensor] = []  # differences of states, each (*shape)
     bends: list[Tensor] = []  # differences of residuals
     previous: tuple[Tensor, Tensor] | None = None
-    moved_before, rate, moved = math.inf, math.nan, math.inf
-    rounds = 0
+    plain: Tensor | None = None  # what the last extrapolation replaced
+    moved, rate, rounds = math.inf, math.nan, 0
     while rounds < max_rounds:
-        state = dynamics._l
-        dynamics.step()
+        state, moved_before = dynamics._l, moved
+        try:
+            dynamics.advance()
+            failed = plain is not None and dynamics.moved > moved_before
+        except FloatingPointError:
+            if plain is None:
+                raise
+            failed = True
         rounds += 1
+        if failed:
+            assert plain is not None
+            dynamics._l, plain, previous = plain, None, None
+            steps, bends = [], []
+            continue
+        plain = None
         moved = dynamics.moved
-        residual = dynamics._l - state
         if memory == 0:
             rate = moved / moved_before if moved_before < math.inf else math.nan
         if moved <= tol or "domain" in dynamics.problems:
             break
-        grew = moved > 1.5 * moved_before
-        moved_before = moved
-        if memory == 0:
+        if memory == 0 or moved > LINEAR:
             continue
-        if grew:
-            steps, bends = [], []
-        elif previous is not None:
+        residual = dynamics._l - state
+        if previous is not None:
             steps = [*steps, state - previous[0]][-memory:]
             bends = [*bends, residual - previous[1]][-memory:]
         previous = (state, residual)
@@ -222,9 +232,12 @@ def accelerate(dynamics: "PopulationDynamics", tol: float, max_rounds: int, memo
             gram = A.T @ A
             gram += 1e-12 * gram.diagonal().max() * torch.eye(len(gram), dtype=gram.dtype)
             c = torch.linalg.solve(gram, A.T @ (residual * root).flatten())
-            l_new = dynamics._l - sum(ci * (s + b) for ci, s, b in zip(c.tolist(), steps, bends))
+            plain = dynamics._l
+            l_new = plain - sum(ci * (s + b) for ci, s, b in zip(c.tolist(), steps, bends))
             dynamics._l = l_new - (l_new + dynamics._p.log()).flatten().logsumexp(0)
             rate = _slowest(A, B)
+    if plain is not None:  # out of rounds on an extrapolated state
+        dynamics._l = plain
     converged = moved <= tol and not {"domain", "tail"} & dynamics.problems.keys()
     error = moved / (1 - rate) if rate < 1 else math.inf
     return FixedPoint(converged, rounds, moved, rate, error)

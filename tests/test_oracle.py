@@ -447,3 +447,17 @@ def test_a_bad_change_between_rounds_leaves_the_old_value():
         dynamics.iterate(-1)
     dynamics.step()
     assert dynamics.tv > 0.05
+
+
+@pytest.mark.parametrize(("target", "reward", "alpha"), [("eight_gaussians", "bump", 0.3), ("pinwheel", "ring", 0.3)])
+def test_the_accelerated_limit_is_the_plain_one(target, reward, alpha):
+    """The first of these once threw the extrapolation so far off that it never came back."""
+    fast, plain = (
+        PopulationDynamics(targets.get(target), rewards.get(reward), tau=1.0, alpha=alpha, axis=96) for _ in range(2)
+    )
+    end = fast.fixed_point(1e-3)
+    plain.iterate(45)
+    assert end.converged
+    assert end.rounds < 30
+    assert fast.mean_reward == pytest.approx(plain.mean_reward, abs=0.002)
+    assert set(fast.problems) <= set(plain.problems)
