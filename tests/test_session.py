@@ -78,7 +78,9 @@ def test_alpha_and_tau_act_in_the_next_round_and_do_not_restart():
     s.control(alpha=0.25, tau=2.0)
     work(s, 1)
     assert (s.run.round, s.snapshot.alpha, s.snapshot.tau) == (4, 0.25, 2.0)
-    assert list(picture(s)[1]["changes"]) == [3]
+    meta, arrays = picture(s)
+    assert (meta["alpha"], meta["tau"]) == (0.25, 2.0)
+    assert list(arrays["changes"]) == [3]
 
 
 def test_a_smaller_alpha_gives_a_larger_reward():
@@ -258,6 +260,16 @@ def test_curves_stay_small_and_keep_both_ends():
         assert (history.rounds[0], history.rounds[-1]) == (0, k)
     assert np.max(np.diff(history.rounds)) <= 5000 / CAPACITY * 4
     assert history.reward == [float(k) for k in history.rounds]
+
+
+def test_a_drag_leaves_one_mark():
+    history = History()
+    for k in (3, 4, 5, 9, 14, 40, 41, 90):
+        history.mark(k)
+    assert history.changes == [14, 41, 90]
+    for k in range(100, 5000, 10):
+        history.mark(k)
+    assert len(history.changes) <= 60
 
 
 # Anything a person might do -------------------------------------------------------------------------------------------

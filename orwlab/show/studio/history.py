@@ -6,6 +6,7 @@ from orwlab.show.stage.scenes import Curve
 
 CAPACITY = 400  # points a curve, about one a pixel
 CHANGES = 60  # marks kept
+ONE_MOVE = 8  # rounds: changes closer than this are one move of a hand, marked where it ended
 
 
 class History:
@@ -39,8 +40,8 @@ class History:
 
     def mark(self, round: int) -> None:
         """Somebody moved a control at ``round``."""
-        if round not in self.changes[-1:]:
-            self.changes = [*self.changes[1 - CHANGES :], round]
+        earlier = self.changes[:-1] if self.changes and round - self.changes[-1] < ONE_MOVE else self.changes
+        self.changes = [*earlier[1 - CHANGES :], round]
 
     def curves(self, exact: tuple[float, bool] | None = None) -> list[Curve]:
         """The panels of the stage; ``exact`` is the reward's exact limit and whether the grid resolved it."""

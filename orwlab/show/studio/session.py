@@ -251,6 +251,8 @@ class Session:
                 "run": self.name,
                 "seq": self.seq,
                 "round": self.run.round,
+                "alpha": self.run.alpha,
+                "tau": self.run.tau,
                 "state": self.state,
                 "numbers": self._numbers(),
                 "banner": vars(self.banner) if self.banner else None,

@@ -33,6 +33,7 @@ _STYLE = """
 .orw-slider .ticks { position: relative; height: 1.3em; margin: 0 8px; font-size: 12px;
   color: var(--body-text-color-subdued); }
 .orw-slider .ticks span { position: absolute; transform: translateX(-50%); }
+.orw-slider .ticks span:last-child { transform: translateX(-70%); }
 .orw-slider p { margin: 4px 0 0; font-size: 13px; line-height: 1.4; color: var(--body-text-color-subdued); }
 """
 
