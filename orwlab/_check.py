@@ -32,7 +32,7 @@ def choice(name: str, value: Any, allowed: Iterable[str]) -> str:
 def number(name: str, value: Any, *, low: float = -math.inf, high: float = math.inf, above: float = -math.inf) -> float:
     """``value`` must be a finite real number with ``low <= value <= high`` and ``value > above``."""
     limits = [f">= {low:g}"] * (low > -math.inf) + [f"> {above:g}"] * (above > -math.inf)
-    allowed = " and ".join(["a finite number", *limits, *[f"<= {high:g}"] * (high < math.inf)])
+    allowed = " ".join(["a finite number", " and ".join(limits + [f"<= {high:g}"] * (high < math.inf))]).strip()
     if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
         raise fail(name, value, allowed)
     result = float(value)

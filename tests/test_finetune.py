@@ -265,10 +265,10 @@ def test_huge_rewards_do_not_overflow():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (dict(alpha=-0.1), "alpha is -0.1; allowed: a finite number and >= 0"),
+        (dict(alpha=-0.1), "alpha is -0.1; allowed: a finite number >= 0"),
         (dict(alpha=math.nan), "alpha is nan"),
         (dict(tau=-1), "tau is -1"),
-        (dict(lr=0.0), "lr is 0.0; allowed: a finite number and > 0"),
+        (dict(lr=0.0), "lr is 0.0; allowed: a finite number > 0"),
         (dict(seed=-1), "seed is -1"),
         (dict(seed=1.5), "seed is 1.5"),
         (dict(batch_size=0), "batch_size is 0"),

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from orwlab import oracle, rewards, targets
 from orwlab.rewards import Reward
-from orwlab.show import theme
+from orwlab.show import figures
 
 LOWEST = 0.03
 """the slider's smallest alpha; below it the limit is a spike"""
@@ -15,17 +15,11 @@ LOWEST = 0.03
 
 def exact_limit_figure(target_name: str, reward: Reward, tau: float, alphas: tuple[float, ...]) -> go.Figure:
     """Densities on a line: the pretrained one in grey, the exact limit for each of ``alphas``."""
-    figure = go.Figure()
-    for colour, alpha in zip(theme.CYCLE, alphas):
-        limit = _limit(target_name, reward, tau, alpha)
-        x = limit.grid[:, 0].numpy()
-        if not figure.data:
-            figure.add_trace(_line(x, limit.reference_density.numpy(), theme.GHOST, "pretrained", fill="tozeroy"))
-        figure.add_trace(_line(x, limit.density.numpy(), colour, f"α = {alpha:g}"))
-    figure.update_layout(
-        template=theme.template(), width=760, height=400, xaxis_title="x", yaxis_title="density", margin=dict(t=30)
+    limits = {f"α = {alpha:g}": _limit(target_name, reward, tau, alpha) for alpha in alphas}
+    first = next(iter(limits.values()))
+    return figures.densities_on_a_line(
+        first.grid[:, 0], {name: limit.density for name, limit in limits.items()}, reference=first.reference_density
     )
-    return figure
 
 
 def alpha_slider(target_name: str = "three_modes_1d", reward_name: str = "bump", tau: float = 2.0) -> Any:
@@ -65,8 +59,3 @@ def _limit(target_name: str, reward: Reward, tau: float, alpha: float) -> oracle
     limit = oracle.PopulationDynamics(targets.get(target_name), reward, tau=tau, alpha=alpha, weighting="mean_one")
     limit.fixed_point()
     return limit
-
-
-def _line(x: Any, y: Any, colour: str, name: str, fill: str | None = None) -> go.Scatter:
-    line = dict(color=colour, width=2.5)
-    return go.Scatter(x=x.astype("float32"), y=y.astype("float32"), mode="lines", name=name, line=line, fill=fill)

@@ -1,4 +1,4 @@
-"""Every figure of notebooks, README and reports, once: functions from results to plotly figures."""
+"""Figures of samples: points in panels, curves over rounds, images."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

@@ -1,0 +1,65 @@
+"""What a network learns, against the oracle that has none. Slow: about forty short trainings."""
+
+import pytest
+import torch
+
+from orwlab import flow, grids, losses, metrics, oracle, paths, rewards, targets, velocity, zoo
+from orwlab.finetune import FineTuning
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("alpha", [3.0, 1.0, 0.3])
+@pytest.mark.parametrize("reward_name", ["right", "bump", "ring"])
+@pytest.mark.parametrize("name", ["eight_gaussians", "two_moons", "pinwheel"])
+def test_the_averaged_policy_s_reward_is_the_oracle_s(name, reward_name, alpha, record_property):
+    reward, reference = rewards.get(reward_name), zoo.load(name)
+    exact = oracle.PopulationDynamics(targets.get(name), reward, tau=1.0, alpha=alpha)
+    start = exact.mean_reward
+    exact.fixed_point(1e-3)
+    run = FineTuning(reference, reward, tau=1.0, alpha=alpha, seed=0)
+    rounds = 700 if alpha < 1 else 400  # a small alpha converges slowly
+    for snapshot in run.rounds(rounds):
+        if snapshot.round == 2 * rounds // 3:
+            run.lr = 3e-4  # a smaller step leaves less wandering
+    x0 = torch.randn(4000, 2, generator=torch.Generator().manual_seed(5))
+    learned = float(reward(flow.sample(run.average, x0)).mean())
+    record_property("gap", learned - exact.mean_reward)
+    record_property("gap of the reference", float(reward(flow.sample(reference, x0)).mean()) - start)
+    assert learned == pytest.approx(exact.mean_reward, abs=0.04)
+    # where there is something to learn, it moved: the agreement is not that of two unmoved densities
+    if exact.mean_reward - start > 0.1:
+        assert learned - start > 0.5 * (exact.mean_reward - start)
+
+
+def distance_to_the_exact_limit(width, seed):
+    """Energy distance after fine-tuning a network of this width, held to the exact reference field."""
+    target, reward = targets.get("eight_gaussians"), rewards.get("right")
+    field = velocity.MixtureField(target)
+    policy = velocity.MLP(2, width, seed=seed)
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam(policy.parameters(), lr=2e-3, fused=True)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 1200)
+    for _ in range(1200):
+        x1 = target.sample(256, generator=generator)
+        t = torch.rand(256, generator=generator)
+        x_t, _ = paths.get("linear").interpolate(t, torch.randn(x1.shape, generator=generator), x1)
+        loss = losses.penalty(policy(t, x_t), field(t, x_t))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    run = FineTuning(field, reward, tau=1.0, alpha=0.5, policy=policy, seed=seed)
+    for _ in run.rounds(200):
+        pass
+    exact = oracle.PopulationDynamics(target, reward, tau=1.0, alpha=0.5)
+    exact.fixed_point(1e-3)
+    limit = grids.GridDensity(exact.density, exact.cells.extent).sample(3000, generator=generator)
+    x = flow.sample(run.average, torch.randn(3000, 2, generator=generator))
+    return metrics.energy_distance(x, limit)
+
+
+def test_a_wider_network_comes_closer():
+    distances = {width: [distance_to_the_exact_limit(width, seed) for seed in range(3)] for width in (16, 256)}
+    assert sum(distances[256]) < 0.5 * sum(distances[16]), distances
+    assert max(distances[256]) < min(distances[16]), distances
