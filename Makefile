@@ -12,7 +12,7 @@ BIN = $(VENV)/bin
 INSTALL = test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e
 
-.PHONY: help app lab test test-fast lint notebooks figures clean
+.PHONY: help app lab test test-fast lint notebooks figures science clean
 
 help:
 	@echo "make app        install and serve the live lab on http://$(HOST):$(PORT)"
@@ -20,6 +20,7 @@ help:
 	@echo "make test       install and run everything: lint, types, tests, notebooks, browser"
 	@echo "make test-fast  the same without the slow tests"
 	@echo "make notebooks  execute the notebooks in place and add a PNG beside every figure"
+	@echo "make science    measure every claim again: a table, and science/report.html (several minutes)"
 	@echo "make figures    make the README's pictures again"
 
 # The stamps say which extras are installed; the test extras hold all others.
@@ -58,6 +59,9 @@ test-fast: lint
 
 notebooks: $(VENV)/.installed-test
 	$(BIN)/python notebooks/make.py
+
+science: $(VENV)/.installed-app
+	$(BIN)/python -m orwlab.teach.science
 
 figures: $(VENV)/.installed-test
 	$(BIN)/python -m orwlab.show.readme

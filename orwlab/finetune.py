@@ -248,14 +248,13 @@ class FineTuning:
         """One gradient step; returns the two terms of the loss."""
         x0 = self._noise(len(x1))
         t = torch.rand(len(x1), generator=self.generator).to(x1)
-        pairs = couplings.pair(self.coupling, x0, x1, w, generator=self.generator)
+        pairs = self._pair(x0, x1, w)
         x_t, u_t = self.path.interpolate(t, pairs.x0, pairs.x1)
         v_t = self.policy(t, x_t)
         fit = losses.fit(v_t, u_t, pairs.w)
         if self.coupling != "independent":  # the tilted pairs are not the policy's x_t: the penalty needs its own
-            x_t, _ = self.path.interpolate(
-                t, *couplings.pair_unweighted(self.coupling, x0, x1, generator=self.generator)
-            )
+            unweighted = couplings.pair_unweighted(self.coupling, x0, x1, generator=self.generator)
+            x_t, _ = self.path.interpolate(t, *unweighted)
             v_t = self.policy(t, x_t)
         penalty = losses.penalty(v_t, self.reference(t, x_t))
         # dividing by (1 + alpha) leaves Adam's path as it is, keeps large alphas finite, and spares Adam's memory of
@@ -272,6 +271,9 @@ class FineTuning:
                 tuple(self.average.parameters()), tuple(self.policy.parameters()), 1 - self.average_decay
             )
         return torch.stack([fit.detach(), penalty.detach()]).cpu()
+
+    def _pair(self, x0: Tensor, x1: Tensor, w: Tensor) -> couplings.Pairs:
+        return couplings.pair(self.coupling, x0, x1, w, generator=self.generator)
 
     def _noise(self, n: int) -> Tensor:
         return flow.noise(n, self.event_shape, generator=self.generator, device=self.device)

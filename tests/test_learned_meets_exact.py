@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from orwlab import flow, grids, losses, metrics, oracle, paths, rewards, targets, velocity, zoo
+from orwlab import flow, oracle, rewards, targets, zoo
 from orwlab.finetune import FineTuning
+from orwlab.teach.science.networks import distance_to_the_exact_limit
 
 pytestmark = pytest.mark.slow
 
@@ -30,33 +31,6 @@ def test_the_averaged_policy_s_reward_is_the_oracle_s(name, reward_name, alpha, 
     # where there is something to learn, it moved: the agreement is not that of two unmoved densities
     if exact.mean_reward - start > 0.1:
         assert learned - start > 0.5 * (exact.mean_reward - start)
-
-
-def distance_to_the_exact_limit(width, seed):
-    """Energy distance after fine-tuning a network of this width, held to the exact reference field."""
-    target, reward = targets.get("eight_gaussians"), rewards.get("right")
-    field = velocity.MixtureField(target)
-    policy = velocity.MLP(2, width, seed=seed)
-    generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(policy.parameters(), lr=2e-3, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 1200)
-    for _ in range(1200):
-        x1 = target.sample(256, generator=generator)
-        t = torch.rand(256, generator=generator)
-        x_t, _ = paths.get("linear").interpolate(t, torch.randn(x1.shape, generator=generator), x1)
-        loss = losses.penalty(policy(t, x_t), field(t, x_t))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-    run = FineTuning(field, reward, tau=1.0, alpha=0.5, policy=policy, seed=seed)
-    for _ in run.rounds(200):
-        pass
-    exact = oracle.PopulationDynamics(target, reward, tau=1.0, alpha=0.5)
-    exact.fixed_point(1e-3)
-    limit = grids.GridDensity(exact.density, exact.cells.extent).sample(3000, generator=generator)
-    x = flow.sample(run.average, torch.randn(3000, 2, generator=generator))
-    return metrics.energy_distance(x, limit)
 
 
 def test_a_wider_network_comes_closer():

@@ -43,7 +43,7 @@ def test_theorem_1_the_weighted_loss_is_stationary_at_the_tilted_density(name, q
 
 
 def test_the_gradient_of_fit_and_penalty_is_the_pointwise_condition(generator):
-    """At v* = (E[w u] + alpha v_ref)/(E[w] + alpha) the two terms' derivatives cancel: here for one x_t shared by all."""
+    """At v* = (E[w u] + alpha v_ref)/(E[w] + alpha) both derivatives cancel: here for one x_t shared by all."""
     u, w, v_ref, alpha = (
         torch.randn(64, 2, generator=generator),
         torch.rand(64, generator=generator),

@@ -22,7 +22,7 @@ EVENT_SHAPE = (1, 8, 8)
 
 
 class EvenProbability(nn.Module):
-    """The reward ``r(x1)``: the zoo classifier's probability that an image shows an even digit, (n, 1, 8, 8) -> (n,)."""
+    """The reward ``r(x1)``: the zoo classifier's probability that an image shows an even digit."""
 
     def __init__(self) -> None:
         super().__init__()
