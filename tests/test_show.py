@@ -42,6 +42,22 @@ def test_curves_show_their_limits():
     assert figure.layout.xaxis.title.text == "round"
 
 
+def test_theory_figures_hold_their_numbers_and_label_their_axes():
+    lines = [figures.Curve("measured", [1, 10], [2, 3], "markers"), figures.Curve("formula", [1, 10], [2, 4], "dashes")]
+    drawn = figures.curves(lines, xlabel="α", ylabel="rate", log_x=True)
+    assert [t.mode for t in drawn.data] == ["markers", "lines"]
+    assert drawn.data[1].line.dash == "dash"
+    assert (drawn.layout.xaxis.title.text, drawn.layout.yaxis.title.text) == ("α", "rate")
+    assert drawn.layout.xaxis.type == "log"
+    scatter = figures.learned_against_exact({"a": ([0.1, 0.5], [0.2, 0.4])})
+    assert list(scatter.data[1].y) == pytest.approx([0.2, 0.4])
+    assert scatter.layout.yaxis.scaleanchor == "x"
+    grouped = figures.bars({"s": {"u": 1.0, "v": 2.0}}, xlabel="x", ylabel="y")
+    assert list(grouped.data[0].x) == ["u", "v"]
+    line = figures.densities_on_a_line([0, 1], {"α = 1": [0.5, 0.5]}, reference=[1, 0])
+    assert [t.name for t in line.data] == ["reference", "α = 1"]
+
+
 def test_the_digits_figure_has_a_row_an_outcome():
     images = torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
     outcomes = [
@@ -75,6 +91,10 @@ def test_dragging_alpha_moves_the_limit():
     [
         (lambda: figures.samples_in_panels([]), "panels is"),
         (lambda: figures.digits_over_alpha([]), "outcomes is"),
+        (lambda: figures.curves([], xlabel="x", ylabel="y"), "lines is"),
+        (lambda: figures.learned_against_exact({}), "groups is"),
+        (lambda: figures.bars({}, xlabel="x", ylabel="y"), "groups is"),
+        (lambda: figures.curves([figures.Curve("a", [0], [0], "dots")], xlabel="x", ylabel="y"), "style is 'dots'"),
         (lambda: explorer.alpha_slider("two_cheeses"), "target is 'two_cheeses'"),
     ],
 )

@@ -8,7 +8,7 @@ import torch
 from orwlab import frontiers, optima, rewards, targets
 from orwlab.oracle import OracleWarning, PopulationDynamics
 from orwlab.show import figures
-from orwlab.show.figures.theory import Curve
+from orwlab.show.figures import Curve
 from orwlab.teach.science.claims import Section
 from orwlab.teach.science.theorems import RIGHT, cell_tv
 

@@ -6,7 +6,7 @@ from orwlab import flow, metrics, optima, rewards, targets, zoo
 from orwlab.finetune import FineTuning
 from orwlab.oracle import PopulationDynamics
 from orwlab.show import figures
-from orwlab.show.figures.theory import Curve
+from orwlab.show.figures import Curve
 from orwlab.teach.science.claims import Section
 
 RIGHT = rewards.get("right")
