@@ -32,7 +32,9 @@ def write(path: str | PathLike[str], tensors: dict[str, Tensor], metadata: dict[
     os.close(handle)
     try:
         # clone: safetensors refuses tensors that share memory
-        save_file({k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}, temporary, _text(metadata))
+        held = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
+        # one entry, for safetensors writes several in random order: the same content shall give the same bytes
+        save_file(held, temporary, {"orwlab": json.dumps(metadata, sort_keys=True)})
         os.replace(temporary, path)
     finally:
         Path(temporary).unlink(missing_ok=True)
@@ -46,7 +48,7 @@ def read(path: str | PathLike[str], format: str) -> tuple[dict[str, Tensor], dic
     """
     try:
         with safe_open(str(path), framework="pt") as file:
-            metadata = {k: json.loads(v) for k, v in (file.metadata() or {}).items()}
+            metadata = json.loads((file.metadata() or {}).get("orwlab", "{}"))
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
     except (OSError, SafetensorError, ValueError) as error:
         raise _check.fail("path", str(path), f"a readable safetensors file ({error})") from error
@@ -65,10 +67,6 @@ def digest(tensors: dict[str, Tensor]) -> str:
         total.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         total.update(value.flatten().view(torch.uint8).numpy().tobytes())
     return total.hexdigest()
-
-
-def _text(metadata: dict[str, Any]) -> dict[str, str]:
-    return {key: json.dumps(value) for key, value in metadata.items()}
 
 
 def save(run: "FineTuning", path: str | PathLike[str]) -> None:

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 TARGETS, REWARDS, ALPHAS = ("eight_gaussians", "two_moons", "pinwheel"), ("right", "bump", "ring"), (3.0, 1.0, 0.3)
 # each pair of target and reward, target and alpha, reward and alpha once
-SQUARE = [(TARGETS[i], REWARDS[j], ALPHAS[(i + j) % 3]) for i in range(3) for j in range(3)]
+SQUARE = [(TARGETS[i], REWARDS[j], ALPHAS[(i + j + 1) % 3]) for i in range(3) for j in range(3)]
 
 
 @pytest.mark.parametrize(("name", "reward_name", "alpha"), SQUARE)

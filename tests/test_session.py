@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -20,6 +21,12 @@ from orwlab.show.studio.exact import exact_limit
 from orwlab.show.studio.history import CAPACITY, History
 from orwlab.show.studio.session import Session
 from orwlab.show.studio.settings import Settings, target_names
+
+
+def in_own_loop(coroutine):
+    """Run it in a thread of its own: where browser tests ran before, this thread has a loop that never ends."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 def session(particles: int = 60, **settings) -> Session:
@@ -323,7 +330,7 @@ def collect(b: Broadcast, n: int, acknowledge: bool = True) -> list[tuple[float,
                 return seen
         return seen
 
-    return asyncio.run(asyncio.wait_for(go(), 60))
+    return in_own_loop(asyncio.wait_for(go(), 60))
 
 
 def test_frames_are_paced():
@@ -359,7 +366,7 @@ def test_a_paused_session_sends_nothing_until_something_happens():
         assert meta["round"] == 1
         await stream.aclose()
 
-    asyncio.run(go())
+    in_own_loop(go())
 
 
 def test_a_new_stream_ends_the_old_one_and_closing_ends_both():
@@ -382,7 +389,7 @@ def test_a_new_stream_ends_the_old_one_and_closing_ends_both():
         assert not registry.acknowledge(b.session.name, 2)
         registry.close("ada")  # twice does no harm
 
-    asyncio.run(go())
+    in_own_loop(go())
 
 
 def test_a_move_that_was_overtaken_is_ignored():
