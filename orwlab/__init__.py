@@ -23,6 +23,7 @@ __all__ = [
     "targets",
     "tasks",
     "velocity",
+    "wasserstein",
     "weights",
     "zoo",
 ]
