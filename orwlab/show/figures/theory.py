@@ -117,7 +117,10 @@ def bars(
 
 def _finish(figure: go.Figure, xlabel: str, ylabel: str, title: str, log_x: bool, log_y: bool) -> go.Figure:
     figure.update_layout(template=theme.template(), title=title, width=WIDTH, height=HEIGHT)
-    figure.update_xaxes(title=xlabel, type="log" if log_x else None, dtick=1 if log_x else None)
+    figure.update_xaxes(title=xlabel, type="log" if log_x else None)
+    if log_x:  # the values that were used say more than powers of ten
+        values = sorted({float(x) for trace in figure.data for x in trace.x})
+        figure.update_xaxes(tickvals=values, ticktext=[f"{x:.6g}" for x in values])
     figure.update_yaxes(title=ylabel, type="log" if log_y else None, exponentformat="power")
     return figure
 

@@ -32,7 +32,7 @@ INVESTIGATIONS: dict[str, Investigation] = {
 STYLE = """
 body { font: 17px/1.5 "DejaVu Sans", Verdana, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1b2430 }
 h2 { margin-top: 2.5rem } table { border-collapse: collapse; width: 100% } th, td { text-align: left; padding: .25rem .6rem;
-border-bottom: 1px solid #e3e6eb } td.n { text-align: right; font-variant-numeric: tabular-nums } .yes { color: #00704f }
+border-bottom: 1px solid #e3e6eb } td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap } .yes { color: #00704f }
 .no { color: #b23c00; font-weight: bold } figure { margin: 1.5rem 0; overflow-x: auto } .lead { color: #414d5e }
 """
 
