@@ -27,7 +27,7 @@ def test_alpha_0_collapses_and_cheats_and_a_good_alpha_does_not():
     start, none, good = digits.fine_tune(alphas=(0.0, 0.1), rounds=300, samples=128, progress=False)
     assert start.alpha is None
     assert start.off_data < 0.02
-    assert none.reward > 0.95
+    assert none.reward > start.reward + 0.35
     assert none.off_data > 0.95
     assert none.diversity < 0.35 * start.diversity
     assert good.reward > start.reward + 0.35
