@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from orwlab import _check
+from orwlab import _check, rewards
+from orwlab.rewards import Reward
 
 # interpolating (4th-order) smoothing filter: keeps what a few cells resolve, removes what alternates from cell to cell
 SMOOTHING = (-1 / 16, 4 / 16, 10 / 16, 4 / 16, -1 / 16)
@@ -238,6 +239,15 @@ def default_extent(target: Any) -> float:
             break
         extent *= 1.25
     return min(extent, 30.0)
+
+
+def reward_values(reward: Reward, grid: Grid) -> Tensor:
+    """A callable reward at all cell centres, checked, (*shape), float64; asked in float32 where it wants that."""
+    try:
+        values = rewards.evaluate(reward, grid.flat)
+    except ValueError:  # networks want float32
+        values = rewards.evaluate(reward, grid.flat.float())
+    return values.double().reshape(grid.shape)
 
 
 def evaluate(f: Any, grid: Grid) -> Tensor:

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from orwlab import _check, rewards
-from orwlab.grids import Grid, as_field
+from orwlab import _check
+from orwlab.grids import Grid, as_field, reward_values
 from orwlab.oracle import OracleWarning
 
 
@@ -229,11 +229,7 @@ def reward_on(cells: Grid, reward: Any) -> Tensor:
         if tuple(field.shape) != cells.shape:
             raise _check.fail("reward", field, f"a callable, or values of the grid's shape {cells.shape}")
         return field
-    try:
-        values = rewards.evaluate(reward, cells.flat)
-    except ValueError:  # networks want float32
-        values = rewards.evaluate(reward, cells.flat.float())
-    return values.double().reshape(cells.shape)
+    return reward_values(reward, cells)
 
 
 def tilt(p: Tensor, r: Tensor, tau: float) -> Tensor:

@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from orwlab import _check, rewards, weights
-from orwlab.grids import Grid, GridDensity, as_field, default_extent, evaluate
+from orwlab import _check, weights
+from orwlab.grids import Grid, GridDensity, as_field, default_extent, evaluate, reward_values
 from orwlab.population import FixedPoint, Moments, PopulationField, accelerate
 
 PENALTIES = ("policy", "reference")
@@ -107,11 +107,7 @@ class PopulationDynamics:
     @reward.setter
     def reward(self, reward: Any) -> None:
         if callable(reward):
-            try:
-                values = rewards.evaluate(reward, self.cells.flat)
-            except ValueError:  # networks want float32
-                values = rewards.evaluate(reward, self.cells.flat.float())
-            values = values.double().reshape(self.cells.shape)
+            values = reward_values(reward, self.cells)
         else:
             field = as_field("reward", reward)
             if field.ndim != self.cells.dim:

@@ -43,7 +43,7 @@ class MLP(nn.Module):
         self.event_shape = (dim,)
         self.frequencies = frequencies
         sizes = [dim + 1 + 2 * frequencies] + [width] * depth
-        with _seeded(seed):
+        with seeded(seed):
             layers: list[nn.Module] = []
             for size_in, size_out in pairwise(sizes):
                 layers += [nn.Linear(size_in, size_out), nn.SiLU()]
@@ -86,7 +86,7 @@ class ResidualMLP(nn.Module):
         )
         self.frequencies = frequencies
         size = math.prod(self.event_shape)
-        with _seeded(seed):
+        with seeded(seed):
             self.inward = nn.Linear(size, width)
             self.time = nn.Sequential(nn.Linear(1 + 2 * frequencies, width), nn.SiLU())
             self.blocks = nn.ModuleList(_Block(width) for _ in range(blocks))
@@ -170,7 +170,7 @@ def _time(t: Tensor | float, x: Tensor, event_shape: tuple[int, ...]) -> Tensor:
     return paths.time_like(t, x).reshape(-1)
 
 
-class _seeded:
+class seeded:
     """A block whose draws from torch's global generator are seeded, and which leaves that generator as it was."""
 
     def __init__(self, seed: int) -> None:

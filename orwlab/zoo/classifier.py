@@ -1,7 +1,8 @@
 """A small image classifier: two convolutions and two linear layers."""
 
-import torch
 from torch import Tensor, nn
+
+from orwlab.velocity import seeded
 
 
 class Classifier(nn.Module):
@@ -18,8 +19,7 @@ class Classifier(nn.Module):
         super().__init__()
         self.config = dict(kind="classifier", event_shape=list(event_shape), classes=classes, width=width)
         channels, height, side = event_shape
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             self.net = nn.Sequential(
                 nn.Conv2d(channels, width, 3, padding=1),
                 nn.SiLU(),
