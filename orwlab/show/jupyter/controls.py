@@ -1,0 +1,146 @@
+"""The controls beside the stage: one ipywidget for every field of the settings, labelled in plain words."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import ipywidgets
+
+from orwlab import _check, rewards, weights
+from orwlab.show.studio.settings import ALPHA_MAX, SEED_MAX, TAU_MAX, Settings, target_names
+
+ALPHA_LOW, ALPHA_POSITIONS = 0.01, 80  # smallest alpha above 0, and steps of the slider above it
+TAU_STEP = 0.05
+_STYLE = {"description_width": "initial"}
+_WIDE = {"width": "340px"}
+_MODES = {"learned": "learned", "exact": "exact limit", "both": "both"}
+
+
+def alphas(also: float = 0.0) -> list[float]:
+    """0, then values on a logarithmic scale up to ``ALPHA_MAX``, rounded as one would say them; ``also`` is put in."""
+    step = math.log(ALPHA_MAX / ALPHA_LOW) / (ALPHA_POSITIONS - 1)
+    scale = {float(f"{ALPHA_LOW * math.exp(step * k):.2g}") for k in range(ALPHA_POSITIONS)}
+    return sorted({0.0, *scale, float(also)})
+
+
+def taus() -> list[float]:
+    """The places of the slider for tau."""
+    return [round(TAU_STEP * k, 2) for k in range(round(TAU_MAX / TAU_STEP) + 1)]
+
+
+def parse_alphas(text: str) -> tuple[float, ...]:
+    """The numbers of a comma-separated list.
+
+    Raises:
+        ValueError: a part is not a number.
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        return tuple(float(part) for part in parts)
+    except ValueError:
+        raise _check.fail("other alphas", text, "numbers with commas between them, such as 0, 0.3, 10") from None
+
+
+@dataclass(frozen=True)
+class Control:
+    """One control: its widget, and how the widget's value becomes the setting's and back."""
+
+    widget: Any
+    read: Callable[[Any], Any] = lambda value: value
+    write: Callable[[Any], Any] = lambda value: value
+
+
+def _menu(label: str, names: dict[str, str], value: Any) -> Control:
+    options = [(words, name) for name, words in names.items()]
+    widget = ipywidgets.Dropdown(options=options, value=value, description=label, style=_STYLE)
+    return Control(widget)
+
+
+def _plain(names: Any) -> dict[str, str]:
+    return {name: name.replace("_", " ") for name in names}
+
+
+def _alpha(value: float) -> Control:
+    options = alphas(also=value)
+    widget = ipywidgets.SelectionSlider(
+        options=[(f"{alpha:g}", alpha) for alpha in options],
+        value=float(value),
+        description="W2 weight α",
+        style=_STYLE,
+        layout=_WIDE,
+    )
+    # a value from elsewhere (the keyboard in the stage) goes to the nearest place
+    return Control(widget, write=lambda alpha: min(options, key=lambda place: abs(place - alpha)))
+
+
+def _slider(label: str, value: float, low: float, high: float, step: float) -> Control:
+    widget = ipywidgets.FloatSlider(
+        value=value, min=low, max=high, step=step, description=label, readout_format=".2f", style=_STYLE, layout=_WIDE
+    )
+    return Control(widget)
+
+
+def _whole(label: str, value: int, low: int, high: int) -> Control:
+    widget = ipywidgets.BoundedIntText(
+        value=value, min=low, max=high, description=label, style=_STYLE, layout={"width": "200px"}
+    )
+    return Control(widget)
+
+
+def _rate(value: float) -> Control:
+    options = sorted({1e-4, 3e-4, 1e-3, 3e-3, 1e-2, float(value)})
+    names = {f"{lr:g}": lr for lr in options}
+    widget = ipywidgets.Dropdown(options=list(names.items()), value=float(value), description="learning rate")
+    return Control(widget)
+
+
+def _others(value: tuple[float, ...]) -> Control:
+    def write(alphas: tuple[float, ...]) -> str:
+        return ", ".join(f"{alpha:g}" for alpha in alphas)
+
+    widget = ipywidgets.Text(
+        value=write(value),
+        placeholder="such as 0, 10",
+        description="compare with α =",
+        continuous_update=False,
+        style=_STYLE,
+    )
+    return Control(widget, read=parse_alphas, write=write)
+
+
+def _box(label: str, value: bool) -> Control:
+    return Control(ipywidgets.Checkbox(value=value, description=label, indent=False, layout={"width": "auto"}))
+
+
+_MAKERS: dict[str, Callable[[Any], Control]] = {
+    "target": lambda value: _menu("data", _plain(target_names()), value),
+    "reward": lambda value: _menu("reward", _plain(rewards.names()), value),
+    "alpha": _alpha,
+    "others": _others,
+    "tau": lambda value: _slider("inverse temperature τ", value, 0.0, TAU_MAX, TAU_STEP),
+    "weighting": lambda value: _menu("weights", _plain(weights.KINDS), value),
+    "coupling": lambda value: _menu(
+        "pairing of noise and data", {"independent": "independent", "ot": "optimal"}, value
+    ),
+    "steps_per_round": lambda value: _whole("gradient steps a round", value, 1, 100),
+    "lr": _rate,
+    "seed": lambda value: _whole("seed", value, 0, SEED_MAX),
+    "mode": lambda value: _menu("show", _MODES, value),
+    "speed": lambda value: _slider("rounds a second, at most (0: no limit)", value, 0, 20, 1),
+    "t": lambda value: _slider("flow time t", value, 0.0, 1.0, 0.02),
+    "arrows": lambda value: _box("velocity arrows", value),
+    "paths": lambda value: _box("paths of some samples", value),
+}
+NAMES = tuple(_MAKERS)
+"""of the settings that can have a control"""
+
+
+def make(name: str, settings: Settings) -> Control:
+    """The control for one field of the settings.
+
+    Raises:
+        ValueError: there is no such field.
+    """
+    _check.choice("controls", name, _MAKERS)
+    return _MAKERS[name](getattr(settings, name))
