@@ -1,81 +1,117 @@
-"""Execute the notebooks in place and put a PNG beside every plotly figure, so that they show without JavaScript.
+"""Execute the notebooks in place, put a PNG beside every figure, and write the student's versions.
 
-    python notebooks/make.py [NAME ...]
+    python notebooks/make.py [NAME ...]     NAME is a file's name or how it begins, such as 03; default: all
+    python notebooks/make.py --student      only write the student's versions, nothing is executed
 
-A picture is rendered again only when its figure changed. Needs a Chromium (on the path, or BROWSER_PATH).
+A picture is rendered again only when its figure changed, a file written only when its content did. Pictures need a
+Chromium or Chrome (on the path, or BROWSER_PATH).
 """
 
 import argparse
-import base64
-import hashlib
-import json
-import shutil
+import sys
 import time
 from pathlib import Path
 
 import nbformat
-import plotly.io
+from choreographer.browsers.chromium import Chromium
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from tqdm import tqdm
 
+from orwlab.teach import notebooks
+
 FOLDER = Path(__file__).parent
-PLOTLY, PNG = "application/vnd.plotly.v1+json", "image/png"
+LARGEST = 1.5e6  # bytes
 
 
-def outputs(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
-    """Every output that holds data."""
-    return [o for cell in notebook.cells if cell.cell_type == "code" for o in cell.outputs if "data" in o]
+def chosen(names: list[str]) -> list[Path]:
+    """The files that names stand for, in order."""
+    there = sorted(FOLDER.glob("*.ipynb"))
+    for name in names:
+        if not any(path.name.startswith(name) for path in there):
+            sys.exit(f"NAME is {name!r}; allowed: the beginning of one of {', '.join(p.stem for p in there)}")
+    return [path for path in there if not names or path.name.startswith(tuple(names))]
 
 
-def fingerprint(figure: dict) -> str:
-    """Equal for figures that look equal."""
-    return hashlib.sha256(json.dumps(figure, sort_keys=True).encode()).hexdigest()
+def execute(notebook: nbformat.NotebookNode, bar: tqdm) -> None:
+    """Run every cell in place; ``bar`` counts the code cells."""
+    client = NotebookClient(
+        notebook,
+        timeout=300,
+        kernel_name="python3",
+        extra_arguments=["--IPKernelApp.log_level=40"],
+        resources={"metadata": {"path": str(FOLDER)}},
+        on_cell_executed=lambda **_: bar.update(),
+    )
+    client.execute()
 
 
-def known_pictures(path: Path) -> dict[str, str]:
-    """PNGs of the notebook as it is on disk, by their figure's fingerprint."""
-    if not path.exists():
-        return {}
-    found = outputs(nbformat.read(path, as_version=4))
-    return {fingerprint(o.data[PLOTLY]): o.data[PNG] for o in found if PLOTLY in o.data and PNG in o.data}
+def tidy(notebook: nbformat.NotebookNode, name: str) -> None:
+    """Remove what differs on every run, and what is dead without a kernel."""
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata.language_info.pop("version", None)
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number:02d}"
+        cell.metadata.pop("execution", None)  # times of day
+    notebooks.linked_to_student(notebook, name)
+
+
+def write(path: Path, content: str) -> bool:
+    """Write unless the file already holds this; says whether it did."""
+    if path.exists() and path.read_text(encoding="utf-8") == content:
+        return False
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content, encoding="utf-8", newline="\n")
+    return True
 
 
 def make(path: Path) -> str:
-    """Execute one notebook; returns a line about it."""
-    known = known_pictures(path)
+    """Execute one notebook and write it and the student's; returns a line about it."""
     notebook = nbformat.read(path, as_version=4)
+    known = notebooks.pictures(notebook)
     started = time.perf_counter()
-    NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}
-    ).execute()
-    seconds = time.perf_counter() - started
-    drawn = 0
-    for output in outputs(notebook):
-        if PLOTLY in output.data:
-            key = fingerprint(output.data[PLOTLY])
-            if key not in known:
-                figure = plotly.io.from_json(json.dumps(output.data[PLOTLY]), skip_invalid=True)
-                known[key] = base64.b64encode(figure.to_image("png", scale=1.25)).decode()
-                drawn += 1
-            output.data[PNG] = known[key]
-    notebook.metadata.pop("widgets", None)  # large, and dead without a kernel
-    for cell in notebook.cells:
-        cell.get("metadata", {}).pop("execution", None)  # times of day, different on every run
-    notebook.metadata.language_info.pop("version", None)
-    nbformat.write(notebook, path)
-    return f"{path.name}: {seconds:.0f} s, {drawn} pictures drawn, {path.stat().st_size / 1e6:.2f} MB"
+    with tqdm(total=len(notebooks.code(notebook)), desc=path.stem, unit="cell", leave=False) as bar:
+        execute(notebook, bar)
+        seconds = time.perf_counter() - started
+        bar.set_description(f"{path.stem}, pictures")
+        drawn = notebooks.illustrate(notebook, known)
+    tidy(notebook, path.name)
+    content = notebooks.text(notebook)
+    if len(content.encode()) > LARGEST:
+        sys.exit(
+            f"{path.name} would be {len(content) / 1e6:.2f} MB; allowed: {LARGEST / 1e6} MB. Fewer points, float32."
+        )
+    changed = write(path, content)
+    student(path)
+    size = f"{len(content) / 1e6:.2f} MB{'' if changed else ', unchanged'}"
+    return f"{path.name}: {seconds:.0f} s, {drawn} pictures drawn, {size}"
+
+
+def student(path: Path) -> None:
+    """Write the student's version of the notebook as it is on disk."""
+    solved = nbformat.read(path, as_version=4)
+    write(FOLDER / "student" / path.name, notebooks.text(notebooks.student_version(solved, path.name)))
 
 
 def main() -> None:
-    """Execute the named notebooks, or all."""
+    """Make the named notebooks, or all."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("names", nargs="*", help="such as 00_start_here (default: all)")
-    names = parser.parse_args().names or sorted(p.stem for p in FOLDER.glob("*.ipynb"))
-    if not any(shutil.which(name) for name in ("chromium", "google-chrome", "chrome")):
-        print("No Chromium found on the path: figures that changed cannot be drawn.")
-    for name in (bar := tqdm(names)):
-        bar.set_description(name)
-        tqdm.write(make(FOLDER / f"{name}.ipynb"))
+    parser.add_argument("names", nargs="*", metavar="NAME", help="such as 03 (default: all)")
+    parser.add_argument("--student", action="store_true", help="only write the student's versions")
+    arguments = parser.parse_args()
+    paths = chosen(arguments.names)
+    if arguments.student:
+        for path in paths:
+            student(path)
+        return
+    if Chromium.find_browser(skip_local=False) is None:
+        sys.exit("No Chromium or Chrome found to draw the figures with. Install one, or set BROWSER_PATH to it.")
+    for number, path in enumerate(paths, start=1):
+        tqdm.write(f"{number} of {len(paths)}: {path.stem}")
+        try:
+            tqdm.write(make(path))
+        except CellExecutionError as error:
+            sys.exit(f"{path.name} was left as it was: a cell failed.\n{error}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,46 @@
+"""The student's notebook, generated from the solved one by nbgrader's own preprocessors."""
+
+import copy
+import re
+
+from nbformat import NotebookNode
+
+TO_STUDENT = (
+    "*To solve the exercises yourself, open the [student's version](student/{name}): "
+    "the same notebook without solutions and outputs.*"
+)
+TO_SOLVED = "*This is the student's version. Stuck, or done? The solved notebook is [here](../{name}).*"
+
+
+def linked_to_student(notebook: NotebookNode, name: str) -> NotebookNode:
+    """The notebook with a line after its title block that leads to the student's version, added or renewed in place.
+
+    Args:
+        notebook: a solved notebook; its first cell is the title's.
+        name: its file's name, such as ``01_flow_matching.ipynb``.
+    """
+    first = notebook.cells[0]
+    line = TO_STUDENT.format(name=name)
+    if line not in first.source:
+        blocks = [block for block in first.source.split("\n\n") if "(student/" not in block]
+        first.source = "\n\n".join([*blocks[:2], line, *blocks[2:]])  # after the title and the time to read
+    return notebook
+
+
+def student_version(notebook: NotebookNode, name: str) -> NotebookNode:
+    """A copy without solutions and outputs, for ``student/name``; the original stays as it is.
+
+    Answers are empty but for their signature and docstring, and are shown; links lead to the same places.
+    """
+    from nbgrader.preprocessors import ClearOutput, ClearSolutions  # an extra, needed by whoever makes notebooks
+
+    student = copy.deepcopy(notebook)
+    for preprocessor in (ClearSolutions(), ClearOutput()):
+        student, _ = preprocessor.preprocess(student, {})
+    for cell in student.cells:
+        cell.metadata.pop("jupyter", None)  # solutions were folded, answers are not
+        if cell.cell_type == "markdown":
+            cell.source = re.sub(r"\]\(\.\./", "](../../", cell.source)
+    first = student.cells[0]
+    first.source = first.source.replace(TO_STUDENT.format(name=name), TO_SOLVED.format(name=name))
+    return student
