@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent
-_MODULES = ("decode.js", "contours.js", "draw.js", "stage.js")  # in the order of what they need
+_MODULES = ("decode.js", "contours.js", "message.js", "draw.js", "stage.js")  # in the order of what they need
 
 
 def javascript() -> str:

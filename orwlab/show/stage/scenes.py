@@ -1,12 +1,16 @@
-"""What a frame and its backdrop hold: from samples, rewards and densities to the stage's messages.
+"""What the stage's messages hold: from samples, rewards and densities to what is drawn.
 
-The backdrop (reward, contours of the data, colours of the particles) changes rarely and is a frame of its own, a
-*scene*; hosts send it beside every frame, or only when it changed.
+There are three, each a container of ``frames``; a host hands them to the stage as ``{"scene", "exact", "frame"}``:
+
+- ``scene``: what is behind the particles (reward, contours of the data, colours); changes rarely,
+- ``exact``: the exact limit of every lane; changes when alpha, tau or the reward does,
+- ``frame``: particles, numbers and curves; many times a second.
+
+A *lane* is one model: up to four are drawn side by side, from the same seed and noise.
 """
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,54 +19,25 @@ from torch import Tensor
 
 from orwlab.rewards import Reward
 from orwlab.show.stage.frames import Quantised, encode
+from orwlab.show.stage.readouts import Curve, Number, plain, signed, significant
 from orwlab.targets import GaussianMixture
+
+__all__ = ["HOME", "LANES", "Curve", "Number", "exact", "frame", "scene", "signed", "significant", "view_for"]
 
 GRID = 112  # points a side of the backdrop's grids
 SHARES = (0.9, 0.5)  # of the data that lie inside the contours
+LANES = 4  # at most, side by side
 HOME = 5.0  # half the side of the square one sees first
+MISSING = -1.0  # mass of a mode that nobody has worked out
 _ZOOM = 1.5  # the square grows and shrinks by this factor
 
 
-@dataclass(frozen=True)
-class Curve:
-    """One panel: values over rounds, with the reference's value and, where there is one, the exact limit."""
-
-    series: str
-    title: str
-    values: Sequence[float]
-    baseline: float
-    exact: float | None = None
-    exact_name: str = "exact limit"
-    span: float = 0.5
-    """the least height of the panel in the curve's units, so that noise is not blown up"""
-
-    def header(self) -> dict[str, Any]:
-        """The part of it that goes into a frame's header."""
-        exact = (
-            None if self.exact is None else {"value": self.exact, "label": f"{self.exact_name} {signed(self.exact)}"}
-        )
-        return {
-            "series": self.series,
-            "title": self.title,
-            "value": signed(self.values[-1]) if len(self.values) else "–",
-            "baseline": {"value": self.baseline, "label": f"reference {signed(self.baseline)}"},
-            "exact": exact,
-            "span": self.span,
-        }
-
-
-def signed(value: float) -> str:
-    """Two decimals with a proper minus sign, shorter for large numbers."""
-    text = f"{value:.2f}" if abs(value) < 1000 else f"{value:.1e}"
-    return (text[1:] if text.strip("-0.") == "" and text.startswith("-") else text).replace("-", "−")
-
-
 def view_for(x: Tensor, before: float = HOME) -> float:
-    """Half the side of the square to show: the home square, or larger if more than 2 % of ``x`` (n, 2) are outside.
+    """Half the side of the square to show: the home square, or larger if more than 2 % of ``x`` (..., 2) are outside.
 
     It grows at once and shrinks late, so that it does not flutter.
     """
-    reach = float(x.abs().amax(1).quantile(0.98))
+    reach = float(x.abs().amax(-1).flatten().quantile(0.98))
     size = HOME
     while size < reach and size < 1e6:
         size *= _ZOOM
@@ -113,7 +88,11 @@ def _points(size: float, grid: int) -> Tensor:
 @functools.lru_cache(maxsize=64)
 def _contours(target: GaussianMixture, size: float, grid: int) -> tuple[Tensor, list[float]]:
     """The root of the density over its maximum, (grid^2,), and its levels around ``SHARES`` of the mass."""
-    density = torch.cat([target.log_prob(part) for part in _points(size, grid).split(2048)]).double().exp()
+    return _levels(torch.cat([target.log_prob(part) for part in _points(size, grid).split(2048)]).double().exp())
+
+
+def _levels(density: Tensor) -> tuple[Tensor, list[float]]:
+    """The root of a density over its maximum, both (n,), and its levels around ``SHARES`` of the mass."""
     # square roots spend the 16 bits where the outer contour is
     root = (density / density.max().clamp_min(1e-300)).sqrt()
     ordered = density.sort(descending=True).values
@@ -123,6 +102,41 @@ def _contours(target: GaussianMixture, size: float, grid: int) -> tuple[Tensor, 
     return root, [float(falling[min(last, int((inside < share).sum()))]) for share in SHARES]
 
 
+def exact(densities: Sequence[Tensor | None], s: float, resolved: bool | Sequence[bool] = True) -> str:
+    """The exact limits, one a lane.
+
+    Args:
+        densities: for every lane the density on the cells of ``[-s, s]^2``, (A, A) indexed [x, y] as
+            ``PopulationDynamics.density``; None where there is none. All of one size; the scale does not matter.
+        s: half the side of the square.
+        resolved: whether the grid was fine enough; one for all, or one a lane.
+
+    Raises:
+        ValueError: no lanes or too many, not square, sizes that differ, or values that are negative or not finite.
+    """
+    flags = [resolved] * len(densities) if isinstance(resolved, bool) else list(resolved)
+    if not 1 <= len(densities) <= LANES or len(flags) != len(densities):
+        raise ValueError(f"densities has {len(densities)} lanes, resolved {len(flags)}; allowed: 1 to {LANES}, alike")
+    shapes = {tuple(density.shape) for density in densities if density is not None} or {(2, 2)}
+    cells = shapes.pop()
+    if shapes or len(cells) != 2 or cells[0] != cells[1] or cells[0] < 2:
+        raise ValueError(f"densities have shapes {[cells, *shapes]}; allowed: one shape (A, A)")
+    grids = torch.zeros(len(densities), *cells, dtype=torch.float64)
+    lanes: list[dict[str, Any] | None] = []
+    for k, density in enumerate(densities):
+        if density is None:
+            lanes.append(None)
+            continue
+        if not (density.isfinite().all() and (density >= 0).all()):
+            raise ValueError(f"densities[{k}] holds values that are no densities; allowed: finite, at least 0")
+        root, levels = _levels(density.double().T.reshape(-1))  # rows are y here
+        grids[k] = root.reshape(cells)
+        lanes.append({"levels": levels, "resolved": bool(flags[k])})
+    edge = s * (1 - 1 / cells[0])  # where the outermost values lie: in the middle of their cells
+    meta = {"view": [-edge, edge, -edge, edge], "lanes": lanes}
+    return encode(meta, {"density": Quantised(grids.numpy(), 0.0, 1.0)})
+
+
 def frame(
     meta: Mapping[str, Any],
     x: Tensor,
@@ -130,21 +144,73 @@ def frame(
     rounds: Sequence[int],
     curves: Sequence[Curve],
     changes: Sequence[int] = (),
+    *,
+    arrows: Tensor | None = None,
+    paths: Tensor | None = None,
+    mode_mass: Tensor | None = None,
+    mode_mass_exact: Tensor | Sequence[Tensor | None] | None = None,
 ) -> str:
     """One frame.
 
     Args:
-        meta: run, seq, round, state, numbers, banner: see ``studio.session``.
-        x: (n, 2) the particles. Those farther out than twice the view are drawn nowhere and sent as if they were there.
+        meta: run, seq, state ("running", "paused" or "stopped"), mode ("learned", "exact" or "both"), t (flow time on
+            show, 1 by default), numbers (of the whole session), and lanes: a list of {alpha, label, round, banner,
+            numbers}. Numbers are ``Number`` or mappings; a banner is None or {kind, title, text}.
+        x: (lanes, n, 2) the particles, or (n, 2) for one lane. Those farther out than twice the view are drawn
+            nowhere and sent as if they were there.
         size: half the side of the square on show.
         rounds: the rounds at which the curves have values.
         curves: the panels.
         changes: rounds at which somebody moved a control.
+        arrows: (lanes, m, 4) places and velocities x, y, u, v at flow time t; or (m, 4).
+        paths: (lanes, k, s, 2) trajectories of k particles over s flow times; or (k, s, 2).
+        mode_mass: (lanes, K) share of the particles at each mode; or (K,).
+        mode_mass_exact: the same in the exact limit; None for a lane without.
+
+    Raises:
+        ValueError: NaN or infinity anywhere, or the number of lanes differs.
     """
-    arrays: dict[str, np.ndarray | Quantised] = {"x": Quantised(x.numpy(), -2 * size, 2 * size)}
+    x = x[None] if x.ndim == 2 else x
+    if x.ndim != 3 or x.shape[2] != 2 or not 1 <= len(x) <= LANES:
+        raise ValueError(f"x has shape {tuple(x.shape)}; allowed: (lanes, n, 2) with 1 to {LANES} lanes, or (n, 2)")
+    arrays: dict[str, np.ndarray | Quantised] = {"x": Quantised(x.detach().numpy(), -2 * size, 2 * size)}
     arrays["rounds"] = np.asarray(rounds, np.float32)
     arrays["changes"] = np.asarray(changes, np.float32)
     for curve in curves:
-        arrays[curve.series] = np.asarray(curve.values, np.float32)
+        arrays.update(curve.arrays())
+    if arrows is not None:
+        arrays["arrows"] = _lanes("arrows", arrows, 3).float().numpy()
+    if paths is not None:
+        arrays["paths"] = Quantised(_lanes("paths", paths, 4).numpy(), -2 * size, 2 * size)
+    if mode_mass is not None:
+        arrays["mode_mass"] = _lanes("mode_mass", mode_mass, 2).float().numpy()
+    if mode_mass_exact is not None:
+        arrays["mode_mass_exact"] = _masses(mode_mass_exact).numpy()
+    for name, array in arrays.items():
+        lanes = len(array.values if isinstance(array, Quantised) else array)
+        if lanes != len(x) and not name.startswith(("rounds", "changes")):
+            raise ValueError(f"{name} has {lanes} lanes; allowed: as many as x has, {len(x)}")
     header = {**meta, "view": [-size, size, -size, size], "curves": [curve.header() for curve in curves]}
+    header["numbers"] = [plain(number) for number in meta.get("numbers", ())]
+    if "lanes" in meta:
+        if len(meta["lanes"]) != len(x):
+            raise ValueError(f"meta describes {len(meta['lanes'])} lanes; allowed: as many as x has, {len(x)}")
+        header["lanes"] = [{**lane, "numbers": [plain(n) for n in lane.get("numbers", ())]} for lane in meta["lanes"]]
     return encode(header, arrays)
+
+
+def _lanes(name: str, values: Tensor, dims: int) -> Tensor:
+    """``values`` with the leading dimension of lanes that may be left out for a single one."""
+    values = values.detach()
+    values = values[None] if values.ndim == dims - 1 else values
+    if values.ndim != dims:
+        raise ValueError(f"{name} has shape {tuple(values.shape)}; allowed: {dims} dimensions, lanes first")
+    return values
+
+
+def _masses(given: Tensor | Sequence[Tensor | None]) -> Tensor:
+    """(lanes, K), ``MISSING`` where a lane has none."""
+    if isinstance(given, Tensor):
+        return _lanes("mode_mass_exact", given, 2).float()
+    known = next((mass for mass in given if mass is not None), torch.full((1,), MISSING))
+    return torch.stack([torch.full_like(known, MISSING) if m is None else m for m in given]).detach().float()

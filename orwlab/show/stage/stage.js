@@ -6,8 +6,7 @@
 // host (every part optional): acknowledge(run, seq) -> promise of "is somebody still sending?"; wake(): ask for a
 // new stream; stateChanged(state). Only the newest frame is kept: a slow browser skips frames and never queues them.
 
-import { decodeFrame } from "./decode.js";
-import { contourSegments } from "./contours.js";
+import { readFrame, readScene } from "./message.js";
 import {
   THEMES, drawBackdrop, drawPanel, drawParticles, drawTile, gridImage, layoutOf, sprite,
 } from "./draw.js";
@@ -127,12 +126,15 @@ export class Stage {
   }
 
   adopt({ scene, frame }, now) {
-    const { meta, arrays } = decodeFrame(frame);
+    const read = readFrame(frame);
+    const { meta, arrays } = read;
     if (scene && scene !== this.sceneText) {
-      this.setScene(decodeFrame(scene));
+      this.scene = readScene(scene);
+      this.theme = null; // the reward's image and the legend have to be made again
       this.sceneText = scene;
     }
-    const next = arrays.x.data;
+    this.read = read;
+    const next = arrays.x.data.subarray(0, 2 * read.n); // the first lane
     // start from what is on the screen: a late or skipped frame makes the motion slower, never makes it jump
     this.from = this.positions.length === next.length ? this.positions.slice() : next;
     this.to = next;
@@ -145,18 +147,8 @@ export class Stage {
     this.target = meta.view;
     if (!before) this.camera = meta.view;
     if (before?.state !== meta.state) this.host.stateChanged?.(meta.state);
-    this.showBanner(meta.banner);
-    this.speak(now, before?.state !== meta.state || before?.banner?.title !== meta.banner?.title);
-  }
-
-  setScene({ meta, arrays }) {
-    const [x0, x1, y0, y1] = meta.view;
-    const [rows, columns] = arrays.density.shape;
-    const contours = meta.levels.map((level) =>
-      contourSegments(arrays.density.data, rows, columns, level).map((value, i) =>
-        i % 2 === 0 ? x0 + (value / (columns - 1)) * (x1 - x0) : y0 + (value / (rows - 1)) * (y1 - y0)));
-    this.scene = { ...meta, contours, reward: arrays.reward, labels: arrays.labels?.data };
-    this.theme = null; // the reward's image and the legend have to be made again
+    this.showBanner(read.lanes[0].banner);
+    this.speak(now, before?.state !== meta.state || this.said !== read.lanes[0].banner?.title);
   }
 
   afterFrame() {
@@ -271,12 +263,12 @@ export class Stage {
   paintNumbers(ctx) {
     const { layout, theme, meta, arrays } = this;
     for (const box of [...layout.tiles, ...layout.panels]) ctx.clearRect(box.x - 1, box.y - 1, box.w + 6, box.h + 2);
-    meta.numbers.slice(0, layout.tiles.length).forEach(([name, value, short], k) =>
-      drawTile(ctx, layout.tiles[k], layout.size, theme, layout.wide ? name : short, value));
-    const xs = arrays.rounds.data;
-    meta.curves.forEach((curve, k) => {
-      const drawn = { ...curve, xs, ys: arrays[curve.series].data, color: theme.lines[k % theme.lines.length] };
-      if (layout.panels[k]) drawPanel(ctx, layout.panels[k], layout.size, theme, drawn, arrays.changes.data);
+    [...this.read.numbers, ...this.read.lanes[0].numbers].slice(0, layout.tiles.length).forEach((number, k) =>
+      drawTile(ctx, layout.tiles[k], layout.size, theme, layout.wide ? number.name : number.short, number.value));
+    this.read.panels.slice(0, layout.panels.length).forEach((panel, k) => {
+      const { xs, exact } = panel, { ys, value } = panel.lines[0].lanes[0];
+      const drawn = { ...panel, xs, ys, value, exact: exact[0], color: theme.lines[k % theme.lines.length] };
+      drawPanel(ctx, layout.panels[k], layout.size, theme, drawn, arrays.changes.data);
     });
   }
 
@@ -320,11 +312,12 @@ export class Stage {
     const wait = urgent ? 1000 : SPEAK_EVERY;
     if (now - this.spokenAt < wait || (!urgent && this.meta.state !== "running")) return;
     this.spokenAt = now;
-    const { meta } = this;
-    const curves = meta.curves.map((curve) =>
-      [curve.title, curve.value, curve.exact ? `(${curve.exact.label})` : ""].join(" ").trim());
+    const { meta } = this, banner = this.read.lanes[0].banner;
+    this.said = banner?.title;
+    const curves = this.read.panels.map((panel) =>
+      [panel.title, panel.lines[0].lanes[0].value, panel.exact[0] ? `(${panel.exact[0].label})` : ""].join(" ").trim());
     this.summary.textContent = `${meta.state === "running" ? "Running" : "Not running"}, round ${meta.round}. ` +
-      `${curves.join("; ")}. ${meta.banner ? `${meta.banner.title} ${meta.banner.text}` : ""}`;
+      `${curves.join("; ")}. ${banner ? `${banner.title} ${banner.text}` : ""}`;
   }
 }
 
