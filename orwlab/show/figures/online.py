@@ -1,0 +1,114 @@
+"""Lines over rounds, each with its name at its end."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from orwlab import _check
+from orwlab.show import theme
+from orwlab.show.figures.theory import Curve
+
+WIDTH, HEIGHT = 820, 420
+TOP, BOTTOM = 60, 60  # margins in pixels
+LINE_HEIGHT = 19  # pixels between two names, so that they do not touch
+
+
+def labelled_curves(
+    lines: Sequence[Curve],
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    log_x: bool = False,
+    log_y: bool = False,
+    y_range: tuple[float, float] | None = None,
+    room: int = 170,
+) -> go.Figure:
+    """Lines, dashed predictions and measured markers, named at their right ends in place of a legend.
+
+    Args:
+        lines: what to draw; ``style`` is "line", "dashes" or "markers". A name may hold ``<br>``; "" gives none.
+        xlabel: the x axis, with its symbol.
+        ylabel: the y axis, with its symbol.
+        title: above the figure.
+        log_x: a logarithmic x axis; all x must be > 0.
+        log_y: a logarithmic y axis; all y must be > 0.
+        y_range: the y axis from, to; else what holds all points.
+        room: pixels for the names.
+
+    Raises:
+        ValueError: no lines, an unknown style, or numbers that a logarithmic axis cannot show.
+    """
+    if not lines:
+        raise _check.fail("lines", lines, "at least one curve")
+    figure = go.Figure()
+    ends: list[tuple[float, str, str]] = []
+    for k, line in enumerate(lines):
+        _check.choice("style", line.style, ("line", "dashes", "markers"))
+        x, y = np.asarray(line.x, dtype=np.float32), np.asarray(line.y, dtype=np.float32)
+        if (log_x and not (x > 0).all()) or (log_y and not (y > 0).all()):
+            raise _check.fail("lines", line.name, "positive numbers on a logarithmic axis")
+        colour = line.colour or theme.CYCLE[k % len(theme.CYCLE)]
+        ends.append((float(y[-1]), line.name, colour))
+        figure.add_trace(
+            go.Scatter(
+                x=x,
+                y=y,
+                name=line.name,
+                mode="markers" if line.style == "markers" else "lines",
+                line=dict(color=colour, width=2.2, dash="dash" if line.style == "dashes" else "solid"),
+                marker=dict(color=colour, size=8),
+            )
+        )
+    figure.update_layout(
+        template=theme.template(),
+        title=title,
+        width=WIDTH,
+        height=HEIGHT,
+        showlegend=False,
+        margin=dict(l=70, r=room, t=TOP, b=BOTTOM),
+    )
+    figure.update_xaxes(title=xlabel, type="log" if log_x else None)
+    low, high = y_range or _reach(figure, log_y)
+    if log_y:
+        low, high = math.log10(low), math.log10(high)
+        ends = [(math.log10(y), name, colour) for y, name, colour in ends]
+    figure.update_yaxes(title=ylabel, type="log" if log_y else None, range=[low, high], exponentformat="power")
+    _name(figure, [end for end in ends if end[1]], low, high)
+    return figure
+
+
+def _reach(figure: go.Figure, log_y: bool) -> tuple[float, float]:
+    """The y axis that holds every point, with a little air."""
+    low = min(float(np.min(trace.y)) for trace in figure.data)
+    high = max(float(np.max(trace.y)) for trace in figure.data)
+    if log_y:
+        return low / 1.2, high * 1.2
+    air = 0.05 * (high - low) or 0.5
+    return low - air, high + air
+
+
+def _name(figure: go.Figure, ends: list[tuple[float, str, str]], low: float, high: float) -> None:
+    """Names beside the lines' ends, from the top down, moved apart where they would touch."""
+    pixels = HEIGHT - TOP - BOTTOM
+    floor = -math.inf
+    for y, name, colour in sorted(ends, key=lambda end: -end[0]):
+        wanted = min(max((high - y) / (high - low), 0.0), 1.0) * pixels  # from the top
+        tall = LINE_HEIGHT * (1 + name.count("<br>"))
+        place = max(wanted, floor + tall / 2)
+        floor = place + tall / 2
+        figure.add_annotation(
+            x=1.0,
+            xref="paper",
+            xanchor="left",
+            xshift=8,
+            y=1 - place / pixels,
+            yref="paper",
+            yanchor="middle",
+            text=name,
+            align="left",
+            showarrow=False,
+            font=dict(color=colour, size=14),
+        )

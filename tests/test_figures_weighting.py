@@ -1,0 +1,93 @@
+"""Figures of weighting and of going online: what is on them is what was given."""
+
+import numpy as np
+import pytest
+import torch
+
+from orwlab.show import figures, theme
+from orwlab.show.figures import Band, Curve
+
+
+def heights(figure):
+    """Where the names stand, from the bottom (0) to the top (1) of the axes."""
+    return {a.text: a.y for a in figure.layout.annotations}
+
+
+def test_names_stand_at_the_ends_of_their_lines_in_their_colours():
+    lines = [Curve("up", [0, 1], [0.0, 1.0]), Curve("level", [0, 1], [0.5, 0.5], "dashes", "#000000")]
+    figure = figures.labelled_curves(lines, xlabel="round", ylabel="share", y_range=(0.0, 2.0))
+    assert heights(figure) == pytest.approx({"up": 0.5, "level": 0.25})
+    colours = {a.text: a.font.color for a in figure.layout.annotations}
+    assert colours == {"up": theme.BLUE, "level": "#000000"}
+    assert [trace.line.dash for trace in figure.data] == ["solid", "dash"]
+    assert min(a.font.size for a in figure.layout.annotations) >= 13
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_names_never_touch(log):
+    lines = [Curve(f"seed {k}", [1, 2], [1.0, 3.0 + 1e-3 * k]) for k in range(6)]
+    figure = figures.labelled_curves(lines, xlabel="x", ylabel="y", log_y=log, log_x=log)
+    places = sorted(heights(figure).values())
+    pixels = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
+    assert np.diff(places).min() * pixels >= 18
+
+
+def test_a_name_of_two_lines_takes_more_room():
+    lines = [Curve("one<br>two", [1, 2], [1.0, 3.0]), Curve("other", [1, 2], [1.0, 3.0])]
+    figure = figures.labelled_curves(lines, xlabel="x", ylabel="y")
+    pixels = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
+    assert abs(np.diff(list(heights(figure).values())))[0] * pixels >= 27
+
+
+def test_logarithmic_axes_hold_every_point_and_refuse_zeros():
+    lines = [Curve("a", [1, 10, 100], [1.0, 0.1, 0.01])]
+    figure = figures.labelled_curves(lines, xlabel="x", ylabel="y", log_x=True, log_y=True)
+    low, high = figure.layout.yaxis.range
+    assert low < -2
+    assert high > 0
+    with pytest.raises(ValueError, match="positive"):
+        figures.labelled_curves([Curve("a", [1, 2], [0.0, 1.0])], xlabel="x", ylabel="y", log_y=True)
+    with pytest.raises(ValueError, match="style"):
+        figures.labelled_curves([Curve("a", [1, 2], [0.0, 1.0], "dotted")], xlabel="x", ylabel="y")
+    with pytest.raises(ValueError, match="at least one"):
+        figures.labelled_curves([], xlabel="x", ylabel="y")
+
+
+def test_a_band_lies_between_its_edges_and_the_truth_is_dashed():
+    x = [0.0, 1.0, 2.0]
+    band = Band("n = 100", x, [1.0, 0.5, 0.2], [0.9, 0.4, 0.1], [1.1, 0.6, 0.3])
+    figure = figures.bands([band], Curve("exact", x, [1.0, 0.4, 0.01]), xlabel="τ", ylabel="y", log_y=True)
+    truth, middle, shade = figure.data
+    assert truth.line.dash == "dash"
+    assert list(middle.y) == pytest.approx([1.0, 0.5, 0.2])
+    assert sorted(shade.y.tolist()) == pytest.approx(sorted([0.9, 0.4, 0.1, 1.1, 0.6, 0.3]))
+    # the truth may fall out of the picture; the estimates may not
+    assert 10 ** figure.layout.yaxis.range[0] == pytest.approx(0.05)
+    with pytest.raises(ValueError, match="at least one"):
+        figures.bands([], Curve("exact", x, x), xlabel="τ", ylabel="y")
+
+
+def test_the_heaviest_pair_is_the_largest_point_and_lies_behind_the_curves():
+    x, u, w = torch.tensor([[0.0], [1.0]]), torch.tensor([[1.0], [2.0]]), torch.tensor([1.0, 4.0])
+    figure = figures.weighted_regression(x, u, w, [Curve("fit", [0, 1], [1.0, 2.0])])
+    dots, fit = figure.data
+    assert dots.mode == "markers"
+    assert fit.name == "fit"
+    assert dots.marker.size[1] - 2 == pytest.approx(2 * (dots.marker.size[0] - 2))  # area proportional to w
+
+
+def test_rings_have_areas_in_proportion_to_their_weights():
+    data, w = torch.tensor([[0.0, 0.0], [1.0, 1.0]]), torch.tensor([1.0, 9.0])
+    learned = torch.zeros(5, 2)
+    axis = torch.linspace(-1, 1, 8)
+    panels = [("a", data, w, learned), ("b", data, w, learned)]
+    figure = figures.weighted_samples(panels, contours=[None, (axis, torch.ones(8, 8))], centre=(1.0, 0.0), extent=2.0)
+    rings = [t for t in figure.data if t.name == "data"]
+    assert len(rings) == 2
+    small, large = (size - 2 for size in rings[0].marker.size)
+    assert large == pytest.approx(3 * small)
+    assert [t.name for t in figure.data].count("exact") == 1
+    assert figure.layout.xaxis.range == (-1.0, 3.0)
+    assert figure.layout.yaxis2.scaleanchor == "x2"
+    with pytest.raises(ValueError, match="at least one"):
+        figures.weighted_samples([])
