@@ -4,7 +4,7 @@
 // Browser -> kernel: {kind, view, visible, ...}: "hello" (send me the newest picture), "seen" (visible changed),
 // "acknowledge" (seq was painted), "command" (a key was pressed in the stage), "gone".
 
-function render({ model, el }) {
+function renderInJupyter({ model, el }) {
   el.classList.add("orw-jupyter");
   el.style.setProperty("--orw-height", `${model.get("height")}px`);
   el.innerHTML = '<div class="orw-stage"></div><p class="orw-notice" role="status"></p>';
@@ -57,4 +57,4 @@ function render({ model, el }) {
   };
 }
 
-export default { render };
+export default { render: renderInJupyter };
