@@ -27,10 +27,10 @@ def test_every_trained_claim_holds(name):
 
 def test_claims_can_fail():
     section = Section("a", "b")
-    section.close("near", 1.2, 1.0, 0.1)
-    section.close("nan", float("nan"), 1.0, 0.1)
-    section.below("small", 2.0, 1.0)
-    section.above("large", float("nan"), 1.0)
+    section.close("k1", "near", 1.2, 1.0, 0.1)
+    section.close("k2", "nan", float("nan"), 1.0, 0.1)
+    section.below("k3", "small", 2.0, 1.0)
+    section.above("k4", "large", float("nan"), 1.0)
     assert not any(claim.holds for claim in section.claims)
     assert science.text_table(section).count("NO") == 4
 
@@ -48,6 +48,6 @@ def test_the_report_is_one_file_that_needs_no_network(tmp_path, capsys):
 
 def test_a_claim_that_fails_fails_the_command(tmp_path, monkeypatch):
     section = Section("a", "b")
-    section.below("small", 2.0, 1.0)
+    section.below("k3", "small", 2.0, 1.0)
     monkeypatch.setitem(science.INVESTIGATIONS, "house_of_cards", lambda: section)
     assert science.main(["--folder", str(tmp_path), "--only", "house_of_cards"]) == 1

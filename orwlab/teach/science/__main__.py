@@ -1,4 +1,4 @@
-"""``python -m orwlab.teach.science [--folder DIR] [--only WORD]``: measure every claim again and write the report."""
+"""``python -m orwlab.teach.science [--folder DIR] [--only WORD ...] [--record]``: measure every claim, write the report."""
 
 import argparse
 import html
@@ -11,21 +11,27 @@ import torch
 from plotly.offline import get_plotlyjs
 from tqdm import tqdm
 
-from orwlab.teach.science import bounds, limits, networks, theorems
+from orwlab.teach.science import bounds, limits, method, networks, theorems
 from orwlab.teach.science.claims import Investigation, Section
+from orwlab.teach.science.reported import record
 
 INVESTIGATIONS: dict[str, Investigation] = {
     "theorem_1": theorems.theorem_1,
     "theorem_2": theorems.theorem_2,
     "theorem_4": theorems.theorem_4,
+    "theorem_4_limit": method.theorem_4_limit,
     "convergence": limits.convergence,
     "effective_temperature": limits.effective_temperature,
     "unbounded": limits.unbounded,
     "house_of_cards": limits.house_of_cards,
     "three_optima": limits.three_optima,
     "ladder": bounds.ladder,
+    "penalty": bounds.penalty,
+    "supremum": bounds.supremum,
     "pairings": networks.pairings,
     "widths": networks.widths,
+    "averaging": method.averaging,
+    "exception": method.exception,
     "learned": networks.learned_and_exact,
 }
 
@@ -41,8 +47,7 @@ def text_table(section: Section) -> str:
     """The section's claims as aligned lines for a terminal."""
     lines = [f"\n{section.title}"]
     for claim in section.claims:
-        verdict = "yes" if claim.holds else "NO"
-        lines.append(f"  {claim.says[:74]:74} {claim.measured:>11.4g}  {claim.expected:>20}  {verdict}")
+        lines.append(f"  {claim.says[:74]:74} {claim.measured:>11.4g}  {claim.expected:>20}  {claim.verdict}")
     return "\n".join(lines)
 
 
@@ -50,7 +55,7 @@ def html_section(section: Section) -> str:
     """One section: what it asks, its claims, its figures."""
     rows = "".join(
         f"<tr><td>{html.escape(c.says)}</td><td class=n>{c.measured:.4g}</td><td class=n>{html.escape(c.expected)}</td>"
-        f"<td class={'yes' if c.holds else 'no'}>{'yes' if c.holds else 'NO'}</td></tr>"
+        f"<td class={'yes' if c.holds else 'no'}>{c.verdict}</td></tr>"
         for c in section.claims
     )
     drawn = "".join(
@@ -70,7 +75,7 @@ def _draw(figure: go.Figure) -> str:
 
 def page(sections: list[Section], seconds: float) -> str:
     """The whole report; plotly is inside the file, so that it opens without a network."""
-    claims = [c for s in sections for c in s.claims]
+    claims = [c for s in sections for c in s.claims if c.kind != "measured"]
     held = sum(c.holds for c in claims)
     body = "".join(html_section(s) for s in sections)
     return (
@@ -87,19 +92,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m orwlab.teach.science", description="Measure every claim again.")
     parser.add_argument("--folder", type=Path, default=Path("science"), help="where report.html goes")
     parser.add_argument("--only", nargs="+", choices=list(INVESTIGATIONS), help="some investigations alone")
+    parser.add_argument("--record", action="store_true", help="keep the numbers in the package (reported.json)")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    started, sections = time.perf_counter(), []
+    started = time.perf_counter()
+    found: dict[str, Section] = {}
     bar = tqdm(options.only or list(INVESTIGATIONS), desc="science")
     for name in bar:
         bar.set_description(name)
-        sections.append(INVESTIGATIONS[name]())
-        tqdm.write(text_table(sections[-1]))
+        found[name] = INVESTIGATIONS[name]()
+        tqdm.write(text_table(found[name]))
+    if options.record:
+        record(found)
     options.folder.mkdir(parents=True, exist_ok=True)
     report = options.folder / "report.html"
-    report.write_text(page(sections, time.perf_counter() - started))
-    failed = [c for s in sections for c in s.claims if not c.holds]
-    print(f"\n{sum(len(s.claims) for s in sections) - len(failed)} claims hold, {len(failed)} do not. Wrote {report}")
+    report.write_text(page(list(found.values()), time.perf_counter() - started))
+    claims = [c for s in found.values() for c in s.claims if c.kind != "measured"]
+    failed = [c for s in found.values() for c in s.claims if not c.holds]
+    print(f"\n{len(claims) - len(failed)} claims hold, {len(failed)} do not. Wrote {report}")
     return 1 if failed else 0
 
 

@@ -36,11 +36,19 @@ def convergence() -> Section:
             tilt.step()
             steps.append(tilt.moved)
         weak.append((steps[-1] / steps[0]) ** (1 / 3))
-        section.close(f"weak tilt, alpha {alpha:g}: rate Z / (Z + alpha)", weak[-1], 1 / (1 + alpha), 0.01)
+        section.close(
+            f"weak_rate_alpha_{alpha:g}",
+            f"weak tilt, alpha {alpha:g}: rate Z / (Z + alpha)",
+            weak[-1],
+            1 / (1 + alpha),
+            0.01,
+        )
         full = PopulationDynamics(target, RIGHT, tau=1.0, alpha=alpha)
         strong.append(plain_rate(full))
         bound.append(math.e / (math.e + alpha))
-        section.below(f"tau 1, alpha {alpha:g}: rate under sup w / (w + alpha)", strong[-1], bound[-1])
+        section.below(
+            f"rate_alpha_{alpha:g}", f"tau 1, alpha {alpha:g}: rate under sup w / (w + alpha)", strong[-1], bound[-1]
+        )
     section.figures.append(
         (
             "Contraction factor a round against alpha: measured rates for a weak and a strong tilt with their predictions",
@@ -76,14 +84,16 @@ def effective_temperature() -> Section:
         w = (0.02 * weak.reward_values).exp()
         Z = float((w * weak.reference_density).sum() / weak.reference_density.sum()) if kind == "exp" else 1.0
         fit = optima.effective_temperature(weak.density, weak.reference_density, weak.reward_values)
-        section.close(f"weak tilt, {kind} weights: tau_eff", fit.tau_eff, 0.02 * Z / 2.0, 2e-4)
+        section.close(f"weak_tau_eff_{kind}", f"weak tilt, {kind} weights: tau_eff", fit.tau_eff, 0.02 * Z / 2.0, 2e-4)
     far = PopulationDynamics(target, RIGHT, tau=1.0, alpha=100.0)
     far.fixed_point(1e-8)
     r, w = far.reward_values, far.reward_values.exp()
     in_r, in_w = (optima.effective_temperature(far.density, far.reference_density, f) for f in (r, w))
-    section.below("alpha 100 at tau 1: r^2 of a tilt in r", in_r.r_squared, 0.99)
-    section.above("alpha 100 at tau 1: r^2 of a tilt in w", in_w.r_squared, 0.999)
-    section.close("alpha 100 at tau 1: slope of the tilt in w, 1 / alpha", in_w.tau_eff, 0.01, 2e-4)
+    section.below("alpha_100_in_r", "alpha 100 at tau 1: r^2 of a tilt in r", in_r.r_squared, 0.99)
+    section.above("alpha_100_in_w", "alpha 100 at tau 1: r^2 of a tilt in w", in_w.r_squared, 0.999)
+    section.close(
+        "alpha_100_slope_in_w", "alpha 100 at tau 1: slope of the tilt in w, 1 / alpha", in_w.tau_eff, 0.01, 2e-4
+    )
     alphas = (0.3, 1.0, 3.0, 10.0)
     lines = []
     for name in ("two_modes_1d", "three_modes_1d", "eight_gaussians"):
@@ -93,8 +103,10 @@ def effective_temperature() -> Section:
             limit.fixed_point()
             tilt = optima.kl_tilt(limit.cells, limit.reference_density, RIGHT, 1.0 / alpha)
             gaps.append(cell_tv(limit, tilt.density))
-        section.below(f"{name}: TV to exp(tau r / alpha) at alpha 10", gaps[-1], 0.01)
-        section.above(f"{name}: the same at alpha 0.3, no exponential tilt any more", gaps[0], 0.1)
+        section.below(f"{name}_tv_alpha_10", f"{name}: TV to exp(tau r / alpha) at alpha 10", gaps[-1], 0.01)
+        section.above(
+            f"{name}_tv_alpha_0.3", f"{name}: the same at alpha 0.3, no exponential tilt any more", gaps[0], 0.1
+        )
         lines.append(Curve(name, alphas, gaps))
     section.figures.append(
         (
@@ -122,8 +134,14 @@ def unbounded() -> Section:
         for alpha in (0.5, 5.0):
             dynamics = PopulationDynamics(normal, lambda x: x[:, 0], tau=0.5, alpha=alpha, extent=12.0, axis=512)
             verdicts[alpha] = dynamics.fixed_point(1e-5), dict(dynamics.problems), dynamics.mean_reward
-    section.close("alpha 0.5: the oracle reports run-away (1 = yes)", float(bool(verdicts[0.5][1])), 1.0, 0.0)
-    section.close("alpha 5: mean reward where it settles", verdicts[5.0][2], 0.13, 0.01)
+    section.close(
+        "runs_away_alpha_0.5",
+        "alpha 0.5: the oracle reports run-away (1 = yes)",
+        float(bool(verdicts[0.5][1])),
+        1.0,
+        0.0,
+    )
+    section.close("settles_alpha_5", "alpha 5: mean reward where it settles", verdicts[5.0][2], 0.13, 0.01)
     return section
 
 
@@ -142,15 +160,29 @@ def house_of_cards() -> Section:
     above = PopulationDynamics(target, RIGHT, alpha=2 * threshold, penalty="reference")
     above.fixed_point(1e-8)
     exact = optima.mixture_limit(probe.cells, probe.reference_density, RIGHT, 1.0, 2 * threshold, reward_sup=1.0)
-    section.below("TV to alpha p_ref / (alpha + Z - w) at twice the threshold", cell_tv(above, exact.density), 1e-5)
+    section.below(
+        "limit_tv", "TV to alpha p_ref / (alpha + Z - w) at twice the threshold", cell_tv(above, exact.density), 1e-5
+    )
     half = optima.mixture_limit(probe.cells, probe.reference_density, RIGHT, 1.0, 0.5 * threshold, reward_sup=1.0)
-    section.close("condensed mass at half the threshold, 1 - alpha / alpha_c", half.condensed, 0.5, 1e-6)
+    section.close("condensed", "condensed mass at half the threshold, 1 - alpha / alpha_c", half.condensed, 0.5, 1e-6)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OracleWarning)
         below = PopulationDynamics(target, RIGHT, alpha=0.5 * threshold, penalty="reference")
-        section.close("the recursion converges there (1 = yes)", float(below.fixed_point(1e-8).converged), 0.0, 0.0)
+        section.close(
+            "converges_below_threshold",
+            "the recursion converges there (1 = yes)",
+            float(below.fixed_point(1e-8).converged),
+            0.0,
+            0.0,
+        )
     own = PopulationDynamics(target, RIGHT, alpha=0.5 * threshold)
-    section.close("the method itself converges there (1 = yes)", float(own.fixed_point(1e-6).converged), 1.0, 0.0)
+    section.close(
+        "method_converges",
+        "the method itself converges there (1 = yes)",
+        float(own.fixed_point(1e-6).converged),
+        1.0,
+        0.0,
+    )
     return section
 
 
@@ -177,13 +209,31 @@ def three_optima() -> Section:
     alphas = (3.0, 1.0, 0.3, 0.1)
     both, places = placed("three_modes_1d", alphas)
     for alpha, place in zip(alphas, places):
-        section.below(f"alpha {alpha:g}: reward, under the KL frontier", place.mean_reward, place.kl_allows + 1e-3)
-        section.below(f"alpha {alpha:g}: reward, under the W2 frontier", place.mean_reward, place.w2_allows + 1e-3)
+        section.below(
+            f"under_kl_alpha_{alpha:g}",
+            f"alpha {alpha:g}: reward, under the KL frontier",
+            place.mean_reward,
+            place.kl_allows + 1e-3,
+        )
+        section.below(
+            f"under_w2_alpha_{alpha:g}",
+            f"alpha {alpha:g}: reward, under the W2 frontier",
+            place.mean_reward,
+            place.w2_allows + 1e-3,
+        )
     slack = [(p.kl_allows - p.mean_reward, p.w2_allows - p.mean_reward) for p in places]
-    section.below("largest distance to the KL frontier over the four alphas", max(k for k, _ in slack), 0.05)
-    section.above("the W2 frontier is farther at every alpha: least difference", min(w - k for k, w in slack), 0.0)
+    section.below(
+        "kl_slack", "largest distance to the KL frontier over the four alphas", max(k for k, _ in slack), 0.05
+    )
+    section.above(
+        "w2_farther_by",
+        "the W2 frontier is farther at every alpha: least difference",
+        min(w - k for k, w in slack),
+        0.0,
+    )
     _, (other,) = placed("two_modes_1d", (0.3,))
     section.below(
+        "two_modes_w2_over_kl",
         "two modes, alpha 0.3: distance to the W2 frontier over that to the KL frontier",
         (other.w2_allows - other.mean_reward) / (other.kl_allows - other.mean_reward),
         1.0,

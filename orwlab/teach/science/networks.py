@@ -24,6 +24,7 @@ def learned_and_exact() -> Section:
         "Gaussians with the ring at alpha 0.3, where the reward pulls samples into ground that holds almost no data: there "
         "networks stay above the limit, with every seed and with larger batches too. The zoo's own error, before any "
         "fine-tuning, is listed for each target and reward.",
+        seed=0,
     )
     x0 = torch.randn(4000, 2, generator=torch.Generator().manual_seed(5))
     groups: dict[str, tuple[list[float], list[float]]] = {}
@@ -43,13 +44,26 @@ def learned_and_exact() -> Section:
                         run.lr = 3e-4
                 learned = float(reward(flow.sample(run.average, x0)).mean())
                 if (name, reward_name, alpha) == OFF_THE_DATA:
-                    section.above(f"{name}, {reward_name}, alpha {alpha:g}: the exception", learned, exact.mean_reward)
+                    section.above(
+                        f"{name}_{reward_name}_alpha_{alpha:g}",
+                        f"{name}, {reward_name}, alpha {alpha:g}: the exception",
+                        learned,
+                        exact.mean_reward,
+                    )
                 else:
-                    section.close(f"{name}, {reward_name}, alpha {alpha:g}", learned, exact.mean_reward, 0.04)
+                    section.close(
+                        f"{name}_{reward_name}_alpha_{alpha:g}",
+                        f"{name}, {reward_name}, alpha {alpha:g}",
+                        learned,
+                        exact.mean_reward,
+                        0.04,
+                    )
                 groups[name][0].append(exact.mean_reward)
                 groups[name][1].append(learned)
             zoo_error = float(reward(flow.sample(reference, x0)).mean()) - start
-            section.close(f"{name}, {reward_name}: the zoo's own error", zoo_error, 0.0, 0.02)
+            section.close(
+                f"{name}_{reward_name}_zoo_error", f"{name}, {reward_name}: the zoo's own error", zoo_error, 0.0, 0.02
+            )
     section.figures.append(
         (
             "Learned against exact mean reward for 27 settings, all near the diagonal",
@@ -94,10 +108,15 @@ def widths() -> Section:
         "Wider networks come closer",
         "The oracle is the limit of infinite capacity. Energy distance between a fine-tuned network's samples and the "
         "exact limit, three seeds a width.",
+        seed=0,
     )
     found = {width: [distance_to_the_exact_limit(width, seed) for seed in range(3)] for width in (16, 256)}
-    section.below("width 256 over width 16, mean of three seeds", sum(found[256]) / sum(found[16]), 0.5)
-    section.below("worst seed at width 256 over best at width 16", max(found[256]) / min(found[16]), 1.0)
+    section.below(
+        "wide_over_narrow", "width 256 over width 16, mean of three seeds", sum(found[256]) / sum(found[16]), 0.5
+    )
+    section.below(
+        "worst_over_best", "worst seed at width 256 over best at width 16", max(found[256]) / min(found[16]), 1.0
+    )
     section.figures.append(
         (
             "Energy distance to the exact limit for widths 16 and 256, three seeds each",
@@ -135,6 +154,7 @@ def pairings() -> Section:
         "A weight belongs to its x1. Resampling x1 by optimal transport and leaving the weights in their old order loses "
         "the reward; carrying them along is not enough either, since where x_t determines its pair the weight cancels. "
         "The remedy, weights inside the transport problem, restores it.",
+        seed=0,
     )
     x0 = torch.randn(3000, 2, generator=torch.Generator().manual_seed(1))
     found: dict[str, float] = {}
@@ -148,10 +168,14 @@ def pairings() -> Section:
         for _ in run.rounds(250):
             pass
         found[label] = float(RIGHT(flow.sample(run.average, x0)).mean())
-    section.above("independent coupling: mean reward", found["independent"], 0.6)
-    section.above("OT with the weighted marginal: mean reward", found["OT, weighted marginal"], 0.6)
-    section.below("OT with weights in their old order: mean reward", found["OT, weights in old order"], 0.06)
-    section.below("OT with the weights carried along: mean reward", found["OT, weights carried"], 0.2)
+    section.above("independent", "independent coupling: mean reward", found["independent"], 0.6)
+    section.above(
+        "ot_weighted_marginal", "OT with the weighted marginal: mean reward", found["OT, weighted marginal"], 0.6
+    )
+    section.below(
+        "ot_old_order", "OT with weights in their old order: mean reward", found["OT, weights in old order"], 0.06
+    )
+    section.below("ot_carried", "OT with the weights carried along: mean reward", found["OT, weights carried"], 0.2)
     section.figures.append(
         (
             "Mean reward after 250 rounds for four ways of pairing: two learn, two do not",
