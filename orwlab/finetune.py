@@ -49,14 +49,16 @@ class Snapshot:
     _policy: nn.Module = field(repr=False)
     _state: dict[str, Tensor] | None = field(repr=False)
     _watch: Tensor | None = field(repr=False)
+    _sampler: tuple[str, int] = field(repr=False)
 
     @property
     def samples(self) -> Tensor:
-        """The watched noise pushed through the policy as it was after this round; computed on each access."""
+        """The watched noise pushed by the run's sampler through the policy after this round; computed on each access."""
         if self._watch is None or self._state is None:
             raise _check.fail("watch", None, "noise x0 of shape (n, *event) given to rounds(n, watch=x0)")
-        state = self._state
-        return flow.sample(lambda t, x: functional_call(self._policy, state, (t, x)), self._watch)
+        state, (method, steps) = self._state, self._sampler
+        v = lambda t, x: functional_call(self._policy, state, (t, x))  # noqa: E731
+        return flow.sample(v, self._watch, method=method, steps=steps)
 
 
 class FineTuning:
@@ -190,7 +192,8 @@ class FineTuning:
 
         Args:
             n: how many.
-            watch: noise (m, *event); ``snapshot.samples`` is then this noise pushed through the policy.
+            watch: noise (m, *event); ``snapshot.samples`` is then this noise pushed through the policy, with the
+                sampler that draws the run's own data: pictures and training see the same samples.
 
         Raises:
             ValueError: ``n`` or ``watch`` is bad, at once; the reward raises or returns something that is not a finite
@@ -217,7 +220,8 @@ class FineTuning:
                 raise
             self.round += 1
             state = None if watch is None else {k: p.detach().clone() for k, p in self.policy.state_dict().items()}
-            yield Snapshot(self.round, reward, penalty, fit, ess, self.alpha, self.tau, self.policy, state, watch)
+            numbers = (self.round, reward, penalty, fit, ess, self.alpha, self.tau)
+            yield Snapshot(*numbers, self.policy, state, watch, self.sampler)
 
     def _learn(self, x1: Tensor) -> tuple[float, float, float, float]:
         """Weigh the draw and take the round's gradient steps; mean reward, effective sample size, both loss terms."""

@@ -148,7 +148,8 @@ def test_a_snapshot_keeps_its_own_policy():
     run, watch = small(lr=1e-2), noise(5)
     snapshots = run.rounds(6, watch=watch)
     first = next(snapshots)
-    now = flow.sample(run.policy, watch)
+    method, steps = run.sampler
+    now = flow.sample(run.policy, watch, method=method, steps=steps)
     list(snapshots)
     assert torch.allclose(first.samples, now, atol=1e-6)
     assert not torch.allclose(flow.sample(run.policy, watch), now, atol=1e-3)
