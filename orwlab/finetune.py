@@ -53,7 +53,7 @@ class Snapshot:
 
     @property
     def samples(self) -> Tensor:
-        """The watched noise pushed by the run's sampler through the policy after this round; computed on each access."""
+        """The watched noise pushed by the run's sampler through the policy as it was then; computed on each access."""
         if self._watch is None or self._state is None:
             raise _check.fail("watch", None, "noise x0 of shape (n, *event) given to rounds(n, watch=x0)")
         state, (method, steps) = self._state, self._sampler
@@ -192,8 +192,7 @@ class FineTuning:
 
         Args:
             n: how many.
-            watch: noise (m, *event); ``snapshot.samples`` is then this noise pushed through the policy, with the
-                sampler that draws the run's own data: pictures and training see the same samples.
+            watch: noise (m, *event); ``snapshot.samples`` is then this noise pushed through the policy by ``sampler``.
 
         Raises:
             ValueError: ``n`` or ``watch`` is bad, at once; the reward raises or returns something that is not a finite
