@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # More arguments for pip, such as an index that offers CPU builds of torch: see "Installing" in the README.
 PIP_ARGS ?=
+# Which notebooks `make notebooks` makes, such as NAMES="01 02"; all if empty.
+NAMES ?=
 HOST ?= 127.0.0.1
 PORT ?= 7860
 export HOST PORT
@@ -19,7 +21,7 @@ help:
 	@echo "make lab        install and open JupyterLab on the notebooks"
 	@echo "make test       install and run everything: lint, types, tests, notebooks, browser"
 	@echo "make test-fast  the same without the slow tests"
-	@echo "make notebooks  execute the notebooks in place and add a PNG beside every figure"
+	@echo "make notebooks  execute the notebooks, draw their figures, write the students' versions (NAMES='01 02' for some)"
 	@echo "make science    measure every claim again: a table, and science/report.html (several minutes)"
 	@echo "make figures    make the README's pictures again"
 
@@ -52,13 +54,13 @@ lint: $(VENV)/.installed-test
 
 test: lint
 	$(BIN)/python -m pytest tests
-	$(BIN)/python -m pytest --nbval-lax --nbval-current-env notebooks
+	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-sanitize-with notebooks/sanitise.cfg notebooks/*.ipynb
 
 test-fast: lint
 	$(BIN)/python -m pytest -m 'not slow and not browser' tests
 
 notebooks: $(VENV)/.installed-test
-	$(BIN)/python notebooks/make.py
+	$(BIN)/python notebooks/make.py $(NAMES)
 
 science: $(VENV)/.installed-app
 	$(BIN)/python -m orwlab.teach.science

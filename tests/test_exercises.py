@@ -1,0 +1,164 @@
+"""Every exercise of every notebook: its solution passes, an empty answer fails, and both need only the setup cell."""
+
+import ast
+import contextlib
+import copy
+import io
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from orwlab.teach import notebooks
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+PATHS = sorted(FOLDER.glob("*.ipynb"))
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+ALL = [(path, exercise) for path in PATHS for exercise in notebooks.exercises(read(path))]
+IDS = [f"{path.stem} {exercise.name}" for path, exercise in ALL]
+
+
+@pytest.fixture(scope="module")
+def prepared():
+    """The names that a notebook's setup cell defines, made once a notebook."""
+    made = {}
+
+    def names(path):
+        if path not in made:
+            made[path] = {}
+            exec(compile(notebooks.setup(read(path)), f"{path.name}, setup", "exec"), made[path])
+        return dict(made[path])
+
+    return names
+
+
+def run(source, names, where):
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(source, where, "exec"), names)
+    return printed.getvalue()
+
+
+@pytest.mark.parametrize(("path", "exercise"), ALL, ids=IDS)
+def test_the_solution_passes_with_nothing_but_the_setup(path, exercise, prepared):
+    names = prepared(path)
+    run(exercise.answer, names, f"answer {exercise.name}")
+    printed = run(exercise.check, names, f"check {exercise.name}")
+    assert ": yes" in printed, "a check prints its numbers through orwlab.teach.checks"
+    assert ": NO" not in printed
+
+
+@pytest.mark.parametrize(("path", "exercise"), ALL, ids=IDS)
+def test_the_empty_answer_fails(path, exercise, prepared):
+    student = notebooks.student_version(read(path), path.name)
+    (empty,) = [e for e in notebooks.exercises(student) if e.name == exercise.name]
+    assert "SOLUTION" not in empty.answer
+    assert empty.check == exercise.check
+    names = prepared(path)
+    with pytest.raises((NotImplementedError, AssertionError)):
+        run(empty.answer + "\n" + empty.check, names, f"empty {exercise.name}")
+
+
+@pytest.mark.parametrize(("path", "exercise"), ALL, ids=IDS)
+def test_an_exercise_is_put_together_as_a_teacher_expects(path, exercise):
+    number = int(path.stem.split("_")[0])
+    assert exercise.name.split("-")[0] == str(number), f"exercises of notebook {number} are called {number}-1, ..."
+    assert f"### Exercise {exercise.name.replace('-', '.')}: " in exercise.task
+    assert "<details><summary>Hint</summary>" in exercise.task
+    assert exercise.points > 0
+    assert exercise.check.startswith("exercises.")
+    assert len(ast.parse(exercise.check).body) == 1
+    for function in (node for node in ast.walk(ast.parse(exercise.answer)) if isinstance(node, ast.FunctionDef)):
+        if function.col_offset == 0:
+            assert ast.get_docstring(function), f"{function.name} has no docstring for the student"
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_cells_say_to_nbgrader_what_they_are(path):
+    for cell in read(path).cells:
+        marks = cell.metadata.get("nbgrader")
+        if marks is None:
+            assert "BEGIN SOLUTION" not in cell.source
+            continue
+        answer = marks.grade_id.startswith("answer-")
+        wanted = dict(grade=not answer, locked=not answer, solution=answer, task=False, schema_version=3)
+        assert {key: marks[key] for key in wanted} == wanted, marks.grade_id
+        assert ("exercise" if answer else "nbval-check-output") in cell.metadata.tags
+        assert ("### BEGIN SOLUTION" in cell.source and "### END SOLUTION" in cell.source) == answer
+        assert bool(cell.metadata.get("jupyter", {}).get("source_hidden")) == answer, "solutions are folded, checks not"
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_the_students_notebook_is_up_to_date(path):
+    made = notebooks.text(notebooks.student_version(read(path), path.name))
+    there = FOLDER / "student" / path.name
+    assert there.exists(), f"make it: python notebooks/make.py --student {path.stem}"
+    assert there.read_text(encoding="utf-8") == made, f"renew it: python notebooks/make.py --student {path.stem}"
+
+
+def test_no_student_notebook_is_left_over():
+    assert {p.name for p in (FOLDER / "student").glob("*.ipynb")} == {p.name for p in PATHS}
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_the_students_notebook_shows_no_solution_and_no_output(path):
+    student = read(FOLDER / "student" / path.name)
+    solutions = [exercise.answer for exercise in notebooks.exercises(read(path))]
+    for cell in student.cells:
+        assert cell.source not in solutions
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
+        assert "source_hidden" not in cell.metadata.get("jupyter", {})
+    assert f"](../{path.name})" in student.cells[0].source
+    assert f"](student/{path.name})" in read(path).cells[0].source
+    assert "student/" not in student.cells[0].source
+
+
+def one_exercise():
+    """A notebook with one exercise, to see what is refused."""
+    new = nbformat.v4
+    marks = dict(locked=False, schema_version=3, task=False)
+    answer = new.new_code_cell("def one():\n    ### BEGIN SOLUTION\n    return 1\n    ### END SOLUTION")
+    answer.metadata.nbgrader = dict(grade=False, grade_id="answer-9-1", solution=True, **marks)
+    check = new.new_code_cell("assert one() == 1")
+    check.metadata.nbgrader = dict(grade=True, grade_id="check-9-1", solution=False, points=2, **marks)
+    notebook = new.new_notebook(cells=[new.new_markdown_cell("### Exercise 9.1: one"), answer, check])
+    return nbformat.from_dict(notebook)
+
+
+def test_exercises_are_found_and_broken_ones_refused():
+    notebook = one_exercise()
+    (found,) = notebooks.exercises(notebook)
+    assert (found.name, found.points, found.check) == ("9-1", 2, "assert one() == 1")
+    student = notebooks.student_version(notebook, "09_x.ipynb")
+    assert "raise NotImplementedError()" in student.cells[1].source
+    assert "return 1" in notebook.cells[1].source, "the original is left alone"
+    alone = copy.deepcopy(notebook)
+    del alone.cells[2]
+    with pytest.raises(ValueError, match="'answer-9-1' stands alone"):
+        notebooks.exercises(alone)
+    twice = copy.deepcopy(notebook)
+    twice.cells.append(copy.deepcopy(twice.cells[2]))
+    with pytest.raises(ValueError, match="'check-9-1' is used twice"):
+        notebooks.exercises(twice)
+    wordless = copy.deepcopy(notebook)
+    del wordless.cells[0]
+    wordless.cells.insert(0, nbformat.from_dict(nbformat.v4.new_code_cell("1")))
+    with pytest.raises(ValueError, match="the task in words"):
+        notebooks.exercises(wordless)
+
+
+def test_the_line_to_the_students_version_is_put_in_once():
+    notebook = one_exercise()
+    notebook.cells[0].source = "# Title\n\n*Ten minutes to read.*\n\nText."
+    once = notebooks.linked_to_student(notebook, "09_x.ipynb").cells[0].source
+    assert once.split("\n\n")[2].startswith("*To solve")
+    assert "(student/09_x.ipynb)" in once
+    assert notebooks.linked_to_student(notebook, "09_x.ipynb").cells[0].source == once
+    renamed = notebooks.linked_to_student(notebook, "09_y.ipynb").cells[0].source
+    assert renamed == once.replace("09_x", "09_y")
