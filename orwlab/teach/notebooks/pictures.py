@@ -1,4 +1,7 @@
-"""A picture and its words beside every figure of a notebook, so that it shows without JavaScript or a kernel."""
+"""A picture and its words beside every figure of a notebook, so that it shows without JavaScript.
+
+A widget needs a kernel, which a file has not: a live stage leaves its still picture, any other widget a line of text.
+"""
 
 import base64
 import hashlib
@@ -8,19 +11,24 @@ from collections.abc import Iterator
 
 from nbformat import NotebookNode
 
+from orwlab.show.stage import still
+
 PLOTLY, PNG = "application/vnd.plotly.v1+json", "image/png"
+WIDGET, TEXT = "application/vnd.jupyter.widget-view+json", "text/plain"
 
 
 def pictures(notebook: NotebookNode) -> dict[str, str]:
-    """The pictures that the notebook holds (base64), by their figure's fingerprint."""
-    return {_fingerprint(o.data[PLOTLY]): o.data[PNG] for o in _outputs(notebook) if {PLOTLY, PNG} <= o.data.keys()}
+    """The pictures that the notebook holds (base64), by the fingerprint of their figure or stage."""
+    shown = list(_outputs(notebook))
+    figures = {_fingerprint(o.data[PLOTLY]): o.data[PNG] for o in shown if {PLOTLY, PNG} <= o.data.keys()}
+    return figures | still.pictures(o for o in shown if PLOTLY not in o.data)
 
 
 def illustrate(notebook: NotebookNode, known: dict[str, str]) -> int:
-    """Put a PNG and its alternative text beside every plotly figure, in place; returns how many had to be drawn.
+    """A PNG with words beside every figure, and in the place of every widget; returns how many had to be drawn.
 
     Args:
-        notebook: executed.
+        notebook: executed; changed in place.
         known: pictures that need not be drawn again, as ``pictures`` returns them.
     """
     drawn = 0
@@ -35,6 +43,9 @@ def illustrate(notebook: NotebookNode, known: dict[str, str]) -> int:
             alt = (figure["layout"].get("meta") or {}).get("alt")
             if alt:
                 output.metadata[PNG] = {"alt": alt}  # where nbconvert looks for it
+        drawn += still.replace(output, known)
+        if output.data.pop(WIDGET, None) is not None:
+            output.data[TEXT] = "A widget: run this cell to use it."
     return drawn
 
 
