@@ -22,6 +22,7 @@ __all__ = [
     "rewards",
     "targets",
     "tasks",
+    "tradeoff",
     "velocity",
     "wasserstein",
     "weights",
