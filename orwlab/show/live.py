@@ -13,11 +13,10 @@ from orwlab import _check
 from orwlab.show.jupyter import controls as parts
 from orwlab.show.jupyter.scheduler import Player, Scheduler, message_text, shared
 from orwlab.show.jupyter.view import StageView
+from orwlab.show.stage.still import MIME
 from orwlab.show.studio.session import Session
 from orwlab.show.studio.settings import Settings
 
-MIME = "application/vnd.orwlab.stage+json"
-"""of the description that travels with the widget, from which a still picture can be made"""
 WITHOUT_KERNEL = "live stage: run this cell to move it"
 COMMANDS = {"alpha_up": ("alpha", 1), "alpha_down": ("alpha", -1), "tau_up": ("tau", 1), "tau_down": ("tau", -1)}
 
@@ -61,11 +60,10 @@ def stage(
     chosen = {"target": target, "reward": reward, "tau": tau, "alpha": alpha, "mode": mode, **settings}
     for name in chosen:
         _check.choice("argument", name, parts.NAMES)
-    known = {name: value for name, value in chosen.items() if name in Settings.__dataclass_fields__}
     if isinstance(controls, str):
         raise _check.fail("controls", controls, "a tuple of names, such as ('alpha', 'tau')")
     return LiveStage(
-        Settings(**known),
+        Settings(**chosen),
         controls,
         particles=_check.integer("particles", particles, low=2, high=5000),
         height=_check.integer("height", height, low=240, high=2000),
@@ -91,8 +89,7 @@ class LiveStage(ipywidgets.VBox):
         still_round: int = 0,
         scheduler: Scheduler = shared,
     ) -> None:
-        names = [name for name in controls if _check.choice("controls", name, parts.NAMES)]
-        self._controls = {n: parts.make(n, settings) for n in names if n in Settings.__dataclass_fields__}
+        self._controls = {name: parts.make(name, settings) for name in controls}
         self.session = Session(settings, particles=particles, running=autoplay, name="notebook")
         self.view = StageView(self.session.frame(), height, self._on_message)
         self._still = {"settings": vars(settings), "particles": particles, "round": still_round, "height": height}
@@ -107,9 +104,11 @@ class LiveStage(ipywidgets.VBox):
             button.on_click(lambda _, name=name: self._do(getattr(self, name)))
         for name, control in self._controls.items():
             control.widget.observe(lambda change, name=name: self._on_control(name, change["new"]), names="value")
-        row = [*self._buttons.values(), *(control.widget for control in self._controls.values())]
-        bar = ipywidgets.HBox(row, layout={"flex_flow": "row wrap", "align_items": "center"})
+        buttons = ipywidgets.HBox([*self._buttons.values()])
+        bar = ipywidgets.HBox([buttons, *(control.widget for control in self._controls.values())])
+        bar.add_class("orw-bar")
         super().__init__([bar, self.view], layout={"width": "100%"})
+        self.add_class("orw-live")
         scheduler.add(self._player)
         self._follow()
 
@@ -230,7 +229,7 @@ class LiveStage(ipywidgets.VBox):
 
 
 def _button(label: str, icon: str, tooltip: str) -> ipywidgets.Button:
-    return ipywidgets.Button(description=label, icon=icon, tooltip=tooltip, layout={"width": "96px"})
+    return ipywidgets.Button(description=label, icon=icon, tooltip=tooltip, layout={"width": "84px"})
 
 
 def _next(places: list[float], value: float, way: int) -> float:

@@ -8,12 +8,23 @@ from typing import Any
 import ipywidgets
 
 from orwlab import _check, rewards, weights
-from orwlab.show.studio.settings import ALPHA_MAX, SEED_MAX, TAU_MAX, Settings, target_names
+from orwlab.show.studio.settings import (
+    ALPHA_MAX,
+    LR_MAX,
+    LR_MIN,
+    SEED_MAX,
+    SPEED_MAX,
+    STEPS_MAX,
+    TAU_MAX,
+    Settings,
+    target_names,
+)
 
 ALPHA_LOW, ALPHA_POSITIONS = 0.01, 80  # smallest alpha above 0, and steps of the slider above it
 TAU_STEP = 0.05
 _STYLE = {"description_width": "initial"}
-_WIDE = {"width": "340px"}
+_WIDE = {"width": "300px"}
+_MENU = {"width": "auto"}
 _MODES = {"learned": "learned", "exact": "exact limit", "both": "both"}
 
 
@@ -53,7 +64,7 @@ class Control:
 
 def _menu(label: str, names: dict[str, str], value: Any) -> Control:
     options = [(words, name) for name, words in names.items()]
-    widget = ipywidgets.Dropdown(options=options, value=value, description=label, style=_STYLE)
+    widget = ipywidgets.Dropdown(options=options, value=value, description=label, style=_STYLE, layout=_MENU)
     return Control(widget)
 
 
@@ -89,9 +100,16 @@ def _whole(label: str, value: int, low: int, high: int) -> Control:
 
 
 def _rate(value: float) -> Control:
-    options = sorted({1e-4, 3e-4, 1e-3, 3e-3, 1e-2, float(value)})
-    names = {f"{lr:g}": lr for lr in options}
-    widget = ipywidgets.Dropdown(options=list(names.items()), value=float(value), description="learning rate")
+    widget = ipywidgets.FloatLogSlider(
+        value=value,
+        min=math.log10(LR_MIN),
+        max=math.log10(LR_MAX),
+        step=0.125,
+        description="learning rate",
+        readout_format=".1e",
+        style=_STYLE,
+        layout=_WIDE,
+    )
     return Control(widget)
 
 
@@ -123,11 +141,11 @@ _MAKERS: dict[str, Callable[[Any], Control]] = {
     "coupling": lambda value: _menu(
         "pairing of noise and data", {"independent": "independent", "ot": "optimal"}, value
     ),
-    "steps_per_round": lambda value: _whole("gradient steps a round", value, 1, 100),
+    "steps_per_round": lambda value: _whole("gradient steps a round", value, 1, STEPS_MAX),
     "lr": _rate,
     "seed": lambda value: _whole("seed", value, 0, SEED_MAX),
     "mode": lambda value: _menu("show", _MODES, value),
-    "speed": lambda value: _slider("rounds a second, at most (0: no limit)", value, 0, 20, 1),
+    "speed": lambda value: _slider("rounds a second, at most (0: no limit)", value, 0.0, SPEED_MAX, 1.0),
     "t": lambda value: _slider("flow time t", value, 0.0, 1.0, 0.02),
     "arrows": lambda value: _box("velocity arrows", value),
     "paths": lambda value: _box("paths of some samples", value),

@@ -32,7 +32,8 @@ function renderInJupyter({ model, el }) {
   };
   const onNotice = () => { notice.textContent = model.get("notice"); };
   const onSeen = () => tell("seen");
-  const stopKey = (event) => event.stopPropagation(); // Jupyter's own shortcuts listen further up
+  // Jupyter's own shortcuts (r, s, arrows: change, move or delete cells) listen further up; Ctrl+S is still theirs
+  const stopKey = (event) => { if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation(); };
   const observer = new IntersectionObserver((entries) => {
     const now = entries[entries.length - 1].isIntersecting;
     if (now !== inside) { inside = now; onSeen(); }
@@ -46,15 +47,40 @@ function renderInJupyter({ model, el }) {
   onNotice();
   show();
   tell("hello");
+  const forget = nameSliders(el);
 
   return () => {
     tell("gone");
+    forget();
     observer.disconnect();
     document.removeEventListener("visibilitychange", onSeen);
     model.off("msg:custom", onMessage);
     model.off("change:notice", onNotice);
     stage.destroy();
   };
+}
+
+/** Gives the sliders beside the stage a name and their value in words, which ipywidgets does not tell screen readers. */
+function nameSliders(el) {
+  let bar = null;
+  const name = () => {
+    for (const slider of bar.querySelectorAll(".widget-slider")) {
+      const handle = slider.querySelector("[role=slider]"), words = slider.querySelector(".widget-readout")?.textContent;
+      const label = slider.querySelector(".widget-label")?.textContent ?? "";
+      if (handle && handle.getAttribute("aria-label") !== label) handle.setAttribute("aria-label", label);
+      if (handle && words && handle.getAttribute("aria-valuetext") !== words) handle.setAttribute("aria-valuetext", words);
+    }
+  };
+  const observer = new MutationObserver(name);
+  const changes = { childList: true, subtree: true, characterData: true, attributeFilter: ["aria-valuetext"] };
+  const search = setInterval(() => { // the widgets are put together in no particular order
+    bar = el.closest(".orw-live")?.querySelector(".orw-bar");
+    if (!bar) return;
+    clearInterval(search);
+    observer.observe(bar, changes);
+    name();
+  }, 200);
+  return () => { clearInterval(search); observer.disconnect(); };
 }
 
 export default { render: renderInJupyter };
