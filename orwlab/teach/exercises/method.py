@@ -1,0 +1,78 @@
+"""Checks of notebook 05: the pointwise minimiser, the first refresh, rates, a loss to repair, an alpha to find."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from orwlab import rewards, targets
+from orwlab.oracle import PopulationDynamics
+from orwlab.teach import checks
+
+_RIGHT = rewards.get("right")
+
+
+def pointwise_minimiser(minimiser: Callable[[Tensor, Tensor, Tensor, float], Tensor]) -> None:
+    """``minimiser(u, w, v_ref, alpha)``: u (n, d), w (n,), v_ref (d,) -> the best v (d,) at one (t, x_t)."""
+    generator = torch.Generator().manual_seed(0)
+    u, w = torch.randn(400, 2, generator=generator), (2 * torch.randn(400, generator=generator)).exp()
+    v_ref = torch.tensor([1.0, -2.0])
+    for alpha in (0.0, 0.7, 50.0):
+        v = torch.as_tensor(minimiser(u, w, v_ref, alpha)).detach().clone().requires_grad_()
+        loss = (w * (v - u).square().sum(1)).mean() + alpha * (v - v_ref).square().sum()
+        (slope,) = torch.autograd.grad(loss, v)
+        hint = "One ratio of two means: mean(w u) + alpha v_ref over mean(w) + alpha. Not a mean of ratios."
+        checks.below(f"slope of the loss at alpha {alpha:g}", slope.norm() / (w.mean() + alpha), 1e-4, hint=hint)
+
+
+def first_refresh(refresh: Callable[[Tensor, Tensor, float], Tensor]) -> None:
+    """``refresh(p, w, alpha)``: the masses (n,) of p_ref's cells after the first refresh, summing to 1."""
+    for alpha in (0.0, 0.5, 4.0):
+        dynamics = PopulationDynamics(targets.get("three_modes_1d"), _RIGHT, tau=1.0, alpha=alpha)
+        p = dynamics.reference_density / dynamics.reference_density.sum()
+        w = dynamics.reward_values.exp()
+        dynamics.step()
+        q = refresh(p.clone(), w.clone(), alpha)
+        gap = (q - dynamics.density / dynamics.density.sum()).abs().sum() / 2
+        hint = "(w + alpha) p over Z + alpha, with Z the mean of w under p."
+        checks.below(f"alpha {alpha:g}: total variation to the oracle's first refresh", gap, 1e-4, hint=hint)
+
+
+def rounds_needed(rounds: Callable[[float, float, float], int]) -> None:
+    """``rounds(Z, alpha, factor)``: refreshes until a weak tilt's distance to the limit has shrunk by ``factor``."""
+    for Z, alpha, factor in ((1.0, 1.0, 1000.0), (1.0, 0.1, 100.0), (2.5, 10.0, 50.0)):
+        exact = math.ceil(math.log(factor) / math.log((Z + alpha) / Z) - 1e-9)
+        hint = "The distance is multiplied by Z / (Z + alpha) a round."
+        checks.close(
+            f"Z {Z:g}, alpha {alpha:g}, factor {factor:g}: rounds", rounds(Z, alpha, factor), exact, 0.0, hint=hint
+        )
+
+
+def repaired_loss(loss: Callable[[Tensor, Tensor, Tensor, Tensor, float], Tensor]) -> None:
+    """``loss(v_t, u_t, v_ref_t, w, alpha)``: the repaired loss of ORW-CFM-W2, velocities (n, d), w (n,) -> scalar."""
+    generator = torch.Generator().manual_seed(3)
+    v_t, u_t, v_ref_t = torch.randn(3, 64, 2, generator=generator)
+    w = torch.rand(64, generator=generator) + 0.5
+    zero = torch.zeros(64, 2)
+    checks.close("all velocities equal", loss(v_t, v_t, v_t, w, 3.0), 0.0, 1e-6)
+    heavy = 10 * w
+    hint = "w belongs to x1 and to the first term alone; the penalty is not weighed."
+    pull = float(loss(v_t, v_t, v_ref_t, heavy, 1.0))
+    checks.close("ten times the weights, fit term zero", pull, float(loss(v_t, v_t, v_ref_t, w, 1.0)), 1e-5, hint=hint)
+    expected = float((w * (v_t - u_t).square().sum(1)).mean())
+    hint = "|.|^2 sums over the coordinates of one sample; the mean is over samples, after the weight."
+    checks.close("alpha 0", loss(v_t, u_t, v_ref_t, w, 0.0), expected, 1e-4, hint=hint)
+    both = float(loss(zero, zero + 1, zero - 2, torch.ones(64), 0.5))
+    checks.close("u = (1, 1), v_ref = (-2, -2), v = 0, w = 1, alpha 0.5", both, 2 + 0.5 * 8, 1e-4, hint=hint)
+
+
+def alpha_for(alpha: float) -> None:
+    """The alpha at which the exact limit on two modes (reward right, tau 1, raw weights) has mean reward 0.5."""
+    hint = "The mean reward falls as alpha grows: halve an interval of alphas."
+    alpha = float(alpha)
+    if not 0.01 <= alpha <= 100:
+        raise AssertionError(f"alpha is {alpha:g}, expected a number between 0.01 and 100.\n{hint}")
+    limit = PopulationDynamics(targets.get("two_modes_1d"), _RIGHT, tau=1.0, alpha=alpha)
+    limit.fixed_point(1e-6)
+    checks.close("mean reward of the exact limit at your alpha", limit.mean_reward, 0.5, 0.005, hint=hint)
