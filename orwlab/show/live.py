@@ -60,8 +60,10 @@ def stage(
     chosen = {"target": target, "reward": reward, "tau": tau, "alpha": alpha, "mode": mode, **settings}
     for name in chosen:
         _check.choice("argument", name, parts.NAMES)
-    if isinstance(controls, str):
+    if isinstance(controls, str) or not isinstance(controls, Sequence):
         raise _check.fail("controls", controls, "a tuple of names, such as ('alpha', 'tau')")
+    if not isinstance(autoplay, bool):
+        raise _check.fail("autoplay", autoplay, "True or False")
     return LiveStage(
         Settings(**chosen),
         controls,
@@ -87,13 +89,14 @@ class LiveStage(ipywidgets.VBox):
         height: int,
         autoplay: bool = False,
         still_round: int = 0,
-        scheduler: Scheduler = shared,
+        scheduler: Scheduler | None = None,
     ) -> None:
         self._controls = {name: parts.make(name, settings) for name in controls}
         self.session = Session(settings, particles=particles, running=autoplay, name="notebook")
         self.view = StageView(self.session.frame(), height, self._on_message)
         self._still = {"settings": vars(settings), "particles": particles, "round": still_round, "height": height}
-        self._scheduler, self._player = scheduler, Player(self.session, self._on_frame, self._say)
+        self._scheduler = scheduler or shared
+        self._player = Player(self.session, self._on_frame, self._say)
         self._following = False
         self._buttons = {
             "toggle": _button("Play", "play", "Train, or rest (key: space)"),
@@ -109,7 +112,7 @@ class LiveStage(ipywidgets.VBox):
         bar.add_class("orw-bar")
         super().__init__([bar, self.view], layout={"width": "100%"})
         self.add_class("orw-live")
-        scheduler.add(self._player)
+        self._scheduler.add(self._player)
         self._follow()
 
     # What one can do ------------------------------------------------------------------------------------------------
@@ -124,7 +127,7 @@ class LiveStage(ipywidgets.VBox):
 
     def toggle(self) -> None:
         """Play, or pause."""
-        self.pause() if self.session.state == "running" else self.play()
+        self.session.toggle()
 
     def step(self) -> None:
         """One round."""
@@ -149,6 +152,7 @@ class LiveStage(ipywidgets.VBox):
         if player is not None:
             self.session.pause()
             self._scheduler.remove(player)
+            self.session.close()
         super().close()
 
     # What happens ---------------------------------------------------------------------------------------------------

@@ -20,7 +20,8 @@ from orwlab.show.studio.settings import (
     target_names,
 )
 
-ALPHA_LOW, ALPHA_POSITIONS = 0.01, 80  # smallest alpha above 0, and steps of the slider above it
+DECADES = (0.01, 0.1, 1.0, 10.0)  # where those of the slider for alpha begin, above 0
+IN_A_DECADE = (1, 1.1, 1.2, 1.4, 1.6, 1.8, 2, 2.2, 2.5, 2.8, 3, 3.5, 4, 4.5, 5, 5.6, 6.3, 7, 8, 9)
 TAU_STEP = 0.05
 _STYLE = {"description_width": "initial"}
 _WIDE = {"width": "300px"}
@@ -29,10 +30,9 @@ _MODES = {"learned": "learned", "exact": "exact limit", "both": "both"}
 
 
 def alphas(also: float = 0.0) -> list[float]:
-    """0, then values on a logarithmic scale up to ``ALPHA_MAX``, rounded as one would say them; ``also`` is put in."""
-    step = math.log(ALPHA_MAX / ALPHA_LOW) / (ALPHA_POSITIONS - 1)
-    scale = {float(f"{ALPHA_LOW * math.exp(step * k):.2g}") for k in range(ALPHA_POSITIONS)}
-    return sorted({0.0, *scale, float(also)})
+    """0, then values on a logarithmic scale up to ``ALPHA_MAX``, as one would say them; ``also`` is put in."""
+    scale = {float(f"{start * step:.2g}") for start in DECADES for step in IN_A_DECADE}
+    return sorted({0.0, *scale, ALPHA_MAX, float(also)})
 
 
 def taus() -> list[float]:

@@ -6,6 +6,7 @@ silent for long, nobody is taken to be there any more until the browser speaks a
 
 import atexit
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from orwlab.show.studio.session import Session
 RATE = 20.0  # frames a second of one stage, at most
 WINDOW = 40  # frames that may be unacknowledged
 PATIENCE = 30.0  # seconds without a word, when there should be one, until a view counts as gone
-LOOK = 0.05  # seconds between looks at stages with nothing to do: an exact limit may have arrived
+LOOK = 0.1  # seconds at most between looks at stages with nothing to do: an exact limit may have arrived
+SHARE = 0.8  # of the time between two frames that rounds may take; the rest is the notebook's
 
 _log = logging.getLogger(__name__)
 
@@ -65,23 +67,23 @@ class Player:
             self.gone(name)
         return any(view.visible for name, view in views.items() if name not in late)
 
-    def wants_work(self, now: float) -> bool:
-        """Whether ``work`` would do anything, and is not to wait for the browser."""
-        if not self.watched(now) or not self.session.wants_work:
-            return False
-        return self.session.seq - self._acknowledged < WINDOW
+    def idle_for(self, now: float) -> float:
+        """Seconds until ``work`` may be called; inf while nobody sees it, or while the browser is behind."""
+        if not self.watched(now) or self.session.seq - self._acknowledged >= WINDOW:
+            return math.inf
+        return max(self.session.idle_for, self.due - now, 0.0)
 
-    def work(self, now: float) -> None:
-        """At most one round, and its frame."""
+    def work(self, now: float, budget: float = SHARE / RATE) -> None:
+        """As many rounds as are due and fit into ``budget`` seconds, and a frame."""
         try:
-            if self.session.advance():
+            if self.session.advance(budget):
                 for view in self._views.values():
                     view.owing_since = now if view.owing_since is None else view.owing_since
                 self._send(self.session.frame())
         except Exception as error:  # the thread serves other stages too: say it, and go on with those
             _log.exception("frame failed")
             self.session.pause()
-            self._failed(f"This stage has stopped: {error}")
+            self._failed(f"This stage has stopped: {error}.")
         self.due = max(self.due + 1 / RATE, now)  # a late frame is not made up for
 
 
@@ -134,13 +136,12 @@ class Scheduler:
         players = [player for player in self._players if player.watched(now)]
         if not players:
             return None
-        ready = [player for player in players if player.wants_work(now)]
-        if not ready:
-            return LOOK
-        first = min(ready, key=lambda player: player.due)
-        if first.due > now:
-            return min(LOOK, first.due - now)
-        first.work(now)
+        waits = [player.idle_for(now) for player in players]
+        if min(waits) > 0:
+            return min(LOOK, *waits)
+        first = min((player for player, wait in zip(players, waits) if wait == 0), key=lambda player: player.due)
+        playing = sum(player.session.state == "running" for player in players)
+        first.work(now, SHARE / RATE / max(1, playing))
         return 0.0
 
     def _serve(self) -> None:

@@ -7,6 +7,7 @@ a PNG when the notebooks are made, so that running a notebook costs no training 
 import base64
 import functools
 import hashlib
+import html
 import io
 import json
 import os
@@ -24,17 +25,21 @@ PNG, WIDGET, TEXT = "image/png", "application/vnd.jupyter.widget-view+json", "te
 WIDTH = 900  # pixels of a still picture in a notebook, before SCALE
 SCALE = 1.25
 COLOURS = 255
+CAPTION = "Run this cell to have it live."
 PATIENCE = 60.0  # seconds that the page may take
 
 _PAGE = """<!doctype html><meta charset="utf-8"><style>%(style)s
 body { margin: 0; padding: 8px; background: %(ground)s; font-family: system-ui, sans-serif; }
 .orw-stage .orw-picture { height: %(height)dpx; }
-</style><div class="orw-stage"></div><script>%(script)s
+.caption { margin: 4px 0 0; font-size: 15px; font-weight: 600; color: %(ink)s; }
+</style><div class="orw-stage"></div><p class="caption">%(caption)s</p><script>%(script)s
 createStage(document.querySelector('.orw-stage'), {}).receive(%(value)s);
 </script>"""
 
 
-def png(value: Mapping[str, str], width: int = WIDTH, height: int = 480, dark: bool = False) -> bytes:
+def png(
+    value: Mapping[str, str], width: int = WIDTH, height: int = 480, dark: bool = False, caption: str = ""
+) -> bytes:
     """What the stage shows when it is given ``value``, as a PNG.
 
     Args:
@@ -42,6 +47,7 @@ def png(value: Mapping[str, str], width: int = WIDTH, height: int = 480, dark: b
         width: of the page, in CSS pixels.
         height: of the plot and its panels, in CSS pixels; the legend comes below.
         dark: the theme.
+        caption: a line below.
 
     Raises:
         RuntimeError: there is no Chromium, or the stage did not draw.
@@ -49,6 +55,8 @@ def png(value: Mapping[str, str], width: int = WIDTH, height: int = 480, dark: b
     page = _PAGE % {
         "style": stylesheet(),
         "ground": "#111111" if dark else "white",
+        "ink": "#eef2f7" if dark else "#1b2430",
+        "caption": html.escape(caption),
         "height": height,
         "script": javascript(),
         "value": json.dumps(dict(value)),
@@ -104,7 +112,8 @@ def picture(description: Mapping[str, Any]) -> bytes:
     The file also holds, as texts, the ``fingerprint`` and the alternative text (``words``).
     """
     value = _value(description)
-    shot = Image.open(io.BytesIO(png(value, height=description["height"])))
+    caption = f"A still picture, after {description['round']} rounds. {CAPTION}"
+    shot = Image.open(io.BytesIO(png(value, height=description["height"], caption=caption)))
     # few colours are needed, and a notebook is to stay small
     image = shot.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     texts = PngImagePlugin.PngInfo()
