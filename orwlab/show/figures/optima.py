@@ -11,8 +11,9 @@ from torch import Tensor
 from orwlab import _check
 from orwlab.frontiers import Frontiers, Placement
 from orwlab.show import theme
+from orwlab.show.figures.theory import _array
 
-PANEL = 330
+PANEL = 300
 """pixels of one panel"""
 SHADES = [[0.0, "#FFFFFF"], [0.15, "#C6DDEE"], [0.45, "#56B4E9"], [0.75, "#0072B2"], [1.0, "#0B2545"]]
 
@@ -25,7 +26,7 @@ def densities_in_panels(
     reward: Tensor | None = None,
     title: str = "",
 ) -> go.Figure:
-    """Densities in the plane side by side, each shaded from 0 to its own maximum, on equal axes.
+    """Densities in the plane side by side, on equal axes; shades follow the square root, so that faint modes show.
 
     Args:
         panels: (heading, density (n, n)), the density's first index being x.
@@ -38,14 +39,23 @@ def densities_in_panels(
         raise _check.fail("panels", panels, "at least one (heading, density)")
     figure = make_subplots(cols=len(panels), subplot_titles=[heading for heading, _ in panels], horizontal_spacing=0.04)
     for column, (_, density) in enumerate(panels, start=1):
-        axis, z = _coarse(density, domain)
+        axis, z = _coarse(density, domain, 96)
         figure.add_trace(
-            go.Heatmap(x=axis, y=axis, z=z.T, zmin=0, colorscale=SHADES, showscale=False, hoverinfo="skip"),
+            go.Heatmap(
+                x=axis,
+                y=axis,
+                z=np.sqrt(z.T),
+                zmin=0,
+                zsmooth="best",
+                colorscale=SHADES,
+                showscale=False,
+                hoverinfo="skip",
+            ),
             row=1,
             col=column,
         )
         if reward is not None:
-            axis, r = _coarse(reward, domain)
+            axis, r = _coarse(reward, domain, 40)
             figure.add_trace(_levels(axis, r), row=1, col=column)
         letter = "" if column == 1 else str(column)
         shown = dict(range=[-extent, extent], dtick=2, constrain="domain", showgrid=False, row=1, col=column)
@@ -59,9 +69,10 @@ def densities_in_panels(
     return figure.update_layout(
         template=theme.template(),
         title=title,
+        showlegend=False,
         width=90 + PANEL * len(panels),
-        height=PANEL + (140 if title else 100),
-        margin=dict(t=120 if title else 80),
+        height=PANEL + (130 if title else 90),
+        margin=dict(t=95 if title else 50),
     )
 
 
@@ -87,15 +98,16 @@ def under_frontiers(both: Frontiers, placed: dict[str, Placement], *, title: str
         ends = np.linspace(0, far, 61, dtype=np.float32)
         line = dict(color=theme.BLACK, dash="dash", width=2.5)
         figure.add_trace(
-            go.Scatter(x=ends, y=np.float32(best), mode="lines", line=line, name="frontier"), row=1, col=column
+            go.Scatter(x=ends, y=_array(best), mode="lines", line=line, name="frontier"), row=1, col=column
         )
         figure.add_trace(
             go.Scatter(
-                x=np.float32(distance),
-                y=np.float32(rewards),
+                x=_array(distance),
+                y=_array(rewards),
                 mode="markers+text",
                 text=list(placed),
                 textposition="bottom right",
+                cliponaxis=False,
                 marker=dict(color=theme.BLUE, size=11),
                 textfont=dict(size=14, color=theme.BLUE),
                 name="limits of ORW-CFM-W2",
@@ -104,7 +116,16 @@ def under_frontiers(both: Frontiers, placed: dict[str, Placement], *, title: str
             col=column,
         )
         figure.add_annotation(
-            x=ends[33], y=best[33], text="frontier", showarrow=False, yshift=14, font=dict(size=15), row=1, col=column
+            x=ends[33],
+            y=best[33],
+            text="frontier",
+            showarrow=False,
+            xanchor="right",
+            xshift=-8,
+            yshift=8,
+            font=dict(size=15),
+            row=1,
+            col=column,
         )
         figure.update_xaxes(title=xlabel, range=[-0.03 * far, far], row=1, col=column)
     figure.update_yaxes(title="mean reward E[r]", row=1, col=1)
@@ -113,11 +134,11 @@ def under_frontiers(both: Frontiers, placed: dict[str, Placement], *, title: str
     )
 
 
-def _coarse(values: Tensor, domain: float) -> tuple[np.ndarray, np.ndarray]:
-    """Axis (m,) and values (m, m) as float32, blocks averaged down to 64 cells: enough for a panel, small in a file."""
+def _coarse(values: Tensor, domain: float, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Axis (m,) and values (m, m) as float32, averaged down to at most ``most`` cells: small in a file."""
     if values.ndim != 2 or values.shape[0] != values.shape[1]:
         raise _check.fail("density", values, "values on a square grid (n, n)")
-    m = min(64, len(values))
+    m = min(most, len(values))
     coarse = torch.nn.functional.adaptive_avg_pool2d(values[None].double(), (m, m))[0]
     axis = (np.arange(m) + 0.5) * (2 * domain / m) - domain
     return axis.astype(np.float32), coarse.numpy().astype(np.float32)
@@ -132,6 +153,7 @@ def _levels(axis: np.ndarray, r: np.ndarray) -> go.Contour:
         z=r.T,
         contours=dict(coloring="none", start=low + step / 2, end=high - step / 2, size=step),
         line=dict(color=theme.PURPLE, width=1.2, dash="dot"),
+        showlegend=False,
         showscale=False,
         hoverinfo="skip",
     )

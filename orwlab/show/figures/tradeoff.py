@@ -137,7 +137,7 @@ def reward_against_diversity(
         )
     )
     for colour, (alpha, seeds) in zip(theme.CYCLE, learned.items()):
-        x, y = np.float32([s[0] for s in seeds]), np.float32([s[1] for s in seeds])
+        x, y = _array([s[0] for s in seeds]), _array([s[1] for s in seeds])
         figure.add_trace(
             go.Scatter(
                 x=x,
