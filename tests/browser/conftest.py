@@ -1,5 +1,6 @@
 """A real Chromium and the real app, started once; every test gets a browser context of its own."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -41,16 +42,9 @@ def browser():
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def registry():
-    from orwlab.show.studio.broadcast import Registry
-
-    return Registry()
-
-
-@pytest.fixture(scope="session")
-def address(browser, registry) -> Iterator[str]:
-    """The app's address, on a free port of 127.0.0.1."""
+@contextlib.contextmanager
+def serving(registry) -> Iterator[str]:
+    """The app on a free port of 127.0.0.1; gives its address."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     from orwlab.show.studio import pages
 
@@ -69,34 +63,108 @@ def address(browser, registry) -> Iterator[str]:
     demo.close()
 
 
+@pytest.fixture(scope="session")
+def registry() -> Iterator:
+    from orwlab.show.studio.broadcast import Registry
+
+    registry = Registry()
+    yield registry
+    registry.pool.shut()
+
+
+@pytest.fixture(scope="session")
+def address(browser, registry) -> Iterator[str]:
+    """The app's address."""
+    with serving(registry) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def small_lab(browser) -> Iterator[str]:
+    """The address of an app that lets one visitor in at a time."""
+    from orwlab.show.studio.broadcast import Registry
+    from orwlab.show.studio.workers import Pool
+
+    registry = Registry(visitors=1, pool=Pool(1))
+    with serving(registry) as address:
+        yield address
+    registry.pool.shut()
+
+
+class Visits:
+    """Opens pages, each as a new visitor, and notes what they complain of: errors, and requests to elsewhere."""
+
+    def __init__(self, browser, address: str) -> None:
+        self.browser, self.address = browser, address
+        self.contexts, self.complaints = [], []
+
+    def __call__(
+        self,
+        width: int = 1280,
+        height: int = 720,
+        dark: bool = False,
+        *,
+        address: str | None = None,
+        query: str = "",
+        running: bool = True,
+        tolerate: str = "\0",
+        **options,
+    ):
+        address = address or self.address
+
+        def error(message) -> None:
+            if message.type == "error" and tolerate not in message.text:
+                self.complaints.append(message.text)
+
+        def request(request) -> None:
+            if not request.url.startswith((address, "data:", "blob:")):
+                self.complaints.append(f"request to {request.url}")
+
+        context = self.browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", **options
+        )
+        self.contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        page.on("console", error)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", request)
+        page.goto(address + query)
+        # never networkidle: server-sent events keep the network busy as long as the page lives
+        if running:
+            page.wait_for_function("document.querySelector('.orw-stage')?.stage?.meta?.lanes?.[0].round > 2")
+        else:
+            page.wait_for_function("document.querySelector('.orw-stage')?.stage?.counters.painted > 0")
+        return page
+
+    def close(self) -> None:
+        for context in self.contexts:
+            context.close()
+        assert not self.complaints
+
+
 @pytest.fixture
 def visit(browser, address) -> Iterator[Callable]:
     """``visit(width=..., height=..., dark=..., ...)`` opens the page as a new visitor, with the stage running.
 
     At the end no page may have logged an error or asked anything of another address.
     """
-    contexts, complaints = [], []
+    visits = Visits(browser, address)
+    yield visits
+    visits.close()
 
-    def note(request) -> None:
-        if not request.url.startswith((address, "data:", "blob:")):
-            complaints.append(f"request to {request.url}")
 
-    def open_page(width: int = 1280, height: int = 720, dark: bool = False, **options):
-        context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", **options
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(30_000)
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", note)
-        page.goto(address)
-        # never networkidle: server-sent events keep the network busy as long as the page lives
-        page.wait_for_function("document.querySelector('.orw-stage')?.stage?.meta?.round > 2")
-        return page
+@pytest.fixture(scope="module")
+def _one_page(browser, address):
+    visits = Visits(browser, address)
+    yield visits, visits()
+    visits.close()
 
-    yield open_page
-    for context in contexts:
-        context.close()
+
+@pytest.fixture
+def lab_page(_one_page):
+    """One page for all tests of a file; no test may leave a complaint."""
+    visits, page = _one_page
+    yield page
+    complaints, visits.complaints = visits.complaints, []
     assert not complaints

@@ -1,6 +1,6 @@
 """The stage as a Gradio component."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -8,20 +8,36 @@ import gradio as gr
 from orwlab.show.stage import javascript, stylesheet
 
 # Evaluated once, when the component is mounted. The template holds no ${value}: the canvas must survive updates, and
-# only `watch` is to see them. 'wake' and 'state' are events that Python can listen to.
+# only `watch` is to see them. 'wake' and 'state' are events that Python can listen to. A value without a frame may
+# carry a notice: a sentence, for a page that has a place for it.
 _MOUNT = """
-const stage = createStage(element.querySelector('.orw-stage'), {
+const host = {
   acknowledge: (run, seq) => server.acknowledge(run, seq),
   wake: () => trigger('wake'),
   stateChanged: (state) => { if (state !== 'starting') trigger('state'); },
+  ...around(element, server, trigger),
+};
+const stage = createStage(element.querySelector('.orw-stage'), host);
+host.attach?.(stage);
+watch('value', () => {
+  host.notice?.(props.value?.notice);
+  stage.receive(props.value);
 });
-watch('value', () => stage.receive(props.value));
 stage.receive(props.value);
 """
 
 
-def gradio_stage(value: Any, acknowledge: Callable[[str, int], bool], **kwargs: Any) -> gr.HTML:
-    """A stage whose value is ``{"scene", "frame"}``: the messages of ``Session.frame``.
+def gradio_stage(
+    value: Any,
+    acknowledge: Callable[[str, int], bool],
+    *,
+    template: str = '<div class="orw-stage"></div>',
+    styles: str = "",
+    script: str = "const around = () => ({});",
+    functions: Sequence[Callable[..., Any]] = (),
+    **kwargs: Any,
+) -> gr.HTML:
+    """A stage whose value is a picture, ``{"scene", "exact", "frame"}``, or ``{"notice"}``, a sentence in its place.
 
     Events: ``wake`` (the browser expects frames but nobody sends any), ``state`` (running, paused or stopped changed).
     A function and not a subclass: Gradio writes a stub file beside the source of every subclass.
@@ -30,6 +46,10 @@ def gradio_stage(value: Any, acknowledge: Callable[[str, int], bool], **kwargs: 
         value: the first picture, part of the page itself.
         acknowledge: called with the run's name and the number of a painted frame; returns whether somebody is
             still sending.
+        template: the HTML around the stage's element.
+        styles: its style sheet.
+        script: its JavaScript; it defines ``around(element, server, trigger)``, which returns the stage's host.
+        functions: Python functions of one list, called from the script as ``server.NAME(...)``.
         kwargs: as for ``gr.HTML``.
     """
 
@@ -40,10 +60,10 @@ def gradio_stage(value: Any, acknowledge: Callable[[str, int], bool], **kwargs: 
     receive.__name__ = "acknowledge"  # what the script calls it
     return gr.HTML(
         value,
-        html_template='<div class="orw-stage"></div>',
-        css_template=stylesheet(),
-        js_on_load=javascript() + _MOUNT,
+        html_template=template,
+        css_template=stylesheet() + styles,
+        js_on_load=f"{javascript()}\n{script}\n{_MOUNT}",
         apply_default_css=False,
-        server_functions=[receive],
+        server_functions=[receive, *functions],
         **kwargs,
     )
