@@ -1,63 +1,46 @@
-"""One person's experiment: the run, its settings, and the pictures of it. It knows nothing of Gradio.
+"""One person's experiment: the runs, their settings, and the pictures of them. It knows nothing of Gradio.
 
 Controls may be called from any thread at any time: they check what they are given, write it down and return. One
-worker at a time calls ``advance``, which obeys them and does one round.
+worker at a time calls ``advance``, which obeys them and does a round, and ``frame``, which draws.
 """
 
-import functools
 import logging
+import math
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from torch import Generator, Tensor, nn
+from torch import Tensor
 
-from orwlab import _check, flow, metrics, rewards, targets, zoo
-from orwlab.finetune import Diverged, FineTuning, Snapshot
-from orwlab.show.stage import scenes
+from orwlab import _check
+from orwlab.finetune import FineTuning, Snapshot
+from orwlab.show.studio import banners
+from orwlab.show.studio.banners import Banner
+from orwlab.show.studio.experiment import Experiment
 from orwlab.show.studio.history import History
-from orwlab.show.studio.settings import SEED_MAX, Settings
+from orwlab.show.studio.limits import Limits
+from orwlab.show.studio.load import Load
+from orwlab.show.studio.settings import Settings
 
-PARTICLES = 1500  # pushing them costs twice as much as a round of training
-SUBSET = 512  # particles that the diversity is computed from; all of them would cost as much as a round
-OUTSIDE = 0.3  # of the samples: then it is said that they leave the data
-LOOK_EVERY = 5  # rounds between checks for collapse and leaving the data
+PARTICLES = 2000
+FOLLOW = 150  # rounds at most after which a moved control is not followed any further while paused
+EARLY = 0.01  # seconds that a round may come before its time: frames and rounds have clocks of their own
+QUIET = 0.5  # seconds since a control moved, before dear measurements are made again
+LISTEN = 0.2  # seconds between looks for an exact limit that is being worked out
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Banner:
-    """A sentence over the picture: what happened, and what to try."""
-
-    kind: str  # "warning" or "stopped"
-    title: str
-    text: str
-
-
-COLLAPSED = Banner(
-    "warning",
-    "It has collapsed.",
-    "Nearly all samples are in one place: the reward is high, the variety is gone. Try a larger α, or press Reset.",
-)
-LEFT = Banner("warning", "It is leaving the data.", "Many samples lie where there were never any data.")
-UNBOUNDED = ("plane",)  # rewards without a ceiling
-
-
-def _advice(settings: Settings) -> str:
-    ceiling = ", or a reward with a ceiling" if settings.reward in UNBOUNDED else ""
-    return f"Try a larger α{',' if ceiling else ' or'} a smaller τ{ceiling}."
-
-
 class Session:
-    """A fine-tuning run that one can steer.
+    """A fine-tuning experiment that one can steer, of one to four lanes.
 
     Args:
         settings: what to start with.
-        particles: samples on show.
+        particles: samples on show in every lane.
         running: whether ``advance`` does rounds before ``play`` is called.
         name: sent in every frame, so that a host can tell runs apart.
+        notice: a banner to begin with, until the next round of checks.
 
     Raises:
         ValueError: the reference cannot be loaded.
@@ -70,20 +53,21 @@ class Session:
         particles: int = PARTICLES,
         running: bool = False,
         name: str = "",
+        notice: Banner | None = None,
     ) -> None:
         self.particles = _check.integer("particles", particles, low=2)
         self.name = name
         self.state = "running" if running else "paused"
-        self.banner: Banner | None = None
         self.seq = 0
         self._settings = settings or Settings()
         self._lock = threading.RLock()  # controls against each other, and against the start of a round
         self._working = threading.Lock()  # one worker at a time
         self._steps = 0  # single rounds asked for
-        self._restart = False
+        self._restart = self._resume = False
         self._dirty = True  # something on the picture changed
-        self._exact: tuple[Settings, tuple[float, bool] | None] | None = None
-        self._begin(self._settings)
+        self._limits = Limits(self._touch)
+        self._load = Load(self.particles)
+        self._begin(self._settings, notice)
 
     # Controls -------------------------------------------------------------------------------------------------------
 
@@ -93,7 +77,7 @@ class Session:
         return self._settings
 
     def control(self, **changes: Any) -> None:
-        """Change settings. ``alpha`` and ``tau`` act from the next round; any other starts again from the reference.
+        """Change settings. Those of ``settings.FROM_THE_START`` start again from the reference, others act at once.
 
         Raises:
             ValueError: in plain words; nothing is changed then.
@@ -104,10 +88,11 @@ class Session:
             before, after = self._settings, replace(self._settings, **changes)
             if after == before:
                 return
-            self._settings, self._dirty = after, True
-            if replace(after, alpha=before.alpha, tau=before.tau) != before:
+            self._settings, self._dirty, self._moved = after, True, time.monotonic()
+            if after.starts_again(before):
                 self._restart = True
                 self.state = "running" if self.state == "stopped" else self.state
+        self._limits.want(after)
 
     def play(self) -> None:
         """Go on. After a stop (divergence) it goes on from the last good state."""
@@ -116,6 +101,11 @@ class Session:
     def pause(self) -> None:
         """Stop after the round that is under way."""
         self._set_state("paused")
+
+    def toggle(self) -> None:
+        """Pause if it runs, else go on."""
+        with self._lock:
+            self._set_state("paused" if self.state == "running" else "running")
 
     def step(self) -> None:
         """Do one round, then be paused."""
@@ -129,163 +119,199 @@ class Session:
             self._restart, self._steps = True, 0
             self._set_state("paused")
 
-    def set_exact(self, settings: Settings, limit: tuple[float, bool] | None) -> None:
-        """Give the exact limit for ``settings``: mean reward, and whether the grid resolved it; None if there is none.
-
-        It is drawn as long as these are the settings.
-        """
+    def reset_to_demo(self) -> None:
+        """Back to round 0 with the settings one meets first; running."""
         with self._lock:
-            self._exact, self._dirty = (settings, limit), True
+            self.control(**Settings().__dict__)
+            self._restart, self._steps = True, 0
+            self._set_state("running")
+
+    def close(self) -> None:
+        """Nobody looks any more: work that is under way elsewhere is not waited for."""
+        self._limits.forget()
 
     def _set_state(self, state: str) -> None:
         with self._lock:
+            self._resume = self._resume or self.state == "stopped" or state == "running" != self.state
             self.state, self._dirty = state, True
-            if self.banner and self.banner.kind == "stopped" and state != "stopped":
-                self.banner = None
+            self._next = time.monotonic()
+
+    def _touch(self) -> None:
+        self._dirty = True
 
     # Work -----------------------------------------------------------------------------------------------------------
 
     @property
     def wants_work(self) -> bool:
-        """Whether ``advance`` would do anything."""
-        return self.state == "running" or self._steps > 0 or self._restart or self._dirty
+        """Whether ``advance`` would do anything now."""
+        return self.idle_for == 0
 
-    def advance(self) -> bool:
-        """Obey the controls and do at most one round. Returns whether there is something new to draw.
+    @property
+    def idle_for(self) -> float:
+        """Seconds until ``advance`` has something to do; inf if nothing will happen by itself."""
+        if self._steps > 0 or self._restart or self._dirty or self._following > 0:
+            return 0.0
+        if self.state == "running":
+            wait = self._next - EARLY - time.monotonic()
+            return max(0.0, wait) if self._settings.speed > 0 else 0.0
+        return LISTEN if self._limits.pending else math.inf
 
-        Never raises: whatever goes wrong becomes a banner, and the last good state stays.
+    def advance(self, budget: float = 0.0) -> bool:
+        """Obey the controls and do a round if one is due. Returns whether there is something new to draw.
+
+        With a ``budget`` in seconds it does as many due rounds, and draws as many particles, as fit between two
+        frames; with 0 one round at most, and all particles. Never raises: whatever goes wrong becomes a banner, and
+        the last good state stays.
         """
         with self._working:
             with self._lock:
                 settings, restart, self._restart = self._settings, self._restart, False
-                go = self._steps > 0 or self.state == "running"
-                self._steps = max(0, self._steps - 1)
+                resume, self._resume = self._resume, False
                 new, self._dirty = self._dirty, False
             try:
                 if restart:
                     self._begin(settings)
                     return True  # show the reference itself before it moves
-                if go:
-                    self._round(settings)
-                return new or go
-            except Diverged as error:
-                title = f"It has diverged: the {error.what} stopped being finite."
-                self._stop(title, f"{_advice(settings)} Then press Reset.")
+                if resume:
+                    self._it.resume()
+                if self._it.obey(settings):
+                    self._following = FOLLOW if settings.mode == "exact" and self._it.round > 0 else 0
+                done = self._rounds(budget)
+                self._it.shown = self._load.adapt(budget)
+                if done or not self._it.up_to_date:
+                    self._draw(measured=done > 0)
+                if self._it.stopped:
+                    self._stop()
+                return new or done > 0
             except Exception as error:  # never a frozen page: say it, and log the rest
                 _log.exception("round failed")
-                self._stop("This round failed.", f"{error} Press Reset, or choose another target or reward.")
+                self._it.failure = banners.failed(error)
+                self._stop()
             return True
 
-    def _begin(self, settings: Settings) -> None:
-        """A fresh run from the pretrained reference. The old one stays if this raises."""
-        reference = _reference(settings.target)
-        run = FineTuning(reference, rewards.get(settings.reward), settings.tau, settings.alpha, seed=settings.seed)
-        noise = Generator().manual_seed(settings.seed + SEED_MAX)  # not the run's own numbers
-        self.run, self.target = run, _target(settings.target)
-        self.watch = flow.noise(self.particles, run.event_shape, generator=noise)
-        self._region = _region(settings.target)
-        self._source = run.rounds(2**62)
-        self.snapshot: Snapshot | None = None
-        self.samples = self._push()
-        self._first = self.samples
-        self._labels = self.target.mode_of(self.samples)
-        self._size = scenes.HOME
-        self._scene_size = 0.0  # no backdrop yet
-        self.banner, self._speed, self._clock = None, 0.0, 0.0
-        self.history = History()
-        self._measure()
-
-    def _round(self, settings: Settings) -> None:
-        if (self.run.alpha, self.run.tau) != (settings.alpha, settings.tau):
-            self.run.alpha, self.run.tau = settings.alpha, settings.tau
-            self.history.mark(self.run.round)
-        snapshot = next(self._source)
-        samples = self._push()
-        if not samples.isfinite().all():
-            raise Diverged("policy's samples", self.run.round, "on show")
-        self.snapshot, self.samples = snapshot, samples
-        now = time.monotonic()
-        if 0 < now - self._clock < 1:
-            self._speed += 0.1 * (1 / (now - self._clock) - self._speed)
-        self._clock = now
-        self._measure()
-
-    def _push(self) -> Tensor:
-        method, steps = self.run.sampler  # the particles are drawn as the training draws its data
-        return flow.sample(self.run.policy, self.watch, method=method, steps=steps)
-
-    def _measure(self) -> None:
-        reward = float(rewards.evaluate(self.run.reward, self.samples).mean())
-        diversity = metrics.mean_pairwise_distance(self.samples[:SUBSET])
-        self.history.add(self.run.round, reward, diversity)
-        self._size = scenes.view_for(self.samples, self._size)
-        if self.run.round % LOOK_EVERY == 0:
-            self.banner = self._look(self.samples[:SUBSET])
-
-    def _look(self, some: Tensor) -> Banner | None:
-        collapsed = metrics.collapsed(some, self._first[:SUBSET])
-        outside = self._region.fraction_outside(some) > OUTSIDE
-        if collapsed and outside:
-            return replace(COLLAPSED, title="It has collapsed, outside the data.")
-        if outside:
-            return replace(LEFT, text=f"{LEFT.text} {_advice(self.settings)}")
-        return COLLAPSED if collapsed else None
-
-    def _stop(self, title: str, text: str) -> None:
+    def _stop(self) -> None:
         with self._lock:
-            self.state, self._steps = "stopped", 0
-            self.banner = Banner("stopped", title, text)
-            # a run that raised has ended its iterator
-            self._source = self.run.rounds(2**62)
+            self.state, self._steps, self._following = "stopped", 0, 0
+
+    def _begin(self, settings: Settings, notice: Banner | None = None) -> None:
+        """A new experiment from the pretrained reference. The old one stays if this raises."""
+        self._it = Experiment(settings, self.particles, self._limits, notice)
+        self._speed, self._clock, self._following, self._moved = 0.0, 0.0, 0, -math.inf
+        self._next = time.monotonic()
+        self._limits.want(settings)
+
+    def _rounds(self, budget: float) -> int:
+        """Do the rounds that are due; returns how many."""
+        start, done = time.monotonic(), 0
+        while self._due() and not self._it.stopped:
+            if done and (now := time.monotonic()) - start + self._load.cost > budget:
+                self._next = max(self._next, now - 1)  # what does not fit is not made up for for ever
+                break
+            with self._lock:
+                self._steps, self._following = max(0, self._steps - 1), max(0, self._following - 1)
+                if self._it.settings.speed > 0:
+                    self._next += 1 / self._it.settings.speed
+            before = time.monotonic()
+            self._it.lanes.advance()
+            done += 1
+            self._load.note_round(time.monotonic() - before)
+            if self._it.lanes.settled:
+                self._following = 0
+            if budget <= 0:
+                break
+        if done:
+            now = time.monotonic()
+            if 0 < now - self._clock < 1.5:
+                self._speed += 0.1 * (done / (now - self._clock) - self._speed)
+            self._clock = now
+        return done
+
+    def _due(self) -> bool:
+        if self._steps > 0 or self._following > 0:
+            return True
+        if self.state != "running":
+            return False
+        return self._it.settings.speed == 0 or time.monotonic() >= self._next - EARLY
+
+    def _draw(self, *, measured: bool) -> None:
+        before = time.monotonic()
+        self._it.draw()
+        if measured:
+            self._it.measure(quiet=before - self._moved > QUIET)
+        self._load.note_push(time.monotonic() - before)
 
     # Pictures -------------------------------------------------------------------------------------------------------
 
     def frame(self) -> dict[str, str]:
-        """What the stage draws now: ``{"scene", "frame"}``, both base64 text."""
+        """What the stage draws now: ``{"scene", "exact", "frame"}``, each base64 text ("exact" may be empty)."""
         with self._working:
-            if self._scene_size != self._size:
-                self._scene = scenes.scene(self.target, self.run.reward, self._size, self._labels)
-                self._scene_size = self._size
             self.seq += 1
+            it, settings = self._it, self._it.settings
             meta = {
                 "run": self.name,
                 "seq": self.seq,
-                "round": self.run.round,
-                "alpha": self.run.alpha,
-                "tau": self.run.tau,
+                "round": it.round,
+                "alpha": settings.alpha,
+                "tau": settings.tau,
                 "state": self.state,
-                "numbers": self._numbers(),
-                "banner": vars(self.banner) if self.banner else None,
+                "mode": settings.mode,
+                "t": settings.t,
             }
-            exact = self._exact[1] if self._exact and self._exact[0] == self.settings else None
-            curves = self.history.curves(exact)
-            changes = self.history.changes
-            return {
-                "scene": self._scene,
-                "frame": scenes.frame(meta, self.samples, self._size, self.history.rounds, curves, changes),
-            }
+            return it.picture.messages(
+                meta,
+                it.lanes,
+                it.history,
+                settings,
+                self._limits.of(settings),
+                self._limits.steepness(settings),
+                [it.banner(k) for k in range(len(settings.alphas))],
+                self._speed if self.state == "running" and it.round else None,
+                self.particles,
+            )
 
-    def _numbers(self) -> list[tuple[str, str, str]]:
-        """Name, value, and a short name for narrow screens."""
-        last = self.snapshot
-        return [
-            ("round", f"{self.run.round:,}", "round"),
-            ("rounds a second", f"{self._speed:.0f}" if last and self.state == "running" else "–", "rounds/s"),
-            ("effective samples", f"{100 * last.ess / self.run.pool_size:.0f} %" if last else "–", "effective"),
-            ("distance penalty", scenes.signed(last.penalty) if last else "–", "penalty"),
-        ]
+    @property
+    def round(self) -> int:
+        """Rounds done by the lanes on show."""
+        return self._it.round
+
+    @property
+    def samples(self) -> Tensor:
+        """The finished particles on show, (lanes, n, 2)."""
+        return self._it.samples
+
+    @property
+    def watch(self) -> Tensor:
+        """The noise that they were pushed from, (n, 2)."""
+        return self._it.watch
+
+    @property
+    def history(self) -> History:
+        """The curves."""
+        return self._it.history
+
+    @property
+    def runs(self) -> list[FineTuning]:
+        """The run of every lane; none where the population dynamics are shown."""
+        return self._it.runs
+
+    @property
+    def run(self) -> FineTuning:
+        """The first lane's run."""
+        return self._it.runs[0]
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The first lane's last round."""
+        return self._it.snapshot
+
+    @property
+    def banner(self) -> Banner | None:
+        """The first lane's banner."""
+        return self._it.banner(0)
 
 
-@functools.cache
-def _reference(name: str) -> nn.Module:
-    return zoo.load(name)  # shared: a run copies it
-
-
-@functools.cache
-def _target(name: str) -> targets.GaussianMixture:
-    return targets.get(name)  # one object a name: its contours are remembered by it
-
-
-@functools.cache
-def _region(name: str) -> metrics.DataRegion:
-    return metrics.DataRegion(_target(name).sample(2000, generator=Generator().manual_seed(0)))
+def first_picture(settings: Settings | None = None) -> dict[str, str]:
+    """What a page shows before its visitor's own stream takes over."""
+    session = Session(settings, name="first")
+    session.state = "starting"
+    return session.frame()
