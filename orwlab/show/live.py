@@ -30,7 +30,7 @@ def stage(
     controls: Sequence[str] = ("alpha", "tau"),
     *,
     particles: int = 1000,
-    height: int = 480,
+    height: int = 520,
     autoplay: bool = False,
     still_round: int = 100,
     **settings: Any,

@@ -32,6 +32,7 @@ function renderInJupyter({ model, el }) {
   };
   const onNotice = () => { notice.textContent = model.get("notice"); };
   const onSeen = () => tell("seen");
+  const onFullscreen = () => stage.configure({ present: document.fullscreenElement === el });
   // Jupyter's own shortcuts (r, s, arrows: change, move or delete cells) listen further up; Ctrl+S is still theirs
   const stopKey = (event) => { if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation(); };
   const observer = new IntersectionObserver((entries) => {
@@ -43,6 +44,7 @@ function renderInJupyter({ model, el }) {
   model.on("change:notice", onNotice);
   document.addEventListener("visibilitychange", onSeen);
   for (const kind of ["keydown", "keypress", "keyup"]) el.addEventListener(kind, stopKey);
+  el.addEventListener("fullscreenchange", onFullscreen);
   observer.observe(el);
   onNotice();
   show();

@@ -38,7 +38,7 @@ createStage(document.querySelector('.orw-stage'), {}).receive(%(value)s);
 
 
 def png(
-    value: Mapping[str, str], width: int = WIDTH, height: int = 480, dark: bool = False, caption: str = ""
+    value: Mapping[str, str], width: int = WIDTH, height: int = 520, dark: bool = False, caption: str = ""
 ) -> bytes:
     """What the stage shows when it is given ``value``, as a PNG.
 
