@@ -4,11 +4,37 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 
-import { contourSegments } from "../orwlab/show/stage/contours.js";
+import { Camera, alike, limited, moved, zoomed } from "../orwlab/show/stage/camera.js";
+import { contourSegments, refined } from "../orwlab/show/stage/contours.js";
 import { decodeFrame } from "../orwlab/show/stage/decode.js";
-import { layoutOf, niceTicks } from "../orwlab/show/stage/draw.js";
+import { arrowScale, niceTicks, tickLabel } from "../orwlab/show/stage/draw.js";
+import { commandOf } from "../orwlab/show/stage/input.js";
+import { isNarrow, layoutOf } from "../orwlab/show/stage/layout.js";
+import { readExact, readFrame, readScene } from "../orwlab/show/stage/message.js";
+import { Glide, Pace } from "../orwlab/show/stage/motion.js";
+import { rangeOf, roundEnd } from "../orwlab/show/stage/panels.js";
+import { THEMES } from "../orwlab/show/stage/theme.js";
+import { summaryOf } from "../orwlab/show/stage/words.js";
 
 const read = (name) => readFileSync(join(process.env.ORWLAB_FRAMES, name), "utf8");
+const close = (a, b, within = 1e-9) => assert.ok(Math.abs(a - b) <= within, `${a} is not ${b}`);
+
+/** A message with this header and these arrays of numbers, as frames.py packs it. */
+function pack(meta, arrays) {
+  const described = Object.entries(arrays).map(([name, { shape }]) => ({ name, type: "float32", shape }));
+  const header = new TextEncoder().encode(JSON.stringify({ meta, arrays: described }));
+  const padded = Math.ceil(header.length / 4) * 4;
+  const data = Float32Array.from(Object.values(arrays).flatMap(({ values }) => values));
+  const bytes = new Uint8Array(8 + padded + data.byteLength).fill(32);
+  bytes.set(new TextEncoder().encode("ORW1"));
+  new DataView(bytes.buffer).setUint32(4, padded, true);
+  bytes.set(header, 8);
+  bytes.set(new Uint8Array(data.buffer), 8 + padded);
+  return btoa(String.fromCharCode(...bytes));
+}
+
+const PLAIN = { view: [-5, 5, -5, 5], state: "running", round: 3 };
+const POINTS = { x: { shape: [2, 2], values: [0, 0, 1, 1] } };
 
 test("a frame made by Python decodes to the same header and numbers", () => {
   const expected = JSON.parse(read("expected.json"));
@@ -28,20 +54,87 @@ test("what is not a whole frame is refused", () => {
   assert.throws(() => decodeFrame(btoa("something else")), /not a frame/);
   assert.throws(() => decodeFrame(btoa(atob(frame).slice(0, -40))), /ends inside array/);
   assert.throws(() => decodeFrame("no base64 !"));
+  assert.throws(() => decodeFrame(pack(PLAIN, { x: { shape: [1, 2], values: [0, NaN] } })), /not finite/);
+  assert.throws(() => decodeFrame(pack(PLAIN, { x: { shape: [-1, 2], values: [0, 0] } })), /shape/);
+});
+
+test("the lab's message holds what Python put into it, lane by lane", () => {
+  const frame = readFrame(read("lab.txt"));
+  assert.equal(frame.count, 2);
+  assert.deepEqual(frame.lanes.map(({ label }) => label), ["α = 0.3", "α = 1"]);
+  assert.equal(frame.lanes[1].banner.title, "It has collapsed.");
+  assert.deepEqual(frame.lanes[0].numbers.map(({ key, exact }) => [key, exact]), [["reward", "0.67"], ["ess", null]]);
+  assert.deepEqual(frame.numbers.map(({ value }) => value), ["12"]);
+  assert.equal(frame.time, 0.5);
+  assert.equal(frame.mode, "both");
+  const [reward, distance] = frame.panels;
+  assert.deepEqual(reward.lines[0].lanes.map(({ value }) => value), ["0.25", "0.50"]);
+  assert.deepEqual([...reward.lines[0].lanes[1].ys], [0, 0.5]);
+  assert.deepEqual([reward.exact[0].label, reward.exact[1]], ["exact limit 0.67", null]);
+  assert.deepEqual(distance.lines.map(({ name }) => name), ["W₂²", "bound"]);
+  close(distance.lines[1].lanes[0].ys[1], 9, 1e-5); // log10 of 1e9
+  assert.ok(distance.lines[0].lanes[0].ys[0] < distance.floor); // a distance of zero is left out
+  assert.deepEqual([...distance.xs], [10, 12]);
+  assert.deepEqual(frame.arrays.paths.shape, [2, 3, 4, 2]);
+  assert.deepEqual([...frame.arrays.mode_mass_exact.data].map((v) => Math.round(100 * v) / 100), [0.25, 0.75, -1, -1]);
+  const summary = summaryOf(frame);
+  assert.match(summary, /^Running, round 12\. Flow time 0\.50\. α = 0\.3: Mean reward 0\.25 \(exact limit 0\.67\)\./);
+  assert.match(summary, /α = 1: Mean reward 0\.50\. It has collapsed\./);
+});
+
+test("messages that do not fit together are refused before anything is drawn", () => {
+  assert.equal(readFrame(pack(PLAIN, POINTS)).count, 1);
+  const refused = [
+    [PLAIN, {}], [{ ...PLAIN, view: undefined }, POINTS], [{ ...PLAIN, view: [1, 1, 0, 2] }, POINTS],
+    [PLAIN, { x: { shape: [5, 1, 2], values: Array(10).fill(0) } }],
+    [{ ...PLAIN, lanes: [{}, {}] }, POINTS],
+    [{ ...PLAIN, curves: [{ series: "reward" }] }, POINTS],
+    [{ ...PLAIN, curves: [{ series: "r" }] }, { ...POINTS, rounds: { shape: [2], values: [0, 1] }, r: { shape: [3], values: [1, 2, 3] } }],
+    [PLAIN, { ...POINTS, arrows: { shape: [1, 2, 3], values: Array(6).fill(0) } }],
+    [PLAIN, { ...POINTS, mode_mass: { shape: [2, 2], values: Array(4).fill(0) } }],
+  ];
+  for (const [meta, arrays] of refused) assert.throws(() => readFrame(pack(meta, arrays)), Error, JSON.stringify(meta));
+  assert.throws(() => readScene(pack(PLAIN, POINTS)), /scene/);
+});
+
+test("the exact limits come with their contours where the density is", () => {
+  const [lane, none] = readExact(read("exact.txt"));
+  assert.equal(none, null);
+  assert.equal(lane.resolved, true);
+  assert.equal(lane.contours.length, 2);
+  for (const segments of lane.contours) {
+    for (let i = 0; i < segments.length; i += 2) {
+      // a Gaussian around (1.5, -1), not around (-1, 1.5): rows are y
+      close(Math.hypot(segments[i] - 1.5, segments[i + 1] + 1), lane.contours[0] === segments ? 1.517 : 0.832, 0.06);
+    }
+  }
 });
 
 test("the contour of a cone is a circle", () => {
-  const n = 81, middle = 40, radius = 23.4;
+  const n = 81, centre = 40, radius = 23.4;
   const cone = new Float32Array(n * n);
-  for (let j = 0; j < n; j++) for (let i = 0; i < n; i++) cone[j * n + i] = -Math.hypot(i - middle, j - middle);
+  for (let j = 0; j < n; j++) for (let i = 0; i < n; i++) cone[j * n + i] = -Math.hypot(i - centre, j - centre);
   const segments = contourSegments(cone, n, n, -radius);
   let length = 0;
   for (let k = 0; k < segments.length; k += 4) {
     const [x0, y0, x1, y1] = segments.slice(k, k + 4);
-    assert.ok(Math.abs(Math.hypot(x0 - middle, y0 - middle) - radius) < 0.02);
+    assert.ok(Math.abs(Math.hypot(x0 - centre, y0 - centre) - radius) < 0.02);
     length += Math.hypot(x1 - x0, y1 - y0);
   }
   assert.ok(Math.abs(length - 2 * Math.PI * radius) < 0.01 * 2 * Math.PI * radius); // closed, and nothing twice
+});
+
+test("a finer grid goes through the values, and is exact for quadratics inside", () => {
+  const rows = 7, columns = 9, f = (x, y) => 1 + 2 * x - y + 0.3 * x * x - 0.2 * x * y + 0.1 * y * y;
+  const coarse = Float32Array.from({ length: rows * columns }, (_, k) => f(k % columns, Math.floor(k / columns)));
+  const fine = refined(coarse, rows, columns, 3);
+  assert.deepEqual([fine.rows, fine.columns], [19, 25]);
+  for (let j = 0; j < fine.rows; j++) {
+    for (let i = 0; i < fine.columns; i++) {
+      const x = i / 3, y = j / 3, inside = x >= 1 && x <= columns - 2 && y >= 1 && y <= rows - 2;
+      if (inside || (i % 3 === 0 && j % 3 === 0)) close(fine.values[j * fine.columns + i], f(x, y), 1e-4);
+    }
+  }
 });
 
 test("ticks are round numbers inside the limits", () => {
@@ -52,19 +145,173 @@ test("ticks are round numbers inside the limits", () => {
     assert.ok(ticks.every((t) => t >= low - 1e-6 * step && t <= high + 1e-6 * step));
     assert.match((step / 10 ** Math.floor(Math.log10(step) + 1e-9)).toFixed(6), /^(1|2|5)\.0+$/);
   }
+  assert.deepEqual([tickLabel(-1e-17, 0.5), tickLabel(-2, 1), tickLabel(0.25, 0.05)], ["0.0", "−2", "0.25"]);
 });
 
+const SIZES = [[330, 700], [366, 700], [390, 844], [520, 700], [619, 700], [640, 480], [735, 520], [768, 900], [799, 600],
+  [820, 480], [935, 510], [1100, 400], [1240, 510], [1500, 870], [1880, 1000], [2400, 1000], [1000, 1000]];
+
 test("the parts of the picture are inside it and do not overlap, from a phone to a projector", () => {
-  for (const [width, height] of [[320, 480], [362, 560], [700, 870], [760, 600], [935, 510], [1500, 870], [2400, 1000]]) {
-    const { plot, tiles, panels } = layoutOf(width, height);
-    assert.equal(plot.w, plot.h);
-    const boxes = [plot, ...tiles, ...panels];
-    for (const b of boxes) {
-      assert.ok(b.w > 0 && b.h > 0 && b.x >= 0 && b.y >= 0 && b.x + b.w <= width + 1 && b.y + b.h <= height + 1,
-        `${width} x ${height}: ${JSON.stringify(b)}`);
+  for (const [width, given] of SIZES) {
+    for (const lanes of [1, 2, 3, 4]) {
+      for (const present of [false, true]) {
+        for (const [panels, session, lane] of [[4, 2, 6], [2, 2, 2], [3, 0, 8], [0, 0, 0]]) {
+          const wish = { lanes, present, panels, session, lane };
+          const layout = layoutOf(width, given, wish);
+          const { plots, heads, numbers, height } = layout, name = `${width} x ${given} ${JSON.stringify(wish)}`;
+          assert.equal(layout.narrow, isNarrow(width, lanes));
+          if (!layout.narrow) assert.equal(height, given);
+          assert.equal(plots.length, lanes);
+          assert.ok(layout.small >= 13, name);
+          for (const plot of plots) assert.equal(plot.w, plot.h);
+          assert.ok(plots[0].w >= (lanes === 1 ? 180 : 110), `${name}: ${plots[0].w}`);
+          const boxes = [...plots, ...heads, numbers, ...layout.panels.flatMap(({ head, body }) => [head, body])];
+          for (const b of boxes.filter(({ w, h }) => w && h)) {
+            assert.ok(b.w > 0 && b.h > 0 && b.x >= 0 && b.y >= 0 && b.x + b.w <= width + 1 && b.y + b.h <= height + 1,
+              `${name}: ${JSON.stringify(b)}`);
+          }
+          boxes.forEach((a, i) => boxes.slice(i + 1).forEach((b) => assert.ok(
+            a.x + a.w <= b.x + 1 || b.x + b.w <= a.x + 1 || a.y + a.h <= b.y + 1 || b.y + b.h <= a.y + 1,
+            `${name}: ${JSON.stringify(a)} ${JSON.stringify(b)}`)));
+          for (const { body } of layout.panels) assert.ok(body.h >= 4.5 * layout.size && body.w >= 9 * layout.size, name);
+        }
+      }
     }
-    boxes.forEach((a, i) => boxes.slice(i + 1).forEach((b) => assert.ok(
-      a.x + a.w <= b.x + 1 || b.x + b.w <= a.x + 1 || a.y + a.h <= b.y + 1 || b.y + b.h <= a.y + 1,
-      `${width} x ${height}: ${JSON.stringify(a)} ${JSON.stringify(b)}`)));
+  }
+});
+
+test("two lanes are beside each other on a wide picture, four of them two by two on a square one", () => {
+  const columns = (width, height, lanes) => layoutOf(width, height, { lanes, panels: 4 }).columns;
+  assert.equal(columns(1500, 700, 2), 2);
+  assert.equal(columns(1000, 950, 4), 2);
+  assert.equal(columns(1700, 560, 4), 4);
+  assert.equal(columns(366, 700, 1), 1);
+  assert.equal(columns(366, 700, 4), 2);
+});
+
+test("zooming keeps the point under the pointer where it is", () => {
+  const camera = [-5, 5, -4, 6];
+  for (const [factor, fx, fy] of [[1.3, 0.2, 0.9], [0.4, 0.5, 0.1], [8, 1, 0]]) {
+    const next = zoomed(camera, factor, fx, fy);
+    close(next[0] + fx * (next[1] - next[0]), -5 + 10 * fx);
+    close(next[2] + fy * (next[3] - next[2]), -4 + 10 * fy);
+    close(next[1] - next[0], 10 / factor);
+    assert.ok(alike(zoomed(next, 1 / factor, fx, fy), camera));
+  }
+  assert.deepEqual(moved(camera, 0.1, -0.2), [-4, 6, -6, 4]);
+});
+
+test("nobody can get lost", () => {
+  const home = [-5, 5, -5, 5];
+  for (const camera of [zoomed(home, 1e6), zoomed(home, 1e-6), moved(home, 90, -90), zoomed(moved(home, 3, 0), 400)]) {
+    const [x0, x1, y0, y1] = limited(camera, home);
+    assert.ok(x1 - x0 > 0.1 && x1 - x0 <= 40.001);
+    close(x1 - x0, y1 - y0, 1e-6);
+    assert.ok(Math.abs(x0 + x1) <= 10.001 && Math.abs(y0 + y1) <= 10.001); // its middle is over the home square
+  }
+  assert.deepEqual(limited([-1, 2, -2, 1], home).map((c) => Math.round(1e6 * c) / 1e6), [-1, 2, -2, 1]);
+});
+
+test("the camera glides, follows the frames until somebody zooms, and comes home", () => {
+  const camera = new Camera([-5, 5, -5, 5]);
+  camera.follow([-10, 10, -10, 10]);
+  const widths = [];
+  for (let k = 0; k < 200 && !camera.settled; k++) {
+    camera.step(16);
+    widths.push(camera.now[1] - camera.now[0]);
+  }
+  assert.ok(camera.settled && widths.every((w, k) => k === 0 || w >= widths[k - 1]) && widths[0] < 13);
+  camera.look([0, 2, 0, 2], true);
+  camera.follow([-20, 20, -20, 20]);
+  assert.deepEqual(camera.goal, [0, 2, 0, 2]);
+  camera.goHome();
+  camera.step(16, true);
+  assert.deepEqual(camera.now, [-20, 20, -20, 20]);
+});
+
+test("what moves starts where it is drawn, ends where the newest frame has it, and never jumps", () => {
+  const glide = new Glide();
+  glide.aim(Float32Array.of(0, 0, 1, 1));
+  assert.deepEqual([...glide.now], [0, 0, 1, 1]); // the first frame is there at once
+  const drawn = glide.now;
+  glide.aim(Float32Array.of(2, 4, 1, 1));
+  glide.go(0.5);
+  assert.deepEqual([...glide.now], [1, 2, 1, 1]);
+  glide.aim(Float32Array.of(0, 0, 0, 0)); // the next one comes early
+  assert.deepEqual([...glide.now], [1, 2, 1, 1]);
+  glide.go(1);
+  assert.deepEqual([...glide.now], [0, 0, 0, 0]);
+  assert.equal(glide.now, drawn); // one array for ever
+  glide.aim(Float32Array.of(5, 5, 5, 5));
+  glide.go(1);
+  glide.aim(Float32Array.of(5, 5, 5, 5, 9, 9, 9, 9), 2); // a second lane starts from the first
+  assert.deepEqual([...glide.now], [5, 5, 5, 5, 5, 5, 5, 5]);
+});
+
+test("the pace follows the frames and forgets pauses", () => {
+  const pace = new Pace();
+  for (let k = 0; k < 60; k++) pace.arrived(1000 + 100 * k);
+  close(pace.interval, 110, 2);
+  pace.arrived(60000);
+  close(pace.interval, 110, 2);
+  close(pace.part(60055), 0.5, 0.02);
+  assert.equal(pace.part(99999), 1);
+});
+
+const panelOf = (log, series, exact = [null], baseline = null) => ({
+  log, span: 0.5, floor: log ? -90 : -Infinity, exact, baseline,
+  lines: series.map((lanes) => ({ lanes: lanes.map((ys) => ({ ys })) })),
+});
+
+test("a panel shows all its lines and marks, noise small, and one line far above does not flatten the others", () => {
+  const linear = rangeOf(panelOf(false, [[[0.1, 0.2], [0.4, 0.3]]], [{ value: 0.7 }, null], { value: 0 }), 150, 13);
+  assert.ok(linear.low <= 0 && linear.high >= 0.7 && linear.high < 1.1);
+  const still = rangeOf(panelOf(false, [[[0.4, 0.401]]]), 150, 13);
+  assert.ok(still.high - still.low >= 0.5);
+  const near = rangeOf(panelOf(true, [[[-99, 0.5]], [[0, 9]]]), 150, 13);
+  assert.ok(near.low <= 0 && near.low > -3 && near.high >= 9);
+  const far = rangeOf(panelOf(true, [[[-99, 0.5]], [[66, 66]]]), 150, 13);
+  assert.ok(far.high < 5);
+  const empty = rangeOf(panelOf(true, [[[]]]), 150, 13);
+  assert.ok(Number.isFinite(empty.low) && empty.high > empty.low);
+  for (const last of [0, 3, 50, 51, 699, 701, 1234, 98765]) assert.ok(roundEnd(last) >= Math.max(50, last) && roundEnd(last) <= Math.max(50, 2 * last));
+});
+
+test("a fast arrow is as long as the lattice is wide", () => {
+  const data = [];
+  for (let j = 0; j < 5; j++) for (let i = 0; i < 5; i++) data.push(2 * i, 2 * j, 4, 3); // spacing 2, speed 5
+  close(5 * arrowScale({ data: Float32Array.from(data), shape: [1, 25, 4] }), 0.92 * 2, 1e-6);
+  assert.ok(Number.isFinite(arrowScale({ data: new Float32Array(16), shape: [1, 4, 4] }))); // standing still
+});
+
+test("keys mean what they should, and belong to what has the focus", () => {
+  const event = (key, target = null, more = {}) => ({ key, target: { closest: (list) => (list.split(", ").includes(target) ? {} : null) }, ...more });
+  const expected = { " ": "toggle", s: "step", S: "step", r: "reset", p: "present", ArrowLeft: "alpha_down",
+    ArrowRight: "alpha_up", ArrowUp: "tau_up", ArrowDown: "tau_down", x: null, Tab: null };
+  for (const [key, name] of Object.entries(expected)) assert.equal(commandOf(event(key)), name);
+  assert.equal(commandOf(event("s", "input")), null); // somebody is typing
+  assert.equal(commandOf(event(" ", "button")), null); // the space bar presses it
+  assert.equal(commandOf(event("s", "button")), "step");
+  assert.equal(commandOf(event("r", null, { ctrlKey: true })), null); // the browser's reload
+  assert.equal(commandOf(event(" ", null, { defaultPrevented: true })), null); // somebody else took it
+  assert.equal(commandOf(event(" ", null, { repeat: true })), null); // held down
+  assert.equal(commandOf(event("ArrowLeft", null, { repeat: true })), "alpha_down");
+});
+
+test("words and lines are legible on their ground, in light and in dark", () => {
+  const rgb = (color) => [1, 3, 5].map((i) => parseInt(color.slice(i, i + 2), 16) / 255);
+  const luminance = (color) => {
+    const [r, g, b] = rgb(color).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const contrast = (a, b) => {
+    const [low, high] = [luminance(a), luminance(b)].sort((p, q) => p - q);
+    return (high + 0.05) / (low + 0.05);
+  };
+  for (const theme of Object.values(THEMES)) {
+    for (const color of [theme.text, theme.muted, theme.exact, ...theme.lanes, ...theme.series]) {
+      assert.ok(contrast(color, theme.panel) >= 4.5, `${color} on ${theme.panel}: ${contrast(color, theme.panel)}`);
+    }
+    assert.equal(new Set([...theme.lanes, theme.exact]).size, 5);
   }
 });

@@ -8,7 +8,24 @@ import re
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent
-_MODULES = ("decode.js", "contours.js", "message.js", "draw.js", "stage.js")  # in the order of what they need
+_MODULES = (  # in the order of what they need
+    "decode.js",
+    "contours.js",
+    "message.js",
+    "theme.js",
+    "layout.js",
+    "camera.js",
+    "motion.js",
+    "draw.js",
+    "panels.js",
+    "picture.js",
+    "tips.js",
+    "numbers.js",
+    "words.js",
+    "input.js",
+    "link.js",
+    "stage.js",
+)
 
 
 def javascript() -> str:

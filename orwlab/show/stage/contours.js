@@ -1,4 +1,4 @@
-// Contour lines of a grid by marching squares.
+// Contour lines of a grid by marching squares, and a smooth way to a finer grid.
 
 /**
  * Segments of the line where a grid crosses a level.
@@ -35,4 +35,32 @@ export function contourSegments(values, rows, columns, level) {
     }
   }
   return segments;
+}
+
+/**
+ * The same function on a grid `times` finer, by Catmull and Rom's cubics along both axes: it goes through every value
+ * given, and contours of a coarse grid come out round. The corners stay where they are.
+ */
+export function refined(values, rows, columns, times) {
+  const wide = stretched(values, rows, columns, times, 1, columns);
+  const across = (columns - 1) * times + 1;
+  return { values: stretched(wide, across, rows, times, across, 1), rows: (rows - 1) * times + 1, columns: across };
+}
+
+/** `lines` lines of `n` values refined; values of a line are `step` apart in the array, the lines `stride`. */
+function stretched(values, lines, n, times, step, stride) {
+  const m = (n - 1) * times + 1;
+  const out = new Float32Array(lines * m);
+  // a line runs along x if its values are neighbours in the array, else along y
+  const place = step === 1 ? (line, i) => line * m + i : (line, i) => i * lines + line;
+  for (let line = 0; line < lines; line++) {
+    const at = (i) => values[line * stride + Math.min(n - 1, Math.max(0, i)) * step];
+    for (let i = 0; i < m; i++) {
+      const k = Math.min(n - 2, Math.floor(i / times)), u = i / times - k;
+      const a = at(k - 1), b = at(k), c = at(k + 1), d = at(k + 2);
+      const value = b + 0.5 * u * (c - a + u * (2 * a - 5 * b + 4 * c - d + u * (3 * (b - c) + d - a)));
+      out[place(line, i)] = value;
+    }
+  }
+  return out;
 }

@@ -4,6 +4,7 @@
 const MAGIC = "ORW1";
 
 function bytesOf(base64) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64); // newer browsers: several times faster
   const text = atob(base64);
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
@@ -19,6 +20,7 @@ export function decodeFrame(base64) {
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, offset)));
   const arrays = {};
   for (const { name, type, shape, low, high } of header.arrays) {
+    if (!shape.every((n) => Number.isInteger(n) && n >= 0)) throw new Error(`shape of array ${name}`);
     const count = shape.reduce((product, n) => product * n, 1);
     const size = count * { uint16: 2, uint8: 1, float32: 4 }[type];
     if (offset + size > bytes.length) throw new Error(`frame ends inside array ${name}`);
@@ -28,7 +30,9 @@ export function decodeFrame(base64) {
     } else if (type === "float32") {
       // Typed arrays use the machine's byte order; every browser's machine is little-endian, as the frames are.
       data = new Float32Array(bytes.buffer, offset, count);
+      if (!data.every(Number.isFinite)) throw new Error(`array ${name} is not finite`);
     } else {
+      if (!(low < high)) throw new Error(`limits of array ${name}`);
       const steps = new Uint16Array(bytes.buffer, offset, count);
       const scale = (high - low) / 65535;
       data = new Float32Array(count);

@@ -2,7 +2,7 @@
 // message that is not whole throws, and the stage keeps its last good picture. The header is described in scenes.py.
 
 import { decodeFrame } from "./decode.js";
-import { contourSegments } from "./contours.js";
+import { contourSegments, refined } from "./contours.js";
 
 export const MOST_LANES = 4;
 const NOTHING = -90; // log10 of what a logarithmic panel leaves out, see readouts.py
@@ -101,7 +101,8 @@ export function readExact(text) {
   return meta.lanes.map((lane, k) => {
     if (!lane) return null;
     const values = arrays.density.data.subarray(k * rows * columns, (k + 1) * rows * columns);
-    const contours = lane.levels.map((level) => contoursOf(values, [rows, columns], meta.view, level));
+    const fine = refined(values, rows, columns, 3);
+    const contours = lane.levels.map((level) => contoursOf(fine.values, [fine.rows, fine.columns], meta.view, level));
     const density = grid({ ...arrays.density, data: values, shape: [rows, columns] });
     return { view: meta.view, contours, resolved: lane.resolved, density };
   });

@@ -1,0 +1,145 @@
+// The canvas: what is painted, in which order, and what is kept between paintings.
+//
+// What changes rarely (background, the data's contours, axes) is kept as a picture of its own; particles are stamps.
+
+import {
+  arrowScale, clipTo, drawArrows, drawAxes, drawContours, drawGrid, drawParticles, drawPaths, gridImage, sprite,
+} from "./draw.js";
+import { drawCurves, drawMasses } from "./panels.js";
+
+export class Picture {
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.context = canvas.getContext("2d");
+    this.backdrop = document.createElement("canvas");
+    this.behind = this.backdrop.getContext("2d");
+    this.images = new WeakMap(); // grid -> its image in the present colours
+    this.speed = { arrays: null, scale: 1 };
+    this.stale = true; // the backdrop has to be painted again
+  }
+
+  resize(width, height, ratio, layout) {
+    this.ratio = ratio;
+    this.layout = layout;
+    for (const canvas of [this.canvas, this.backdrop]) {
+      canvas.width = Math.round(width * ratio); // this also clears it
+      canvas.height = Math.round(height * ratio);
+    }
+    this.stale = true;
+  }
+
+  recolor(theme) {
+    this.theme = theme;
+    const { present, plots: [plot] } = this.layout;
+    const radius = (present ? 1.25 : 1) * Math.min(3.2, Math.max(1.5, plot.w / 260));
+    const stamp = (color) => sprite(color, theme.rim, radius, this.ratio);
+    this.stamps = theme.particles.map(stamp);
+    this.laneStamps = theme.dots.map((color) => [stamp(color)]);
+    this.images = new WeakMap();
+    this.stale = true;
+  }
+
+  imageOf(grid, colors) {
+    if (!this.images.has(grid)) this.images.set(grid, gridImage(grid, colors));
+    return this.images.get(grid);
+  }
+
+  /** Whether a lane shows its exact limit instead of its particles. */
+  static onlyExact(frame, exact, k) {
+    return frame?.mode === "exact" && Boolean(exact?.[k]);
+  }
+
+  paintBackdrop({ camera, frame, scene, exact, options }) {
+    const { behind: ctx, layout, theme, ratio } = this;
+    ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
+    ctx.clearRect(0, 0, this.backdrop.width, this.backdrop.height);
+    layout.plots.forEach((plot, k) => {
+      clipTo(ctx, plot);
+      ctx.fillStyle = theme.blank;
+      ctx.fillRect(plot.x, plot.y, plot.w, plot.h);
+      const limit = exact?.[k];
+      const grid = scene && options.background !== "none" ? scene[options.background] : null;
+      if (Picture.onlyExact(frame, exact, k)) drawGrid(ctx, plot, camera, this.imageOf(limit.density, theme.limit), limit.view);
+      else if (grid) drawGrid(ctx, plot, camera, this.imageOf(grid, theme[options.background]), scene.view);
+      else {
+        ctx.fillStyle = theme.panel;
+        ctx.fillRect(plot.x, plot.y, plot.w, plot.h);
+      }
+      const width = layout.present ? 2.2 : plot.w < 260 ? 1.1 : 1.4;
+      if (scene && options.ghost) drawContours(ctx, plot, camera, scene.contours, theme.ghost, width);
+      ctx.restore();
+      const ticks = { left: k % layout.columns === 0, below: k + layout.columns >= layout.plots.length };
+      drawAxes(ctx, plot, layout, theme, camera, ticks);
+    });
+    this.stale = false;
+  }
+
+  /** Paints the plots. Returns how many particles are in view. */
+  paint(view) {
+    const { context: ctx, ratio, layout, theme } = this, { camera, frame, scene, exact, options, motion } = view;
+    if (this.stale) this.paintBackdrop(view);
+    const { area } = layout;
+    const left = Math.floor(area.x * ratio), top = Math.floor(area.y * ratio);
+    const width = Math.min(Math.ceil((area.w + 1) * ratio), this.canvas.width - left);
+    const height = Math.min(Math.ceil((area.h + 1) * ratio), this.canvas.height - top);
+    ctx.setTransform(1, 0, 0, 1, 0, 0);
+    ctx.clearRect(left, top, width, height);
+    ctx.drawImage(this.backdrop, left, top, width, height, left, top, width, height);
+    ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
+    if (!frame) return 0;
+    const { n, count } = frame, { arrows, paths } = frame.arrays;
+    let visible = 0;
+    for (let k = 0; k < count; k++) {
+      const plot = layout.plots[k], line = (layout.present ? 1.6 : 1) * (plot.w < 260 ? 0.9 : 1.15);
+      clipTo(ctx, plot);
+      if (!Picture.onlyExact(frame, exact, k)) {
+        const stamps = count > 1 ? this.laneStamps[k] : this.stamps;
+        ctx.globalAlpha = frame.mode === "exact" ? 0.35 : 1; // its exact limit is not known: this is not it
+        visible += drawParticles(ctx, plot, camera, motion.x.now, k * n, (k + 1) * n, scene?.labels, stamps, ratio);
+        ctx.globalAlpha = 1;
+      }
+      if (frame.mode !== "learned" && options.contours && exact?.[k]) {
+        ctx.globalAlpha = frame.time < 1 ? 0.35 : 1; // it is the limit of finished samples
+        drawContours(ctx, plot, camera, exact[k].contours, theme.contour, layout.present ? 3.4 : plot.w < 260 ? 1.7 : 2.3);
+        ctx.globalAlpha = 1;
+      }
+      if (paths && options.trails) {
+        const [, ways, steps] = paths.shape;
+        drawPaths(ctx, plot, camera, motion.paths.now, k * ways, ways, steps, theme.trail, 1.3 * line);
+      }
+      if (arrows) {
+        const m = arrows.shape[1];
+        drawArrows(ctx, plot, camera, motion.arrows.now, k * m, m, this.scaleOf(arrows), theme.arrow, 1.2 * line);
+      }
+      ctx.restore();
+    }
+    return visible;
+  }
+
+  /** The arrows' scale follows the fastest ones slowly, so that a single frame does not make all of them twitch. */
+  scaleOf(arrows) {
+    if (this.speed.arrays !== arrows) {
+      const wanted = arrowScale(arrows), known = this.speed.arrays !== null;
+      this.speed.scale = known ? this.speed.scale * (wanted / this.speed.scale) ** 0.25 : wanted;
+      this.speed.arrays = arrows;
+    }
+    return this.speed.scale;
+  }
+
+  /** Paints the panels: once a data frame. */
+  paintPanels(frame) {
+    const { context: ctx, ratio, layout, theme } = this;
+    const { arrays, count, panels, changes } = frame;
+    ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
+    layout.panels.forEach(({ body }, k) => {
+      ctx.clearRect(body.x - 1, body.y - 1, body.w + 3, body.h + 3);
+      if (panels[k]) {
+        const colors = count > 1 || panels[k].lines.length === 1 ? theme.lanes : theme.series;
+        drawCurves(ctx, body, layout, theme, panels[k], colors, changes);
+      } else if (arrays.mode_mass) {
+        const colorOf = count > 1 ? (lane) => theme.dots[lane] : (_, mode) => theme.particles[mode % theme.particles.length];
+        drawMasses(ctx, body, layout, theme, arrays.mode_mass, arrays.mode_mass_exact, colorOf);
+      }
+    });
+  }
+}

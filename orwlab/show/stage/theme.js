@@ -1,0 +1,42 @@
+// Colours and type. Okabe and Ito's colours, which people with any colour vision can tell apart.
+
+const OKABE_ITO = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"];
+
+// lanes: words and lines, dots: the particles of several lanes. Vermilion belongs to what is exact and to nothing else;
+// grey to the data.
+export const THEMES = {
+  light: {
+    text: "#1b2430", muted: "#525d6e", grid: "rgba(27,36,48,0.09)", frame: "rgba(27,36,48,0.30)",
+    change: "rgba(27,36,48,0.28)", ghost: "rgba(27,36,48,0.50)", panel: "#f7f8fa", blank: "#eceff3",
+    reward: [[247, 248, 250], [205, 193, 238]], density: [[247, 248, 250], [172, 182, 196]],
+    limit: [[250, 248, 246], [246, 176, 128]], rim: "rgba(20,26,36,0.55)", exact: "#BF4E00", contour: "#D55E00",
+    particles: [...OKABE_ITO, "#333333"], lanes: ["#0068A3", "#007a58", "#a3407a", "#8a5a00"],
+    dots: ["#0072B2", "#009E73", "#CC79A7", "#E69F00"], series: ["#0068A3", "#007a58", "#a3407a", "#5b6472"],
+    arrow: "rgba(27,36,48,0.62)", trail: "#1b2430",
+  },
+  dark: {
+    text: "#eef2f7", muted: "#a9b4c4", grid: "rgba(238,242,247,0.11)", frame: "rgba(238,242,247,0.32)",
+    change: "rgba(238,242,247,0.30)", ghost: "rgba(238,242,247,0.55)", panel: "#10151e", blank: "#0a0e15",
+    reward: [[16, 21, 30], [72, 56, 122]], density: [[16, 21, 30], [84, 96, 114]],
+    limit: [[16, 21, 30], [150, 70, 24]], rim: "rgba(4,7,12,0.75)", exact: "#FF8B4D", contour: "#FF7A33",
+    particles: ["#3D9BE0", ...OKABE_ITO.slice(1), "#FFFFFF"], lanes: ["#62BBF0", "#35c9a1", "#e697c4", "#f2b233"],
+    dots: ["#3D9BE0", "#1fb88c", "#df8fbd", "#E69F00"], series: ["#62BBF0", "#35c9a1", "#e697c4", "#b7c0ce"],
+    arrow: "rgba(238,242,247,0.66)", trail: "#eef2f7",
+  },
+};
+
+const FAMILY = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif';
+
+export const font = (size, weight = 400) => `${weight} ${size}px ${FAMILY}`;
+
+/** The size of small print beside words of a size: never below what one can read. */
+export const smallOf = (size) => Math.max(13, Math.round(0.82 * size));
+
+/** Whether the first painted background behind an element is dark; works for every host without knowing its classes. */
+export function isDark(element) {
+  for (let node = element; node; node = node.parentElement) {
+    const parts = getComputedStyle(node).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [];
+    if (parts.length >= 3 && (parts[3] ?? 1) > 0.5) return 0.3 * parts[0] + 0.6 * parts[1] + 0.1 * parts[2] < 110;
+  }
+  return matchMedia("(prefers-color-scheme: dark)").matches;
+}
