@@ -12,7 +12,7 @@ from orwlab import flow, rewards, zoo
 from orwlab.finetune import FineTuning
 from orwlab.show import live
 from orwlab.show.jupyter import controls
-from orwlab.show.jupyter.scheduler import PATIENCE, RATE, WINDOW, Scheduler
+from orwlab.show.jupyter.scheduler import OWED, PATIENCE, RATE, WINDOW, Scheduler
 from orwlab.show.stage import frames, still
 from orwlab.show.studio.session import Session
 from orwlab.show.studio.settings import ALPHA_MAX, Settings
@@ -120,16 +120,23 @@ def test_a_silent_browser_is_forgotten_and_comes_back(by_hand):
     made, _ = stage()
     says(made, "hello")
     made.play()
-    assert by_hand.turn(0.0) == 0.0
+    by_hand.turns(OWED + 1)
     assert by_hand.turn(PATIENCE - 1) == 0.0
-    assert by_hand.turn(PATIENCE + 1) is None
+    assert by_hand.turn(PATIENCE + 2) is None
     says(made, "acknowledge", seq=made.session.seq)
-    assert by_hand.turn(PATIENCE + 2) == 0.0
-    made.pause()
-    by_hand.turns(3, now=PATIENCE + 3)
-    says(made, "acknowledge", seq=made.session.seq)
-    # a paused stage that owes nothing is not asked for signs of life
+    assert by_hand.turn(PATIENCE + 3) == 0.0
+
+
+def test_a_paused_stage_is_not_asked_for_signs_of_life(by_hand):
+    made, sent = stage()
+    says(made, "hello")
+    made.step()
+    by_hand.turns(3)
+    rounds = newest(sent)[0]["lanes"][0]["round"]
     assert by_hand.turn(1000 * PATIENCE) is not None
+    made.play()
+    by_hand.turns(3, now=1001 * PATIENCE)
+    assert newest(sent)[0]["lanes"][0]["round"] > rounds
 
 
 def test_the_thread_works_only_while_somebody_looks():

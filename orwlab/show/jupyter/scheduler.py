@@ -17,6 +17,7 @@ from orwlab.show.studio.session import Session
 
 RATE = 20.0  # frames a second of one stage, at most
 WINDOW = 40  # frames that may be unacknowledged
+OWED = 20  # frames after which a view has to say something; it acknowledges every tenth
 PATIENCE = 30.0  # seconds without a word, when there should be one, until a view counts as gone
 LOOK = 0.1  # seconds at most between looks at stages with nothing to do: an exact limit may have arrived
 SHARE = 0.8  # of the time between two frames that rounds may take; the rest is the notebook's
@@ -29,7 +30,8 @@ class View:
     """One picture of a stage in a browser; a notebook can show the same stage twice."""
 
     visible: bool
-    owing_since: float | None = None  # the time of the first frame that it was sent and has not answered
+    heard_at: int  # the number of the newest frame when it last said something
+    owing_since: float | None = None  # since when it should have said something again
 
 
 class Player:
@@ -52,7 +54,7 @@ class Player:
 
     def heard(self, view: str, visible: bool, seq: int = 0) -> None:
         """A view has said that it is there, whether it can be seen, and which frame it painted last."""
-        self._views = {**self._views, view: View(visible)}
+        self._views = {**self._views, view: View(visible, self.session.seq)}
         self._acknowledged = max(self._acknowledged, min(seq, self.session.seq))
 
     def gone(self, view: str) -> None:
@@ -77,9 +79,10 @@ class Player:
         """As many rounds as are due and fit into ``budget`` seconds, and a frame."""
         try:
             if self.session.advance(budget):
-                for view in self._views.values():
-                    view.owing_since = now if view.owing_since is None else view.owing_since
                 self._send(self.session.frame())
+                for view in self._views.values():
+                    if view.owing_since is None and self.session.seq - view.heard_at >= OWED:
+                        view.owing_since = now
         except Exception as error:  # the thread serves other stages too: say it, and go on with those
             _log.exception("frame failed")
             self.session.pause()
