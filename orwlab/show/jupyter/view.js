@@ -12,7 +12,13 @@ function renderInJupyter({ model, el }) {
   const view = crypto.getRandomValues(new Uint32Array(2)).join("-");
   let inside = true; // the part of the window that is on show
   const visible = () => inside && !document.hidden;
-  const tell = (kind, more = {}) => model.send({ kind, view, visible: visible(), ...more });
+  const tell = (kind, more = {}) => {
+    try {
+      model.send({ kind, view, visible: visible(), ...more });
+    } catch {
+      // the widget was closed, or its kernel has gone: there is nobody to tell
+    }
+  };
 
   const stage = createStage(root, {
     acknowledge: async (run, seq) => { tell("acknowledge", { seq }); return true; },
