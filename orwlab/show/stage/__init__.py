@@ -18,6 +18,7 @@ _MODULES = (  # in the order of what they need
     "motion.js",
     "draw.js",
     "panels.js",
+    "stamps.js",
     "picture.js",
     "tips.js",
     "numbers.js",

@@ -45,23 +45,6 @@ export function gridImage({ data, shape: [rows, columns], low, high }, [from, to
   return canvas;
 }
 
-/** A dot with a thin rim, drawn once and then stamped: a rim keeps yellow legible on white and blue on black. */
-export function sprite(color, rim, radius, ratio) {
-  const size = Math.ceil(2 * (radius + 1) * ratio);
-  const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = size;
-  const context = canvas.getContext("2d");
-  context.beginPath();
-  context.arc(size / 2, size / 2, radius * ratio, 0, 2 * Math.PI);
-  context.fillStyle = color;
-  context.globalAlpha = 0.9;
-  context.fill();
-  context.lineWidth = Math.min(0.6, 0.22 * radius) * ratio;
-  context.strokeStyle = rim;
-  context.stroke();
-  return canvas;
-}
-
 export function clipTo(ctx, plot) {
   ctx.save();
   ctx.beginPath();
@@ -118,21 +101,6 @@ export function drawAxes(ctx, plot, layout, theme, [x0, x1, y0, y1], { left, bel
     ctx.fillRect(plot.x - (left ? 4 : 0), Math.round(y), 4, 1);
     if (left && y > plot.y + 0.4 * small && y < plot.y + plot.h - 0.4 * small) ctx.fillText(tickLabel(t, step), plot.x - 0.42 * small, y);
   }
-}
-
-/** Particles [first, last) of `xy` (x0, y0, x1, y1, ...), stamped. Returns how many are in view. */
-export function drawParticles(ctx, plot, [x0, x1, y0, y1], xy, first, last, labels, sprites, ratio) {
-  const sx = plot.w / (x1 - x0), sy = plot.h / (y1 - y0);
-  const side = sprites[0].width / ratio, half = side / 2;
-  const right = plot.x + plot.w, bottom = plot.y + plot.h, kinds = sprites.length;
-  let visible = 0;
-  for (let i = first; i < last; i++) {
-    const x = plot.x + (xy[2 * i] - x0) * sx, y = plot.y + (y1 - xy[2 * i + 1]) * sy;
-    if (!(x >= plot.x && x <= right && y >= plot.y && y <= bottom)) continue;
-    visible++;
-    ctx.drawImage(sprites[labels ? labels[i - first] % kinds : 0], x - half, y - half, side, side);
-  }
-  return visible;
 }
 
 /** Arrows x, y, u, v from `first` on, `count` of them; `scale` is the length that a speed of one has in the data. */

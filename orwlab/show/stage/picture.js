@@ -1,18 +1,20 @@
 // The canvas: what is painted, in which order, and what is kept between paintings.
 //
-// What changes rarely (background, the data's contours, axes) is kept as a picture of its own; particles are stamps.
+// What changes rarely (background, the data's contours, axes) is kept as a picture of its own; every painting copies
+// its pixels, stamps the particles into them and draws the few lines that are above the particles.
 
 import {
-  arrowScale, clipTo, drawArrows, drawAxes, drawContours, drawGrid, drawParticles, drawPaths, gridImage, sprite,
+  arrowScale, clipTo, drawArrows, drawAxes, drawContours, drawGrid, drawPaths, gridImage,
 } from "./draw.js";
 import { drawCurves, drawMasses } from "./panels.js";
+import { makeStamps, stampAll } from "./stamps.js";
 
 export class Picture {
   constructor(canvas) {
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
     this.backdrop = document.createElement("canvas");
-    this.behind = this.backdrop.getContext("2d");
+    this.behind = this.backdrop.getContext("2d", { willReadFrequently: true });
     this.images = new WeakMap(); // grid -> its image in the present colours
     this.speed = { arrays: null, scale: 1 };
     this.stale = true; // the backdrop has to be painted again
@@ -25,6 +27,12 @@ export class Picture {
       canvas.width = Math.round(width * ratio); // this also clears it
       canvas.height = Math.round(height * ratio);
     }
+    // the pixels of each plot, in the canvas's own
+    this.grounds = layout.plots.map(({ x, y, w, h }) => {
+      const image = new ImageData(Math.round(w * ratio), Math.round(h * ratio));
+      const pixels = new Uint32Array(image.data.buffer);
+      return { x: Math.round(x * ratio), y: Math.round(y * ratio), image, pixels, behind: new Uint32Array(pixels.length) };
+    });
     this.stale = true;
   }
 
@@ -32,9 +40,10 @@ export class Picture {
     this.theme = theme;
     const { present, plots: [plot] } = this.layout;
     const radius = (present ? 1.25 : 1) * Math.min(3.2, Math.max(1.5, plot.w / 260));
-    const stamp = (color) => sprite(color, theme.rim, radius, this.ratio);
-    this.stamps = theme.particles.map(stamp);
-    this.laneStamps = theme.dots.map((color) => [stamp(color)]);
+    const stamps = (opacity) => (color) => makeStamps(color, theme.rim, radius, this.ratio, opacity);
+    this.stamps = theme.particles.map(stamps());
+    this.laneStamps = theme.dots.map((color) => [stamps()(color)]);
+    this.faint = [stamps(0.25)(theme.particles[0])]; // where these particles are not what was asked for
     this.images = new WeakMap();
     this.stale = true;
   }
@@ -74,30 +83,41 @@ export class Picture {
     this.stale = false;
   }
 
-  /** Paints the plots. Returns how many particles are in view. */
-  paint(view) {
-    const { context: ctx, ratio, layout, theme } = this, { camera, frame, scene, exact, options, motion } = view;
-    if (this.stale) this.paintBackdrop(view);
-    const { area } = layout;
+  /** Paints the backdrop, shows it, and keeps the pixels that are behind the particles. */
+  renew(view) {
+    this.paintBackdrop(view);
+    const { context: ctx, ratio, layout: { area } } = this;
     const left = Math.floor(area.x * ratio), top = Math.floor(area.y * ratio);
     const width = Math.min(Math.ceil((area.w + 1) * ratio), this.canvas.width - left);
     const height = Math.min(Math.ceil((area.h + 1) * ratio), this.canvas.height - top);
     ctx.setTransform(1, 0, 0, 1, 0, 0);
     ctx.clearRect(left, top, width, height);
     ctx.drawImage(this.backdrop, left, top, width, height, left, top, width, height);
-    ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
-    if (!frame) return 0;
-    const { n, count } = frame, { arrows, paths } = frame.arrays;
+    for (const { x, y, image, behind } of this.grounds) {
+      const { data } = this.behind.getImageData(x, y, image.width, image.height);
+      behind.set(new Uint32Array(data.buffer));
+    }
+  }
+
+  /** Paints the plots. Returns how many particles are in view. */
+  paint(view) {
+    const { context: ctx, ratio, layout, theme } = this, { camera, frame, scene, exact, options, motion } = view;
+    if (this.stale) this.renew(view);
     let visible = 0;
+    const { n = 0, count = 0 } = frame ?? {}, { arrows, paths } = frame?.arrays ?? {};
+    for (let k = 0; k < count; k++) {
+      const ground = this.grounds[k], { image, pixels, behind } = ground;
+      pixels.set(behind);
+      if (!Picture.onlyExact(frame, exact, k)) {
+        const stamps = frame.mode === "exact" ? this.faint : count > 1 ? this.laneStamps[k] : this.stamps;
+        visible += stampAll(pixels, image.width, image.height, camera, motion.x.now, k * n, (k + 1) * n, scene?.labels, stamps);
+      }
+      ctx.putImageData(image, ground.x, ground.y);
+    }
+    ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
     for (let k = 0; k < count; k++) {
       const plot = layout.plots[k], line = (layout.present ? 1.6 : 1) * (plot.w < 260 ? 0.9 : 1.15);
       clipTo(ctx, plot);
-      if (!Picture.onlyExact(frame, exact, k)) {
-        const stamps = count > 1 ? this.laneStamps[k] : this.stamps;
-        ctx.globalAlpha = frame.mode === "exact" ? 0.35 : 1; // its exact limit is not known: this is not it
-        visible += drawParticles(ctx, plot, camera, motion.x.now, k * n, (k + 1) * n, scene?.labels, stamps, ratio);
-        ctx.globalAlpha = 1;
-      }
       if (frame.mode !== "learned" && options.contours && exact?.[k]) {
         ctx.globalAlpha = frame.time < 1 ? 0.35 : 1; // it is the limit of finished samples
         drawContours(ctx, plot, camera, exact[k].contours, theme.contour, layout.present ? 3.4 : plot.w < 260 ? 1.7 : 2.3);
