@@ -68,7 +68,7 @@ def write(path: Path, content: str) -> bool:
 def make(path: Path) -> str:
     """Execute one notebook and write it and the student's; returns a line about it."""
     notebook = nbformat.read(path, as_version=4)
-    known = notebooks.pictures(notebook)
+    known = notebooks.known_pictures(notebook)
     started = time.perf_counter()
     with tqdm(total=len(notebooks.code(notebook)), desc=path.stem, unit="cell", leave=False) as bar:
         execute(notebook, bar)

@@ -20,7 +20,7 @@ COLOURS = 255
 WIDGET, TEXT = "application/vnd.jupyter.widget-view+json", "text/plain"
 
 
-def pictures(notebook: NotebookNode) -> dict[str, str]:
+def known_pictures(notebook: NotebookNode) -> dict[str, str]:
     """The pictures that the notebook holds (base64), by the fingerprint of their figure or stage."""
     shown = list(_outputs(notebook))
     figures = {_fingerprint(o.data[PLOTLY]): o.data[PNG] for o in shown if {PLOTLY, PNG} <= o.data.keys()}
@@ -32,7 +32,7 @@ def illustrate(notebook: NotebookNode, known: dict[str, str]) -> int:
 
     Args:
         notebook: executed; changed in place.
-        known: pictures that need not be drawn again, as ``pictures`` returns them.
+        known: pictures that need not be drawn again, as ``known_pictures`` returns them.
     """
     drawn = 0
     for output in _outputs(notebook):

@@ -1,0 +1,54 @@
+"""Figures of flows hold what they are given."""
+
+import numpy as np
+import pytest
+import torch
+
+from orwlab.show import figures
+
+
+def test_ways_on_a_line_are_one_trace_with_gaps():
+    times, x = torch.tensor([0.0, 0.5, 1.0]), torch.tensor([[0.0, 1.0], [0.5, 2.0], [1.0, 3.0]])  # two walkers
+    axis = torch.linspace(-1, 1, 5)
+    density = torch.rand(3, 5, generator=torch.Generator().manual_seed(0))
+    figure = figures.paths_in_time([("a", times, x), ("b", times, x)], density=(times, axis, density), mark=(0.5, 0.2))
+    assert [trace.type for trace in figure.data] == ["heatmap", "scatter", "scatter"] * 2
+    heat, way, dot = figure.data[:3]
+    assert np.allclose(heat.z, (density / density.max(1, keepdim=True).values).T)  # plotly's rows are y
+    assert np.allclose(way.x, [0, 0.5, 1, np.nan] * 2, equal_nan=True)
+    assert np.allclose(way.y, [0, 0.5, 1, np.nan, 1, 2, 3, np.nan], equal_nan=True)
+    assert (dot.x[0], dot.y[0]) == (0.5, 0.2)
+    with pytest.raises(ValueError, match="panels"):
+        figures.paths_in_time([])
+
+
+def test_bars_of_velocities_are_a_density():
+    u = torch.randn(5000, generator=torch.Generator().manual_seed(0))
+    grid = torch.linspace(-5, 5, 101)
+    figure = figures.velocities_at_a_point(u, grid, torch.exp(-(grid**2) / 2) / (2 * torch.pi) ** 0.5, 0.0)
+    bars, curve = figure.data
+    assert float(np.sum(bars.y) * bars.width) == pytest.approx(1.0, abs=1e-5)
+    assert np.abs(np.interp(bars.x, curve.x, curve.y) - bars.y).max() < 0.05
+    assert "0.00" in figure.layout.annotations[0].text
+
+
+def test_arrows_start_at_their_places_and_point_along_the_velocity():
+    x, v = torch.tensor([[0.0, 0.0], [1.0, -1.0]]), torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+    figure = figures.arrows_in_panels([("a", x, v)], points=x, length=0.5)
+    dots, arrows = figure.data
+    assert np.allclose(dots.x, x[:, 0])
+    xs, ys = np.reshape(arrows.x, (2, 6)), np.reshape(arrows.y, (2, 6))  # start, tip, barb, tip, barb, gap
+    assert np.allclose(np.stack([xs[:, 0], ys[:, 0]], 1), x)
+    assert np.allclose(np.stack([xs[:, 1], ys[:, 1]], 1), x + 0.5 * v)
+    assert np.isnan(xs[:, 5]).all()
+
+
+def test_trajectories_begin_grey_and_end_blue():
+    x = torch.stack([torch.zeros(4, 2), torch.ones(4, 2)])  # (T, n, 2)
+    figure = figures.trajectories_in_panels([("a", x), ("b", x)], extent=3.0)
+    assert len(figure.data) == 6
+    _, begin, end = figure.data[:3]
+    assert set(begin.x) == {0.0}
+    assert set(end.y) == {1.0}
+    assert figure.layout.yaxis2.scaleanchor == "x2"
+    assert list(figure.layout.xaxis2.range) == [-3, 3]
