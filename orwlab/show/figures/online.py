@@ -76,6 +76,8 @@ def labelled_curves(
         low, high = math.log10(low), math.log10(high)
         ends = [(math.log10(y), name, colour) for y, name, colour in ends]
     figure.update_yaxes(title=ylabel, type="log" if log_y else None, range=[low, high], exponentformat="power")
+    if log_y and high - low > 2:  # over many decades ticks at 2 and 5 only crowd the axis
+        figure.update_yaxes(dtick=1)
     _name(figure, [end for end in ends if end[1]], low, high)
     return figure
 
@@ -93,12 +95,15 @@ def _reach(figure: go.Figure, log_y: bool) -> tuple[float, float]:
 def _name(figure: go.Figure, ends: list[tuple[float, str, str]], low: float, high: float) -> None:
     """Names beside the lines' ends, from the top down, moved apart where they would touch."""
     pixels = HEIGHT - TOP - BOTTOM
-    floor = -math.inf
-    for y, name, colour in sorted(ends, key=lambda end: -end[0]):
-        wanted = min(max((high - y) / (high - low), 0.0), 1.0) * pixels  # from the top
-        tall = LINE_HEIGHT * (1 + name.count("<br>"))
-        place = max(wanted, floor + tall / 2)
-        floor = place + tall / 2
+    ends = sorted(ends, key=lambda end: -end[0])
+    half = [LINE_HEIGHT * (1 + name.count("<br>")) / 2 for _, name, _ in ends]
+    places = [min(max((high - y) / (high - low), 0.0), 1.0) * pixels for y, _, _ in ends]  # from the top
+    for k in range(1, len(ends)):
+        places[k] = max(places[k], places[k - 1] + half[k - 1] + half[k])
+    for k in reversed(range(len(ends))):  # what was pushed off the bottom goes back up
+        floor = pixels + half[k] if k == len(ends) - 1 else places[k + 1] - half[k + 1] - half[k]
+        places[k] = min(places[k], floor)
+    for (_, name, colour), place in zip(ends, places):
         figure.add_annotation(
             x=1.0,
             xref="paper",

@@ -22,7 +22,7 @@ def _mixture() -> GaussianMixture:
 
 
 def tilted_mixture(answer: Callable[..., tuple[Tensor, Tensor]]) -> None:
-    """2.1: ``answer(weights, means, covs, a, tau)`` -> weights (K,) and means (K, d) of the tilted mixture."""
+    """2.2: ``answer(weights, means, covs, a, tau)`` -> weights (K,) and means (K, d) of the tilted mixture."""
     mixture, a = _mixture(), torch.tensor([0.7, -0.4], dtype=D)
     for tau in (1.0, 2.5):
         found = answer(mixture.weights, mixture.means, mixture.covs, a, tau)
@@ -49,7 +49,7 @@ def tilted_mixture(answer: Callable[..., tuple[Tensor, Tensor]]) -> None:
 
 
 def weighted_velocity(answer: Callable[..., Tensor]) -> None:
-    """2.2: ``answer(t, x, x1, w)`` -> the pointwise minimiser for the data x1 (m, d) with weights w (m,), (n, d)."""
+    """2.1: ``answer(t, x, x1, w)`` -> the pointwise minimiser for the data x1 (m, d) with weights w (m,), (n, d)."""
     x, x1 = torch.tensor([[0.3], [-0.2]], dtype=D), torch.tensor([[1.0], [-1.0]], dtype=D)
     w = torch.tensor([3.0, 1.0], dtype=D)
     t = 0.5  # by hand: q(x1 = 1 | x_t = x) = 3 a / (3 a + b) with a, b the two kernels
