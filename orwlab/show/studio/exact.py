@@ -2,7 +2,6 @@
 
 import copy
 import functools
-import warnings
 from dataclasses import dataclass
 
 import torch
@@ -29,11 +28,16 @@ def target(name: str) -> GaussianMixture:
     return targets.get(name)
 
 
+class _Quiet(oracle.PopulationDynamics):
+    """``problems`` are read and shown as banners; warnings' filters, on the other hand, are not safe in threads."""
+
+    def _warn_of_new(self, known: dict[str, str]) -> None:
+        pass
+
+
 @functools.cache
 def _at_rest(name: str, axis: int) -> oracle.PopulationDynamics:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", oracle.OracleWarning)  # `problems` are read instead
-        return oracle.PopulationDynamics(target(name), rewards.get("right"), axis=axis)
+    return _Quiet(target(name), rewards.get("right"), axis=axis)
 
 
 @functools.cache
@@ -187,12 +191,10 @@ def limit_key(settings: Settings) -> tuple[object, ...]:
 def _limit(target_name: str, reward: str, weighting: str, tau: float, alpha: float) -> Exact | None:
     settings = Settings(target=target_name, reward=reward, weighting=weighting, tau=tau)
     state = dynamics(settings, alpha, LIMIT_AXIS)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", oracle.OracleWarning)
-        try:
-            found = state.fixed_point(SETTLED, max_rounds=MAX_ROUNDS)
-        except FloatingPointError:
-            return None
+    try:
+        found = state.fixed_point(SETTLED, max_rounds=MAX_ROUNDS)
+    except FloatingPointError:
+        return None
     if not found.converged or "domain" in state.problems or "mass" in state.problems:
         return None
     return numbers(state, settings)

@@ -21,6 +21,7 @@ from orwlab.targets import GaussianMixture
 
 TRANSPORT_EVERY = 10  # rounds between measurements of W2^2
 SECANT_EVERY = 100  # rounds between estimates of the secant bound
+FIRST_SECANT = 20  # the round of the first one
 ARROWS = 13  # a side
 PATHS, PATH_TIMES = 24, 13
 LABELS = 128  # cells an axis of the map of modes
@@ -41,6 +42,7 @@ class Picture:
         self._scene_of: tuple[float, int] | None = None
         self._scene = self._exact = ""
         self._exact_of: object = None
+        self._last = {"secant": FIRST_SECANT - SECANT_EVERY}  # rounds of the last dear measurements
 
     def draw(self, lanes: LearnedLanes | ExactLanes, x: Tensor, settings: Settings) -> None:
         """Prepare what is drawn: particles at the flow time on show, and if wanted arrows and paths."""
@@ -71,22 +73,28 @@ class Picture:
         count, round = len(x), max(lanes.rounds)
         self.mode_mass = torch.stack([self._masses(lanes, k, x[k]) for k in range(count)])
         values: dict[str, Sequence[float]] = {"diversity": [measures.diversity(points) for points in x]}
-        n = min(measures.TRANSPORT, x.shape[1])
-        transport = (quiet and round % TRANSPORT_EVERY == 0) or not history.rounds
-        values["w2"] = [measures.w2(p[:n], self.first[:n]) for p in x] if transport else history.last("w2")
         if isinstance(lanes, ExactLanes):
             values["reward"] = [float(state.mean_reward) for state in lanes.states]
         else:
             reward = rewards.get(lanes.settings.reward)
             values["reward"] = [float(rewards.evaluate(reward, points).mean()) for points in x]
-            # on the same particles at the same time as W2^2, so that the order of the two is that of the theorem
-            costs = [measures.coupled(p[:n], self.first[:n]) for p in x] if transport else history.last("coupled")
-            values["coupled"] = costs
             penalty = [lanes.penalty(k) or 0.0 for k in range(count)]
             values["penalty"] = penalty
             values["bound"] = [_clipped(log_bound(p, steepness)) for p in penalty]
-            values["secant"] = self._secants(lanes, history, count, quiet and round % SECANT_EVERY == 20)
+            values["secant"] = self._secants(lanes, history, count, quiet and self._due("secant", SECANT_EVERY, round))
+        if not history.rounds or (quiet and self._due("transport", TRANSPORT_EVERY, round)):
+            values["w2"], values["coupled"] = zip(
+                *(measures.transport(points, self.first[: len(points)]) for points in x)
+            )
+        else:
+            values["w2"], values["coupled"] = history.last("w2"), history.last("coupled")
         history.add(round, values)
+
+    def _due(self, what: str, every: int, round: int) -> bool:
+        if round < self._last.get(what, 0) + every:
+            return False
+        self._last[what] = round
+        return True
 
     def _secants(self, lanes: LearnedLanes, history: History, count: int, now: bool) -> Sequence[float]:
         if not now:

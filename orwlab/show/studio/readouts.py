@@ -20,7 +20,7 @@ HINTS = {
     "penalty": "E|v − v_ref|² in the last round: what α multiplies in the loss.",
     "ess": "The share of the draw that counts, (Σw)²/Σw² over its size: near 0 when few samples carry all the weight.",
     "secant": "An upper bound on the coupled cost from how fast the reference pulls each pair apart; no supremum.",
-    "bound": "The paper's bound on W₂², e^{{2L}} ∫E|v − v_ref|² dt, with L the steepest slope of the reference found "
+    "bound": "The paper's bound on W₂², e²ᴸ ∫E|v − v_ref|² dt, with L the steepest slope of the reference found "
     "on its own samples.",
     "moved": "How much of the mass the last exact round moved; near 0 it has reached its limit.",
     "round": "Rounds of fine-tuning: each draws samples, weighs them by their reward, and learns from them.",
