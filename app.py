@@ -1,4 +1,6 @@
-"""The app: ``python app.py``, then open the address it prints. HOST and PORT (environment) say where it listens."""
+"""The app: ``python app.py``, then open the address it prints. HOST and PORT (environment) say where it listens,
+ORWLAB_VISITORS how many people may use it at once.
+"""
 
 import os
 import socket
@@ -26,12 +28,17 @@ def main() -> None:
     host, port = address()
     print("Starting orwlab ...", flush=True)  # the imports below take some seconds
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before gradio is imported: no request leaves this machine
-    import torch
+    from orwlab.show.studio.workers import Pool
 
+    pool = Pool()  # its processes start while the lines below import torch and Gradio
     from orwlab.show.studio import pages
+    from orwlab.show.studio.broadcast import Registry
 
-    torch.set_num_threads(1)  # sessions share the cores; threads inside one operation would fight over them
-    demo = pages.build()
+    try:
+        registry = Registry(pool=pool)
+    except ValueError as error:  # ORWLAB_VISITORS
+        sys.exit(str(error))
+    demo = pages.build(registry)
     demo.launch(
         server_name=host,
         server_port=port,

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from orwlab.show.studio.session import Session
     from orwlab.show.studio.settings import Settings
 
-NICE = 5  # the process that talks to browsers goes first
 FIRST, CROWD = 20.0, 14.0  # frames a second that the work is cut to fit, for one session and for many
 SHARE = 0.85  # of the time between frames that a worker's sessions may take
 
@@ -53,11 +52,9 @@ _sessions: "dict[str, Session]" = {}
 _sent: dict[str, dict[str, str]] = {}
 
 
-def _start(nice: int) -> None:
+def _start() -> None:
     """Once in every worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the process that started this one
-    with contextlib.suppress(AttributeError, OSError):
-        os.nice(nice)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 
@@ -113,6 +110,16 @@ def _close(name: str) -> None:
         session.close()
 
 
+def _warm() -> dict[str, Any]:
+    """What the first session of a process would otherwise wait for."""
+    import scipy.optimize  # noqa: F401
+    import torchdiffeq  # noqa: F401
+
+    import orwlab.show.studio.session  # noqa: F401
+
+    return _facts()
+
+
 def _facts() -> dict[str, Any]:
     """For tests and measurements."""
     memory = 0
@@ -139,8 +146,8 @@ class Worker:
     def _hire(self) -> None:
         # spawn: a copy of a process that runs threads (torch's, the web server's) may hang
         context = multiprocessing.get_context("spawn")
-        self._process = ProcessPoolExecutor(1, mp_context=context, initializer=_start, initargs=(NICE,))
-        self.warm = self._process.submit(_facts)
+        self._process = ProcessPoolExecutor(1, mp_context=context, initializer=_start)
+        self.warm = self._process.submit(_warm)
 
     async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """``function(*arguments)`` in the process.

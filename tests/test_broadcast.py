@@ -1,0 +1,383 @@
+"""Broadcasts, the queue, and the worker processes behind them; no Gradio, no browser."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+
+import pytest
+import torch
+
+from orwlab import rewards, zoo
+from orwlab.finetune import FineTuning
+from orwlab.show.stage.frames import decode
+from orwlab.show.studio import broadcast as broadcasts
+from orwlab.show.studio import workers
+from orwlab.show.studio.broadcast import Broadcast, Registry
+from orwlab.show.studio.lanes import noise
+from orwlab.show.studio.settings import Settings
+from orwlab.show.studio.workers import Pool
+
+PARTICLES = 100
+
+
+@pytest.fixture(scope="module")
+def pool():
+    pool = Pool(1)
+    yield pool
+    pool.shut()
+
+
+def registry(pool: Pool, visitors: int = 20) -> Registry:
+    return Registry(visitors, pool, PARTICLES)
+
+
+def in_own_loop(coroutine, seconds: float = 120):
+    """Run it in a thread of its own: where browser tests ran before, this thread has a loop that never ends."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, asyncio.wait_for(coroutine, seconds)).result()
+
+
+class Viewer:
+    """A browser as far as the server can tell."""
+
+    def __init__(self, r: Registry, name: str, settings: Settings | None = None) -> None:
+        self.r, self.name, self.settings = r, name, settings or Settings(speed=0)
+        self.metas: list[dict] = []
+        self.values: list[dict] = []
+        self.notices: list[str] = []
+        self.times: list[float] = []
+        self.awake = True
+
+    async def __aenter__(self) -> "Viewer":
+        self.b: Broadcast = await self.r.open(self.name, self.settings)
+        self.task = asyncio.ensure_future(self.look())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.r.close(self.name)
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.task
+
+    async def look(self) -> None:
+        async for value in self.b.frames():
+            if "notice" in value:
+                self.notices.append(value["notice"])
+                continue
+            meta, _ = decode(value["frame"])
+            self.metas.append(meta)
+            self.values.append(value)
+            self.times.append(time.monotonic())
+            if self.awake:
+                self.r.acknowledge(meta["run"], meta["seq"])
+
+    async def until(self, condition) -> dict:
+        """Wait for a frame whose header fulfils ``condition``."""
+        while not (self.metas and condition(self.metas[-1])):
+            if self.task.done():
+                await self.task
+                raise AssertionError(f"the stream ended; last {self.metas[-1:]}")
+            await asyncio.sleep(0.01)
+        return self.metas[-1]
+
+
+def samples_of(name: str) -> tuple[int, torch.Tensor]:
+    """In the worker: a session's round and its particles."""
+    session = workers._sessions[name]
+    return session.round, session.samples
+
+
+async def facts(pool: Pool) -> dict:
+    return await pool.workers[0].call(workers._facts)
+
+
+def test_frames_come_from_another_process_paced_and_in_order(pool):
+    async def go():
+        async with Viewer(registry(pool), "ada") as v:
+            await v.until(lambda meta: meta["seq"] >= 16)
+            assert (await facts(pool))["pid"] != os.getpid()
+            assert (await facts(pool))["sessions"] == [v.b.name]
+            return v
+
+    v = in_own_loop(go())
+    assert (v.times[-1] - v.times[1]) / (len(v.times) - 2) >= 0.9 / broadcasts.RATE
+    assert [meta["seq"] for meta in v.metas] == list(range(1, len(v.metas) + 1))
+    rounds = [meta["round"] for meta in v.metas]
+    assert rounds == sorted(rounds)
+    assert all(set(value) == {"scene", "exact", "frame"} for value in v.values)
+
+
+def test_the_same_seed_gives_the_same_samples_in_a_worker_as_in_plain_code(pool):
+    async def go():
+        async with Viewer(registry(pool), "ada", Settings(seed=4, alpha=0.3, speed=0)) as v:
+            await v.until(lambda meta: meta["round"] >= 5)
+            v.b.press("pause")
+            await v.until(lambda meta: meta["state"] == "paused")
+            return await pool.workers[0].call(samples_of, v.b.name)
+
+    rounds, samples = in_own_loop(go())
+    run = FineTuning(zoo.load("eight_gaussians"), rewards.get("right"), alpha=0.3, seed=4)
+    *_, last = run.rounds(rounds, watch=noise(4, PARTICLES))
+    assert torch.equal(samples[0], last.samples)
+
+
+def test_controls_arrive_and_an_overtaken_move_is_ignored(pool):
+    async def go():
+        async with Viewer(registry(pool), "ada") as v:
+            await v.until(lambda meta: meta["round"] >= 2)
+            assert v.b.control("alpha", 0.25, stamp=12)
+            assert not v.b.control("alpha", 9.0, stamp=11)
+            assert v.b.control("tau", 2.0, stamp=11)
+            meta = await v.until(lambda meta: meta["tau"] == 2.0)
+            assert meta["lanes"][0]["alpha"] == 0.25
+            assert meta["round"] > 0
+            with pytest.raises(ValueError, match="W2 weight α is -1"):
+                v.b.control("alpha", -1.0)
+            with pytest.raises(ValueError, match="control is 'colour'"):
+                v.b.control("colour", "red")
+            with pytest.raises(ValueError, match="action is 'explode'"):
+                v.b.press("explode")
+            assert v.b.settings == Settings(speed=0, alpha=0.25, tau=2.0)
+            v.b.press("reset_to_demo")
+            await v.until(lambda meta: meta["tau"] == 1.0)
+            assert v.b.settings == Settings()
+
+    in_own_loop(go())
+
+
+def test_every_action_can_be_pressed(pool):
+    async def go():
+        async with Viewer(registry(pool), "ada") as v:
+            await v.until(lambda meta: meta["round"] >= 2)
+            v.b.press("pause")
+            meta = await v.until(lambda meta: meta["state"] == "paused")
+            v.b.press("step")
+            await v.until(lambda now: now["round"] == meta["round"] + 1)
+            v.b.press("toggle")
+            await v.until(lambda now: now["state"] == "running")
+            v.b.press("reset")
+            await v.until(lambda now: (now["state"], now["round"]) == ("paused", 0))
+            v.b.press("play")
+            await v.until(lambda now: now["round"] > 0)
+
+    in_own_loop(go())
+
+
+def test_a_paused_session_sends_nothing_until_something_happens(pool):
+    async def go():
+        async with Viewer(registry(pool), "ada", Settings(speed=0, alpha=0.0)) as v:  # there is no limit to wait for
+            await v.until(lambda meta: meta["round"] >= 1)
+            v.b.press("pause")
+            await v.until(lambda meta: meta["state"] == "paused")
+            deadline = time.monotonic() + 60
+            count = -1
+            while count != len(v.metas) and time.monotonic() < deadline:  # until it is quiet
+                count = len(v.metas)
+                await asyncio.sleep(1)
+            assert count == len(v.metas)
+            asked = time.monotonic()
+            v.b.control("alpha", 3.0)
+            await v.until(lambda meta: meta["lanes"][0]["alpha"] == 3.0)
+            assert time.monotonic() - asked < 1
+
+    in_own_loop(go())
+
+
+def test_nobody_looks_nothing_is_computed_and_the_stream_ends(pool, monkeypatch):
+    monkeypatch.setattr(broadcasts, "WINDOW", 15)
+    monkeypatch.setattr(broadcasts, "PATIENCE", 2.0)
+
+    async def go():
+        async with Viewer(registry(pool), "ada") as v:
+            v.awake = False
+            await v.task
+            assert broadcasts.ACKNOWLEDGED_EVERY < len(v.metas) <= 15
+            assert not v.b.alive
+            assert not v.r.acknowledge(v.b.name, 15)  # that is how a browser that wakes learns it
+            v.awake, round_then = True, v.metas[-1]["round"]
+            v.task = asyncio.ensure_future(v.look())
+            await v.until(lambda meta: meta["round"] > round_then + 1)  # it goes on where it was
+
+    in_own_loop(go())
+
+
+def test_a_new_stream_ends_the_old_one_and_closing_ends_both(pool):
+    async def go():
+        r = registry(pool)
+        async with Viewer(r, "ada") as v:
+            await v.until(lambda meta: meta["seq"] >= 2)
+            assert await r.open("ada", Settings(seed=9)) is v.b
+            old = v.task
+            v.task = asyncio.ensure_future(v.look())
+            await asyncio.wait_for(old, 10)
+            assert v.b.alive
+            start = time.monotonic()
+            r.close("ada")
+            await asyncio.wait_for(v.task, 2)
+            assert time.monotonic() - start < 2
+            assert (len(r), r.find("ada"), r.find_run(v.b.name)) == (0, None, None)
+            assert not r.acknowledge(v.b.name, 2)
+            r.close("ada")  # twice does no harm
+            assert (await facts(pool))["sessions"] == []  # the session is gone from the worker
+
+    in_own_loop(go())
+
+
+def test_visitors_do_not_see_each_other(pool):
+    async def go():
+        r = registry(pool)
+        async with (
+            Viewer(r, "ada", Settings(seed=1, speed=0)) as a,
+            Viewer(r, "bob", Settings(seed=1, speed=0)) as b,
+        ):
+            await a.until(lambda meta: meta["round"] >= 2)
+            await b.until(lambda meta: meta["round"] >= 2)
+            a.b.control("target", "two_moons")
+            a.b.control("alpha", 7.0)
+            a.b.press("pause")
+            await a.until(lambda meta: meta["lanes"][0]["alpha"] == 7.0 and meta["state"] == "paused")
+            round_then = b.metas[-1]["round"]
+            meta = await b.until(lambda meta: meta["round"] > round_then + 2)
+            assert (meta["lanes"][0]["alpha"], meta["state"]) == (1.0, "running")
+            b.b.press("pause")
+            await b.until(lambda meta: meta["state"] == "paused")
+            rounds, samples = await pool.workers[0].call(samples_of, b.b.name)
+            assert {meta["run"] for meta in a.metas}.isdisjoint({meta["run"] for meta in b.metas})
+            return rounds, samples
+
+    rounds, samples = in_own_loop(go())
+    run = FineTuning(zoo.load("eight_gaussians"), rewards.get("right"), seed=1)
+    *_, last = run.rounds(rounds, watch=noise(1, PARTICLES))
+    assert torch.equal(samples[0], last.samples)
+
+
+def test_the_queue_is_first_come_first_served(pool):
+    async def go():
+        r = registry(pool, visitors=1)
+        async with Viewer(r, "ada") as a:
+            await a.until(lambda meta: meta["seq"] >= 1)
+            async with Viewer(r, "bob") as b, Viewer(r, "cyd") as c:
+                while not (b.notices and c.notices):
+                    await asyncio.sleep(0.01)
+                assert (r.place("ada"), r.place("bob"), r.place("cyd"), r.place("nobody")) == (0, 1, 2, 0)
+                assert "One person is using it. You are next" in b.notices[0]
+                assert "You are number 2 in the queue" in c.notices[0]
+                assert not b.metas
+                r.close("ada")
+                await b.until(lambda meta: meta["seq"] >= 1)
+                while len(c.notices) < 2:
+                    await asyncio.sleep(0.01)
+                assert "You are next" in c.notices[1]
+                assert not c.metas
+                r.close("bob")
+                await c.until(lambda meta: meta["seq"] >= 1)
+
+    in_own_loop(go())
+
+
+def test_who_sleeps_makes_room_and_finds_the_settings_again(pool):
+    async def go():
+        r = registry(pool, visitors=1)
+        async with Viewer(r, "ada", Settings(speed=0, tau=0.5)) as a:
+            await a.until(lambda meta: meta["seq"] >= 1)
+            a.b.control("alpha", 3.0)
+            a.task.cancel()  # as when a browser is gone for good; its tab may come back
+            await asyncio.wait([a.task])
+            async with Viewer(r, "bob") as b:
+                await b.until(lambda meta: meta["seq"] >= 1)
+                assert (await facts(pool))["sessions"] == [b.b.name]
+            a.task = asyncio.ensure_future(a.look())
+            meta = await a.until(lambda meta: meta["lanes"][0]["alpha"] == 3.0)
+            assert meta["tau"] == 0.5
+
+    in_own_loop(go())
+
+
+def test_a_worker_that_dies_is_replaced_and_visitors_are_told(pool):
+    async def go():
+        r = registry(pool)
+        async with Viewer(r, "ada") as a, Viewer(r, "bob") as b:
+            await a.until(lambda meta: meta["round"] >= 1)
+            await b.until(lambda meta: meta["round"] >= 1)
+            a.b.control("alpha", 4.0)
+            await a.until(lambda meta: meta["lanes"][0]["alpha"] == 4.0)
+            b.b.press("pause")
+            await b.until(lambda meta: meta["state"] == "paused")
+            os.kill((await facts(pool))["pid"], signal.SIGKILL)
+            b.b.control("tau", 3.0)
+            seq = a.metas[-1]["seq"]
+            meta = await a.until(
+                lambda meta: (meta["lanes"][0]["banner"] or {}).get("title", "").startswith("The comp")
+            )
+            assert "settings are back" in meta["lanes"][0]["banner"]["text"]
+            assert meta["lanes"][0]["alpha"] == 4.0
+            assert meta["seq"] > seq  # the browser's acknowledgements still mean what they meant
+            meta = await b.until(lambda meta: meta["tau"] == 3.0)
+            assert meta["state"] == "paused"
+            await a.until(lambda meta: meta["round"] > 6 and meta["lanes"][0]["banner"] is None)
+
+    in_own_loop(go())
+
+
+@pytest.mark.slow
+def test_memory_comes_back(pool):
+    async def visit(r: Registry, k: int) -> None:
+        async with Viewer(r, f"v{k}", Settings(speed=0, seed=k, others=(0.1, 3.0))) as v:
+            await v.until(lambda meta: meta["seq"] >= 3)
+
+    async def go():
+        r = registry(pool)
+        sizes = []
+        for _ in range(3):
+            await asyncio.gather(*[visit(r, k) for k in range(8)])
+            found = await facts(pool)
+            assert found["sessions"] == []
+            sizes.append(found["memory"])
+        assert len(r) == 0
+        return sizes
+
+    sizes = in_own_loop(go(), 300)
+    assert sizes[2] - sizes[1] < 30e6  # after the first, nothing grows
+
+
+def test_how_many_may_come_in_is_set_from_outside(pool, monkeypatch):
+    monkeypatch.setenv("ORWLAB_VISITORS", "3")
+    assert Registry(None, pool).visitors == 3
+    for bad in ("0", "-2", "many", ""):
+        monkeypatch.setenv("ORWLAB_VISITORS", bad)
+        with pytest.raises(ValueError, match="ORWLAB_VISITORS is "):
+            Registry(None, pool)
+    with pytest.raises(ValueError, match="visitors is 0"):
+        Registry(0, pool)
+
+
+def test_the_time_between_frames_is_shared(pool):
+    worker = pool.workers[0]
+    names = ["a", "b", "c"]
+    worker.names.update(names)
+    try:
+        alone = worker.budget("a", 100.0)
+        for name in names:
+            worker.budget(name, 100.1)
+        crowded = worker.budget("a", 100.2)
+        assert 3 * crowded < 1 / 12  # a frame for each, twelve times a second
+        assert alone < 1 / 20
+        assert worker.budget("a", 200.0) == alone  # the others have nothing to do any more
+    finally:
+        worker.names.difference_update(names)
+        worker.busy.clear()
+
+
+def test_the_first_picture_is_the_demo_at_rest(pool):
+    meta, arrays = decode(pool.first_picture["frame"])
+    assert (meta["round"], meta["state"]) == (0, "starting")
+    assert arrays["x"].shape[0] == 1
+
+
+def test_settings_travel(pool):
+    settings = Settings(others=(0.5, 2.0), mode="both", t=0.25)
+    assert Settings(**asdict(settings)) == settings
+    assert Settings(**{**asdict(settings), "others": [0.5, 2.0]}) == settings  # as JSON has it
