@@ -107,14 +107,18 @@ class Visits:
         address: str | None = None,
         query: str = "",
         running: bool = True,
-        tolerate: str = "\0",
+        tolerate: tuple[str, ...] = (),
         **options,
     ):
         address = address or self.address
 
         def error(message) -> None:
-            if message.type == "error" and tolerate not in message.text:
+            if message.type == "error" and not any(words in message.text for words in tolerate):
                 self.complaints.append(message.text)
+
+        def uncaught(error) -> None:
+            if not any(words in str(error) for words in tolerate):
+                self.complaints.append(str(error))
 
         def request(request) -> None:
             if not request.url.startswith((address, "data:", "blob:")):
@@ -127,7 +131,7 @@ class Visits:
         page = context.new_page()
         page.set_default_timeout(30_000)
         page.on("console", error)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("pageerror", uncaught)
         page.on("request", request)
         page.goto(address + query)
         # never networkidle: server-sent events keep the network busy as long as the page lives
@@ -155,16 +159,16 @@ def visit(browser, address) -> Iterator[Callable]:
 
 
 @pytest.fixture(scope="module")
-def _one_page(browser, address):
+def one_page(browser, address):
     visits = Visits(browser, address)
     yield visits, visits()
     visits.close()
 
 
 @pytest.fixture
-def lab_page(_one_page):
+def lab_page(one_page):
     """One page for all tests of a file; no test may leave a complaint."""
-    visits, page = _one_page
+    visits, page = one_page
     yield page
     complaints, visits.complaints = visits.complaints, []
     assert not complaints

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, TimeoutError
 
 STAGE = "document.querySelector('.orw-stage').stage"
+RELOADED = ("AbortError", "Connection errored out")  # Gradio's own words when a page with a stream is loaded again
 
 
 def state(page: Page) -> dict[str, Any]:
@@ -22,8 +23,8 @@ def state(page: Page) -> dict[str, Any]:
 def wait(page: Page, condition: str, timeout: float = 30) -> None:
     """Until ``condition``, in terms of ``meta``, ``counters``, ``stage`` and ``round``, holds."""
     test = (
-        f"() => {{ const stage = {STAGE}; if (!stage?.meta) return false; const {{meta, counters}} = stage, "
-        f"round = meta.lanes?.[0]?.round; return {condition}; }}"
+        "() => { const stage = document.querySelector('.orw-stage')?.stage; if (!stage?.meta) return false; "
+        f"const {{meta, counters}} = stage, round = meta.lanes?.[0]?.round; return {condition}; }}"
     )
     try:
         page.wait_for_function(test, timeout=1000 * timeout)

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from lab import choose, drag, enter, pick, press, reward, round_of, shown, state, typed, wait
+from lab import choose, drag, enter, eventually, pick, press, reward, round_of, shown, state, typed, unfold, wait
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -17,7 +17,8 @@ def test_it_runs_by_itself_and_the_particles_move(visit):
     assert after["meta"]["state"] == "running"
     assert after["counters"]["painted"] > before["counters"]["painted"] + 10
     assert after["counters"]["errors"] == 0
-    assert np.linalg.norm(after["positions"] - before["positions"], axis=1).mean() > 0.02
+    moved = after["positions"][:200] - before["positions"][:200]  # how many are drawn depends on the load
+    assert np.linalg.norm(moved, axis=1).mean() > 0.02
     assert reward(page) > 0.05  # the reference's is near 0
 
 
@@ -93,7 +94,7 @@ def test_reset_shows_the_reference_again(visit):
             press(page, "reset")
             wait(page, "round === 0 && meta.state === 'paused'")
         time.sleep(0.7)  # the particles glide back
-        seen.append(state(page)["positions"])
+        seen.append(state(page)["positions"][:200])  # how many are drawn depends on the load
         assert typed(page, "alpha") == 0.1  # a reset keeps what was chosen
         press(page, "toggle")
         wait(page, "round > 5")
@@ -107,11 +108,13 @@ def test_reset_to_demo_puts_every_control_back(visit):
     drag(page, "tau", 2)
     choose(page, "target", "four_modes")
     pick(page, "mode", "both")
+    unfold(page)
+    page.locator("#ghost input").uncheck()
     enter(page, "alpha", "7")
     wait(page, "meta.lanes[0].alpha === 7 && meta.mode === 'both'")
     press(page, "demo")
     wait(page, "meta.lanes[0].alpha === 1 && meta.mode === 'learned' && meta.state === 'running' && round > 2")
-    assert shown(page) == start
+    assert eventually(lambda: shown(page) == start)
 
 
 def test_exact_and_both_show_the_distribution_that_a_perfect_network_gives(visit):
@@ -129,7 +132,7 @@ def test_exact_and_both_show_the_distribution_that_a_perfect_network_gives(visit
 def test_four_alphas_side_by_side(visit):
     page = visit()
     page.get_by_role("button", name="Four α side by side").click()
-    wait(page, "meta.lanes.length === 4 && round > 60", 60)
+    wait(page, "meta.lanes.length === 4 && round > 20", 60)
     lanes = state(page)["meta"]["lanes"]
     assert [lane["alpha"] for lane in lanes] == [0, 0.3, 1, 3]
     assert len({lane["round"] for lane in lanes}) == 1  # they keep step

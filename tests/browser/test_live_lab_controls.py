@@ -78,7 +78,7 @@ def test_the_same_seed_gives_the_same_picture_twice_and_another_one_another(visi
             press(page, "step")
             wait(page, f"round === {k + 1} && meta.state === 'paused'")
         time.sleep(0.7)
-        pictures.append(state(page)["positions"])
+        pictures.append(state(page)["positions"][:200])  # how many are drawn depends on the load
     np.testing.assert_array_equal(pictures[0], pictures[1])
     assert np.abs(pictures[0] - pictures[2]).mean() > 0.1
 

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from lab import choose, drag, eventually, press, reward, round_of, shown, state, typed, wait
+from lab import RELOADED, choose, drag, eventually, press, reward, round_of, shown, state, typed, wait
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -23,7 +23,7 @@ def test_two_visitors_do_not_see_each_other(visit):
 
 
 def test_a_reload_starts_afresh(visit):
-    page = visit()
+    page = visit(tolerate=RELOADED)
     start, run = shown(page), state(page)["meta"]["run"]
     drag(page, "alpha", 0.1)
     choose(page, "target", "four_modes")
@@ -64,7 +64,7 @@ def test_a_session_that_was_forgotten_comes_back_with_what_was_chosen(visit, reg
 
 
 def test_a_server_that_does_not_answer_is_said_and_nothing_chosen_is_lost(visit):
-    page = visit(tolerate="ERR_FAILED")
+    page = visit(tolerate=("ERR_FAILED",))
     page.route("**/component_server**", lambda route: route.abort())
     drag(page, "alpha", 10)
     notice = page.locator(".lab .notice")

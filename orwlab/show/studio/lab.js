@@ -55,13 +55,23 @@ class Lab {
 
   chosen(name, value) {
     this.controls[name].problem(null);
+    this.attempted(null); // from here on it is no longer what was tried
     if (SHOWN.includes(name)) return this.configure();
     this.line.change(name, value);
   }
 
   press(action) {
     this.line.press(action);
+    if (action === "reset_to_demo") this.demo();
     if (action !== "step") this.showState(action === "play" ? "running" : action === "pause" ? "paused" : this.state);
+  }
+
+  /** The page's own part of it; the session's settings come with the answer. */
+  demo() {
+    for (const control of Object.values(this.controls)) control.problem(null);
+    for (const name of SHOWN) this.controls[name].show(this.defaults[name]);
+    this.attempted(null);
+    this.configure();
   }
 
   /** A frame of `run` was painted. A run that this page does not know yet is told what the page says. */
@@ -132,8 +142,11 @@ class Lab {
       this.chosen(name, value);
     }
     for (const action of press) this.press(action);
-    const told = this.find(".attempted");
-    told.textContent = say;
+    this.find(".attempted").textContent = say;
+    this.attempted(button);
+  }
+
+  attempted(button) {
     for (const other of this.root.querySelectorAll("[data-attempt]")) {
       other.setAttribute("aria-pressed", String(other === button));
     }
@@ -161,7 +174,7 @@ class Lab {
 
   key(event) {
     if (!this.root.isConnected) return document.removeEventListener("keydown", this.onKey);
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || !this.root.offsetParent) return;
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || !this.root.getClientRects().length) return;
     if (document.querySelector("dialog[open]")) return;
     if (event.key === "Escape" && this.presenting) return this.present(false);
     if (takes(event.target, event.key)) return;

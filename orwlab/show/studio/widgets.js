@@ -7,8 +7,6 @@
 // and call choose(name, value) when a person changes them. A typed entry that cannot be read is passed on as text:
 // the server knows what is allowed and says it.
 
-const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
-
 /** What was typed, as a number where it is one. Comma and proper minus signs are read too. */
 function numberIn(text) {
   const plain = text.trim().replace(",", ".").replace("−", "-");
@@ -171,13 +169,13 @@ class Several extends Control {
   get value() { return this.rows.filter(({ on }) => on.checked).map(({ slider }) => slider.value); }
 
   show(values) {
-    for (const { slider } of this.rows) slider.show(slider.value); // an entry that was refused goes
-    if (same(values, this.value)) return; // gaps between the rows may stay
-    this.rows.forEach(({ slider, on }, k) => {
-      on.checked = k < values.length;
-      if (on.checked) slider.show(values[k]);
-    });
-    this.enable();
+    let rows = this.rows.filter(({ on }) => on.checked); // with the gaps that are there, if the number fits
+    if (rows.length !== values.length) {
+      rows = this.rows.slice(0, values.length);
+      this.rows.forEach(({ on }, k) => { on.checked = k < values.length; });
+      this.enable();
+    }
+    rows.forEach(({ slider }, k) => slider.show(values[k]));
   }
 }
 
