@@ -24,7 +24,7 @@ DECADES = (0.01, 0.1, 1.0, 10.0)  # where those of the slider for alpha begin, a
 IN_A_DECADE = (1, 1.1, 1.2, 1.4, 1.6, 1.8, 2, 2.2, 2.5, 2.8, 3, 3.5, 4, 4.5, 5, 5.6, 6.3, 7, 8, 9)
 TAU_STEP = 0.05
 _STYLE = {"description_width": "initial"}
-_WIDE = {"width": "300px"}
+_WIDE = {"width": "310px"}
 _MENU = {"width": "auto"}
 _MODES = {"learned": "learned", "exact": "exact limit", "both": "both"}
 
@@ -79,7 +79,7 @@ def _alpha(value: float) -> Control:
         value=float(value),
         description="W2 weight α",
         style=_STYLE,
-        layout=_WIDE,
+        layout={"width": "270px"},
     )
     # a value from elsewhere (the keyboard in the stage) goes to the nearest place
     return Control(widget, write=lambda alpha: min(options, key=lambda place: abs(place - alpha)))

@@ -10,8 +10,10 @@ import hashlib
 import html
 import io
 import json
+import math
 import os
 import shutil
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -26,7 +28,7 @@ WIDTH = 900  # pixels of a still picture in a notebook, before SCALE
 SCALE = 1.25
 COLOURS = 255
 CAPTION = "Run this cell to have it live."
-PATIENCE = 60.0  # seconds that the page may take
+PATIENCE = 60.0  # seconds that the page may take, and the exact limits
 
 _PAGE = """<!doctype html><meta charset="utf-8"><style>%(style)s
 body { margin: 0; padding: 8px; background: %(ground)s; font-family: system-ui, sans-serif; }
@@ -125,7 +127,7 @@ def picture(description: Mapping[str, Any]) -> bytes:
 
 
 def _value(description: Mapping[str, Any]) -> dict[str, str]:
-    """The frame after ``description["round"]`` rounds."""
+    """The frame after ``description["round"]`` rounds, with the exact limits."""
     from orwlab.show.studio.session import Session  # it stands on this package
     from orwlab.show.studio.settings import Settings
 
@@ -133,6 +135,11 @@ def _value(description: Mapping[str, Any]) -> dict[str, str]:
     for _ in range(description["round"]):
         session.step()
         session.advance()
+    deadline = time.monotonic() + PATIENCE
+    while session.idle_for < math.inf and time.monotonic() < deadline:  # the exact limits are on their way
+        session.advance()
+        time.sleep(0.05)
+    session.close()
     return session.frame()
 
 
