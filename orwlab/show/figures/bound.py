@@ -260,16 +260,16 @@ def penalty_against_distance(runs: Mapping[str, Sequence[tuple[float, float]]], 
             )
         )
         words = "W<sub>2</sub>² = penalty" if ratio == 1 else f"W<sub>2</sub>² = {ratio:g} × penalty"
+        place = 6 * low if ratio == 1 else high  # where no points are
         figure.add_annotation(
-            x=float(np.log10(high)),
-            y=float(np.log10(ratio * high)),
+            x=float(np.log10(place)),
+            y=float(np.log10(ratio * place)),
             text=words,
-            xanchor="right",
+            xanchor="left" if ratio == 1 else "right",
             yanchor="top" if ratio == 1 else "bottom",
-            xshift=-12 if ratio == 1 else -30,
-            yshift=-14 if ratio == 1 else 0,
+            xshift=6 if ratio == 1 else -30,
             showarrow=False,
-            font=dict(size=13),
+            font=dict(size=14),
         )
     symbols = ("circle", "square", "diamond", "cross")
     for k, (name, run) in enumerate(runs.items()):

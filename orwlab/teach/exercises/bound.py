@@ -17,7 +17,7 @@ def distance_on_a_line(w2_squared: Callable[[Tensor, Tensor], Tensor]) -> None:
     generator = torch.Generator().manual_seed(0)
     x, y = torch.randn(500, generator=generator), 2 + 0.5 * torch.randn(500, generator=generator)
     before, exact = x.clone(), wasserstein.w2_squared(x[:, None], y[:, None])
-    checks.close("two samples of 500", w2_squared(x, y), exact, 1e-3 * exact, hint="Pair in order of size; square.")
+    checks.close("two samples of 500", w2_squared(x, y), exact, 0.001, hint="Pair in order of size; square.")
     three = torch.tensor([3.0, 1.0, 2.0]), torch.tensor([1.0, 4.0, 2.0])
     checks.close("{3, 1, 2} and {1, 4, 2}, by hand", w2_squared(*three), 1 / 3, 1e-4, hint="A mean, not a sum.")
     checks.holds("the samples are left as they were", torch.equal(x, before), hint="sort() gives a copy, sort_() not.")
@@ -42,16 +42,14 @@ def grown_gap(bound: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     one = torch.ones_like(times)
     constant = bound(times, 2 * one, 3 * one)
     exact = (3 * (math.e**2 - 1) / 2) ** 2
-    checks.close("L = 2, |dv| = 3", constant, exact, 0.02 * exact, hint="The whole bound is squared.")
+    checks.close("L = 2, |dv| = 3", constant, exact, 1.0, hint="The whole bound is squared.")
     early, late = bound(times, one, (times < 0.5).double()), bound(times, one, (times >= 0.5).double())
     hint = "A difference made at time s grows from s to 1, so an early one has longer to grow."
     checks.close("error before t = 1/2", early, (math.e - math.e**0.5) ** 2, 0.03, hint=hint)
     checks.close("error after t = 1/2", late, (math.e**0.5 - 1) ** 2, 0.03, hint=hint)
     ramp = bound(times, 4 * times, one)
     expected = float(torch.trapezoid((2 * (1 - times**2)).exp(), times)) ** 2
-    checks.close(
-        "L(t) = 4 t, |dv| = 1", ramp, expected, 0.02 * expected, hint="L stands inside an integral from s to 1."
-    )
+    checks.close("L(t) = 4 t, |dv| = 1", ramp, expected, 0.2, hint="L stands inside an integral from s to 1.")
 
 
 def steepness(steepest: Callable[[Tensor, float, float], Tensor]) -> None:

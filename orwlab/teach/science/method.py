@@ -54,7 +54,7 @@ def theorem_4_limit() -> Section:
         "Theorem 4 at the exact limit",
         "A density that w q exp(-beta D) leaves alone has beta D = tau r + const. D is taken as the mean of "
         "|v - v_ref|^2 over the interpolants that end at x1. At the recursion's limit D is not such a function: on two modes the best "
-        "beta is even negative, because the fields disagree most where the reward is low.",
+        "beta is even negative: the fields disagree most between the modes, and more at the low reward than at the high one.",
     )
     lines = []
     for name in ("two_modes_1d", "three_modes_1d"):
@@ -116,10 +116,10 @@ def averaging() -> Section:
 
 
 def wandering(run: FineTuning, x0: Tensor, start: int, stop: int, every: int = 10) -> tuple[list[float], list[float]]:
-    """Mean reward on the noise ``x0`` of the policy and of its average, every so many rounds after ``start``."""
+    """Mean reward on the noise ``x0`` of the policy and of its average, every so many rounds from ``start`` to ``stop``."""
     single: list[float] = []
     averaged: list[float] = []
-    for snapshot in run.rounds(stop):
+    for snapshot in run.rounds(stop - run.round):
         if snapshot.round > start and snapshot.round % every == 0:
             for network, values in ((run.policy, single), (run.average, averaged)):
                 values.append(float(rewards.evaluate(run.reward, flow.sample(network, x0)).mean()))
@@ -131,7 +131,7 @@ def exception() -> Section:
     section = Section(
         "Where networks stay off the limit",
         "Eight Gaussians with the ring at alpha 0.3: the reward pulls samples to radius 1.8, where the reference has next "
-        "to none, and where its own field is known only from a few trajectories that pass. Averaged policies of three "
+        "to none. Averaged policies of three "
         "seeds after 400 rounds stay above the exact limit.",
         seed=0,
     )
