@@ -350,9 +350,9 @@ def drawn(monkeypatch):
     return values
 
 
-def output(**changes):
+def output(round=3, **changes):
     settings = {**vars(Settings(mode="learned")), **changes}
-    description = {"settings": settings, "particles": 100, "round": 3, "height": 300}
+    description = {"settings": settings, "particles": 100, "round": round, "height": 300}
     data = {still.MIME: description, still.WIDGET: {"model_id": "1"}, "text/plain": "live stage"}
     return {"output_type": "display_data", "data": data, "metadata": {}}
 
@@ -365,7 +365,17 @@ def test_a_still_takes_the_widgets_place(drawn):
     alt = one["metadata"]["image/png"]["alt"]
     assert "after 3 rounds" in alt
     assert "eight gaussians" in alt
-    assert "mean reward 0." in alt or "mean reward −0." in alt
+    assert "alpha 1: mean reward " in alt
+
+
+def test_a_still_tells_of_every_lane(drawn):
+    one = output(round=0, others=(0.25, 10.0), mode="both")
+    still.replace(one)
+    alt = one["metadata"]["image/png"]["alt"]
+    assert "before the first round" in alt
+    for lane in ("alpha 1", "alpha 0.25", "alpha 10"):
+        assert f"{lane}: mean reward −0." in alt or f"{lane}: mean reward 0." in alt
+    assert alt.count("exact limit") >= 3  # they were waited for
 
 
 def test_a_still_that_is_known_is_not_drawn_again(drawn):

@@ -125,8 +125,10 @@ class Notebook:
             f"{server.address}doc/tree/{file.name}?token={server.token}"
         )  # one document, nothing else of Lab around it
         self.page.wait_for_function(
-            """() => { const panel = window.jupyterapp?.shell?.currentWidget;
-                return panel?.content?.widgets?.length && panel.sessionContext?.session?.kernel?.status === 'idle'; }""",
+            """() => {
+                const panel = window.jupyterapp?.shell?.currentWidget;
+                return panel?.content?.widgets?.length && panel.sessionContext?.session?.kernel?.status === 'idle';
+            }""",
             timeout=150_000,  # the first page of a server is slow where others work, too
         )
 

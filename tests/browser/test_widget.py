@@ -1,11 +1,16 @@
 """The stage in JupyterLab, as a person who reads a notebook meets it."""
 
+import io
 import math
 import time
 
 import numpy as np
 import pytest
 from jupyter_lab import lab, open_notebook  # noqa: F401
+from PIL import Image
+
+from orwlab.show.stage import still
+from orwlab.show.studio.session import Session
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -108,6 +113,16 @@ def test_keys_in_the_picture_are_the_stages_and_not_jupyters(one, lesson):
     lesson.page.wait_for_function("!jupyterapp.shell.currentWidget.model.dirty", timeout=10_000)
 
 
+def test_it_fills_the_screen_for_a_projector(one, lesson):
+    one.canvas.click()
+    lesson.page.keyboard.press("p")
+    one.wait("document.fullscreenElement?.contains(stage.root) && stage.options.present")
+    tall = one.box.locator(".orw-picture").bounding_box()["height"]
+    assert tall > 520
+    lesson.page.keyboard.press("p")
+    one.wait("!document.fullscreenElement && !stage.options.present")
+
+
 def test_two_stages_run_at_once_and_do_not_know_of_each_other(one, lesson):
     two = lesson.stage(1)
     two.press("Play")
@@ -191,6 +206,17 @@ def test_it_fits_in_light_and_in_dark(open_notebook, width, dark):  # noqa: F811
     assert controls["y"] + controls["height"] <= stage.canvas.bounding_box()["y"] + 1
     assert math.isclose(stage.box.locator(".orw-picture").bounding_box()["height"], 520, abs_tol=1)
     notebook.close()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_still_is_a_picture_of_the_stage(browser, dark):
+    value = Session(particles=500, name="still").frame()
+    image = Image.open(io.BytesIO(still.png(value, width=800, height=400, dark=dark, caption="a line below")))
+    assert image.width == pytest.approx(800 * still.SCALE, abs=2)
+    assert image.height > 400 * still.SCALE
+    pixels = np.asarray(image.convert("RGB")).reshape(-1, 3).astype(float)
+    assert (np.median(pixels.mean(1)) < 90) == dark
+    assert ((pixels.max(1) - pixels.min(1)) > 90).mean() > 0.002  # the particles
 
 
 def test_running_the_cell_again_begins_anew_and_closing_ends_it(open_notebook):  # noqa: F811

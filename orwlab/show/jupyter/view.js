@@ -26,7 +26,10 @@ function renderInJupyter({ model, el }) {
     stateChanged: () => {},
     command: (name) => (name === "present" ? present() : tell("command", { name })),
   });
-  const present = () => (document.fullscreenElement ? document.exitFullscreen() : el.requestFullscreen());
+  const present = () => {
+    const change = document.fullscreenElement ? document.exitFullscreen() : el.requestFullscreen?.();
+    change?.catch(() => {}); // some hosts do not allow it
+  };
 
   let value = model.get("first");
   const show = () => stage.receive(value);

@@ -16,6 +16,7 @@ import shutil
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from PIL import Image, PngImagePlugin
@@ -27,6 +28,7 @@ PNG, WIDGET, TEXT = "image/png", "application/vnd.jupyter.widget-view+json", "te
 WIDTH = 900  # pixels of a still picture in a notebook, before SCALE
 SCALE = 1.25
 COLOURS = 255
+NOTHING_YET = "–"  # the value of a number that has not been measured
 CAPTION = "Run this cell to have it live."
 PATIENCE = 60.0  # seconds that the page may take, and the exact limits
 
@@ -105,7 +107,8 @@ def fingerprint(description: Mapping[str, Any]) -> str:
 
 @functools.cache
 def _drawing() -> str:
-    return hashlib.sha256((javascript() + stylesheet()).encode()).hexdigest()
+    here = Path(__file__).read_text(encoding="utf-8")
+    return hashlib.sha256((javascript() + stylesheet() + here).encode()).hexdigest()
 
 
 def picture(description: Mapping[str, Any]) -> bytes:
@@ -114,7 +117,7 @@ def picture(description: Mapping[str, Any]) -> bytes:
     The file also holds, as texts, the ``fingerprint`` and the alternative text (``words``).
     """
     value = _value(description)
-    caption = f"A still picture, after {description['round']} rounds. {CAPTION}"
+    caption = f"A still picture, {_after(description)}. {CAPTION}"
     shot = Image.open(io.BytesIO(png(value, height=description["height"], caption=caption)))
     # few colours are needed, and a notebook is to stay small
     image = shot.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
@@ -147,21 +150,29 @@ def words(value: Mapping[str, str], description: Mapping[str, Any]) -> str:
     """The picture in words, for readers who do not see it."""
     meta, _ = frames.decode(value["frame"])
     chosen = description["settings"]
-    curves = [f"{curve['title'].lower()} {_first(curve)}" for curve in meta["curves"]]
-    others = "".join(f", {alpha:g}" for alpha in chosen.get("others", ()))
+    named = {name: chosen[name].replace("_", " ") for name in ("target", "reward")}
+    lanes = []
+    for lane in meta["lanes"]:
+        numbers = [_said(number) for number in lane["numbers"][:3] if number["value"] != NOTHING_YET]
+        lanes.append(f"alpha {lane['alpha']:g}: {', '.join(numbers)}{_warned(lane)}.")
     return (
-        f"Live stage after {description['round']} rounds. Left: samples of the model as dots over contours of the data "
-        f"({chosen['target'].replace('_', ' ')}), the reward ({chosen['reward'].replace('_', ' ')}) as background, "
-        f"at tau {chosen['tau']:g} and alpha {chosen['alpha']:g}{others}. Right: curves over rounds, now "
-        f"{', '.join(curves)}."
+        f"Live stage, {_after(description)}. Data: {named['target']}; reward: {named['reward']}; "
+        f"tau {chosen['tau']:g}. For every alpha a square with the samples as dots over contours of the data, the "
+        f"reward as background; beside them curves over rounds. {' '.join(lanes)}"
     )
 
 
-def _first(curve: Mapping[str, Any]) -> str:
-    value = curve["values"] if "values" in curve else curve["value"]
-    while isinstance(value, list):
-        value = value[0]
-    return str(value)
+def _said(number: Mapping[str, Any]) -> str:
+    return f"{number['name']} {number['value']}" + (f" (exact limit {number['exact']})" if number["exact"] else "")
+
+
+def _warned(lane: Mapping[str, Any]) -> str:
+    return f". {lane['banner']['title'].rstrip('.')}" if lane["banner"] else ""
+
+
+def _after(description: Mapping[str, Any]) -> str:
+    rounds = description["round"]
+    return "before the first round" if rounds == 0 else f"after {rounds} round{'s' * (rounds > 1)}"
 
 
 def pictures(outputs: Iterable[Any]) -> dict[str, str]:
