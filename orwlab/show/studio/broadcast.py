@@ -151,7 +151,12 @@ class Broadcast:
                         await asyncio.sleep(IDLE)
                         continue
                 due = time.monotonic() + 1 / RATE
-                reply = await self._request(whole)
+                try:
+                    reply = await self._request(whole)
+                except WorkerDied:
+                    if self._registry.pool.shut_down:
+                        return
+                    raise
                 if reply.picture is not None:
                     whole = False
                     yield dict(self._parts)

@@ -11,7 +11,7 @@ from orwlab.velocity import Velocity
 DIVERSITY = 400  # particles
 TRANSPORT = 192  # particles; all of them would take seconds
 SECANT = 96  # particles
-TIMES = 25  # of the secant's integrals
+TIMES = 17  # of the secant's integrals
 LIPSCHITZ = 256  # trajectories that the reference's steepness is looked for on
 
 
@@ -51,8 +51,8 @@ def secant(policy: Velocity, reference: Velocity, x0: Tensor) -> float:
     See ``orwlab.wasserstein``, which does it with adaptive solvers; here by trapezoids on a fixed grid.
     """
     times = torch.linspace(0, 1, TIMES)
-    x = flow.trajectory(policy, x0, times, method="rk4", steps=TIMES - 1)  # (T, n, 2)
-    y = flow.trajectory(reference, x0, times, method="rk4", steps=TIMES - 1)
+    x = flow.trajectory(policy, x0, times, method="midpoint", steps=TIMES - 1)  # (T, n, 2)
+    y = flow.trajectory(reference, x0, times, method="midpoint", steps=TIMES - 1)
     with torch.no_grad():
         at_x = torch.stack([reference(t, p) for t, p in zip(times, x)])
         at_y = torch.stack([reference(t, p) for t, p in zip(times, y)])

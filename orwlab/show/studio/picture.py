@@ -42,7 +42,8 @@ class Picture:
         self._scene_of: tuple[float, int] | None = None
         self._scene = self._exact = ""
         self._exact_of: object = None
-        self._last = {"secant": FIRST_SECANT - SECANT_EVERY}  # rounds of the last dear measurements
+        # rounds of the last dear measurements
+        self._last = {f"secant {k}": FIRST_SECANT - SECANT_EVERY for k in range(scenes.LANES)}
 
     def draw(self, lanes: LearnedLanes | ExactLanes, x: Tensor, settings: Settings) -> None:
         """Prepare what is drawn: particles at the flow time on show, and if wanted arrows and paths."""
@@ -81,7 +82,7 @@ class Picture:
             penalty = [lanes.penalty(k) or 0.0 for k in range(count)]
             values["penalty"] = penalty
             values["bound"] = [_clipped(log_bound(p, steepness)) for p in penalty]
-            values["secant"] = self._secants(lanes, history, count, quiet and self._due("secant", SECANT_EVERY, round))
+            values["secant"] = self._secants(lanes, history, round, quiet)
         if not history.rounds or (quiet and self._due("transport", TRANSPORT_EVERY, round)):
             values["w2"], values["coupled"] = zip(
                 *(measures.transport(points, self.first[: len(points)]) for points in x)
@@ -96,12 +97,14 @@ class Picture:
         self._last[what] = round
         return True
 
-    def _secants(self, lanes: LearnedLanes, history: History, count: int, now: bool) -> Sequence[float]:
-        if not now:
-            return history.last("secant") if history.rounds else [0.0] * count
-        x0 = lanes.x0[: measures.SECANT]
-        found = [measures.secant(run.policy, lanes.reference, x0) for run in lanes.runs]
-        return [value if math.isfinite(value) else 0.0 for value in found]
+    def _secants(self, lanes: LearnedLanes, history: History, round: int, quiet: bool) -> Sequence[float]:
+        """The last estimates; one lane's, whose turn it is, made anew: all at once would hold a frame up."""
+        values = list(history.last("secant")) if history.rounds else [0.0] * len(lanes.runs)
+        lane = next((k for k in range(len(values)) if quiet and self._due(f"secant {k}", SECANT_EVERY, round)), None)
+        if lane is not None:
+            found = measures.secant(lanes.runs[lane].policy, lanes.reference, lanes.x0[: measures.SECANT])
+            values[lane] = found if math.isfinite(found) else 0.0
+        return values
 
     def _masses(self, lanes: LearnedLanes | ExactLanes, lane: int, x: Tensor) -> Tensor:
         if isinstance(lanes, ExactLanes):

@@ -139,6 +139,7 @@ class Worker:
     """when each session last had something to do"""
     names: set[str] = field(default_factory=set)
     """sessions that live here"""
+    shut_down: bool = False
 
     def __post_init__(self) -> None:
         self._hire()
@@ -156,6 +157,8 @@ class Worker:
             WorkerDied: it ended before it answered; there is a new one then.
         """
         process = self._process
+        if self.shut_down:
+            raise WorkerDied("the workers have been shut down")
         try:
             return await asyncio.wrap_future(process.submit(function, *arguments))
         except BrokenProcessPool as error:
@@ -182,6 +185,7 @@ class Worker:
 
     def shut(self) -> None:
         """End the process when it has done what it is doing."""
+        self.shut_down = True
         self._process.shutdown(wait=False, cancel_futures=True)
 
 
@@ -207,6 +211,11 @@ class Pool:
     def first_picture(self) -> dict[str, str]:
         """What a page shows before its visitor's own stream takes over; waits for a worker to have started."""
         return self.workers[0].ask(_first_picture)
+
+    @property
+    def shut_down(self) -> bool:
+        """Whether there are no processes any more."""
+        return all(worker.shut_down for worker in self.workers)
 
     def shut(self) -> None:
         """End all processes."""
