@@ -32,6 +32,13 @@ def test_names_never_touch(log):
     assert np.diff(places).min() * pixels >= 18
 
 
+def test_names_stay_beside_the_axes():
+    lines = [Curve(f"N = {k}", [0, 1], [1.0, 0.0]) for k in range(5)]
+    figure = figures.labelled_curves(lines, xlabel="x", ylabel="y")
+    assert min(heights(figure).values()) >= -0.05
+    assert max(heights(figure).values()) <= 1.05
+
+
 def test_a_name_of_two_lines_takes_more_room():
     lines = [Curve("one<br>two", [1, 2], [1.0, 3.0]), Curve("other", [1, 2], [1.0, 3.0])]
     figure = figures.labelled_curves(lines, xlabel="x", ylabel="y")
@@ -45,6 +52,10 @@ def test_logarithmic_axes_hold_every_point_and_refuse_zeros():
     low, high = figure.layout.yaxis.range
     assert low < -2
     assert high > 0
+    assert list(figure.layout.xaxis.ticktext[:4]) == ["1", "2", "5", "10"]
+    assert not figure.layout.xaxis.dtick
+    wide = figures.labelled_curves([Curve("a", [1, 2], [1.0, 1e-6])], xlabel="x", ylabel="y", log_y=True)
+    assert wide.layout.yaxis.dtick == 1, "powers of ten only"
     with pytest.raises(ValueError, match="positive"):
         figures.labelled_curves([Curve("a", [1, 2], [0.0, 1.0])], xlabel="x", ylabel="y", log_y=True)
     with pytest.raises(ValueError, match="style"):

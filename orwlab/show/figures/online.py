@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -76,10 +77,21 @@ def labelled_curves(
         low, high = math.log10(low), math.log10(high)
         ends = [(math.log10(y), name, colour) for y, name, colour in ends]
     figure.update_yaxes(title=ylabel, type="log" if log_y else None, range=[low, high], exponentformat="power")
-    if log_y and high - low > 2:  # over many decades ticks at 2 and 5 only crowd the axis
-        figure.update_yaxes(dtick=1)
+    if log_y:
+        figure.update_yaxes(**_ticks(low, high))
+    if log_x:
+        xs = [float(np.log10(value)) for trace in figure.data for value in (trace.x.min(), trace.x.max())]
+        figure.update_xaxes(**_ticks(min(xs), max(xs)))
     _name(figure, [end for end in ends if end[1]], low, high)
     return figure
+
+
+def _ticks(low: float, high: float) -> dict[str, Any]:
+    """Ticks of a logarithmic axis from 10^low to 10^high: 1, 2, 5, 10, ... or, over many decades, powers of ten."""
+    if high - low > 3:
+        return dict(dtick=1)
+    values = [m * 10.0**k for k in range(math.floor(low), math.ceil(high) + 1) for m in (1, 2, 5)]
+    return dict(tickvals=values, ticktext=[f"{value:g}" for value in values])
 
 
 def _reach(figure: go.Figure, log_y: bool) -> tuple[float, float]:
