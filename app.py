@@ -3,6 +3,7 @@ ORWLAB_VISITORS how many people may use it at once.
 """
 
 import os
+import signal
 import socket
 import sys
 
@@ -48,6 +49,7 @@ def main() -> None:
         **pages.appearance(),
     )
     print(f"orwlab is listening on http://{host}:{port}   (Ctrl+C stops it)", flush=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # being stopped by a machine ends like Ctrl+C
     demo.block_thread()
 
 
