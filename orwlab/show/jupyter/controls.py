@@ -94,9 +94,19 @@ def _slider(label: str, value: float, low: float, high: float, step: float) -> C
 
 def _whole(label: str, value: int, low: int, high: int) -> Control:
     widget = ipywidgets.BoundedIntText(
-        value=value, min=low, max=high, description=label, style=_STYLE, layout={"width": "200px"}
+        value=value, min=low, max=high, description=label, style=_STYLE, layout={"width": "auto", "max_width": "230px"}
     )
     return Control(widget)
+
+
+def _speed(value: float) -> Control:
+    label = "rounds a second, at most (0: no limit)"
+    layout = {"width": "340px"}
+    return Control(
+        ipywidgets.BoundedFloatText(
+            value=value, min=0.0, max=SPEED_MAX, step=1.0, description=label, style=_STYLE, layout=layout
+        )
+    )
 
 
 def _rate(value: float) -> Control:
@@ -145,7 +155,7 @@ _MAKERS: dict[str, Callable[[Any], Control]] = {
     "lr": _rate,
     "seed": lambda value: _whole("seed", value, 0, SEED_MAX),
     "mode": lambda value: _menu("show", _MODES, value),
-    "speed": lambda value: _slider("rounds a second, at most (0: no limit)", value, 0.0, SPEED_MAX, 1.0),
+    "speed": _speed,
     "t": lambda value: _slider("flow time t", value, 0.0, 1.0, 0.02),
     "arrows": lambda value: _box("velocity arrows", value),
     "paths": lambda value: _box("paths of some samples", value),
