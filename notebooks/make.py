@@ -1,7 +1,8 @@
 """Execute the notebooks in place, put a PNG beside every figure, and write the student's versions.
 
     python notebooks/make.py [NAME ...]     NAME is a file's name or how it begins, such as 03; default: all
-    python notebooks/make.py --student      only write the student's versions, nothing is executed
+    python notebooks/make.py --pictures     execute nothing: only draw the pictures, and write the student's versions
+    python notebooks/make.py --student      execute and draw nothing: only write the student's versions
 
 A picture is rendered again only when its figure changed, a file written only when its content did. Pictures need a
 Chromium or Chrome (on the path, or BROWSER_PATH).
@@ -65,13 +66,14 @@ def write(path: Path, content: str) -> bool:
     return True
 
 
-def make(path: Path) -> str:
-    """Execute one notebook and write it and the student's; returns a line about it."""
+def make(path: Path, run: bool = True) -> str:
+    """Execute one notebook, unless ``run`` is false, and write it and the student's; returns a line about it."""
     notebook = nbformat.read(path, as_version=4)
     known = notebooks.known_pictures(notebook)
     started = time.perf_counter()
     with tqdm(total=len(notebooks.code(notebook)), desc=path.stem, unit="cell", leave=False) as bar:
-        execute(notebook, bar)
+        if run:
+            execute(notebook, bar)
         seconds = time.perf_counter() - started
         bar.set_description(f"{path.stem}, pictures")
         drawn = notebooks.illustrate(notebook, known)
@@ -97,6 +99,7 @@ def main() -> None:
     """Make the named notebooks, or all."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="such as 03 (default: all)")
+    parser.add_argument("--pictures", action="store_true", help="execute nothing, only draw pictures")
     parser.add_argument("--student", action="store_true", help="only write the student's versions")
     arguments = parser.parse_args()
     paths = chosen(arguments.names)
@@ -109,7 +112,7 @@ def main() -> None:
     for number, path in enumerate(paths, start=1):
         tqdm.write(f"{number} of {len(paths)}: {path.stem}")
         try:
-            tqdm.write(make(path))
+            tqdm.write(make(path, run=not arguments.pictures))
         except CellExecutionError as error:
             sys.exit(f"{path.name} was left as it was: a cell failed.\n{error}")
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import nbformat
 import plotly.graph_objects as go
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops, PngImagePlugin
 
-from orwlab.show import figures
+from orwlab.show import figures, theme
 from orwlab.teach import notebooks
 from orwlab.teach.notebooks import PLOTLY, PNG, pictures
 
@@ -50,19 +50,29 @@ def test_words_travel_with_a_figure():
 
 def test_a_picture_is_drawn_once_and_again_when_its_figure_changes(monkeypatch):
     drawn = []
-    monkeypatch.setattr(pictures, "_drawn", lambda figure: drawn.append(figure) or f"picture {len(drawn)}")
+
+    def draw(figure):
+        drawn.append(figure)
+        file, texts = io.BytesIO(), PngImagePlugin.PngInfo()
+        texts.add_text("orwlab", notebooks.fingerprint(figure))
+        Image.new("P", (1, 1)).save(file, "png", pnginfo=texts)
+        return base64.b64encode(file.getvalue()).decode()
+
+    monkeypatch.setattr(pictures, "_drawn", draw)
     first = showing(line())
     assert notebooks.illustrate(first, {}) == 1
     output = first.cells[1].outputs[0]
-    assert (output.data[PNG], output.metadata[PNG]) == ("picture 1", {"alt": WORDS})
+    assert output.metadata[PNG] == {"alt": WORDS}
 
-    monkeypatch.setattr(pictures.still, "pictures", lambda outputs: {})
     known = notebooks.known_pictures(first)
     reworded = showing(figures.described(line(), "Other words about the very same line, from 3 up to 4."))
     assert notebooks.illustrate(reworded, dict(known)) == 0
-    assert reworded.cells[1].outputs[0].data[PNG] == "picture 1"
+    assert reworded.cells[1].outputs[0].data[PNG] == output.data[PNG]
     assert reworded.cells[1].outputs[0].metadata[PNG]["alt"].startswith("Other words")
     assert notebooks.illustrate(showing(line(top=5)), dict(known)) == 1
+    monkeypatch.setattr(pictures, "DRAWN", pictures.DRAWN + 1)
+    assert notebooks.illustrate(showing(line()), dict(known)) == 1
+    assert len(drawn) == 3
 
 
 def test_a_widget_leaves_words_for_those_without_a_kernel():
@@ -71,10 +81,24 @@ def test_a_widget_leaves_words_for_those_without_a_kernel():
     assert dict(notebook.cells[1].outputs[0].data) == {"text/plain": "A widget: run this cell to use it."}
 
 
+def test_a_small_dot_keeps_its_colour_in_a_palette():
+    """Many greys and blues, and one red dot: the palette must not give it away."""
+    greys = Image.linear_gradient("L").resize((300, 300))
+    image = Image.merge("RGB", (greys, greys, greys.rotate(90)))
+    red = tuple(int(theme.VERMILION[i : i + 2], 16) for i in (1, 3, 5))
+    image.paste(red, (100, 100, 105, 105))
+    small = pictures._with_palette(image).convert("RGB")
+    assert small.getpixel((102, 102)) == red
+    assert max(high for _, high in ImageChops.difference(small, image).getextrema()) < 25
+
+
 @pytest.mark.browser
 def test_a_drawn_picture_shows_the_figure():
     notebook = showing(line())
     notebooks.illustrate(notebook, {})
+    assert list(notebooks.known_pictures(notebook)) == [
+        notebooks.fingerprint(notebook.cells[1].outputs[0].data[PLOTLY])
+    ]
     picture = Image.open(io.BytesIO(base64.b64decode(notebook.cells[1].outputs[0].data[PNG]))).convert("RGB")
     assert picture.width > 500
     colours = {colour for _, colour in picture.getcolors(100_000)}

@@ -75,6 +75,8 @@ def test_every_figure_has_a_picture_and_words(notebook):
     for output in figures(notebook):
         start = str(output.data[PLOTLY]["layout"].get("title", {}).get("text"))
         assert PNG in output.data, f"no picture of {start!r}: make notebooks"
+        shown = list(notebooks.known_pictures(nbformat.from_dict({"cells": [{"outputs": [output]}]})))
+        assert shown == [notebooks.fingerprint(output.data[PLOTLY])], f"the picture of {start!r} is old: make notebooks"
         alt = output.metadata.get(PNG, {}).get("alt", "")
         assert len(alt) >= 40, f"no words for {start!r}: end its cell with figures.described(figure, '...')"
 

@@ -4,7 +4,7 @@
 """
 
 from orwlab.teach.notebooks.anatomy import Exercise, code, exercises, minutes_to_read, prose, setup, text, words
-from orwlab.teach.notebooks.pictures import PLOTLY, PNG, illustrate, known_pictures
+from orwlab.teach.notebooks.pictures import PLOTLY, PNG, fingerprint, illustrate, known_pictures
 from orwlab.teach.notebooks.student import linked_to_student, student_version
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Exercise",
     "code",
     "exercises",
+    "fingerprint",
     "illustrate",
     "known_pictures",
     "linked_to_student",

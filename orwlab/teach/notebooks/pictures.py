@@ -10,21 +10,23 @@ import json
 import warnings
 from collections.abc import Iterator
 
+import numpy as np
 from nbformat import NotebookNode
-from PIL import Image
+from PIL import Image, ImageColor, PngImagePlugin
+from scipy.spatial import cKDTree
 
+from orwlab.show import theme
 from orwlab.show.stage import still
 
 PLOTLY, PNG = "application/vnd.plotly.v1+json", "image/png"
-COLOURS = 255
+DRAWN = 3
+"""raised whenever ``_drawn`` draws otherwise, so that all pictures are drawn again"""
 WIDGET, TEXT = "application/vnd.jupyter.widget-view+json", "text/plain"
 
 
 def known_pictures(notebook: NotebookNode) -> dict[str, str]:
-    """The pictures that the notebook holds (base64), by the fingerprint of their figure or stage."""
-    shown = list(_outputs(notebook))
-    figures = {_fingerprint(o.data[PLOTLY]): o.data[PNG] for o in shown if {PLOTLY, PNG} <= o.data.keys()}
-    return figures | still.pictures(o for o in shown if PLOTLY not in o.data)
+    """The pictures that the notebook holds (base64), by the fingerprint that is in the PNG itself."""
+    return still.pictures(_outputs(notebook))
 
 
 def illustrate(notebook: NotebookNode, known: dict[str, str]) -> int:
@@ -38,7 +40,7 @@ def illustrate(notebook: NotebookNode, known: dict[str, str]) -> int:
     for output in _outputs(notebook):
         if PLOTLY in output.data:
             figure = output.data[PLOTLY]
-            key = _fingerprint(figure)
+            key = fingerprint(figure)
             if key not in known:
                 known[key] = _drawn(figure)
                 drawn += 1
@@ -59,10 +61,10 @@ def _outputs(notebook: NotebookNode) -> Iterator[NotebookNode]:
                 yield output
 
 
-def _fingerprint(figure: dict) -> str:
-    """Equal for figures that look equal."""
+def fingerprint(figure: dict) -> str:
+    """Equal for figures that give the same picture."""
     layout = {key: value for key, value in figure["layout"].items() if key != "meta"}  # words do not change the picture
-    looks = json.dumps({"data": figure["data"], "layout": layout}, sort_keys=True)
+    looks = json.dumps({"drawn": DRAWN, "data": figure["data"], "layout": layout}, sort_keys=True)
     return hashlib.sha256(looks.encode()).hexdigest()
 
 
@@ -74,8 +76,22 @@ def _drawn(figure: dict) -> str:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The kopts argument")
         png = plotly.io.from_json(json.dumps(figure), skip_invalid=True).to_image("png", scale=1.25)
-    # figures have few colours; a palette makes the file a third as large, and nobody sees it
-    image = Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     file = io.BytesIO()
-    image.save(file, "png", optimize=True)
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("orwlab", fingerprint(figure))
+    _with_palette(Image.open(io.BytesIO(png)).convert("RGB")).save(file, "png", optimize=True, pnginfo=texts)
     return base64.b64encode(file.getvalue()).decode()
+
+
+def _with_palette(image: Image.Image) -> Image.Image:
+    """The same picture in 256 colours: a third of the bytes, and nobody sees it."""
+    # A single dot of one of our colours would be lost among many greys, so those are always in the palette. Pillow
+    # looks for the nearest colour only roughly, which makes white grey; so that is done here.
+    kept = [ImageColor.getrgb(colour) for colour in (*theme.CYCLE, theme.GHOST, "#FFFFFF")]
+    found = image.quantize(256 - len(kept), dither=Image.Dither.NONE).getpalette() or []
+    palette = np.concatenate([np.array(kept), np.array(found).reshape(-1, 3)])[:256]
+    colours, which = np.unique(np.asarray(image).reshape(-1, 3), axis=0, return_inverse=True)
+    nearest = cKDTree(palette).query(colours)[1].astype(np.uint8)
+    small = Image.fromarray(nearest[which].reshape(image.height, image.width), mode="P")
+    small.putpalette(palette.astype(np.uint8).tobytes())
+    return small
