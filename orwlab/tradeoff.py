@@ -64,7 +64,14 @@ def limits(dynamics: PopulationDynamics, alphas: Sequence[float], taus: Sequence
             spread = mean_distance(dynamics.cells, dynamics.density)
             fields[:, i, j] = torch.tensor([dynamics.mean_reward, spread, dynamics.kl, trusted])
     reward, diversity, kl, trusted = fields
-    return Map(torch.tensor(alphas), torch.tensor(taus), reward, diversity, kl, trusted.bool())
+    return Map(
+        torch.tensor(alphas, dtype=torch.float64),
+        torch.tensor(taus, dtype=torch.float64),
+        reward,
+        diversity,
+        kl,
+        trusted.bool(),
+    )
 
 
 def alpha_for(

@@ -36,14 +36,19 @@ def maps_over_alpha_and_tau(
 
     Args:
         exact: the limits.
-        points: networks, (alpha, tau, reward, diversity) each: circles in the colour of what they reached, number
-            beside; a circle that cannot be told from its ground agrees with the limit.
+        points: networks, (alpha, tau, reward, diversity) each, at alphas and taus of the map: circles in the colour of
+            what they reached. A circle that cannot be told from its ground agrees with the limit.
         collapse: a diversity below which cells are hatched as collapsed.
         title: above both maps.
     """
+    for alpha, tau, *_ in points:
+        if alpha not in exact.alphas.tolist() or tau not in exact.taus.tolist():
+            raise _check.fail("points", (alpha, tau), "alphas and taus of the map")
     headings = ["mean reward E[r]", "diversity E|x − x'|"]
     figure = make_subplots(cols=2, subplot_titles=headings, horizontal_spacing=0.09)
-    columns, rows = [f"{a:g}" for a in exact.alphas.tolist()], [f"{t:g}" for t in exact.taus.tolist()]
+    # one cell a value, evenly spaced: places are numbers 0, 1, ...; the values are the ticks
+    alphas, taus = exact.alphas.tolist(), exact.taus.tolist()
+    columns, rows = list(range(len(alphas))), list(range(len(taus)))
     for column, field in enumerate((exact.reward, exact.diversity), start=1):
         z = _array(field).T  # rows are taus
         low, high = float(z.min()), float(z.max())
@@ -63,7 +68,7 @@ def maps_over_alpha_and_tau(
                     y=rows[i],
                     text=words,
                     showarrow=False,
-                    yshift=9 if points else 0,
+                    yshift=17 if points else 0,
                     font=dict(size=14, color="white" if dark else "#1B2430"),
                     row=1,
                     col=column,
@@ -80,8 +85,8 @@ def maps_over_alpha_and_tau(
             )
             figure.add_trace(
                 go.Scatter(
-                    x=[f"{p[0]:g}" for p in points],
-                    y=[f"{p[1]:g}" for p in points],
+                    x=[alphas.index(p[0]) for p in points],
+                    y=[taus.index(p[1]) for p in points],
                     mode="markers",
                     marker=marker,
                     hoverinfo="skip",
@@ -89,8 +94,10 @@ def maps_over_alpha_and_tau(
                 row=1,
                 col=column,
             )
-        figure.update_xaxes(title="α", type="category", row=1, col=column)
-        figure.update_yaxes(title="τ" if column == 1 else None, type="category", row=1, col=column)
+        x_ticks, y_ticks = [f"{a:g}" for a in alphas], [f"{t:g}" for t in taus]
+        figure.update_xaxes(title="α", tickvals=columns, ticktext=x_ticks, showgrid=False, row=1, col=column)
+        figure.update_yaxes(tickvals=rows, ticktext=y_ticks, showgrid=False, zeroline=False, row=1, col=column)
+    figure.update_yaxes(title="τ", row=1, col=1)
     return figure.update_layout(
         template=theme.template(), title=title, showlegend=False, width=1040, height=430, margin=dict(t=100)
     )
@@ -153,9 +160,9 @@ def reward_against_diversity(
 
 
 def ward(
-    patients: Sequence[Patient], *, reference: Tensor | None = None, extent: float = 6.0, title: str = ""
+    patients: Sequence[Patient], *, reference: Tensor | None = None, extent: float = 5.5, title: str = ""
 ) -> go.Figure:
-    """A column for each patient: its samples over the reference's, and under them its mean reward over rounds.
+    """A column for each patient: its samples over the reference's, and under them its mean reward over rounds, on one scale.
 
     Args:
         patients: the runs.
@@ -166,8 +173,14 @@ def ward(
     if not patients:
         raise _check.fail("patients", patients, "at least one")
     n = len(patients)
+    low, high = min(min(p.rewards) for p in patients), max(max(p.rewards) for p in patients)
     figure = make_subplots(
-        rows=2, cols=n, subplot_titles=[p.name for p in patients], horizontal_spacing=0.035, vertical_spacing=0.13
+        rows=2,
+        cols=n,
+        subplot_titles=[p.name for p in patients],
+        row_heights=[0.6, 0.4],
+        horizontal_spacing=0.03,
+        vertical_spacing=0.13,
     )
     for column, patient in enumerate(patients, start=1):
         if reference is not None:
@@ -185,12 +198,39 @@ def ward(
         figure.update_xaxes(**shown)
         figure.update_yaxes(scaleanchor=f"x{letter}", showticklabels=column == 1, **shown)
         figure.update_xaxes(title="round", nticks=3, row=2, col=column)
-        figure.update_yaxes(nticks=4, row=2, col=column)
+        figure.update_yaxes(range=[low - 0.05, high + 0.05], showticklabels=column == 1, row=2, col=column)
     figure.update_yaxes(title="x<sub>2</sub>", row=1, col=1)
     figure.update_yaxes(title="mean reward", row=2, col=1)
     return figure.update_layout(
-        template=theme.template(14), title=title, showlegend=False, width=80 + 215 * n, height=500, margin=dict(t=100)
+        template=theme.template(14), title=title, showlegend=False, width=80 + 215 * n, height=540, margin=dict(t=100)
     )
+
+
+def readings_table(chart: dict[str, dict[str, float]], *, title: str = "") -> go.Figure:
+    """The readings of several runs as a table: a row a run, a column a reading.
+
+    Args:
+        chart: readings by their name, by run; every run has the same ones.
+        title: above the table.
+    """
+    if not chart:
+        raise _check.fail("chart", chart, "readings of at least one run")
+    names = list(next(iter(chart.values())))
+    columns = [list(chart), *[[f"{readings[name]:.2f}" for readings in chart.values()] for name in names]]
+    figure = go.Figure(
+        go.Table(
+            header=dict(
+                values=[f"<b>{name.replace('_', ' ')}</b>" for name in ("run", *names)],
+                font=dict(size=15),
+                height=32,
+                fill_color="#E3E6EB",
+            ),
+            cells=dict(values=columns, font=dict(size=16), height=30, fill_color="white", line_color="#E3E6EB"),
+        )
+    )
+    height = 60 + 30 * (len(chart) + 1) + (40 if title else 0)
+    margin = dict(l=10, r=10, t=50 if title else 15, b=10)
+    return figure.update_layout(template=theme.template(), title=title, width=1000, height=height, margin=margin)
 
 
 def _dots(x: Tensor, colour: str, size: float, opacity: float, symbol: str = "circle") -> go.Scatter:
