@@ -1,5 +1,7 @@
 """Many people in the Live lab: each has a session of their own, the queue is told, what goes wrong is said."""
 
+import os
+import signal
 import time
 
 import pytest
@@ -60,6 +62,19 @@ def test_a_session_that_was_forgotten_comes_back_with_what_was_chosen(visit, reg
     run = state(page)["meta"]["run"]
     registry.close(next(visitor for visitor, broadcast in registry._by_visitor.items() if broadcast.name == run))
     wait(page, f"meta.run !== '{run}' && meta.lanes[0].alpha === 0.1 && round > 3")
+    assert typed(page, "alpha") == 0.1
+
+
+def test_when_its_worker_dies_the_page_says_so_and_goes_on_with_what_was_chosen(visit, registry):
+    page = visit()
+    drag(page, "alpha", 0.1)
+    wait(page, "meta.lanes[0].alpha === 0.1 && round > 10")
+    run = state(page)["meta"]["run"]
+    worker = registry.find_run(run).worker
+    os.kill(worker.ask(os.getpid), signal.SIGKILL)
+    wait(page, "meta.lanes[0].banner?.title.includes('started again')", 60)
+    assert page.locator(".orw-banner").first.is_visible()
+    wait(page, f"meta.run === '{run}' && round > 5 && meta.lanes[0].alpha === 0.1")
     assert typed(page, "alpha") == 0.1
 
 
