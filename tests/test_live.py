@@ -1,6 +1,5 @@
 """The stage in a notebook, without a browser: what its controls do, who works when, what it leaves in the file."""
 
-import itertools
 import time
 
 import pytest
@@ -9,7 +8,6 @@ import torch
 from orwlab import flow, rewards, zoo
 from orwlab.finetune import FineTuning
 from orwlab.show import live
-from orwlab.show.jupyter import controls
 from orwlab.show.jupyter.scheduler import OWED, PATIENCE, RATE, WINDOW, Scheduler
 from orwlab.show.stage import frames, still
 from orwlab.show.studio.session import Session
@@ -282,18 +280,6 @@ def test_an_error_while_drawing_stops_this_stage_and_is_said(by_hand, monkeypatc
 def test_arguments_that_do_not_fit(kwargs, message):
     with pytest.raises(ValueError, match=message.replace("(", r"\(")):
         live.stage(**kwargs)
-
-
-def test_the_scale_of_alpha():
-    places = controls.alphas()
-    assert places[0] == 0.0
-    assert places[1] == controls.DECADES[0]
-    assert places[-1] == ALPHA_MAX
-    assert {0.1, 0.3, 1.0, 3.0, 10.0} <= set(places)
-    ratios = [b / a for a, b in itertools.pairwise(places[1:])]
-    assert max(ratios) < 1.2  # logarithmic, up to the rounding
-    assert min(ratios) > 1.05
-    assert 0.37 in controls.alphas(also=0.37)
 
 
 def test_the_same_seed_gives_the_same_samples_everywhere(by_hand):
