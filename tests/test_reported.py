@@ -86,16 +86,17 @@ def test_a_key_is_used_once():
         section.above("k", "says again", 1.0, 0.0)
 
 
-def theory_notebooks():
-    return sorted(NOTEBOOKS.glob("0[4-7]_*.ipynb"))
+ALL = sorted(NOTEBOOKS.glob("*.ipynb"))
+THEORY = ("04", "05", "06")
+"""notebooks whose claims are the report's"""
 
 
-@pytest.mark.parametrize("path", theory_notebooks(), ids=lambda path: path.stem)
-def test_theory_notebooks_take_their_expectations_from_the_report(path):
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
+def test_notebooks_take_their_expectations_from_the_report(path):
     """Every check against a reported number still prints the number that the report has now."""
     cells = [c for c in json.loads(path.read_text())["cells"] if c["cell_type"] == "code"]
     using = [c for c in cells if "checks." in "".join(c["source"]) and CALL.search("".join(c["source"]))]
-    assert using, f"{path.name} checks nothing against the report"
+    assert using or not path.name.startswith(THEORY), f"{path.name} checks nothing against the report"
     for cell in using:
         printed = "".join("".join(o.get("text", "")) for o in cell["outputs"])
         for section, key, which in CALL.findall("".join(cell["source"])):
