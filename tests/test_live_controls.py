@@ -33,5 +33,5 @@ def test_typed_lists_of_alpha(text, expected):
 
 @pytest.mark.parametrize("text", ["one", "1; 2", "1, 2 3"])
 def test_lists_that_are_none(text):
-    with pytest.raises(ValueError, match="other alphas is .*allowed: numbers with commas"):
+    with pytest.raises(ValueError, match=r"other alphas is .*allowed: numbers with commas"):
         controls.parse_alphas(text)
