@@ -4,7 +4,7 @@ import { niceTicks, tickLabel } from "./draw.js";
 import { font } from "./theme.js";
 
 const DASHES = [[], [7, 3], [2, 3], [9, 3, 2, 3]]; // of the series in one panel
-const DECADES = 12; // a line farther than this above all others is named at the edge instead of flattening them
+const DECADES = 16; // a line farther than this above all others is named at the edge instead of flattening them
 
 const superscript = (n) => String(n).replace("-", "⁻").replace(/\d/g, (d) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[d]);
 const decade = (n) => (n >= -2 && n <= 3 ? String(Number((10 ** n).toPrecision(1))) : `10${superscript(n)}`);
@@ -45,10 +45,10 @@ export function rangeOf(panel, height, small) {
   const least = panel.log ? 1.2 : panel.span; // noise must not be blown up to the height of the panel
   if (high - low < least) [low, high] = [(low + high - least) / 2, (low + high + least) / 2];
   const room = (1.3 * small * (high - low)) / height; // for the words above the highest line
-  high += marks.includes(high) || beyond > -Infinity ? room : 0.2 * room;
+  high = Math.max(high + 0.2 * room, beyond > -Infinity ? high + room : -Infinity, ...marks.map((mark) => mark + room));
   let { step } = niceTicks(low, high, height / (2.3 * small));
   if (panel.log) step = Math.max(1, Math.round(step));
-  const unit = panel.log ? Math.min(1, step) / 2 : step;
+  const unit = panel.log ? 0.5 : step / 2;
   return { low: Math.floor(low / unit + 1e-9) * unit, high: Math.ceil(high / unit - 1e-9) * unit, step };
 }
 
@@ -68,7 +68,7 @@ export function drawCurves(ctx, body, layout, theme, panel, colors, changes) {
   const last = panel.xs.length ? panel.xs[panel.xs.length - 1] : 0, end = roundEnd(last);
   const px = (x) => area.x + (x / end) * area.w;
   const py = (y) => area.y + ((high - y) / (high - low)) * area.h;
-  const at = panel.log ? (m) => py(Math.log10(m.value)) : (m) => py(m.value);
+  const scale = panel.log ? (m) => Math.log10(m.value) : (m) => m.value, at = (m) => py(scale(m));
 
   ctx.fillStyle = theme.panel;
   ctx.fillRect(area.x, area.y, area.w, area.h);
@@ -92,12 +92,15 @@ export function drawCurves(ctx, body, layout, theme, panel, colors, changes) {
     const lone = lanes === 1 ? panel.exact[0] : null;
     // words at the right, where the curve has usually moved away, unless the other line's words are there
     const apart = !lone || Math.abs(at(lone) - at(panel.baseline)) > 1.7 * small;
-    names.push(rule(ctx, area, at(panel.baseline), theme.muted, [1, 3], panel.baseline.label, apart, layout));
+    const below = lanes === 1 && lastOf(panel.lines[0].lanes[0].ys) > scale(panel.baseline);
+    names.push(rule(ctx, area, at(panel.baseline), theme.muted, [1, 3], panel.baseline.label, apart, below, layout));
   }
   panel.exact.forEach((mark, k) => {
     if (!mark) return;
     const color = lanes === 1 ? theme.exact : colors[k];
-    names.push(rule(ctx, area, at(mark), color, [6, 4], lanes === 1 ? mark.label : "", true, layout));
+    const text = lanes === 1 && (!ends || ends.beside) ? mark.label : "";
+    const below = lastOf(panel.lines[0].lanes[k].ys) > scale(mark); // the words on the side where the curve is not
+    names.push(rule(ctx, area, at(mark), color, [6, 4], text, true, below, layout));
   });
   for (const { text, x, y, align, color } of names) { // over the lines, under the curves
     ctx.textAlign = align;
@@ -134,6 +137,8 @@ export function drawCurves(ctx, body, layout, theme, panel, colors, changes) {
   ctx.restore();
   if (ends) drawEnds(ctx, area, ends, panel, py, high, layout, theme, colors);
 }
+
+const lastOf = (ys) => (ys.length ? ys[ys.length - 1] : -Infinity);
 
 function drawRounds(ctx, area, end, px, small) {
   const y = area.y + area.h + 0.35 * small, closing = `round ${end}`;
@@ -175,6 +180,12 @@ function drawEnds(ctx, area, { texts, beside }, panel, py, high, { small, lanes 
   for (let k = places.length - 1; k >= 0; k--) {
     places[k].y = Math.min(places[k].y, k === places.length - 1 ? floor : places[k + 1].y - apart);
   }
+  if (!beside) { // clear of its line where there is nothing else
+    places.forEach((place, k) => {
+      const room = k + 1 < places.length ? places[k + 1].y - place.y : floor - place.y;
+      if (room > 2.2 * small) place.y += 0.8 * small;
+    });
+  }
   ctx.textAlign = beside ? "left" : "right";
   ctx.textBaseline = "middle";
   const x = beside ? area.x + area.w + 0.5 * small : area.x + area.w - 3;
@@ -182,7 +193,7 @@ function drawEnds(ctx, area, { texts, beside }, panel, py, high, { small, lanes 
 }
 
 /** A horizontal line. Returns where its name belongs. */
-function rule(ctx, area, y, color, dash, text, right, { small, present }) {
+function rule(ctx, area, y, color, dash, text, right, below, { small, present }) {
   ctx.strokeStyle = color;
   ctx.lineWidth = present ? 2.2 : 1.5;
   ctx.setLineDash(dash);
@@ -191,11 +202,11 @@ function rule(ctx, area, y, color, dash, text, right, { small, present }) {
   ctx.lineTo(area.x + area.w, y);
   ctx.stroke();
   ctx.setLineDash([]);
-  const above = y - area.y > 1.3 * small; // else there is no room over the line
+  const under = area.y + area.h - y > 1.3 * small && (below || y - area.y < 1.3 * small); // where there is room
   const short = ctx.measureText(text).width > area.w - 6 ? text.split(" ").at(-1) : text;
   return {
     text: short, color, align: right ? "right" : "left", x: right ? area.x + area.w - 4 : area.x + 4,
-    y: above ? y - 0.62 * small : y + 0.72 * small,
+    y: under ? y + 0.72 * small : y - 0.62 * small,
   };
 }
 
