@@ -122,12 +122,10 @@ def leaving(app: App, clients: list[Client], quick: bool) -> None:
         client.close()
     sleeper.awake = False
     asleep = time.monotonic()
-    quiet = wait(lambda: time.monotonic() - sleeper.frames[-1] > 1.5, 60, "a sleeping browser's frames end")
-    row("sleeping browser: computing stops after", f"{quiet - 1.5:.1f} s")
+    wait(lambda: time.monotonic() - sleeper.frames[-1] > 4, 60, "a sleeping browser's frames end")
+    row("sleeping browser: computing stops after", f"{max(0.0, sleeper.frames[-1] - asleep):.1f} s")
     if not quick:
-        wait(
-            lambda: not sleeper.thread.is_alive() or not sleeper.call("acknowledge", sleeper.run, 1), 60, "stream ends"
-        )
+        wait(lambda: not sleeper.thread.is_alive() or sleeper.ended, 60, "its stream ends")
         row("  and its stream ends after", f"{time.monotonic() - asleep:.0f} s")
     sleeper.close()
     client = Client(app.address)

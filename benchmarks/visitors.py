@@ -102,6 +102,7 @@ class Client:
         self.particles: list[int] = []
         self.notices: list[str] = []
         self.run, self.awake, self.open = "", True, True
+        self.ended = False  # the server has ended the stream
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
 
@@ -125,6 +126,7 @@ class Client:
                 if not self.open:
                     return
                 text = line.decode()
+                self.ended = self.ended or '"process_completed"' in text
                 for notice in re.findall(r"The lab is full[^\"]*", text):
                     self.notices.append(notice)
                 for found in FRAME.findall(text):

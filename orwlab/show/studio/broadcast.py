@@ -20,7 +20,8 @@ from orwlab.show.studio.workers import Pool, Reply, Worker, WorkerDied
 
 RATE = 25.0  # frames a second, at most
 WINDOW = 40  # frames that may be unacknowledged
-ACKNOWLEDGED_EVERY = 10  # frames, by a browser that is awake
+ACKNOWLEDGED_EVERY = 10  # frames, by a browser that is awake (so says stage.js)
+DOUBT = 5.0  # seconds without an acknowledgement, when there should be one, before the work rests
 PATIENCE = 30.0  # seconds without an acknowledgement, when there should be one, before the stream ends
 IDLE = 0.05  # seconds between looks while a browser is behind
 LATEST = 5.0  # seconds after which a session that does nothing is asked all the same
@@ -144,10 +145,10 @@ class Broadcast:
                     if mine != self._generation or self.closed:
                         return
                     outstanding = self.seq - self._acknowledged
-                    silent = time.monotonic() - self._heard > PATIENCE
-                    if silent and outstanding > ACKNOWLEDGED_EVERY:
+                    silent = time.monotonic() - self._heard if outstanding > ACKNOWLEDGED_EVERY else 0.0
+                    if silent > PATIENCE:
                         return
-                    if outstanding >= WINDOW:
+                    if outstanding >= WINDOW or silent > DOUBT:
                         await asyncio.sleep(IDLE)
                         continue
                 due = time.monotonic() + 1 / RATE
