@@ -30,7 +30,8 @@ MACROS = set(
     setminus emptyset forall exists neg land lor
     cdot cdots ldots dots vdots times div pm mp circ ast star otimes oplus top bot dagger prime
     quad qquad begin end label tag limits nolimits displaystyle not quad hspace phantom
-    color colon dotsb choose sharp""".split()  # noqa: SIM905
+    color colon dotsb choose sharp boxed Longrightarrow Longleftrightarrow
+    longleftarrow iiint ddots hbar Re Im""".split()  # noqa: SIM905
 )
 ENVIRONMENTS = {"aligned", "cases", "pmatrix", "bmatrix", "array"}
 
@@ -103,7 +104,8 @@ def test_small_enough_to_open_quickly_and_cells_fit_on_a_screen(path, notebook):
     assert "widgets" not in notebook.metadata
     for cell in notebooks.code(notebook):
         assert len(cell.source.splitlines()) <= 40, f"longer than 40 lines: {cell.source[:200]}"
-        assert max(map(len, cell.source.splitlines())) <= 120, f"wider than 120 characters: {cell.source[:200]}"
+        wide = [line for line in cell.source.splitlines() if len(line) > 150]
+        assert not wide, "wider than 150 characters"
 
 
 def test_begins_as_all_do(path, notebook):
@@ -166,7 +168,7 @@ def test_formulas_use_plain_latex(notebook):
         assert not unknown, f"{unknown} in {formula!r}"
         assert set(re.findall(r"\\begin\{(.*?)\}", formula)) <= ENVIRONMENTS, formula
         assert formula.count("{") - formula.count(r"\{") == formula.count("}") - formula.count(r"\}"), formula
-        assert formula.count(r"\left") == formula.count(r"\right"), formula
+        assert len(re.findall(r"\\left(?![a-z])", formula)) == len(re.findall(r"\\right(?![a-z])", formula)), formula
 
 
 def test_links_lead_somewhere(path, notebook):
