@@ -13,7 +13,7 @@ from orwlab.frontiers import Frontiers, Placement
 from orwlab.show import theme
 from orwlab.show.figures.theory import _array
 
-PANEL = 300
+PANEL = 260
 """pixels of one panel"""
 SHADES = [[0.0, "#FFFFFF"], [0.15, "#C6DDEE"], [0.45, "#56B4E9"], [0.75, "#0072B2"], [1.0, "#0B2545"]]
 
@@ -72,7 +72,7 @@ def densities_in_panels(
         showlegend=False,
         width=90 + PANEL * len(panels),
         height=PANEL + (130 if title else 90),
-        margin=dict(t=95 if title else 50),
+        margin=dict(t=95 if title else 50, r=10),
     )
 
 
@@ -116,8 +116,8 @@ def under_frontiers(both: Frontiers, placed: dict[str, Placement], *, title: str
             col=column,
         )
         figure.add_annotation(
-            x=ends[33],
-            y=best[33],
+            x=ends[20],
+            y=best[20],
             text="frontier",
             showarrow=False,
             xanchor="right",

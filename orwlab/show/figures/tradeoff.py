@@ -162,7 +162,7 @@ def reward_against_diversity(
 def ward(
     patients: Sequence[Patient], *, reference: Tensor | None = None, extent: float = 5.5, title: str = ""
 ) -> go.Figure:
-    """A column for each patient: its samples over the reference's, and under them its mean reward over rounds, on one scale.
+    """A column for each patient: its samples over the reference's, below them its reward over rounds, on one scale.
 
     Args:
         patients: the runs.

@@ -1,0 +1,139 @@
+"""Figures of optima and of the trade-off: what a person reads off them."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from orwlab import optima, rewards, targets, tradeoff
+from orwlab.frontiers import Frontiers
+from orwlab.grids import Grid
+from orwlab.oracle import PopulationDynamics
+from orwlab.show import figures
+
+RIGHT = rewards.get("right")
+ALPHAS, TAUS = (0.3, 1.0, 3.0), (0.5, 2.0)
+
+
+@cache
+def exact_map():
+    return tradeoff.limits(PopulationDynamics(targets.get("two_modes_1d"), RIGHT, axis=64), ALPHAS, TAUS)
+
+
+@cache
+def frontiers():
+    limit = PopulationDynamics(targets.get("two_modes_1d"), RIGHT, axis=64)
+    both, places = Frontiers(limit.cells, limit.reference_density, limit.reward_values), {}
+    for alpha in ALPHAS:
+        limit.alpha = alpha
+        limit.fixed_point()
+        places[f"α = {alpha:g}"] = both.place(limit.density)
+    return both, places
+
+
+def words(figure):
+    return [a.text for a in figure.layout.annotations]
+
+
+def test_densities_stand_where_they_are_and_are_small_in_a_file():
+    cells = Grid(2, 128, 6.0)
+    corner = ((cells.points - torch.tensor([2.0, -3.0])).square().sum(-1) / -0.1).exp()
+    figure = figures.densities_in_panels([("a", corner), ("b", corner.T)], reward=optima.reward_on(cells, RIGHT))
+    first = figure.data[0]
+    row, column = np.unravel_index(np.argmax(first.z), first.z.shape)
+    assert first.x[column] == pytest.approx(2.0, abs=0.1), "the density's first index is x"
+    assert first.y[row] == pytest.approx(-3.0, abs=0.1)
+    assert len(figure.to_json()) < 300_000
+    assert words(figure) == ["a", "b"]
+    assert figure.layout.yaxis.scaleanchor == "x"
+    assert figure.layout.yaxis2.scaleanchor == "x2"
+
+
+def test_no_limit_is_drawn_above_a_frontier():
+    both, places = frontiers()
+    figure = figures.under_frontiers(both, places, title="t")
+    for line, marks in (figure.data[:2], figure.data[2:4]):
+        assert list(marks.text) == list(places)
+        assert (marks.y <= np.interp(marks.x, line.x, line.y) + 0.01).all()
+        assert (np.diff(line.y) >= -1e-6).all()
+        assert max(marks.x) < max(line.x)
+    assert figure.layout.xaxis.title.text.startswith("KL")
+    assert "W" in figure.layout.xaxis2.title.text
+
+
+def test_a_map_shows_every_number_in_its_cell_and_marks_collapse():
+    exact = exact_map()
+    limit = float(exact.diversity[0, 1]) + 0.01
+    figure = figures.maps_over_alpha_and_tau(exact, collapse=limit)
+    assert list(figure.layout.xaxis.ticktext) == ["0.3", "1", "3"]
+    assert list(figure.layout.yaxis.ticktext) == ["0.5", "2"]
+    cells = {(a.xref, a.x, a.y): a.text for a in figure.layout.annotations if a.xref in ("x", "x2")}
+    for i in range(3):
+        for j in range(2):
+            gone = " ✕" if float(exact.diversity[i, j]) < limit else ""
+            assert cells["x", i, j] == f"{float(exact.reward[i, j]):.2f}{gone}"
+            assert cells["x2", i, j] == f"{float(exact.diversity[i, j]):.2f}{gone}"
+    assert cells["x", 0, 1].endswith("✕")
+    assert not cells["x", 2, 0].endswith("✕")
+
+
+def test_networks_on_the_map_are_coloured_on_the_maps_own_scale():
+    exact = exact_map()
+    figure = figures.maps_over_alpha_and_tau(exact, points=[(1.0, 2.0, 0.4, 2.0)])
+    heat, marks = figure.data[0], figure.data[1]
+    assert (list(marks.x), list(marks.y)) == ([1], [1])
+    assert (marks.marker.cmin, marks.marker.cmax) == (heat.zmin, heat.zmax)
+    assert marks.marker.color == (0.4,)
+    assert figure.data[3].marker.color == (2.0,)
+    with pytest.raises(ValueError, match=r"points is .*alphas and taus of the map"):
+        figures.maps_over_alpha_and_tau(exact, points=[(0.7, 2.0, 0.4, 2.0)])
+
+
+def test_the_curve_names_its_alphas_and_shades_collapse():
+    exact = exact_map()
+    learned = {1.0: [(2.0, 0.3), (2.1, 0.31)]}
+    figure = figures.reward_against_diversity(
+        ALPHAS, (exact.diversity[:, 1], exact.reward[:, 1]), learned, collapse=0.5
+    )
+    assert list(figure.data[1].text) == ["α = 0.3", "α = 1", "α = 3"]
+    assert list(figure.data[2].x) == pytest.approx([2.0, 2.1])
+    assert figure.layout.shapes[0].x1 == 0.5
+    with pytest.raises(ValueError, match="exact"):
+        figures.reward_against_diversity(ALPHAS, ([1.0], [2.0, 3.0]), learned)
+
+
+def test_on_the_ward_rewards_share_a_scale_and_what_is_far_out_is_seen():
+    x = torch.zeros(5, 2)
+    far = x.clone()
+    far[0] = torch.tensor([40.0, 1.0])
+    figure = figures.ward([figures.Patient("A", x, [0.0, 0.1]), figures.Patient("B", far, [0.0, 2.0])], extent=5.0)
+    assert words(figure)[:2] == ["A", "B"]
+    assert figure.layout.yaxis3.range == figure.layout.yaxis4.range
+    assert figure.layout.yaxis3.range[1] > 2.0
+    crosses = [trace for trace in figure.data if trace.marker.symbol == "x"]
+    assert len(crosses) == 1
+    assert crosses[0].x[0] == pytest.approx(4.85)
+    assert crosses[0].y[0] == pytest.approx(1.0)
+
+
+def test_readings_are_a_row_a_run():
+    figure = figures.readings_table({"A": {"reward": 0.123, "ess_last": 1.0}, "B": {"reward": 2.0, "ess_last": 0.5}})
+    table = figure.data[0]
+    assert list(table.header.values) == ["<b>run</b>", "<b>reward</b>", "<b>ess last</b>"]
+    assert [list(column) for column in table.cells["values"]] == [["A", "B"], ["0.12", "2.00"], ["1.00", "0.50"]]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: figures.densities_in_panels([]),
+        lambda: figures.densities_in_panels([("a", torch.ones(4, 5))]),
+        lambda: figures.under_frontiers(frontiers()[0], {}),
+        lambda: figures.ward([]),
+        lambda: figures.readings_table({}),
+    ],
+)
+def test_nothing_to_draw_is_said_so(call):
+    with pytest.raises(ValueError, match="allowed"):
+        call()
