@@ -263,7 +263,9 @@ _servers: list[Server] = []
 def lab(browser) -> Server:
     """One for all modules of a session that import this fixture."""
     if not _servers:
-        _servers.append(Server(Path(tempfile.mkdtemp(prefix="lab"))))
+        folder = Path(tempfile.mkdtemp(prefix="lab"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)  # called last
+        _servers.append(Server(folder))
         atexit.register(_servers[0].close)
     return _servers[0]
 
