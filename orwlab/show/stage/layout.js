@@ -39,13 +39,14 @@ function flow(width, common, want) {
   const columns = Math.min(2, want.lanes), rows = Math.ceil(want.lanes / columns);
   const block = plotsIn(0, 0, width, Infinity, columns, rows, common);
   let y = block.h + margins.gap;
-  const numbers = numbersIn(0, y, width, Infinity, common, want);
-  y += numbers.h + margins.gap;
   const across = width >= 23 * size ? 2 : 1;
   const down = Math.ceil(want.panels / across);
   const each = Math.round((headLines(want, (width - margins.gap) / across, size) > 1 ? 11.9 : 10.5) * size);
-  const panels = gridOf(0, y, width, down * each + (down - 1) * margins.gap, across, want.panels, common, want);
-  const height = want.panels ? y + down * each + (down - 1) * margins.gap : y;
+  const tall = down * each + (down - 1) * margins.gap;
+  const panels = gridOf(0, y, width, tall, across, want.panels, common, want); // curves first: one scrolls for the rest
+  if (want.panels) y += tall + margins.gap;
+  const numbers = numbersIn(0, y, width, Infinity, common, want);
+  const height = y + numbers.h;
   return { ...common, height: height + 2, columns, ...block, numbers, panels };
 }
 

@@ -58,7 +58,7 @@ export function drawCurves(ctx, body, layout, theme, panel, colors, changes) {
   const several = panel.lines.length > 1;
   const thick = (present ? 1.5 : 1) * Math.max(1.7, size / 8);
   ctx.font = font(small);
-  const area = { x: body.x + Math.round(2.5 * small), y: body.y + 3 };
+  const area = { x: body.x + Math.round(3 * small), y: body.y + 3 };
   area.w = body.x + body.w - area.x - 2;
   area.h = body.y + body.h - area.y - Math.round(1.55 * small);
   const ends = several ? endWords(ctx, panel, area, small, lanes) : null;
@@ -226,7 +226,7 @@ function haloed(ctx, text, x, y, color, halo) {
 export function drawMasses(ctx, body, layout, theme, masses, exact, colorOf) {
   const { small, present } = layout, [lanes, modes] = masses.shape;
   ctx.font = font(small);
-  const area = { x: body.x + Math.round(2.5 * small), y: body.y + 3 };
+  const area = { x: body.x + Math.round(3 * small), y: body.y + 3 };
   area.w = body.x + body.w - area.x - 2;
   area.h = body.y + body.h - area.y - Math.round(1.55 * small);
   if (area.h < 20 || area.w < 30) return;

@@ -152,7 +152,7 @@ export class Picture {
     const { arrays, count, panels, changes } = frame;
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
     layout.panels.forEach(({ body }, k) => {
-      ctx.clearRect(body.x - 1, body.y - 1, body.w + 3, body.h + 3);
+      ctx.clearRect(body.x - 6, body.y - 1, body.w + 8, body.h + 3); // a long tick may reach into the gap
       if (panels[k]) {
         const colors = count > 1 || panels[k].lines.length === 1 ? theme.lanes : theme.series;
         drawCurves(ctx, body, layout, theme, panels[k], colors, changes);

@@ -51,7 +51,6 @@ def _cases() -> Iterator[tuple[str, str, dict[str, float]]]:
         ("off the data", "plane", 1.0, 0.02),
         ("asleep", "right", 1.0, 30.0),
         ("healthy", "right", 30.0, 1.0),
-        ("healthy", "ring", 1.0, 1.0),
     ):
         run = FineTuning(reference, rewards.get(reward), tau=tau, alpha=alpha, weighting="mean_one", seed=1)
         yield verdict, f"{reward}, tau {tau:g}, alpha {alpha:g}", readings(run, 120, x0, region)[0]
