@@ -53,7 +53,7 @@ def _cases() -> Iterator[tuple[str, str, dict[str, float]]]:
         ("healthy", "right", 30.0, 1.0),
     ):
         run = FineTuning(reference, rewards.get(reward), tau=tau, alpha=alpha, weighting="mean_one", seed=1)
-        yield verdict, f"{reward}, tau {tau:g}, alpha {alpha:g}", readings(run, 120, x0, region)[0]
+        yield verdict, f"{reward}, tau {tau:g}, alpha {alpha:g}", readings(run, 110, x0, region)[0]
 
 
 def diagnose(answer: Callable[[dict[str, float]], str]) -> None:
