@@ -16,7 +16,7 @@ from orwlab.show.stage.frames import decode
 from orwlab.show.studio import exact, measures
 from orwlab.show.studio import session as sessions
 from orwlab.show.studio.history import CAPACITY, History
-from orwlab.show.studio.load import Load
+from orwlab.show.studio.load import FIXED, Load
 from orwlab.show.studio.session import Session
 from orwlab.show.studio.settings import Settings, target_names
 
@@ -104,7 +104,7 @@ def test_alpha_and_tau_act_in_the_next_round_and_do_not_restart():
     work(s, 3)
     s.control(alpha=0.25, tau=2.0)
     work(s, 1)
-    assert (s.run.round, s.snapshot.alpha, s.snapshot.tau) == (4, 0.25, 2.0)
+    assert (s.runs[0].round, s.snapshot.alpha, s.snapshot.tau) == (4, 0.25, 2.0)
     meta, arrays = picture(s)
     assert (meta["lanes"][0]["alpha"], meta["lanes"][0]["label"], meta["tau"]) == (0.25, "α = 0.25", 2.0)
     assert list(arrays["changes"]) == [3]
@@ -135,7 +135,7 @@ def test_what_cannot_change_under_a_run_starts_again_from_the_reference(change):
     work(s, 5)
     s.control(**change)
     work(s, 1)  # shows the reference itself
-    assert (s.run.round, s.state) == (0, "running")
+    assert (s.runs[0].round, s.state) == (0, "running")
     fresh = session(**change)
     np.testing.assert_array_equal(picture(s)[1]["x"], picture(fresh)[1]["x"])
     work(s, 2)
@@ -160,9 +160,9 @@ def test_what_can_change_under_a_run_does(change):
     work(s, 5)
     s.control(**change)
     s.advance()
-    assert s.run.round in (5, 6)  # at 90 rounds a second perhaps not yet
+    assert s.runs[0].round in (5, 6)  # at 90 rounds a second perhaps not yet
     for name, value in change.items():
-        assert getattr(s.run, name, value) == (rewards.get(value) if name == "reward" else value)
+        assert getattr(s.runs[0], name, value) == (rewards.get(value) if name == "reward" else value)
 
 
 def test_another_reward_changes_the_background_and_the_references_value():
@@ -195,20 +195,20 @@ def test_pause_step_and_play():
     work(s, 2)
     s.pause()
     work(s, 3)
-    assert (s.run.round, s.state) == (2, "paused")
+    assert (s.runs[0].round, s.state) == (2, "paused")
     until_known(s)
     work(s, 1)
     assert not s.wants_work
     s.step()
     s.step()
     work(s, 5)
-    assert (s.run.round, s.state) == (4, "paused")
+    assert (s.runs[0].round, s.state) == (4, "paused")
     s.play()
     work(s, 2)
-    assert s.run.round == 6
+    assert s.runs[0].round == 6
     s.step()  # while it runs: one more, then paused
     work(s, 4)
-    assert (s.run.round, s.state) == (7, "paused")
+    assert (s.runs[0].round, s.state) == (7, "paused")
 
 
 def test_toggle_and_back_to_the_demo():
@@ -349,7 +349,7 @@ def test_it_says_so_when_few_samples_decide():
     work(s, 1)
     assert s.banner is None
     s.control(tau=5.0, alpha=100.0)
-    s.run.reward = lambda x: torch.where(x[:, 0] == x[:, 0].max(), 2.0, 0.0)  # one in 256 weighs 22,000
+    s.runs[0].reward = lambda x: torch.where(x[:, 0] == x[:, 0].max(), 2.0, 0.0)  # one in 256 weighs 22,000
     s.advance()
     assert s.banner.title == "A few samples decide everything."
     assert "Only about 1 of 256 samples" in s.banner.text
@@ -391,7 +391,7 @@ def test_an_unexpected_failure_becomes_a_sentence(caplog):
     def broken(x):
         raise RuntimeError("the cable is loose")
 
-    s.run.reward = broken
+    s.runs[0].reward = broken
     work(s, 2)
     meta, _ = picture(s)
     assert meta["state"] == "stopped"
@@ -400,7 +400,7 @@ def test_an_unexpected_failure_becomes_a_sentence(caplog):
     s.reset()
     s.play()
     work(s, 3)
-    assert (s.state, s.run.round) == ("running", 2)
+    assert (s.state, s.runs[0].round) == ("running", 2)
 
 
 # Exact ----------------------------------------------------------------------------------------------------------------
@@ -570,7 +570,7 @@ def test_flow_time_arrows_and_paths(mode):
         np.testing.assert_allclose(shown[0.0], s.watch, atol=1e-3)
         points, fields = torch.tensor(arrays["arrows"][0]).split(2, dim=1)
         with torch.no_grad():
-            torch.testing.assert_close(s.run.policy(torch.tensor(1.0), points), fields, atol=1e-4, rtol=0)
+            torch.testing.assert_close(s.runs[0].policy(torch.tensor(1.0), points), fields, atol=1e-4, rtol=0)
 
 
 # Read-outs ------------------------------------------------------------------------------------------------------------
@@ -583,7 +583,7 @@ def test_distances_are_those_of_the_same_samples_and_in_order():
     while s.round < 20:
         s.advance()
     reference = zoo.load("eight_gaussians")
-    method, steps = s.run.sampler
+    method, steps = s.runs[0].sampler
     y = flow.sample(reference, s.watch, method=method, steps=steps)
     n = measures.TRANSPORT
     for k in range(2):
@@ -659,15 +659,26 @@ def test_a_drag_leaves_one_mark():
 
 def test_with_little_time_fewer_particles_are_drawn_and_that_is_said():
     load = Load(2000)
-    for _ in range(40):
-        load.note_round(0.005)
-        load.note_push(0.020 * load.shown / 2000)
-        load.adapt(0.012)
-    assert load.shown == 500  # 5 ms and a quarter of 20 ms
-    for _ in range(40):
-        load.note_push(0.020 * load.shown / 2000)
-        load.adapt(1.0)
-    assert load.shown == 2000
+
+    def push():
+        pushed = load.shown // 2 if load.halves else load.shown
+        load.note_push(0.020 * (pushed + FIXED) / (2000 + FIXED), pushed)  # 20 ms for all
+
+    for budget, shown, halves, turns in (
+        (0.026, 2000, False, False),  # a round, and all particles
+        (0.018, 2000, True, False),  # a round, and half of them
+        (0.012, 500, True, False),
+        (0.007, 250, True, True),  # not even a round and half of the fewest
+        (1.0, 2000, False, False),
+        (0.0, 2000, False, False),
+    ):
+        for _ in range(40):
+            load.note_round(0.005)
+            push()
+            load.adapt(budget)
+        assert (load.shown, load.halves, load.turns) == (shown, halves, turns)
+        assert budget == 0 or turns or load.cost <= budget
+
     s = session(particles=1000)
     for _ in range(20):
         s.advance(budget=1e-6)
@@ -676,12 +687,39 @@ def test_with_little_time_fewer_particles_are_drawn_and_that_is_said():
     drawn = next(n for n in meta["numbers"] if n["key"] == "drawn")
     assert drawn["value"] == "200"
     assert "fewer than 1,000" in drawn["hint"]
-    assert s.round == 20  # it goes on, and with the same numbers
+    assert (
+        10 <= s.round <= 12
+    )  # it goes on, taking turns with the other half of the particles, and with the same numbers
     fresh = session(particles=1000)
-    work(fresh, 20)
-    assert torch.equal(fresh.run.policy.net[0].weight, s.run.policy.net[0].weight)
+    work(fresh, s.round)
+    assert torch.equal(fresh.runs[0].policy.net[0].weight, s.runs[0].policy.net[0].weight)
     s.advance()
     assert s.samples.shape[1] == 1000
+
+
+def test_half_of_the_particles_a_frame_are_at_most_a_round_old_and_all_are_new_when_paused():
+    class Half(Load):
+        halves = True
+
+        def adapt(self, budget):
+            return self.shown
+
+    s, fresh = session(particles=60), session(particles=60)
+    s._load = Half(60)
+    for k in range(1, 6):
+        before = s.samples
+        s.advance(budget=1e-6)
+        work(fresh, 1)
+        new = (k + 1) % 2  # the first frame pushes the even ones
+        assert torch.equal(s.samples[:, new::2], fresh.samples[:, new::2])
+        assert torch.equal(s.samples[:, 1 - new :: 2], before[:, 1 - new :: 2])
+        assert not torch.equal(s.samples, fresh.samples)
+    s.pause()
+    assert s.wants_work
+    assert s.advance(budget=1e-6)
+    assert torch.equal(s.samples, fresh.samples)
+    assert s.history.last("reward") == fresh.history.last("reward")
+    assert not s.advance(budget=1e-6)
 
 
 def test_with_much_time_a_frame_holds_several_rounds():

@@ -258,10 +258,10 @@ class ExactLanes:
                     "There is nothing finer to show. Try a larger α, or press Reset.",
                 )
 
-    def push(self, n: int) -> Tensor:
-        """The first ``n`` particles of every lane, (lanes, n, 2)."""
+    def push(self, n: int, every: slice = slice(None)) -> Tensor:
+        """Of the first ``n`` particles, those in ``every``, in all lanes, (lanes, <= n, 2)."""
         self.densities = [density(state) for state in self.states]
-        return torch.stack([place(q, self.extent, self._u[:n]) for q in self.densities])
+        return torch.stack([place(q, self.extent, self._u[:n][every]) for q in self.densities])
 
     def at(self, x: Tensor, t: float) -> Tensor:
         """Where finished particles ``x`` (lanes, n, 2) were at flow time ``t``: carried back by each lane's flow."""

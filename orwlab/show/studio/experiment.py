@@ -89,9 +89,16 @@ class Experiment:
         s = self.settings
         return (self.round, self.shown, s.t, s.paths, s.arrows, s.mode)
 
-    def draw(self) -> None:
-        """Push the particles. A lane whose particles are not finite stops and keeps its last ones."""
-        x = self.lanes.push(self.shown)  # (lanes, n, 2)
+    def draw(self, half: int | None = None) -> None:
+        """Push the particles, or one ``half`` of them: every second one, from 0 or from 1.
+
+        A lane whose particles are not finite stops and keeps its last ones.
+        """
+        if half is None or self._drawn[1:] != self._view()[1:]:
+            x = self.lanes.push(self.shown)  # (lanes, n, 2)
+        else:
+            x = self.samples.clone()
+            x[:, half::2] = self.lanes.push(self.shown, slice(half, None, 2))
         bad = [k for k in range(len(x)) if not x[k].isfinite().all()]
         for k in bad:
             self.lanes.stopped[k] = banners.diverged(Diverged("policy's samples", self.round, "on show"), self.settings)

@@ -1,5 +1,7 @@
 """The networks of an experiment: one fine-tuning run for each alpha, from the same seed and noise."""
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -18,7 +20,12 @@ def noise(seed: int, n: int) -> Tensor:
 def reference_name(settings: Settings) -> str:
     """The network in the zoo: where there is one, that which was trained with the chosen coupling."""
     other = f"{settings.target}_{settings.coupling}"
-    return other if other in zoo.names() else settings.target
+    return other if other in _networks() else settings.target
+
+
+@functools.cache
+def _networks() -> list[str]:
+    return zoo.names()  # looked up in every frame, and a look into a folder
 
 
 class LearnedLanes:
@@ -51,7 +58,7 @@ class LearnedLanes:
         self.x0 = x0
         self.snapshots: list[Snapshot | None] = [None] * len(self.runs)
         self.resume()
-        self.first = self._push(self.runs[0], len(x0))  # (n, 2), the reference's: alike in all lanes
+        self.first = self._push(self.runs[0], x0)  # (n, 2), the reference's: alike in all lanes
 
     @property
     def rounds(self) -> list[int]:
@@ -88,13 +95,13 @@ class LearnedLanes:
             except Diverged as error:
                 self.stopped[k] = banners.diverged(error, self.settings)
 
-    def push(self, n: int) -> Tensor:
-        """The first ``n`` particles of every lane, (lanes, n, 2), drawn as the training draws its data."""
-        return torch.stack([self._push(run, n) for run in self.runs])
+    def push(self, n: int, every: slice = slice(None)) -> Tensor:
+        """Of the first ``n`` particles, those in ``every``, in all lanes, drawn as the training draws its data."""
+        return torch.stack([self._push(run, self.x0[:n][every]) for run in self.runs])  # (lanes, <= n, 2)
 
-    def _push(self, run: FineTuning, n: int) -> Tensor:
+    def _push(self, run: FineTuning, x0: Tensor) -> Tensor:
         method, steps = run.sampler
-        return flow.sample(run.policy, self.x0[:n], method=method, steps=steps)
+        return flow.sample(run.policy, x0, method=method, steps=steps)
 
     def at(self, x: Tensor, t: float) -> Tensor:
         """The same particles as ``x`` (lanes, n, 2) at flow time ``t`` < 1."""

@@ -149,7 +149,8 @@ class Session:
     @property
     def idle_for(self) -> float:
         """Seconds until ``advance`` has something to do; inf if nothing will happen by itself."""
-        if self._steps > 0 or self._restart or self._dirty or self._following > 0:
+        other_half = self._mixed and (self._load.turns or self.state != "running")
+        if self._steps > 0 or self._restart or self._dirty or self._following > 0 or other_half:
             return 0.0
         if self.state == "running":
             wait = self._next - EARLY - time.monotonic()
@@ -160,8 +161,8 @@ class Session:
         """Obey the controls and do a round if one is due. Returns whether there is something new to draw.
 
         With a ``budget`` in seconds it does as many due rounds, and draws as many particles, as fit between two
-        frames; with 0 one round at most, and all particles. Never raises: whatever goes wrong becomes a banner, and
-        the last good state stays.
+        frames, a round every second frame if need be; with 0 one round at most, and all particles. Never raises:
+        whatever goes wrong becomes a banner, and the last good state stays.
         """
         with self._working:
             with self._lock:
@@ -176,13 +177,17 @@ class Session:
                     self._it.resume()
                 if self._it.obey(settings):
                     self._following = FOLLOW if settings.mode == "exact" and self._it.round > 0 else 0
-                done = self._rounds(budget)
+                others = self._load.turns and self._half == 1 and self._it.up_to_date
+                done = 0 if others else self._rounds(budget)
                 self._it.shown = self._load.adapt(budget)
-                if done or not self._it.up_to_date:
-                    self._draw(measured=done > 0)
+                if done or others:
+                    self._draw(self._half if self._load.halves else None)
+                elif not self._it.up_to_date or (self._mixed and self.state != "running"):
+                    self._draw(None)
+                else:
+                    return new
                 if self._it.stopped:
                     self._stop()
-                return new or done > 0
             except Exception as error:  # never a frozen page: say it, and log the rest
                 _log.exception("round failed")
                 self._it.failure = banners.failed(error)
@@ -197,6 +202,7 @@ class Session:
         """A new experiment from the pretrained reference. The old one stays if this raises."""
         self._it = Experiment(settings, self.particles, self._limits, notice)
         self._speed, self._clock, self._following, self._moved = 0.0, 0.0, 0, -math.inf
+        self._half, self._mixed = 0, False  # the half to push next; whether the other is a round older
         self._next = time.monotonic()
         self._limits.want(settings)
 
@@ -233,20 +239,22 @@ class Session:
             return False
         return self._it.settings.speed == 0 or time.monotonic() >= self._next - EARLY
 
-    def _draw(self, *, measured: bool) -> None:
+    def _draw(self, half: int | None) -> None:
         before = time.monotonic()
-        self._it.draw()
-        if measured:
+        self._it.draw(half)
+        stale = self._it.history.rounds[-1] != self._it.round or (self._mixed and half is None)
+        if stale and not (half == 0 and self._load.turns):
             self._it.measure(quiet=before - self._moved > QUIET)
-        self._load.note_push(time.monotonic() - before)
+        self._half, self._mixed = (0, False) if half is None else (1 - half, not (half == 1 and self._load.turns))
+        shown = self._it.samples.shape[1]
+        self._load.note_push(time.monotonic() - before, shown if half is None else shown // 2)
 
     # Pictures -------------------------------------------------------------------------------------------------------
 
     def frame(self) -> dict[str, str]:
         """What the stage draws now: ``{"scene", "exact", "frame"}``, each base64 text ("exact" may be empty)."""
         with self._working:
-            self.seq += 1
-            it, settings = self._it, self._it.settings
+            self.seq, it, settings = self.seq + 1, self._it, self._it.settings
             meta = {
                 "run": self.name,
                 "seq": self.seq,
@@ -293,11 +301,6 @@ class Session:
     def runs(self) -> list[FineTuning]:
         """The run of every lane; none where the population dynamics are shown."""
         return self._it.runs
-
-    @property
-    def run(self) -> FineTuning:
-        """The first lane's run."""
-        return self._it.runs[0]
 
     @property
     def snapshot(self) -> Snapshot | None:
