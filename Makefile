@@ -53,8 +53,9 @@ lint: $(VENV)/.installed-test
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest tests
-	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-sanitize-with notebooks/sanitise.cfg notebooks/*.ipynb
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not browser' tests
+	$(BIN)/python -m pytest -m browser tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-sanitize-with notebooks/sanitise.cfg notebooks/*.ipynb
 
 test-fast: lint
 	$(BIN)/python -m pytest -m 'not slow and not browser' tests

