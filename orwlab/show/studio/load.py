@@ -60,6 +60,7 @@ class Load:
         self._frames += 1
         if budget <= 0:
             self._take(0)
+            self._frames = 0  # when time is short again, that is to be seen soon
         elif self.push and (self._frames < EAGER or self._frames % LATER == 0):
             # a better plan only with room to spare, lest it flutters
             fits = (k for k in range(len(self._plans)) if self._cost(k) <= budget * (0.9 if k < self._plan else 1.0))

@@ -179,7 +179,7 @@ class Session:
                     self._following = FOLLOW if settings.mode == "exact" and self._it.round > 0 else 0
                 others = self._load.turns and self._half == 1 and self._it.up_to_date
                 done = 0 if others else self._rounds(budget)
-                self._it.shown = self._load.adapt(budget)
+                self._it.shown = self._load.adapt(budget if self.state == "running" else 0.0)
                 if done or others:
                     self._draw(self._half if self._load.halves else None)
                 elif not self._it.up_to_date or (self._mixed and self.state != "running"):
