@@ -119,7 +119,7 @@ function panelsIn(x, y, w, h, common, want) {
       const down = Math.ceil(count / across);
       const pw = (w - (across - 1) * gap) / across, ph = (h - (down - 1) * gap) / down;
       const head = headHeight(want, pw, size);
-      if (pw < 10 * size || ph < head + 5 * size) continue;
+      if (pw < 10 * size || ph < head + 7 * size) continue;
       const score = Math.min(pw / 1.6, ph - head) * (count % across ? 0.9 : 1);
       if (!chosen || score > chosen.score) chosen = { across, score };
     }

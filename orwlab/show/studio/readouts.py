@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from orwlab.show.stage.readouts import Curve, Number, signed, significant
+from orwlab.show.stage.readouts import SUPERSCRIPTS, Curve, Number, signed, significant
 from orwlab.show.studio.exact import Exact
 from orwlab.show.studio.history import History
 
@@ -44,7 +44,7 @@ def power_of_ten(log: float) -> str:
     if log == -math.inf:
         return "0"
     exponent = log / math.log(10)
-    return significant(math.exp(log)) if exponent < 3 else f"10^{exponent:.0f}"
+    return significant(math.exp(log)) if exponent < 3 else "10" + f"{exponent:.0f}".translate(SUPERSCRIPTS)
 
 
 def _exactly(limit: Exact | None, name: str, say: str = "") -> str | None:
@@ -132,7 +132,7 @@ def curves(history: History, limits: Sequence[Exact | None], learned: bool, subs
         linear("reward", "Mean reward", 0.4),
         linear("diversity", "Diversity", 1.0),
         Curve(
-            list(distances), "Distance to the reference", values, None, exact, names, hint=hint("w2", n=subset),
+            list(distances), "Distances", values, None, exact, names, hint=hint("w2", n=subset),
             log=True, names=list(distances.values()), span=1.0,
         ),
     ]  # fmt: skip
