@@ -32,7 +32,7 @@ def outcomes(tmp_path_factory):
         tags = {"tags": ["nbval-check-output"]}
         cells.append(new.new_code_cell(SOURCE, execution_count=1, outputs=[output], metadata=tags))
     nbformat.write(new.new_notebook(cells=cells), folder / "doctored.ipynb")
-    (options,) = re.findall(r"pytest (--nbval.*) notebooks/\*\.ipynb", (ROOT / "Makefile").read_text())
+    (options,) = re.findall(r"pytest .*?(--nbval.*) notebooks/\*\.ipynb", (ROOT / "Makefile").read_text())
     command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", *options.split()]
     done = subprocess.run(
         [*command, str(folder / "doctored.ipynb")], cwd=ROOT, capture_output=True, text=True, check=False
