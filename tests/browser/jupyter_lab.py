@@ -29,7 +29,9 @@ SETTINGS = {
     },
     "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
 }
-KNOWN = "status of 404"  # what Lab itself complains of without language servers: the address of their state
+# What Lab itself complains of: the address of the language servers' state, where there are none; and, rarely, a
+# message on a kernel's stderr stream that it cannot read
+KNOWN = ("status of 404", "stream.stderr")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 THEMES = {False: "JupyterLab Light", True: "JupyterLab Dark"}
 
@@ -133,7 +135,7 @@ class Notebook:
         )
 
     def _console(self, message: Any) -> None:
-        if message.type == "error" and KNOWN not in message.text:
+        if message.type == "error" and not any(known in message.text for known in KNOWN):
             self.complaints.append(message.text)
 
     def _request(self, request: Any) -> None:

@@ -110,6 +110,6 @@ def shown(page: Page) -> dict[str, Any]:
             several: () => [...el.querySelectorAll('.row')].map((row) =>
                 row.querySelector('[type=checkbox]').checked ? row.querySelector('.typed').value : null),
         })[el.dataset.kind]();
-        return Object.fromEntries([...document.querySelectorAll('.lab [data-kind]')]
+        return Object.fromEntries([...document.querySelectorAll('.lab [data-kind][data-name]')]
             .filter((el) => !el.parentElement.closest('[data-kind]')).map((el) => [el.dataset.name, of(el)]));
     }""")

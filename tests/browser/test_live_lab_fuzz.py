@@ -69,7 +69,7 @@ def test_whatever_hands_do_it_goes_on(lab_page, demo, seed):
     unfold(page)
     names: dict[str, list[str]] = page.evaluate("""() => {
         const found = {};
-        for (const el of document.querySelectorAll('.lab [data-kind]')) {
+        for (const el of document.querySelectorAll('.lab [data-kind][data-name]')) {
             if (!el.parentElement.closest('[data-kind]')) (found[el.dataset.kind] ??= []).push(el.dataset.name);
         }
         return found; }""")
