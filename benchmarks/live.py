@@ -18,8 +18,9 @@ from typing import Any
 
 from visitors import App, Client, cpu_seconds, descendants, memory
 
+from orwlab.show.stage.still import browser_path
+
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-BROWSERS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 SLIDE = """async ([values, rest]) => {
   const stage = document.querySelector('.orw-stage').stage;
   const range = document.querySelector('#alpha input[type=range]');
@@ -181,7 +182,7 @@ def main() -> None:
     options = parser.parse_args()
     from playwright.sync_api import sync_playwright
 
-    path = os.environ.get("BROWSER_PATH") or next((p for p in BROWSERS if os.path.exists(p)), None)
+    path = browser_path()
     if path is None:
         raise SystemExit("no Chromium found; set BROWSER_PATH")
     seconds, moves = (6.0, 12) if options.quick else (15.0, 40)

@@ -2,11 +2,12 @@
 
 import contextlib
 import os
-import shutil
 import socket
 from collections.abc import Callable, Iterator
 
 import pytest
+
+from orwlab.show.stage.still import browser_path
 
 FLAGS = [
     "--no-sandbox",
@@ -19,16 +20,9 @@ FLAGS = [
 ]
 
 
-def chromium() -> str | None:
-    """The browser to drive: BROWSER_PATH, or the first Chromium on the PATH."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    candidates = [os.environ.get("BROWSER_PATH"), *map(shutil.which, names)]
-    return next((path for path in candidates if path and os.path.exists(path)), None)
-
-
 @pytest.fixture(scope="session")
 def browser():
-    path = chromium()
+    path = browser_path()
     if path is None:
         reason = "no Chromium: none on the PATH and BROWSER_PATH is not set"
         if os.environ.get("ORWLAB_REQUIRE_BROWSER") == "1":

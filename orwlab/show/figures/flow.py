@@ -9,6 +9,7 @@ from torch import Tensor
 
 from orwlab import _check
 from orwlab.show import theme
+from orwlab.show.figures.samples import plane_axes
 
 HEIGHT = 430
 _PALE = [[0, "#FFFFFF"], [1, "#8FA3BC"]]
@@ -155,17 +156,7 @@ def _planes(headings: Sequence[str], extent: float) -> go.Figure:
         raise _check.fail("panels", headings, "at least one panel")
     figure = make_subplots(cols=len(headings), subplot_titles=list(headings), horizontal_spacing=0.03)
     for column in range(1, len(headings) + 1):
-        place = dict(row=1, col=column)
-        letter = "" if column == 1 else str(column)
-        figure.update_xaxes(range=[-extent, extent], title="x<sub>1</sub>", constrain="domain", dtick=2, **place)
-        figure.update_yaxes(
-            range=[-extent, extent],
-            title="x<sub>2</sub>" if column == 1 else None,
-            showticklabels=column == 1,
-            scaleanchor=f"x{letter}",
-            dtick=2,
-            **place,
-        )
+        plane_axes(figure, column, extent)
     return figure
 
 

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from orwlab import _check
 from orwlab.show import theme
-from orwlab.show.figures.theory import Curve
+from orwlab.show.figures.theory import Curve, drawn
 
 WIDTH, HEIGHT = 820, 420
 TOP, BOTTOM = 60, 60  # margins in pixels
@@ -42,27 +42,12 @@ def labelled_curves(
     Raises:
         ValueError: no lines, an unknown style, or numbers that a logarithmic axis cannot show.
     """
-    if not lines:
-        raise _check.fail("lines", lines, "at least one curve")
-    figure = go.Figure()
+    figure = drawn(lines, 2.2, 8)
     ends: list[tuple[float, str, str]] = []
-    for k, line in enumerate(lines):
-        _check.choice("style", line.style, ("line", "dashes", "markers"))
-        x, y = np.asarray(line.x, dtype=np.float32), np.asarray(line.y, dtype=np.float32)
-        if (log_x and not (x > 0).all()) or (log_y and not (y > 0).all()):
+    for line, trace in zip(lines, figure.data):
+        if (log_x and not (trace.x > 0).all()) or (log_y and not (trace.y > 0).all()):
             raise _check.fail("lines", line.name, "positive numbers on a logarithmic axis")
-        colour = line.colour or theme.CYCLE[k % len(theme.CYCLE)]
-        ends.append((float(y[-1]), line.name, colour))
-        figure.add_trace(
-            go.Scatter(
-                x=x,
-                y=y,
-                name=line.name,
-                mode="markers" if line.style == "markers" else "lines",
-                line=dict(color=colour, width=2.2, dash="dash" if line.style == "dashes" else "solid"),
-                marker=dict(color=colour, size=8),
-            )
-        )
+        ends.append((float(trace.y[-1]), line.name, trace.line.color))
     figure.update_layout(
         template=theme.template(),
         title=title,

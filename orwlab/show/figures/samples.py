@@ -51,19 +51,7 @@ def samples_in_panels(
         if column <= len(contours) and contours[column - 1] is not None:
             axis, density = contours[column - 1]  # type: ignore[misc]
             figure.add_trace(_contour(axis, density), row=1, col=column)
-        letter = "" if column == 1 else str(column)
-        figure.update_xaxes(
-            range=[-extent, extent], title="x<sub>1</sub>", constrain="domain", dtick=2, row=1, col=column
-        )
-        figure.update_yaxes(
-            range=[-extent, extent],
-            title="x<sub>2</sub>" if column == 1 else None,
-            showticklabels=column == 1,
-            scaleanchor=f"x{letter}",
-            dtick=2,
-            row=1,
-            col=column,
-        )
+        plane_axes(figure, column, extent)
     figure.update_layout(
         template=theme.template(),
         title=title,
@@ -183,4 +171,19 @@ def _contour(axis: Tensor, density: Tensor) -> go.Contour:
         showscale=False,
         hoverinfo="skip",
         name="exact",
+    )
+
+
+def plane_axes(figure: go.Figure, column: int, extent: float, centre: tuple[float, float] = (0.0, 0.0)) -> None:
+    """Axes of one panel in a row of planes: equal units, ``extent`` to each side of ``centre``, one label for x2."""
+    x, y = ([c - extent, c + extent] for c in centre)
+    place = dict(row=1, col=column)
+    figure.update_xaxes(range=x, title="x<sub>1</sub>", constrain="domain", dtick=2, **place)
+    figure.update_yaxes(
+        range=y,
+        title="x<sub>2</sub>" if column == 1 else None,
+        showticklabels=column == 1,
+        scaleanchor="x" if column == 1 else f"x{column}",
+        dtick=2,
+        **place,
     )

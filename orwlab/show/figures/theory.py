@@ -44,6 +44,15 @@ def curves(
         log_x: a logarithmic x axis.
         log_y: a logarithmic y axis.
     """
+    return _finish(drawn(lines, 2.5, 10), xlabel, ylabel, title, log_x, log_y)
+
+
+def drawn(lines: Sequence[Curve], width: float, size: float) -> go.Figure:
+    """A bare figure with the lines in it, ``width`` pixels thick, markers of ``size`` pixels.
+
+    Raises:
+        ValueError: no lines, or an unknown style.
+    """
     if not lines:
         raise _check.fail("lines", lines, "at least one curve")
     figure = go.Figure()
@@ -56,11 +65,11 @@ def curves(
                 y=_array(line.y),
                 name=line.name,
                 mode="markers" if line.style == "markers" else "lines",
-                line=dict(color=colour, width=2.5, dash="dash" if line.style == "dashes" else "solid"),
-                marker=dict(color=colour, size=10),
+                line=dict(color=colour, width=width, dash="dash" if line.style == "dashes" else "solid"),
+                marker=dict(color=colour, size=size),
             )
         )
-    return _finish(figure, xlabel, ylabel, title, log_x, log_y)
+    return figure
 
 
 def densities_on_a_line(

@@ -11,7 +11,7 @@ from torch import Tensor
 from orwlab import _check
 from orwlab.show import theme
 from orwlab.show.figures.online import labelled_curves
-from orwlab.show.figures.samples import _contour, _points
+from orwlab.show.figures.samples import _contour, _points, plane_axes
 from orwlab.show.figures.theory import Curve, Numbers, _array
 
 PANEL = 310  # pixels
@@ -129,16 +129,7 @@ def weighted_samples(
         if column <= len(contours) and contours[column - 1] is not None:
             figure.add_trace(_contour(*contours[column - 1]), **at)  # type: ignore[misc]
         figure.add_trace(go.Scatter(x=xy[:, 0], y=xy[:, 1], mode="markers", marker=rings, name="data"), **at)
-        x, y = ([c - extent, c + extent] for c in centre)
-        figure.update_xaxes(range=x, title="x<sub>1</sub>", constrain="domain", dtick=2, **at)
-        figure.update_yaxes(
-            range=y,
-            title="x<sub>2</sub>" if column == 1 else None,
-            showticklabels=column == 1,
-            scaleanchor="x" if column == 1 else f"x{column}",
-            dtick=2,
-            **at,
-        )
+        plane_axes(figure, column, extent, centre)
     return figure.update_layout(
         template=theme.template(),
         title=title,

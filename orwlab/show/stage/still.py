@@ -70,18 +70,22 @@ def png(
         return aside.submit(_photograph, page, width, dark).result()
 
 
+def browser_path() -> str | None:
+    """The Chromium or Chrome to use: BROWSER_PATH, or the first one on the PATH."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = [os.environ.get("BROWSER_PATH"), *map(shutil.which, names)]
+    return next((path for path in found if path and os.path.exists(path)), None)
+
+
 def _photograph(page_text: str, width: int, dark: bool) -> bytes:
     try:
         from playwright.sync_api import Error, sync_playwright
     except ImportError as error:
         raise RuntimeError("still pictures need the package playwright") from error
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    found = [os.environ.get("BROWSER_PATH"), *map(shutil.which, names)]
-    path = next((path for path in found if path and os.path.exists(path)), None)
     try:
         with sync_playwright() as playwright:
             flags = ["--no-sandbox", "--disable-gpu"]
-            browser = playwright.chromium.launch(executable_path=path, args=flags)
+            browser = playwright.chromium.launch(executable_path=browser_path(), args=flags)
             page = browser.new_page(
                 viewport={"width": width, "height": 900},
                 device_scale_factor=SCALE,
