@@ -29,11 +29,11 @@ def main() -> None:
     host, port = address()
     print("Starting orwlab ...", flush=True)  # the imports below take some seconds
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before gradio is imported: no request leaves this machine
-    from orwlab.show.studio.workers import Pool
+    from orwlab.show.web.workers import Pool
 
     pool = Pool()  # its processes start while the lines below import torch and Gradio
-    from orwlab.show.studio import pages
-    from orwlab.show.studio.broadcast import Registry
+    from orwlab.show.web import pages
+    from orwlab.show.web.broadcast import Registry
 
     try:
         registry = Registry(pool=pool)

@@ -18,7 +18,7 @@ from typing import Any
 
 from visitors import App, Client, cpu_seconds, descendants, memory
 
-from orwlab.show.stage.still import browser_path
+from orwlab.show.notebook.still import browser_path
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 SLIDE = """async ([values, rest]) => {

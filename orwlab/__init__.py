@@ -2,39 +2,38 @@
 
 The method is ORW-CFM-W2 (Fan et al., "Online Reward-Weighted Fine-Tuning of Flow Matching with Wasserstein
 Regularization", ICLR 2025, arXiv 2502.06061). Submodules load when they are first used, so that
-``import orwlab`` costs nothing; read them in the order of ``__all__``.
+``import orwlab`` costs nothing. ``__all__`` is the order in which to read them: each needs only what stands before it.
 """
 
-import importlib
-from types import ModuleType
+from orwlab.lazy import submodules
 
 __version__ = "0.1.0"
-__all__ = [
-    "couplings",
-    "finetune",
-    "flow",
-    "frontiers",
-    "losses",
-    "metrics",
-    "optima",
-    "oracle",
+__all__ = [  # noqa: RUF022  the reading order
+    # the vocabulary: one idea a file
     "paths",
+    "couplings",
+    "weights",
     "rewards",
     "targets",
-    "tasks",
-    "tradeoff",
+    "losses",
     "velocity",
+    "flow",
+    # the method
+    "methods",
+    "finetune",
+    # what it converges to
+    "exact",
+    "oracle",
+    "optima",
+    "frontiers",
+    "tradeoff",
+    # what samples and flows look like, and how far apart they are
+    "measure",
+    "metrics",
     "wasserstein",
-    "weights",
+    # pretrained networks, and real data
     "zoo",
+    "tasks",
 ]
 
-
-def __getattr__(name: str) -> ModuleType:
-    if name in __all__:
-        return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module 'orwlab' has no attribute {name!r}; it has {', '.join(__all__)}")
-
-
-def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+__getattr__, __dir__ = submodules(__name__, __all__)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from orwlab import _check
+from orwlab import checks
 
 NAMES = ("independent", "ot")
 
@@ -42,10 +42,10 @@ def pair(coupling: str, x0: Tensor, x1: Tensor, w: Tensor, *, generator: torch.G
         uniform distribution on x0 and w / sum(w) on x1, each with the batch's mean weight, so that the balance
         against the W2 penalty stays that of raw weights.
     """
-    _check.choice("coupling", coupling, NAMES)
+    checks.choice("coupling", coupling, NAMES)
     if x0.shape != x1.shape or w.shape != (len(x1),):
         shapes = tuple(map(tuple, (x0.shape, x1.shape, w.shape)))
-        raise _check.fail("shapes of x0, x1, w", shapes, "(n, *event), (n, *event) and (n,)")
+        raise checks.fail("shapes of x0, x1, w", shapes, "(n, *event), (n, *event) and (n,)")
     if coupling == "independent":
         return Pairs(x0, x1, w)
     rows, columns = draw_pairs(transport_plan(x0, x1, w), generator)

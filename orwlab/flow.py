@@ -1,21 +1,26 @@
-"""From a velocity to samples, trajectories and likelihoods: ``dx/dt = v(t, x)``, ``x_0 ~ N(0, I)``.
+"""From a velocity to samples, trajectories and likelihoods, and from data to a velocity.
+
+    dx/dt = v(t, x),   x_0 ~ N(0, I)
 
 torchdiffeq solves the equations. Fixed-step methods cost a known number of evaluations (for live use); adaptive ones
-meet a tolerance (for exact work).
+meet a tolerance (for exact work). ``fit`` learns a velocity from anybody's own data.
 """
 
 import math
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice, pairwise
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from tqdm import tqdm
 
-from orwlab import _check
+from orwlab import checks, couplings, foreign, losses, paths, velocity
 from orwlab.velocity import Velocity
 
 FIXED = {"euler": 1, "midpoint": 2, "rk4": 4}  # evaluations of v a step
 ADAPTIVE = ("dopri5", "dopri8", "bosh3")
+MOST_STEPS = 100_000  # of an adaptive method: many times what any of our flows needs
 
 
 def noise(
@@ -24,10 +29,14 @@ def noise(
     *,
     generator: torch.Generator,
     device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """``x0 ~ N(0, I)``, (n, *event). Drawn on the CPU, so that every device starts from the same numbers."""
-    _check.integer("n", n)
-    return torch.randn(n, *event_shape, generator=generator).to(device)
+    """``x0 ~ N(0, I)``, (n, *event). Drawn on the CPU in float32, so that all devices start from the same numbers."""
+    n = checks.integer("n", n)
+    shape = [checks.integer("event_shape", size) for size in event_shape]
+    if not dtype.is_floating_point:
+        raise checks.fail("dtype", dtype, "a floating type, such as torch.float32")
+    return torch.randn(n, *shape, generator=checks.generator("generator", generator)).to(device, dtype)
 
 
 def sample(
@@ -38,18 +47,25 @@ def sample(
     steps: int = 24,
     rtol: float = 1e-5,
     atol: float = 1e-6,
+    grad: bool = False,
 ) -> Tensor:
-    """Push noise ``x0`` (n, *event) through the flow of ``v`` to time 1: (n, *event), without gradient.
+    """Push noise ``x0`` (n, *event) through the flow of ``v`` to time 1: (n, *event), in x0's floating type.
 
     Args:
-        v: velocity ``v(t, x)``.
+        v: velocity ``v(t, x)``; ``velocity.Conditioned`` binds one with a condition. A network is evaluated in eval
+            mode and in its own floating type.
         x0: the starting points.
         method: "euler", "midpoint" or "rk4" (fixed steps), "dopri5", "dopri8" or "bosh3" (adaptive).
         steps: steps of a fixed method.
         rtol: relative tolerance of an adaptive method.
         atol: absolute tolerance of an adaptive method.
+        grad: whether the answer carries a gradient to x0 and to v's parameters, through every step of the solver.
+
+    Raises:
+        ValueError: an argument out of range; ``v`` does not answer with x's shape; an adaptive method cannot meet its
+            tolerance.
     """
-    return trajectory(v, x0, (0.0, 1.0), method=method, steps=steps, rtol=rtol, atol=atol)[-1]
+    return trajectory(v, x0, (0.0, 1.0), method=method, steps=steps, rtol=rtol, atol=atol, grad=grad)[-1]
 
 
 def trajectory(
@@ -61,19 +77,60 @@ def trajectory(
     steps: int = 24,
     rtol: float = 1e-5,
     atol: float = 1e-6,
+    grad: bool = False,
 ) -> Tensor:
     """The flow's positions at each of ``times``, starting from ``x0`` at ``times[0]``: (T, n, *event).
 
-    No gradient is kept. Times may run backwards (from data to noise). Arguments as in ``sample``; ``steps`` are
-    spread over the whole span, at least one between two times.
+    Times may run backwards (from data to noise). Arguments as in ``sample``; ``steps`` are spread over the whole span,
+    at least one between two times.
     """
-    _check.points("x0", x0)
-    grid, stops = _grid(times, method, steps, x0)
-    solver = _solver(method, rtol, atol)
-    with torch.no_grad():
-        from torchdiffeq import odeint  # imported here because it takes half a second
+    x0 = checks.points("x0", x0)
+    grad = checks.yes_or_no("grad", grad)
+    x = x0.to(_computed_in(v, x0))
+    grid, stops = _grid(times, method, steps, x)
+    with torch.inference_mode(False), torch.set_grad_enabled(grad), foreign.at_rest(v):
+        return solve(foreign.velocity("v", v), x, grid, method, rtol, atol)[stops].to(x0.dtype)
 
-        return odeint(v, x0, grid, **solver)[stops]
+
+def sample_sde(
+    v: Velocity,
+    x0: Tensor,
+    *,
+    generator: torch.Generator,
+    sigma: float | Callable[[float], float] = 1.0,
+    steps: int = 100,
+) -> Tensor:
+    """Noise ``x0`` (n, *event) to samples by an SDE whose marginals at every t are those of the flow: (n, *event).
+
+    ``dx = [v + sigma^2 / 2 s] dt + sigma dW`` with the score ``s(t, x) = (t v - x) / (1 - t)``, which follows from v
+    where v is the flow-matching field of the linear path (Song et al., 2021, for the identity of the marginals). By
+    Euler's and Maruyama's method; the score is taken at the left end of each step, where it is finite.
+
+    Args:
+        v: velocity ``v(t, x)``.
+        x0: the starting points, N(0, I).
+        generator: draws dW, on the CPU.
+        sigma: the noise's strength >= 0, a number or a function of t in [0, 1); with 0 these are Euler's steps of the
+            flow. Finite wherever it is asked: at 0, 1/steps, ...
+        steps: equal steps.
+
+    Raises:
+        ValueError: an argument out of range; ``v`` does not answer with x's shape.
+    """
+    x0 = checks.points("x0", x0)
+    steps, h = checks.integer("steps", steps), 1 / checks.integer("steps", steps)
+    checks.generator("generator", generator)
+    strength = sigma if callable(sigma) else lambda t: sigma
+    field = foreign.velocity("v", v)
+    x = x0.to(_computed_in(v, x0))
+    with torch.inference_mode(False), torch.no_grad(), foreign.at_rest(v):
+        for k in range(steps):
+            t = k * h
+            s = checks.number("sigma", strength(t), low=0.0)
+            u = field(torch.tensor(t, dtype=x.dtype, device=x.device), x)
+            dw = math.sqrt(h) * torch.randn(x.shape, generator=generator).to(x)
+            x = x + h * (u + 0.5 * s**2 * (t * u - x) / (1 - t)) + s * dw
+    return x.to(x0.dtype)
 
 
 def log_prob(
@@ -104,60 +161,109 @@ def log_prob(
         rtol: as in ``sample``.
         atol: as in ``sample``.
     """
-    _check.points("x1", x1)
-    _check.choice("divergence", divergence, ("exact", "hutchinson"))
+    x1 = checks.points("x1", x1)
+    checks.choice("divergence", divergence, ("exact", "hutchinson"))
     size = math.prod(x1.shape[1:])
+    x = x1.detach().to(_computed_in(v, x1))
     if divergence == "exact":
-        directions = torch.eye(size, dtype=x1.dtype, device=x1.device)[:, None, :].expand(-1, len(x1), -1)
+        directions = torch.eye(size, dtype=x.dtype, device=x.device)[:, None, :].expand(-1, len(x), -1)
         scale = 1.0
     else:
         if generator is None:
-            raise _check.fail("generator", generator, "a torch.Generator (hutchinson's estimate is random)")
-        signs = torch.randint(0, 2, (_check.integer("probes", probes), len(x1), size), generator=generator)
-        directions, scale = (2.0 * signs - 1.0).to(x1), 1.0 / probes  # (D, n, size)
+            raise checks.fail("generator", generator, "a torch.Generator (hutchinson's estimate is random)")
+        probes = checks.integer("probes", probes)
+        signs = torch.randint(0, 2, (probes, len(x), size), generator=checks.generator("generator", generator))
+        directions, scale = (2.0 * signs - 1.0).to(x), 1.0 / probes  # (D, n, size)
+    field = foreign.velocity("v", v)
 
     def augmented(t: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        with torch.enable_grad():
-            x = state[0].detach().requires_grad_()
-            velocity = v(t, x)
-            flat = velocity.flatten(1)
-            div = torch.zeros_like(state[1])
-            for i, e in enumerate(directions):
-                (row,) = torch.autograd.grad((flat * e).sum(), x, retain_graph=i + 1 < len(directions))
-                div = div + scale * (row.flatten(1) * e).sum(1)
-        return velocity.detach(), div
+        u, div = _velocity_and_divergence(field, t, state[0], directions)
+        return u, scale * div
 
-    grid, _ = _grid((1.0, 0.0), method, steps, x1)
-    solver = _solver(method, rtol, atol)
-    with torch.no_grad():
-        from torchdiffeq import odeint
-
+    grid, _ = _grid((1.0, 0.0), method, steps, x)
+    with torch.inference_mode(False), torch.no_grad(), foreign.at_rest(v):
         # integrating from 1 to 0, the second component becomes minus the integral of the divergence
-        x, minus_integral = odeint(augmented, (x1, x1.new_zeros(len(x1))), grid, **solver)
-    x0 = x[-1].flatten(1)
-    return -0.5 * x0.square().sum(1) - 0.5 * size * math.log(2 * math.pi) + minus_integral[-1]
+        end, minus_integral = solve(augmented, (x, x.new_zeros(len(x))), grid, method, rtol, atol)
+    z = end[-1].flatten(1)
+    log_p = -0.5 * z.square().sum(1) - 0.5 * size * math.log(2 * math.pi) + minus_integral[-1]
+    return log_p.to(x1.dtype)
 
 
-def _solver(method: str, rtol: float, atol: float) -> dict[str, Any]:
+def _velocity_and_divergence(v: Velocity, t: Tensor, x: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+    """``v(t, x)`` (n, *event) and ``sum_e e . grad(v . e)`` (n,) over the directions e (D, n, size).
+
+    By automatic differentiation; by central differences for a field that returns no graph.
+    """
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        u = v(t, x)
+        if u.requires_grad:
+            div = torch.zeros_like(u.flatten(1)[:, 0])
+            for i, e in enumerate(directions):
+                (row,) = torch.autograd.grad(
+                    (u.flatten(1) * e).sum(),
+                    x,
+                    retain_graph=i + 1 < len(directions),
+                    allow_unused=True,
+                    materialize_grads=True,
+                )
+                div = div + (row.flatten(1) * e).sum(1)
+            return u.detach(), div
+    with torch.no_grad():
+        x = x.detach()
+        h = torch.finfo(x.dtype).eps ** (1 / 3) * max(1.0, float(x.abs().max()))
+        div = torch.zeros_like(u.flatten(1)[:, 0])
+        for e in directions:
+            step = h * e.reshape(x.shape)
+            div = div + ((v(t, x + step) - v(t, x - step)).flatten(1) * e).sum(1) / (2 * h)
+        return u, div
+
+
+def solve(f: Callable[..., Any], y0: Any, grid: Tensor, method: str, rtol: float, atol: float) -> Any:
+    """Torchdiffeq's ``odeint`` with its failures as sentences: y at every time of ``grid``.
+
+    Args:
+        f: the right side, (t, y) -> dy/dt.
+        y0: a tensor or a tuple of them.
+        grid: times, of a fixed method's every step.
+        method: one of ``FIXED`` or ``ADAPTIVE``.
+        rtol: relative tolerance of an adaptive method; not below the numbers' own precision.
+        atol: absolute tolerance of an adaptive method.
+
+    Raises:
+        ValueError: a tolerance out of range, or one that no step however small can meet.
+    """
+    from torchdiffeq import odeint  # imported here because it takes half a second
+
     if method in FIXED:
-        return dict(method=method)
-    return dict(
-        method=method,
-        rtol=_check.number("rtol", rtol, above=0.0),
-        atol=_check.number("atol", atol, above=0.0),
-    )
+        return odeint(f, y0, grid, method=method)
+    finest = 2 * torch.finfo(grid.dtype).eps
+    rtol = checks.number("rtol", rtol, low=finest)
+    atol = checks.number("atol", atol, above=0.0)
+    try:
+        return odeint(f, y0, grid, method=method, rtol=rtol, atol=atol, options={"max_num_steps": MOST_STEPS})
+    except AssertionError as error:  # the step has shrunk to nothing, or there were too many
+        raise ValueError(
+            f"{method} cannot follow the flow to rtol {rtol:g} and atol {atol:g} ({error}); allowed: a velocity that "
+            f"stays finite and smooth on the way, a larger tolerance, or a fixed method ({', '.join(FIXED)})"
+        ) from error
+
+
+def _computed_in(v: Velocity, x: Tensor) -> torch.dtype:
+    """The floating type that v's own numbers have; that of x for a closed form, but no shorter one than float32."""
+    return foreign.dtype_of(v) or torch.promote_types(x.dtype, torch.float32)
 
 
 def _grid(times: Tensor | tuple[float, ...], method: str, steps: int, x: Tensor) -> tuple[Tensor, slice | Tensor]:
     """The solver's grid, and where the wanted times stand in it."""
-    _check.choice("method", method, [*FIXED, *ADAPTIVE])
-    _check.integer("steps", steps)
+    checks.choice("method", method, [*FIXED, *ADAPTIVE])
+    checks.integer("steps", steps)
     stops = torch.as_tensor(times, dtype=x.dtype, device=x.device)
     gaps = stops.diff() if stops.ndim == 1 else stops
     if stops.ndim != 1 or len(stops) < 2 or not ((gaps > 0).all() or (gaps < 0).all()):
-        raise _check.fail("times", times, "at least two times, strictly increasing or decreasing")
+        raise checks.fail("times", times, "at least two times, strictly increasing or decreasing")
     if stops.min() < 0 or stops.max() > 1:
-        raise _check.fail("times", times, "times in [0, 1]")
+        raise checks.fail("times", times, "times in [0, 1]")
     if method not in FIXED:
         return stops, slice(None)
     span = float((stops[-1] - stops[0]).abs())
@@ -167,3 +273,114 @@ def _grid(times: Tensor | tuple[float, ...], method: str, steps: int, x: Tensor)
     ]
     grid = torch.cat([*pieces, stops[-1:].double().cpu()]).to(x)
     return grid, torch.tensor([0, *counts]).cumsum(0)
+
+
+# -- from data to a velocity -------------------------------------------------------------------------------------
+
+
+def fit(
+    data: Tensor,
+    *,
+    steps: int = 4000,
+    batch_size: int = 256,
+    lr: float = 2e-3,
+    coupling: str = "independent",
+    network: nn.Module | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> nn.Module:
+    """Learn the flow of anybody's own data, by conditional flow matching on the linear path: a reference ``v(t, x)``.
+
+    Args:
+        data: (n, d) points or (n, *event) images, of any position and size; n >= 2.
+        steps: gradient steps, at a learning rate that falls to 0 along a cosine.
+        batch_size: data a step, drawn with replacement.
+        lr: Adam's learning rate at the start.
+        coupling: "independent" or "ot"; see ``couplings``.
+        network: a trainable v(t, x) to fit in place, for data as they are. None: an ``MLP`` for points and a
+            ``ResidualMLP`` for anything else, preconditioned with the data's mean and size.
+        seed: of initial weights and draws, from 0 to 2^32 - 1; torch's global random state is not used.
+        progress: show a bar.
+
+    Returns:
+        The network in eval mode, with ``.event_shape`` and ``.path``, on the data's device.
+
+    Raises:
+        ValueError: an argument out of range, or data that are all alike.
+    """
+    data = checks.points("data", data, at_least=2)
+    seed, steps, batch_size = (
+        checks.seed("seed", seed),
+        checks.integer("steps", steps),
+        checks.integer("batch_size", batch_size),
+    )
+    lr = checks.number("lr", lr, above=0.0)
+    checks.choice("coupling", coupling, couplings.NAMES)
+    generator = torch.Generator().manual_seed(seed)
+    shape = tuple(data.shape[1:])
+    with torch.inference_mode(False):
+        if network is None:
+            mean, std = data.double().mean(0), float((data.double() - data.double().mean(0)).square().mean().sqrt())
+            if std == 0:
+                raise checks.fail("data", data, "data that are not all alike")
+            inner = velocity.MLP(shape[0], seed=seed) if len(shape) == 1 else velocity.ResidualMLP(shape, seed=seed)
+            network = velocity.Preconditioned(inner, mean, std).to(data.device)
+        parameters = [p for p in network.parameters() if p.requires_grad] if isinstance(network, nn.Module) else []
+        if not parameters:
+            raise checks.fail("network", network, "a network v(t, x) with trainable parameters")
+        data = data.to(parameters[0])
+        draw = lambda: data[torch.randint(len(data), (batch_size,), generator=generator).to(data.device)]  # noqa: E731
+        field = foreign.velocity("network", network)
+        learn(network, matching_losses(field, draw, generator, coupling=coupling), steps, lr, "flow", progress)
+    network.path = paths.get("linear")  # type: ignore[assignment]
+    return network.eval()
+
+
+def matching_losses(
+    v: Velocity,
+    draw: Callable[[], Tensor],
+    generator: torch.Generator,
+    *,
+    path: str = "linear",
+    coupling: str = "independent",
+    exact: Velocity | None = None,
+) -> Iterator[Tensor]:
+    """Conditional flow matching, ``E |v(t, x_t) - u_t|^2``, one loss a batch, for ever.
+
+    Args:
+        v: the velocity that learns.
+        draw: gives a batch of data, (n, *event).
+        generator: draws noise, times and pairs.
+        path: of ``paths``.
+        coupling: of ``couplings``.
+        exact: ``E[u_t | x_t]`` where it is known in closed form: it then stands in for u_t. The minimiser is the same
+            and the noise is gone.
+    """
+    way = paths.get(path)
+    while True:
+        x1 = draw()
+        x0 = noise(len(x1), tuple(x1.shape[1:]), generator=generator, device=x1.device, dtype=x1.dtype)
+        t = torch.rand(len(x1), generator=generator).to(x1)
+        x0, x1 = couplings.pair_unweighted(coupling, x0, x1, generator=generator)
+        x_t, u_t = way.interpolate(t, x0, x1)
+        if exact is not None:
+            with torch.no_grad():
+                u_t = exact(t, x_t)
+        yield losses.fit(v(t, x_t), u_t)
+
+
+def learn(
+    network: nn.Module, losses: Iterable[Tensor], steps: int, lr: float, label: str, progress: bool = True
+) -> None:
+    """``steps`` of Adam on a stream of losses, the learning rate falling to 0 along a cosine, with a progress bar."""
+    optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=lr, fused=True)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    bar = tqdm(islice(losses, steps), total=steps, desc=label, mininterval=0.5, disable=not progress)
+    with torch.enable_grad():
+        for step, loss in enumerate(bar, start=1):
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            if step % 100 == 0:
+                bar.set_postfix(loss=f"{float(loss.detach()):.4f}")

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from orwlab import _check
+from orwlab import checks
 
 
 def time_like(t: Tensor | float, x: Tensor) -> Tensor:
     """``t``, a scalar or (n,), shaped to broadcast over the event dimensions of ``x`` (n, *event)."""
     t = torch.as_tensor(t, dtype=x.dtype, device=x.device)
     if t.ndim not in (0, 1) or (t.ndim == 1 and len(t) not in (1, len(x))):
-        raise _check.fail("t", t, f"a scalar or a tensor of shape ({len(x)},)")
+        raise checks.fail("t", t, f"a scalar or a tensor of shape ({len(x)},)")
     return t if t.ndim == 0 else t.reshape(-1, *[1] * (x.ndim - 1))
 
 
@@ -42,7 +42,7 @@ class Linear:
     def interpolate(self, t: Tensor | float, x0: Tensor, x1: Tensor) -> tuple[Tensor, Tensor]:
         """``x_t`` and ``u_t = d x_t / dt``, each (n, *event), at times ``t`` (scalar or (n,)) in [0, 1]."""
         if x0.shape != x1.shape:
-            raise _check.fail("x0", x0, f"the shape of x1, {tuple(x1.shape)}")
+            raise checks.fail("x0", x0, f"the shape of x1, {tuple(x1.shape)}")
         t = time_like(t, x1)
         return self.noise(t) * x0 + self.data(t) * x1, self.d_noise(t) * x0 + self.d_data(t) * x1
 
@@ -80,4 +80,4 @@ def names() -> list[str]:
 
 def get(name: str) -> Linear:
     """The path called ``name``."""
-    return _PATHS[_check.choice("path", name, _PATHS)]
+    return _PATHS[checks.choice("path", name, _PATHS)]

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from orwlab import _check
+from orwlab import checks, foreign
 
 Reward = Callable[[Tensor], Tensor]
 
 
 def _coordinates(x: Tensor, at_least: int = 1) -> Tensor:
     if x.ndim != 2 or x.shape[1] < at_least:
-        raise _check.fail("x", x, f"points of shape (n, d) with d >= {at_least}")
+        raise checks.fail("x", x, f"points of shape (n, d) with d >= {at_least}")
     return x
 
 
@@ -106,9 +106,9 @@ class Sum:
 
     def __post_init__(self) -> None:
         if not self.rewards:
-            raise _check.fail("rewards", self.rewards, "at least one reward")
+            raise checks.fail("rewards", self.rewards, "at least one reward")
         if self.coefficients is not None and len(self.coefficients) != len(self.rewards):
-            raise _check.fail("coefficients", self.coefficients, f"{len(self.rewards)} numbers, one a reward")
+            raise checks.fail("coefficients", self.coefficients, f"{len(self.rewards)} numbers, one a reward")
 
     def __call__(self, x: Tensor) -> Tensor:
         """(n, *event) -> (n,)."""
@@ -142,27 +142,15 @@ def names() -> list[str]:
 
 def get(name: str) -> Reward:
     """The reward called ``name``; ``ValueError`` lists the names there are."""
-    return _REWARDS[_check.choice("reward", name, _REWARDS)]
+    return _REWARDS[checks.choice("reward", name, _REWARDS)]
 
 
 def evaluate(reward: Reward, x: Tensor) -> Tensor:
-    """``reward(x)`` checked: (n,) floating, finite, without gradient, on x's device.
+    """``reward(x)`` checked: (n,) floating, finite, without gradient, on x's device; see ``foreign.values``.
 
     Raises:
         ValueError: the reward raises, returns another shape, or returns NaN or infinity.
     """
     if not callable(reward):
-        raise _check.fail("reward", reward, "a callable (n, *event) -> (n,), or rewards.get(name)")
-    with torch.no_grad():
-        try:
-            r = reward(x)
-        except Exception as error:
-            raise ValueError(
-                f"reward raised {type(error).__name__}: {error}; it was called with points of shape {tuple(x.shape)}"
-            ) from error
-    if not isinstance(r, Tensor) or r.shape != (len(x),):
-        raise _check.fail("reward(x)", r, f"a tensor of shape ({len(x)},) for x of shape {tuple(x.shape)}")
-    bad = ~torch.isfinite(r)
-    if bad.any():
-        raise ValueError(f"reward(x) is NaN or infinite at {int(bad.sum())} of {len(x)} points; allowed: finite values")
-    return r.detach().to(device=x.device, dtype=x.dtype)
+        raise checks.fail("reward", reward, "a callable (n, *event) -> (n,), or rewards.get(name)")
+    return foreign.values("reward", reward, checks.points("x", x))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from orwlab import _check
+from orwlab import checks
 
 
 class GaussianMixture:
@@ -40,22 +40,22 @@ class GaussianMixture:
         means = torch.as_tensor(means, dtype=torch.float64)
         weights = torch.as_tensor(weights, dtype=torch.float64)
         if means.ndim != 2 or 0 in means.shape:
-            raise _check.fail("means", means, "a tensor of shape (K, d)")
+            raise checks.fail("means", means, "a tensor of shape (K, d)")
         K, d = means.shape
         if weights.shape != (K,) or not (torch.isfinite(weights).all() and (weights > 0).all()):
-            raise _check.fail("weights", weights, f"{K} finite positive numbers, one a component")
+            raise checks.fail("weights", weights, f"{K} finite positive numbers, one a component")
         covs = torch.as_tensor(covs, dtype=torch.float64)
         if covs.ndim < 3:  # variances of round components
             covs = covs.expand(K)[:, None, None] * torch.eye(d, dtype=torch.float64)
         if covs.shape != (K, d, d) or not torch.allclose(covs, covs.mT):
-            raise _check.fail("covs", covs, f"symmetric matrices of shape ({K}, {d}, {d})")
+            raise checks.fail("covs", covs, f"symmetric matrices of shape ({K}, {d}, {d})")
         cholesky, info = torch.linalg.cholesky_ex(covs)
         if info.any():
-            raise _check.fail("covs", covs, "positive definite matrices")
+            raise checks.fail("covs", covs, "positive definite matrices")
         if modes is None:
             modes = torch.arange(K)
         if modes.shape != (K,):
-            raise _check.fail("modes", modes, f"{K} integer labels, one a component")
+            raise checks.fail("modes", modes, f"{K} integer labels, one a component")
         self.name, self.dim = name, d
         self.weights, self.means, self.covs = weights / weights.sum(), means, covs  # (K,), (K, d), (K, d, d)
         self.modes, self.n_modes = modes, int(modes.max()) + 1
@@ -66,14 +66,14 @@ class GaussianMixture:
 
     def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
         """Draw ``n`` points, (n, d), float32."""
-        _check.integer("n", n)
+        checks.integer("n", n)
         k = torch.multinomial(self.weights, n, replacement=True, generator=generator)  # (n,)
         z = torch.randn(n, self.dim, generator=generator, dtype=torch.float64)  # (n, d)
         return (self.means[k] + (self._cholesky[k] @ z[..., None]).squeeze(-1)).float()
 
     def component_log_prob(self, x: Tensor) -> Tensor:
         """``log(weights_k N(x; means_k, covs_k))`` for every component, (n, K), float64."""
-        _check.points("x", x, (self.dim,))
+        checks.points("x", x, (self.dim,))
         return component_log_density(x.double(), self.weights, self.means, self._cholesky)
 
     def log_prob(self, x: Tensor) -> Tensor:
@@ -110,11 +110,11 @@ class GaussianMixture:
         a = torch.as_tensor(a, dtype=torch.float64)
         B = torch.zeros(self.dim, self.dim, dtype=torch.float64) if B is None else torch.as_tensor(B).double()
         if a.shape != (self.dim,) or B.shape != (self.dim, self.dim):
-            raise _check.fail("a, B", (a.shape, B.shape), f"shapes ({self.dim},) and ({self.dim}, {self.dim})")
+            raise checks.fail("a, B", (a.shape, B.shape), f"shapes ({self.dim},) and ({self.dim}, {self.dim})")
         precision = torch.linalg.inv(self.covs)  # (K, d, d)
         new_precision = precision - B
         if (torch.linalg.eigvalsh(new_precision) <= 0).any():
-            raise _check.fail("B", B, "matrices below every component's precision (else the mass is infinite)")
+            raise checks.fail("B", B, "matrices below every component's precision (else the mass is infinite)")
         shift = torch.einsum("kij,kj->ki", precision, self.means) + a  # (K, d)
         means = torch.linalg.solve(new_precision, shift)
         log_mass = 0.5 * (
@@ -259,4 +259,4 @@ def names(dim: int | None = None) -> list[str]:
 
 def get(name: str) -> GaussianMixture:
     """The target called ``name``; ``ValueError`` lists the names there are."""
-    return _MAKERS[_check.choice("target", name, _MAKERS)]()
+    return _MAKERS[checks.choice("target", name, _MAKERS)]()

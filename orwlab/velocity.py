@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from orwlab import _check, paths
+from orwlab import checks, paths
 from orwlab.targets import GaussianMixture
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
@@ -39,15 +39,16 @@ class MLP(nn.Module):
         super().__init__()
         self.config = dict(kind="mlp", dim=dim, width=width, depth=depth, frequencies=frequencies)
         for name in ("dim", "width", "depth", "frequencies"):
-            _check.integer(name, self.config[name])
+            checks.integer(name, self.config[name])
         self.event_shape = (dim,)
         self.frequencies = frequencies
         sizes = [dim + 1 + 2 * frequencies] + [width] * depth
-        with seeded(seed):
+        with torch.device("meta"):
             layers: list[nn.Module] = []
             for size_in, size_out in pairwise(sizes):
                 layers += [nn.Linear(size_in, size_out), nn.SiLU()]
             self.net = nn.Sequential(*layers, nn.Linear(sizes[-1], dim))
+        initialise(self, seed)
 
     def forward(self, t: Tensor | float, x: Tensor) -> Tensor:
         """``t`` scalar or (n,), ``x`` (n, d) -> (n, d)."""
@@ -86,11 +87,12 @@ class ResidualMLP(nn.Module):
         )
         self.frequencies = frequencies
         size = math.prod(self.event_shape)
-        with seeded(seed):
+        with torch.device("meta"):
             self.inward = nn.Linear(size, width)
             self.time = nn.Sequential(nn.Linear(1 + 2 * frequencies, width), nn.SiLU())
             self.blocks = nn.ModuleList(_Block(width) for _ in range(blocks))
             self.outward = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, size))
+        initialise(self, seed)
 
     def forward(self, t: Tensor | float, x: Tensor) -> Tensor:
         """``t`` scalar or (n,), ``x`` (n, *event) -> (n, *event)."""
@@ -150,35 +152,109 @@ class MixtureField(nn.Module):
         return (posterior[..., None] * u).sum(1)
 
 
+class Preconditioned(nn.Module):
+    """``v(t, x) = m + sqrt(1 + s^2) net(t, (x - t m) / sqrt((1 - t)^2 + t^2 s^2))``, for data of mean m and std s.
+
+    A network for data of any position and size: what goes into ``network`` and what comes out of it has about unit
+    variance at every t, while noise and path stay those of the linear path, ``x_t = (1 - t) x0 + t x1``.
+
+    Args:
+        network: v(t, x) with an ``event_shape``.
+        mean: m, broadcastable to the event's shape.
+        std: s > 0, one number.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, mean: Any, std: float) -> None:
+        super().__init__()
+        self.event_shape = tuple(network.event_shape)  # type: ignore[arg-type]
+        mean = checks.array("mean", mean, f"finite numbers of shape {self.event_shape}, or one number").float()
+        if mean.ndim > 0 and mean.shape != self.event_shape:
+            raise checks.fail("mean", mean, f"finite numbers of shape {self.event_shape}, or one number")
+        self.config = dict(
+            kind="preconditioned",
+            network=network.config,
+            mean=mean.tolist(),
+            std=checks.number("std", std, above=0.0),
+        )
+        self.network = network
+        self.register_buffer("mean", mean)
+        self.register_buffer("std", torch.tensor(float(std)))
+
+    def forward(self, t: Tensor | float, x: Tensor) -> Tensor:
+        """``t`` scalar or (n,), ``x`` (n, *event) -> (n, *event)."""
+        time = paths.time_like(t, x)
+        mean, std = self.mean.to(x), self.std.to(x)
+        scale = ((1 - time).square() + (time * std).square()).sqrt()
+        return mean + (1 + std.square()).sqrt() * self.network(t, (x - time * mean) / scale)
+
+
+class Conditioned(nn.Module):
+    """A field ``v(t, x, c)`` bound to a condition: ``v(t, x)``, for samplers and losses that know of no condition.
+
+    Args:
+        v: a callable (t, x, c) -> (n, *event), a network or not.
+        c: the condition, handed on as it is, such as one row for each x.
+    """
+
+    def __init__(self, v: Callable[[Tensor, Tensor, Any], Tensor], c: Any) -> None:
+        super().__init__()
+        if not callable(v):
+            raise checks.fail("v", v, "a callable v(t, x, c)")
+        self.v, self.c = v, c
+        for name in ("event_shape", "path"):
+            if hasattr(v, name):
+                setattr(self, name, getattr(v, name))
+
+    def forward(self, t: Tensor, x: Tensor) -> Tensor:
+        """``t`` scalar or (n,), ``x`` (n, *event) -> (n, *event)."""
+        return self.v(t, x, self.c)
+
+
+def _build_preconditioned(network: dict[str, Any], mean: Any, std: float) -> nn.Module:
+    return Preconditioned(build(network), mean, std)
+
+
 def build(config: dict[str, Any]) -> nn.Module:
     """The network that ``config`` (a network's ``.config``) describes, with fresh weights."""
-    kinds: dict[str, Callable[..., nn.Module]] = {"mlp": MLP, "residual_mlp": ResidualMLP}
+    kinds: dict[str, Callable[..., nn.Module]] = {
+        "mlp": MLP,
+        "residual_mlp": ResidualMLP,
+        "preconditioned": _build_preconditioned,
+    }
     if not isinstance(config, dict):
-        raise _check.fail("config", config, "a dictionary, as in a network's .config")
+        raise checks.fail("config", config, "a dictionary, as in a network's .config")
     arguments = dict(config)
-    kind = _check.choice("config['kind']", arguments.pop("kind", None), kinds)
+    kind = checks.choice("config['kind']", arguments.pop("kind", None), kinds)
     try:
         return kinds[kind](**arguments)
     except TypeError as error:
-        raise _check.fail("config", config, f"the arguments of a network of kind {kind!r} ({error})") from error
+        raise checks.fail("config", config, f"the arguments of a network of kind {kind!r} ({error})") from error
 
 
 def _time(t: Tensor | float, x: Tensor, event_shape: tuple[int, ...]) -> Tensor:
     """``t`` as (1,) or (n,) in x's dtype, after checking both shapes."""
     if tuple(x.shape[1:]) != event_shape:
-        raise _check.fail("x", x, f"shape (n, {', '.join(map(str, event_shape))})")
+        raise checks.fail("x", x, f"shape (n, {', '.join(map(str, event_shape))})")
     return paths.time_like(t, x).reshape(-1)
 
 
-class seeded:
-    """A block whose draws from torch's global generator are seeded, and which leaves that generator as it was."""
+def initialise(network: nn.Module, seed: int) -> None:
+    """Fill a network that was laid out on the device "meta" with initial values: torch's own, from ``seed``.
 
-    def __init__(self, seed: int) -> None:
-        self.seed = _check.integer("seed", seed, low=0)
-
-    def __enter__(self) -> None:
-        self.state = torch.get_rng_state()
-        torch.default_generator.manual_seed(self.seed)
-
-    def __exit__(self, *_: object) -> None:
-        torch.set_rng_state(self.state)
+    torch's layers draw from a generator that all threads share; here each network has its own.
+    """
+    generator = torch.Generator().manual_seed(checks.seed("seed", seed))
+    network.to_empty(device="cpu")
+    for part in network.modules():
+        if isinstance(part, nn.Linear | nn.Conv2d):  # as torch's reset_parameters
+            nn.init.kaiming_uniform_(part.weight, a=math.sqrt(5), generator=generator)
+            if part.bias is not None:
+                bound = 1 / math.sqrt(part.weight[0].numel())
+                nn.init.uniform_(part.bias, -bound, bound, generator=generator)
+        elif isinstance(part, nn.LayerNorm):
+            part.reset_parameters()
+        elif next(part.parameters(recurse=False), None) is not None:
+            raise checks.fail("network", type(part).__name__, "linear layers, convolutions and layer norms")

@@ -1,4 +1,4 @@
-"""From rewards to weights: ``w = exp(tau r)`` and its variants, kept as logarithms so that nothing overflows.
+"""From rewards to weights: ``w = exp(tau r)`` and its variants, kept as logarithms so that nothing over- or underflows.
 
 - ``"exp"``: the paper's raw weight. What a given alpha means then depends on the scale of r.
 - ``"mean_one"``: raw weights divided by their mean over the batch. Adding a constant to r changes nothing.
@@ -6,15 +6,14 @@
 """
 
 import math
+from typing import Any
 
 from torch import Tensor
 
-from orwlab import _check
+from orwlab import checks
 
 KINDS = ("exp", "mean_one", "clipped")
 CLIP = 20.0
-# above this log weight (e^30 = 1e13) the whole loss is divided by a common factor instead
-_LARGEST = 30.0
 
 
 def log_weights(r: Tensor, tau: float, kind: str = "exp", clip: float = CLIP) -> Tensor:
@@ -25,26 +24,40 @@ def log_weights(r: Tensor, tau: float, kind: str = "exp", clip: float = CLIP) ->
         tau: inverse temperature, >= 0; 0 makes all weights 1.
         kind: one of ``KINDS``.
         clip: the largest weight of kind "clipped", > 0.
+
+    Raises:
+        ValueError: an argument out of range, or ``tau r`` beyond the range of floating-point numbers.
     """
-    _check.choice("weighting", kind, KINDS)
-    log_w = _check.number("tau", tau, low=0.0) * r
+    checks.choice("weighting", kind, KINDS)
+    r = _vector("r", r)
+    log_w = checks.number("tau", tau, low=0.0) * r
+    if not bool(log_w.isfinite().all()):
+        raise checks.fail("tau", tau, f"a number for which tau r is finite; r is up to {float(r.abs().max()):g}")
     if kind == "mean_one":
         return log_w - (log_w.logsumexp(0) - math.log(len(log_w)))
     if kind == "clipped":
-        return log_w.clamp_max(math.log(_check.number("clip", clip, above=0.0)))
+        return log_w.clamp_max(math.log(checks.number("clip", clip, above=0.0)))
     return log_w
 
 
-def exponentiate(log_w: Tensor) -> tuple[Tensor, float]:
-    """``w * scale`` and ``scale``, where ``scale`` is 1 unless a weight would be astronomically large.
+def unit(log_w: Tensor) -> float:
+    """The logarithm of the power of two nearest to the largest weight: a unit in which weights are numbers like 1.
 
-    A loss ``mean(w fit) + alpha penalty`` has the same minimiser when both terms are multiplied by ``scale``, so
-    callers multiply alpha by it and overflow never happens.
+    Weights of 1e-7 are as good as weights of 1, but not to float32 and to Adam's epsilon. Divided by a power of two
+    they keep every digit.
     """
-    excess = max(0.0, float(log_w.max()) - _LARGEST)
-    return (log_w - excess).exp(), math.exp(-min(excess, 700.0))
+    return math.log(2) * round(float(_vector("log_w", log_w).max()) / math.log(2))
 
 
 def effective_sample_size(log_w: Tensor) -> float:
     """``(sum w)^2 / sum w^2``, between 1 (one sample decides everything) and n (all weigh the same)."""
-    return float((2 * log_w.double().logsumexp(0) - (2 * log_w.double()).logsumexp(0)).exp())
+    log_w = _vector("log_w", log_w).double()
+    return float((2 * log_w.logsumexp(0) - (2 * log_w).logsumexp(0)).exp())
+
+
+def _vector(name: str, x: Any) -> Tensor:
+    allowed = "finite real numbers, a tensor or array of shape (n,) with n >= 1"
+    x = checks.array(name, x, allowed)
+    if x.ndim != 1 or len(x) == 0:
+        raise checks.fail(name, x, allowed)
+    return x

@@ -6,7 +6,7 @@ from functools import cache
 import torch
 
 from orwlab import rewards, targets
-from orwlab.grids import Grid
+from orwlab.exact.grid import Grid
 from orwlab.oracle import PopulationDynamics
 from orwlab.targets import GaussianMixture
 

@@ -13,13 +13,13 @@ import torch
 
 from orwlab import rewards, zoo
 from orwlab.finetune import FineTuning
+from orwlab.show.lab.lanes import noise
+from orwlab.show.lab.settings import Settings
 from orwlab.show.stage.frames import decode
-from orwlab.show.studio import broadcast as broadcasts
-from orwlab.show.studio import workers
-from orwlab.show.studio.broadcast import Broadcast, Registry
-from orwlab.show.studio.lanes import noise
-from orwlab.show.studio.settings import Settings
-from orwlab.show.studio.workers import Pool
+from orwlab.show.web import broadcast as broadcasts
+from orwlab.show.web import workers
+from orwlab.show.web.broadcast import Broadcast, Registry
+from orwlab.show.web.workers import Pool
 
 PARTICLES = 100
 

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from orwlab.tasks import data, digits
+from orwlab.tasks import digits
+from orwlab.zoo import data
 
 
 def test_the_data_are_the_real_digits():

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from orwlab import optima, rewards, targets, tradeoff
+from orwlab import rewards, targets, tradeoff
+from orwlab.exact import optima
+from orwlab.exact.grid import Grid
 from orwlab.frontiers import Frontiers
-from orwlab.grids import Grid
 from orwlab.oracle import PopulationDynamics
 from orwlab.show import figures
 

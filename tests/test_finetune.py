@@ -10,7 +10,8 @@ import time
 import pytest
 import torch
 
-from orwlab import checkpoint, couplings, finetune, flow, metrics, rewards, targets, velocity, zoo
+from orwlab import couplings, finetune, flow, metrics, rewards, targets, velocity, zoo
+from orwlab import files as checkpoint
 
 FineTuning = finetune.FineTuning
 

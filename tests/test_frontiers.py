@@ -7,9 +7,10 @@ import pytest
 import torch
 from on_grids import LINE, PLANE, RIGHT, D, density, limit, normal, random_densities
 
-from orwlab import optima, rewards, targets
+from orwlab import rewards, targets
+from orwlab.exact import optima
+from orwlab.exact.grid import Grid
 from orwlab.frontiers import Frontiers, w2_distance_squared
-from orwlab.grids import Grid
 
 # -- W2 between grids --------------------------------------------------------------------------------------------
 

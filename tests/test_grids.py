@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from orwlab import rewards
-from orwlab.grids import Grid, GridDensity, default_extent
+from orwlab.exact.grid import Grid, GridDensity, default_extent
 from orwlab.oracle import PopulationDynamics
 from orwlab.targets import GaussianMixture, get
 

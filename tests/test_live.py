@@ -7,11 +7,11 @@ import torch
 
 from orwlab import flow, rewards, zoo
 from orwlab.finetune import FineTuning
-from orwlab.show import live
-from orwlab.show.jupyter.scheduler import OWED, PATIENCE, RATE, WINDOW, Scheduler
-from orwlab.show.stage import frames, still
-from orwlab.show.studio.session import Session
-from orwlab.show.studio.settings import ALPHA_MAX, Settings
+from orwlab.show.lab.session import Session
+from orwlab.show.lab.settings import ALPHA_MAX, Settings
+from orwlab.show.notebook import live, still
+from orwlab.show.notebook.scheduler import OWED, PATIENCE, RATE, WINDOW, Scheduler
+from orwlab.show.stage import frames
 
 
 class ByHand(Scheduler):

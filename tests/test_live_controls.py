@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from orwlab.show.jupyter import controls
-from orwlab.show.studio.settings import ALPHA_MAX, TAU_MAX
+from orwlab.show.lab.settings import ALPHA_MAX, TAU_MAX
+from orwlab.show.notebook import controls
 
 
 def test_the_scale_of_alpha():

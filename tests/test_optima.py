@@ -7,9 +7,10 @@ import pytest
 import torch
 from on_grids import LINE, PLANE, RIGHT, D, density, expectation, limit, mass, normal, random_densities, tv
 
-from orwlab import optima, rewards, targets
+from orwlab import rewards, targets
+from orwlab.exact import optima
+from orwlab.exact.grid import Grid
 from orwlab.frontiers import w2_distance_squared
-from orwlab.grids import Grid
 from orwlab.oracle import OracleWarning, PopulationDynamics
 
 # -- the KL tilt -------------------------------------------------------------------------------------------------

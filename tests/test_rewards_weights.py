@@ -39,7 +39,7 @@ def test_sum_is_linear(generator):
     ("reward", "message"),
     [
         (lambda x: x, "reward\\(x\\) is a tensor of shape \\(4, 2\\)"),
-        (lambda x: 1.0, "reward\\(x\\) is 1.0"),
+        (lambda x: 1.0, "reward\\(x\\) is a tensor of shape \\(\\)"),
         (lambda x: x[:, 0] / 0, "NaN or infinite at 4 of 4"),
         (lambda x: 1 / 0, "reward raised ZeroDivisionError"),
         ("right", "reward is 'right'; allowed: a callable"),
@@ -63,22 +63,15 @@ def test_mean_one_ignores_a_constant(generator):
     assert torch.allclose(weights.log_weights(r, 2.0, "mean_one"), weights.log_weights(r + 1e3, 2.0, "mean_one"))
 
 
-def test_huge_rewards_do_not_overflow():
-    log_w = weights.log_weights(torch.tensor([0.0, 500.0, 1000.0]), 1.0)
-    w, scale = weights.exponentiate(log_w)
-    assert torch.isfinite(w).all()
-    assert 0 < w.max() < 1e14
-    assert scale >= 0
-    assert weights.exponentiate(torch.tensor([0.0, 2.0]))[1] == 1.0
+def test_the_unit_is_the_nearest_power_of_two():
+    for top in (-1000.0, -15.0, 0.0, 0.3, 40.0, 1000.0):
+        log_w = torch.tensor([top - 500.0, top - 1.0, top], dtype=torch.float64)
+        unit = weights.unit(log_w)
+        assert abs(float(log_w.max()) - unit) <= math.log(2) / 2 + 1e-9
+        assert unit / math.log(2) == pytest.approx(round(unit / math.log(2)), abs=1e-9)
+    assert weights.unit(torch.zeros(3)) == 0.0
     mean_one = weights.log_weights(torch.tensor([0.0, 500.0, 1000.0]).double(), 1.0, "mean_one").exp()
     assert float(mean_one.mean()) == pytest.approx(1)
-
-
-def test_exponentiate_scales_weights_and_factor_alike():
-    log_w = torch.tensor([0.0, 35.0, 40.0], dtype=torch.float64)
-    w, scale = weights.exponentiate(log_w)
-    assert scale < 1
-    assert torch.allclose(w / scale, log_w.exp())
 
 
 def test_effective_sample_size():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from orwlab import finetune, rewards, targets, velocity, zoo
-from orwlab.coupled_flows import jacobian
+from orwlab.measure.coupled_flows import jacobian
 from orwlab.oracle import PopulationDynamics
 from orwlab.teach.science import bounds, method
 

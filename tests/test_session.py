@@ -12,14 +12,14 @@ import torch
 
 from orwlab import flow, metrics, oracle, rewards, targets, wasserstein, zoo
 from orwlab.finetune import FineTuning
+from orwlab.show.lab import exact, measures
+from orwlab.show.lab import session as sessions
+from orwlab.show.lab.history import CAPACITY, History
+from orwlab.show.lab.load import FIXED, Load
+from orwlab.show.lab.session import Session
+from orwlab.show.lab.settings import Settings, target_names
 from orwlab.show.stage.frames import decode
 from orwlab.show.stage.readouts import SUPERSCRIPTS
-from orwlab.show.studio import exact, measures
-from orwlab.show.studio import session as sessions
-from orwlab.show.studio.history import CAPACITY, History
-from orwlab.show.studio.load import FIXED, Load
-from orwlab.show.studio.session import Session
-from orwlab.show.studio.settings import Settings, target_names
 
 
 def session(particles: int = 60, **settings) -> Session:
@@ -790,5 +790,5 @@ def test_no_sequence_of_controls_breaks_it(block, monkeypatch):
 
 
 def test_the_session_does_not_need_gradio():
-    code = "import sys, orwlab.show.studio.broadcast; sys.exit('gradio' in sys.modules or 'plotly' in sys.modules)"
+    code = "import sys, orwlab.show.web.broadcast; sys.exit('gradio' in sys.modules or 'plotly' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

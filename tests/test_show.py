@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from orwlab import rewards
-from orwlab.show import explorer, figures
+from orwlab.show import figures
+from orwlab.show.notebook import explorer
 from orwlab.tasks import digits
 
 

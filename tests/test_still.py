@@ -5,8 +5,9 @@ import io
 import pytest
 from PIL import Image
 
-from orwlab.show.stage import frames, still
-from orwlab.show.studio.settings import Settings
+from orwlab.show.lab.settings import Settings
+from orwlab.show.notebook import still
+from orwlab.show.stage import frames
 
 
 @pytest.fixture

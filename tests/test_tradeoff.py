@@ -6,8 +6,9 @@ import pytest
 import torch
 from on_grids import LINE, RIGHT, density, limit, normal
 
-from orwlab import metrics, optima, rewards, targets, tradeoff
-from orwlab.grids import Grid
+from orwlab import metrics, rewards, targets, tradeoff
+from orwlab.exact import optima
+from orwlab.exact.grid import Grid
 from orwlab.oracle import PopulationDynamics
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from orwlab import finetune, rewards, targets, velocity, wasserstein, zoo
-from orwlab.coupled_flows import jacobian
+from orwlab.measure.coupled_flows import jacobian
 from orwlab.wasserstein import bounds, sinkhorn_w2_squared, sliced_w2_squared, w2_squared, w2_squared_gaussian
 
 CHAINS = (

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from orwlab import flow, oracle, rewards, targets, zoo
-from orwlab.finetune import FineTuning
+from orwlab import flow, rewards, targets, zoo
+from orwlab.exact.dynamics import PopulationDynamics
+from orwlab.methods.orw import FineTuning
 from orwlab.show import figures
 from orwlab.tasks import digits
 
@@ -32,7 +33,7 @@ def alpha_figure(name: str = "eight_gaussians", reward_name: str = "bump", tau: 
         if alpha == 0:
             contours.append(None)  # there is no limit: it goes on collapsing
         else:
-            exact = oracle.PopulationDynamics(target, reward, tau=tau, alpha=alpha, weighting="mean_one")
+            exact = PopulationDynamics(target, reward, tau=tau, alpha=alpha, weighting="mean_one")
             exact.fixed_point()
             contours.append((exact.grid[:, 0, 0], exact.density))
             heading += f", exact limit {exact.mean_reward:.2f}"

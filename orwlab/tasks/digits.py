@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from orwlab import _check, flow, metrics, zoo
-from orwlab.finetune import FineTuning
-from orwlab.tasks import data
+from orwlab import checks, flow, zoo
+from orwlab.measure.samples import DataRegion, mean_pairwise_distance
+from orwlab.methods.orw import FineTuning
+from orwlab.zoo import data
 
 EVENT_SHAPE = (1, 8, 8)
 
@@ -77,14 +78,14 @@ def fine_tune(
         The reference's outcome, then one for each alpha, in order.
     """
     if not alphas:
-        raise _check.fail("alphas", alphas, "at least one number >= 0")
+        raise checks.fail("alphas", alphas, "at least one number >= 0")
     for alpha in alphas:
-        _check.number("alphas", alpha, low=0.0)
-    _check.integer("rounds", rounds)
+        checks.number("alphas", alpha, low=0.0)
+    checks.integer("rounds", rounds)
     reference, reward = zoo.load("digits"), EvenProbability()
     images, labels = data.digits("all")
-    x0 = flow.noise(_check.integer("samples", samples, low=2), EVENT_SHAPE, generator=_generator(seed))
-    region = metrics.DataRegion(images, slack=1.0)
+    x0 = flow.noise(checks.integer("samples", samples, low=2), EVENT_SHAPE, generator=_generator(seed))
+    region = DataRegion(images, slack=1.0)
 
     def outcome(alpha: float | None, v: nn.Module, history: list[float]) -> Outcome:
         x = flow.sample(v, x0)
@@ -97,7 +98,7 @@ def fine_tune(
             reward=even,
             judged_even=float((nearest % 2 == 0).float().mean()),
             off_data=region.fraction_outside(x),
-            diversity=metrics.mean_pairwise_distance(x),
+            diversity=mean_pairwise_distance(x),
             rewards=history,
         )
 
@@ -111,4 +112,4 @@ def fine_tune(
 
 
 def _generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(_check.integer("seed", seed, low=0))
+    return torch.Generator().manual_seed(checks.integer("seed", seed, low=0))

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from orwlab import _check, checkpoint, paths, velocity
+from orwlab import checks, files, paths, velocity
 from orwlab.zoo.classifier import Classifier
 
 FORMAT = "orwlab network 1"
@@ -23,13 +23,13 @@ def names(kind: str | None = None) -> list[str]:
     found = sorted(path.stem for path in MODELS.glob("*.safetensors"))
     if kind is None:
         return found
-    _check.choice("kind", kind, ("points", "images", "classifier"))
+    checks.choice("kind", kind, ("points", "images", "classifier"))
     return [name for name in found if card(name)["kind"] == kind]
 
 
 def card(name: str) -> dict[str, Any]:
     """What is known of a network: its recipe, seed, size, and its energy distance to fresh data."""
-    _check.choice("name", name, names())
+    checks.choice("name", name, names())
     return json.loads((MODELS / f"{name}.json").read_text())
 
 
@@ -41,7 +41,7 @@ def load(name: str) -> nn.Module:
     Raises:
         ValueError: no such network, or its file is damaged.
     """
-    _check.choice("name", name, names())
+    checks.choice("name", name, names())
     return read(MODELS / f"{name}.safetensors")
 
 
@@ -51,7 +51,7 @@ def read(path: Path | str) -> nn.Module:
     Raises:
         ValueError: the file is missing, damaged, or holds something else.
     """
-    tensors, metadata = checkpoint.read(path, FORMAT)
+    tensors, metadata = files.read(path, FORMAT)
     config = dict(metadata["config"])
     if config.get("kind") == "classifier":
         network: nn.Module = Classifier(tuple(config["event_shape"]), config["classes"], config["width"])
@@ -61,16 +61,16 @@ def read(path: Path | str) -> nn.Module:
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
-        raise _check.fail("path", str(path), f"a file whose tensors fit its network ({error})") from error
+        raise checks.fail("path", str(path), f"a file whose tensors fit its network ({error})") from error
     return network.eval()
 
 
 def write(network: nn.Module, path: Path | str) -> str:
     """Write a network (with ``.config``, and ``.path`` if it is a flow) to a file; returns the file's SHA-256."""
     tensors = network.state_dict()
-    metadata = {"format": FORMAT, "config": network.config, "digest": checkpoint.digest(tensors)}
+    metadata = {"format": FORMAT, "config": network.config}
     path_of_flow = getattr(network, "path", None)
     if isinstance(path_of_flow, paths.Linear):
         metadata["path"] = path_of_flow.name
-    checkpoint.write(path, tensors, metadata)
+    files.write(path, tensors, metadata)
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()

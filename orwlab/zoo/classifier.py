@@ -1,8 +1,9 @@
 """A small image classifier: two convolutions and two linear layers."""
 
+import torch
 from torch import Tensor, nn
 
-from orwlab.velocity import seeded
+from orwlab.velocity import initialise
 
 
 class Classifier(nn.Module):
@@ -19,7 +20,7 @@ class Classifier(nn.Module):
         super().__init__()
         self.config = dict(kind="classifier", event_shape=list(event_shape), classes=classes, width=width)
         channels, height, side = event_shape
-        with seeded(seed):
+        with torch.device("meta"):
             self.net = nn.Sequential(
                 nn.Conv2d(channels, width, 3, padding=1),
                 nn.SiLU(),
@@ -30,6 +31,7 @@ class Classifier(nn.Module):
                 nn.SiLU(),
                 nn.Linear(64, classes),
             )
+        initialise(self, seed)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, channels, height, width) -> (n, classes)."""

@@ -8,15 +8,14 @@ and flows coupled by optimal transport, have no closed form and learn by plain c
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
-from orwlab import _check, couplings, flow, losses, metrics, paths, targets, velocity
+from orwlab import checks, flow, paths, targets, velocity
+from orwlab.measure.samples import energy_distance
 from orwlab.zoo import write
 from orwlab.zoo.classifier import Classifier
 
@@ -74,21 +73,12 @@ def train(name: str, folder: Path, *, steps: int | None = None) -> dict[str, Any
         folder: where NAME.safetensors goes.
         steps: instead of the recipe's number, for a quick look.
     """
-    recipe = RECIPES[_check.choice("name", name, RECIPES)]
-    steps = _check.integer("steps", recipe.steps if steps is None else steps)
+    recipe = RECIPES[checks.choice("name", name, RECIPES)]
+    steps = checks.integer("steps", recipe.steps if steps is None else steps)
     generator = torch.Generator().manual_seed(recipe.seed)
     network = recipe.network(recipe.seed)
-    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.lr, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     started = time.perf_counter()
-    bar = tqdm(islice(_losses(recipe, network, generator), steps), total=steps, desc=name, mininterval=0.5)
-    for step, loss in enumerate(bar, start=1):
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        if step % 100 == 0:
-            bar.set_postfix(loss=f"{float(loss):.4f}")
+    flow.learn(network, _losses(recipe, network, generator), steps, recipe.lr, name)
     seconds = time.perf_counter() - started
     network.eval()
     if recipe.regress_on != "labels":
@@ -116,16 +106,16 @@ def quality(name: str, network: nn.Module, n: int = 2000) -> dict[str, float]:
     Flows: energy distance of ``n`` of their samples to fresh data, beside that of two fresh draws of data (for
     digits, the two halves of the data set). Classifier: accuracy on digits it has not seen.
     """
-    recipe = RECIPES[_check.choice("name", name, RECIPES)]
+    recipe = RECIPES[checks.choice("name", name, RECIPES)]
     generator = torch.Generator().manual_seed(1000 + recipe.seed)
     if recipe.regress_on == "labels":
-        from orwlab.tasks import data
+        from orwlab.zoo import data
 
         images, labels = data.digits("test")
         with torch.no_grad():
             return {"test_accuracy": round(float((network(images).argmax(1) == labels).float().mean()), 4)}
     if recipe.data == "digits":
-        from orwlab.tasks import data
+        from orwlab.zoo import data
 
         images, _ = data.digits("all")
         order = torch.randperm(len(images), generator=generator)
@@ -137,8 +127,8 @@ def quality(name: str, network: nn.Module, n: int = 2000) -> dict[str, float]:
     samples = flow.sample(network, x0, steps=48)
     return {
         "samples": len(fresh),
-        "energy_distance_model_to_data": round(metrics.energy_distance(samples, fresh), 5),
-        "energy_distance_data_to_data": round(metrics.energy_distance(other, fresh), 5),
+        "energy_distance_model_to_data": round(energy_distance(samples, fresh), 5),
+        "energy_distance_data_to_data": round(energy_distance(other, fresh), 5),
     }
 
 
@@ -146,24 +136,14 @@ def _losses(recipe: Recipe, network: nn.Module, generator: torch.Generator) -> I
     """One loss a step, for ever."""
     if recipe.regress_on == "labels":
         yield from _classification_losses(recipe, network, generator)
-    draw = _sampler(recipe, generator)
-    path = paths.get(recipe.path)
     exact = velocity.MixtureField(targets.get(recipe.data), recipe.path) if recipe.regress_on == "exact field" else None
-    while True:
-        x1 = draw()
-        x0 = flow.noise(len(x1), tuple(x1.shape[1:]), generator=generator)
-        t = torch.rand(len(x1), generator=generator)
-        x0, x1 = couplings.pair_unweighted(recipe.coupling, x0, x1, generator=generator)
-        x_t, u_t = path.interpolate(t, x0, x1)
-        if exact is not None:
-            with torch.no_grad():
-                u_t = exact(t, x_t)
-        yield losses.fit(network(t, x_t), u_t)
+    draw = _sampler(recipe, generator)
+    yield from flow.matching_losses(network, draw, generator, path=recipe.path, coupling=recipe.coupling, exact=exact)
 
 
 def _sampler(recipe: Recipe, generator: torch.Generator) -> Callable[[], Tensor]:
     if recipe.data == "digits":
-        from orwlab.tasks import data
+        from orwlab.zoo import data
 
         images, _ = data.digits("all")
         return lambda: images[torch.randint(len(images), (recipe.batch_size,), generator=generator)]
@@ -173,7 +153,7 @@ def _sampler(recipe: Recipe, generator: torch.Generator) -> Callable[[], Tensor]
 
 def _classification_losses(recipe: Recipe, network: nn.Module, generator: torch.Generator) -> Iterator[Tensor]:
     """Cross entropy on noisy images: the noise keeps a small network from learning single pixels by heart."""
-    from orwlab.tasks import data
+    from orwlab.zoo import data
 
     images, labels = data.digits("train")
     while True:

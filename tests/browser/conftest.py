@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from orwlab.show.stage.still import browser_path
+from orwlab.show.notebook.still import browser_path
 
 FLAGS = [
     "--no-sandbox",
@@ -40,7 +40,7 @@ def browser():
 def serving(registry) -> Iterator[str]:
     """The app on a free port of 127.0.0.1; gives its address."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    from orwlab.show.studio import pages
+    from orwlab.show.web import pages
 
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -59,7 +59,7 @@ def serving(registry) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def registry() -> Iterator:
-    from orwlab.show.studio.broadcast import Registry
+    from orwlab.show.web.broadcast import Registry
 
     registry = Registry()
     yield registry
@@ -76,8 +76,8 @@ def address(browser, registry) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def small_lab(browser) -> Iterator[str]:
     """The address of an app that lets one visitor in at a time."""
-    from orwlab.show.studio.broadcast import Registry
-    from orwlab.show.studio.workers import Pool
+    from orwlab.show.web.broadcast import Registry
+    from orwlab.show.web.workers import Pool
 
     registry = Registry(visitors=1, pool=Pool(1))
     with serving(registry) as address:

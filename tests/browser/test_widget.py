@@ -9,8 +9,8 @@ import pytest
 from jupyter_lab import lab, open_notebook  # noqa: F401
 from PIL import Image
 
-from orwlab.show.stage import still
-from orwlab.show.studio.session import Session
+from orwlab.show.lab.session import Session
+from orwlab.show.notebook import still
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

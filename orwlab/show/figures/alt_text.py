@@ -2,7 +2,7 @@
 
 import plotly.graph_objects as go
 
-from orwlab import _check
+from orwlab import checks
 
 SHORTEST = 40
 """characters; less cannot say what is on the axes and what is seen"""
@@ -22,7 +22,7 @@ def described(figure: go.Figure, alt: str) -> go.Figure:
     """
     words = " ".join(alt.split()) if isinstance(alt, str) else ""
     if len(words) < SHORTEST:
-        raise _check.fail(
+        raise checks.fail(
             "alt", alt, f"a sentence or two of at least {SHORTEST} characters: axes, what is seen, numbers"
         )
     return figure.update_layout(meta={"alt": words})

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 from torch import Tensor
 
-from orwlab import _check
+from orwlab import checks
 from orwlab.show import theme
 from orwlab.show.figures.theory import _array
 
@@ -35,7 +35,7 @@ def pairings(panels: Sequence[tuple[str, Tensor, Tensor, Tensor]], *, title: str
         title: above all panels.
     """
     if not panels:
-        raise _check.fail("panels", panels, "at least one (heading, x, y, order)")
+        raise checks.fail("panels", panels, "at least one (heading, x, y, order)")
     figure = make_subplots(cols=len(panels), subplot_titles=[panel[0] for panel in panels], horizontal_spacing=0.04)
     for column, (_, x, y, order) in enumerate(panels, start=1):
         at = dict(row=1, col=column)
@@ -91,7 +91,7 @@ def coupled_paths(
     """
     if x.ndim != 3 or x.shape != y.shape or x.shape[2] != 1 or len(times) != len(x):
         shapes = (tuple(times.shape), tuple(x.shape), tuple(y.shape))
-        raise _check.fail("shapes of times, x, y", shapes, "(T,), (T, n, 1) and (T, n, 1)")
+        raise checks.fail("shapes of times, x, y", shapes, "(T,), (T, n, 1) and (T, n, 1)")
     figure = go.Figure()
     t = _array(times)
     for paths, colour, dash in ((y, theme.VERMILION, "dash"), (x, theme.BLUE, "solid")):
@@ -151,7 +151,7 @@ def ladder_over_alpha(
         title: above the figure.
     """
     if not rungs or any(set(logs) != set(WORDS) for logs in rungs.values()) or set(penalty) != set(rungs):
-        raise _check.fail("rungs", rungs, f"for each alpha of penalty the logarithms of {', '.join(WORDS)}")
+        raise checks.fail("rungs", rungs, f"for each alpha of penalty the logarithms of {', '.join(WORDS)}")
     alphas = list(rungs)
     first = alphas.index(start) if start is not None and start in alphas else 0
     low = min(float(np.log10(p)) for p in penalty.values()) - 1
@@ -245,7 +245,7 @@ def penalty_against_distance(runs: Mapping[str, Sequence[tuple[float, float]]], 
         title: above the figure.
     """
     if not runs:
-        raise _check.fail("runs", runs, "at least one run")
+        raise checks.fail("runs", runs, "at least one run")
     points = np.array([point for run in runs.values() for point in run], dtype=np.float32)
     low, high = float(points[:, 0].min()) / 2, float(points[:, 0].max()) * 2
     figure = go.Figure()

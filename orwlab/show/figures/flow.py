@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 from torch import Tensor
 
-from orwlab import _check
+from orwlab import checks
 from orwlab.show import theme
 from orwlab.show.figures.samples import plane_axes
 
@@ -31,7 +31,7 @@ def paths_in_time(
         title: above the figure.
     """
     if not panels:
-        raise _check.fail("panels", panels, "at least one (heading, times, positions)")
+        raise checks.fail("panels", panels, "at least one (heading, times, positions)")
     figure = make_subplots(
         cols=len(panels),
         subplot_titles=[heading for heading, _, _ in panels],
@@ -153,7 +153,7 @@ def trajectories_in_panels(panels: Sequence[tuple[str, Tensor]], *, extent: floa
 
 def _planes(headings: Sequence[str], extent: float) -> go.Figure:
     if not headings:
-        raise _check.fail("panels", headings, "at least one panel")
+        raise checks.fail("panels", headings, "at least one panel")
     figure = make_subplots(cols=len(headings), subplot_titles=list(headings), horizontal_spacing=0.03)
     for column in range(1, len(headings) + 1):
         plane_axes(figure, column, extent)

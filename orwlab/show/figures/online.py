@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from orwlab import _check
+from orwlab import checks
 from orwlab.show import theme
 from orwlab.show.figures.theory import Curve, drawn
 
@@ -46,7 +46,7 @@ def labelled_curves(
     ends: list[tuple[float, str, str]] = []
     for line, trace in zip(lines, figure.data):
         if (log_x and not (trace.x > 0).all()) or (log_y and not (trace.y > 0).all()):
-            raise _check.fail("lines", line.name, "positive numbers on a logarithmic axis")
+            raise checks.fail("lines", line.name, "positive numbers on a logarithmic axis")
         ends.append((float(trace.y[-1]), line.name, trace.line.color))
     figure.update_layout(
         template=theme.template(),

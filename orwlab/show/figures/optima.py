@@ -8,8 +8,8 @@ import torch
 from plotly.subplots import make_subplots
 from torch import Tensor
 
-from orwlab import _check
-from orwlab.frontiers import Frontiers, Placement
+from orwlab import checks
+from orwlab.exact.frontiers import Frontiers, Placement
 from orwlab.show import theme
 from orwlab.show.figures.theory import _array
 
@@ -36,7 +36,7 @@ def densities_in_panels(
         title: above all panels.
     """
     if not panels:
-        raise _check.fail("panels", panels, "at least one (heading, density)")
+        raise checks.fail("panels", panels, "at least one (heading, density)")
     figure = make_subplots(cols=len(panels), subplot_titles=[heading for heading, _ in panels], horizontal_spacing=0.04)
     for column, (_, density) in enumerate(panels, start=1):
         axis, z = _coarse(density, domain, 96)
@@ -85,7 +85,7 @@ def under_frontiers(both: Frontiers, placed: dict[str, Placement], *, title: str
         title: above both axes.
     """
     if not placed:
-        raise _check.fail("placed", placed, "at least one placement")
+        raise checks.fail("placed", placed, "at least one placement")
     figure = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.06)
     columns = (
         (both.kl, [p.kl for p in placed.values()], "KL(p | p<sub>ref</sub>), nats"),
@@ -137,7 +137,7 @@ def under_frontiers(both: Frontiers, placed: dict[str, Placement], *, title: str
 def _coarse(values: Tensor, domain: float, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Axis (m,) and values (m, m) as float32, averaged down to at most ``most`` cells: small in a file."""
     if values.ndim != 2 or values.shape[0] != values.shape[1]:
-        raise _check.fail("density", values, "values on a square grid (n, n)")
+        raise checks.fail("density", values, "values on a square grid (n, n)")
     m = min(most, len(values))
     coarse = torch.nn.functional.adaptive_avg_pool2d(values[None].double(), (m, m))[0]
     axis = (np.arange(m) + 0.5) * (2 * domain / m) - domain

@@ -9,7 +9,7 @@ import torch
 from plotly.subplots import make_subplots
 from torch import Tensor
 
-from orwlab import _check, rewards
+from orwlab import checks, rewards
 from orwlab.rewards import Reward
 from orwlab.show import theme
 
@@ -40,7 +40,7 @@ def samples_in_panels(
         title: above all panels.
     """
     if not panels:
-        raise _check.fail("panels", panels, "at least one (heading, points)")
+        raise checks.fail("panels", panels, "at least one (heading, points)")
     figure = make_subplots(cols=len(panels), subplot_titles=[heading for heading, _ in panels], horizontal_spacing=0.03)
     for column, (_, x) in enumerate(panels, start=1):
         if reward is not None:
@@ -101,8 +101,8 @@ def digits_over_alpha(outcomes: Sequence["Outcome"], columns: int = 10) -> go.Fi
         columns: images a row; the same noise stands in the same column.
     """
     if not outcomes:
-        raise _check.fail("outcomes", outcomes, "at least one outcome")
-    columns = min(_check.integer("columns", columns), len(outcomes[0].samples))
+        raise checks.fail("outcomes", outcomes, "at least one outcome")
+    columns = min(checks.integer("columns", columns), len(outcomes[0].samples))
     cell, gap = 8, 1
     canvas = np.full((len(outcomes) * (cell + 2 * gap), columns * (cell + gap)), np.nan, dtype=np.float32)
     text_cells, pixels = 47, 7  # room for the words, in image pixels; how large an image pixel is drawn

@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from torch import Tensor
 
-from orwlab import _check
+from orwlab import checks
 from orwlab.show import theme
 
 WIDTH, HEIGHT = 760, 420
@@ -54,10 +54,10 @@ def drawn(lines: Sequence[Curve], width: float, size: float) -> go.Figure:
         ValueError: no lines, or an unknown style.
     """
     if not lines:
-        raise _check.fail("lines", lines, "at least one curve")
+        raise checks.fail("lines", lines, "at least one curve")
     figure = go.Figure()
     for k, line in enumerate(lines):
-        _check.choice("style", line.style, ("line", "dashes", "markers"))
+        checks.choice("style", line.style, ("line", "dashes", "markers"))
         colour = line.colour or theme.CYCLE[k % len(theme.CYCLE)]
         figure.add_trace(
             go.Scatter(
@@ -96,7 +96,7 @@ def learned_against_exact(groups: dict[str, tuple[Numbers, Numbers]], *, title: 
         title: above the figure.
     """
     if not groups:
-        raise _check.fail("groups", groups, "at least one group of points")
+        raise checks.fail("groups", groups, "at least one group of points")
     everything = np.concatenate([np.concatenate([_array(e), _array(v)]) for e, v in groups.values()])
     low, high = float(everything.min()) - 0.05, float(everything.max()) + 0.05
     figure = go.Figure(
@@ -116,7 +116,7 @@ def bars(
 ) -> go.Figure:
     """Grouped bars: ``groups[series][category]``."""
     if not groups:
-        raise _check.fail("groups", groups, "at least one series")
+        raise checks.fail("groups", groups, "at least one series")
     figure = go.Figure()
     for colour, (series, heights) in zip(theme.CYCLE, groups.items()):
         figure.add_trace(go.Bar(x=list(heights), y=_array(list(heights.values())), name=series, marker_color=colour))

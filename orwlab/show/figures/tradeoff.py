@@ -8,10 +8,10 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 from torch import Tensor
 
-from orwlab import _check
+from orwlab import checks
+from orwlab.exact.sweep import Map
 from orwlab.show import theme
 from orwlab.show.figures.theory import Numbers, _array
-from orwlab.tradeoff import Map
 
 SHADES = [[0.0, "#0B2545"], [0.35, "#0072B2"], [0.65, "#7CC3EA"], [1.0, "#F5F0C8"]]
 
@@ -43,7 +43,7 @@ def maps_over_alpha_and_tau(
     """
     for alpha, tau, *_ in points:
         if alpha not in exact.alphas.tolist() or tau not in exact.taus.tolist():
-            raise _check.fail("points", (alpha, tau), "alphas and taus of the map")
+            raise checks.fail("points", (alpha, tau), "alphas and taus of the map")
     headings = ["mean reward E[r]", "diversity E|x − x'|"]
     figure = make_subplots(cols=2, subplot_titles=headings, horizontal_spacing=0.09)
     # one cell a value, evenly spaced: places are numbers 0, 1, ...; the values are the ticks
@@ -122,7 +122,7 @@ def reward_against_diversity(
     """
     diversity, reward = _array(exact[0]), _array(exact[1])
     if len(diversity) != len(reward) or len(_array(alphas)) != len(reward):
-        raise _check.fail("exact", exact, "diversities and rewards, one of each an alpha")
+        raise checks.fail("exact", exact, "diversities and rewards, one of each an alpha")
     figure = go.Figure()
     if collapse is not None:
         figure.add_vrect(x0=0, x1=collapse, fillcolor=theme.ORANGE, opacity=0.18, line_width=0, layer="below")
@@ -171,7 +171,7 @@ def ward(
         title: above all.
     """
     if not patients:
-        raise _check.fail("patients", patients, "at least one")
+        raise checks.fail("patients", patients, "at least one")
     n = len(patients)
     low, high = min(min(p.rewards) for p in patients), max(max(p.rewards) for p in patients)
     figure = make_subplots(
@@ -214,7 +214,7 @@ def readings_table(chart: dict[str, dict[str, float]], *, title: str = "") -> go
         title: above the table.
     """
     if not chart:
-        raise _check.fail("chart", chart, "readings of at least one run")
+        raise checks.fail("chart", chart, "readings of at least one run")
     names = list(next(iter(chart.values())))
     columns = [list(chart), *[[f"{readings[name]:.2f}" for readings in chart.values()] for name in names]]
     figure = go.Figure(

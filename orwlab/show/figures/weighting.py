@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 from torch import Tensor
 
-from orwlab import _check
+from orwlab import checks
 from orwlab.show import theme
 from orwlab.show.figures.online import labelled_curves
 from orwlab.show.figures.samples import _contour, _points, plane_axes
@@ -42,7 +42,7 @@ def bands(
         log_y: a logarithmic y axis, down to half of the smallest estimate.
     """
     if not estimates:
-        raise _check.fail("estimates", estimates, "at least one band")
+        raise checks.fail("estimates", estimates, "at least one band")
     lines = [Curve(truth.name, truth.x, truth.y, "dashes", theme.BLACK)]
     lines += [Curve(e.name, e.x, e.y, colour=c) for c, e in zip(theme.CYCLE, estimates)]
     lowest = min(float(_array(e.low).min()) for e in estimates)
@@ -116,7 +116,7 @@ def weighted_samples(
         title: above all panels.
     """
     if not panels:
-        raise _check.fail("panels", panels, "at least one (heading, data, weights, samples)")
+        raise checks.fail("panels", panels, "at least one (heading, data, weights, samples)")
     figure = make_subplots(cols=len(panels), subplot_titles=[panel[0] for panel in panels], horizontal_spacing=0.03)
     for column, (_, data, w, learned) in enumerate(panels, start=1):
         at = dict(row=1, col=column)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from orwlab import targets, wasserstein
-from orwlab.coupled_flows import jacobian
+from orwlab.measure.coupled_flows import jacobian
 from orwlab.teach import checks
 from orwlab.velocity import MixtureField
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from orwlab import rewards, targets
-from orwlab.oracle import PopulationDynamics
+from orwlab.exact.dynamics import PopulationDynamics
 from orwlab.teach import checks
 
 _RIGHT = rewards.get("right")

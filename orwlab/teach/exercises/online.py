@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from orwlab.oracle import PopulationDynamics
+from orwlab.exact.dynamics import PopulationDynamics
 from orwlab.targets import GaussianMixture
 from orwlab.teach import checks
 

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from orwlab import optima, rewards, targets
-from orwlab.grids import Grid
-from orwlab.oracle import PopulationDynamics
+from orwlab import rewards, targets
+from orwlab.exact import optima
+from orwlab.exact.dynamics import PopulationDynamics
+from orwlab.exact.grid import Grid
 from orwlab.teach import checks
 
 D = torch.float64

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from orwlab import oracle, rewards, targets
+from orwlab import rewards, targets
+from orwlab.exact.dynamics import PopulationDynamics
 from orwlab.teach import checks
 
 
@@ -49,7 +50,7 @@ def mass_after_rounds(answer: Callable[[Tensor, Tensor, float, int], Tensor]) ->
 def alpha_for_forty_percent(alpha: float) -> None:
     """``alpha``: where the right mode of ``three_modes_1d`` holds 40 % at the exact limit, bump reward, tau 2."""
     target, reward = targets.get("three_modes_1d"), rewards.get("bump")
-    exact = oracle.PopulationDynamics(target, reward, tau=2.0, alpha=float(alpha), weighting="mean_one")
+    exact = PopulationDynamics(target, reward, tau=2.0, alpha=float(alpha), weighting="mean_one")
     exact.fixed_point()
     share = exact.mode_mass[-1]
     hint = (

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from orwlab import flow, metrics, rewards, targets, weights, zoo
-from orwlab.finetune import FineTuning
-from orwlab.oracle import PopulationDynamics
+from orwlab import flow, rewards, targets, weights, zoo
+from orwlab.exact.dynamics import PopulationDynamics
+from orwlab.measure.samples import DataRegion, mean_pairwise_distance
+from orwlab.methods.orw import FineTuning
 from orwlab.teach import checks
 
 D = torch.float64
@@ -17,7 +18,7 @@ VERDICTS = ("healthy", "collapsed", "off the data", "asleep")
 
 
 def readings(
-    run: FineTuning, rounds: int, x0: Tensor, region: metrics.DataRegion
+    run: FineTuning, rounds: int, x0: Tensor, region: DataRegion
 ) -> tuple[dict[str, float], Tensor, list[float]]:
     """Train a run and take its readings, samples (n, d) from ``x0``, and rewards by round.
 
@@ -34,7 +35,7 @@ def readings(
         "ess": snapshots[0].ess / run.batch_size,
         "ess_last": snapshots[-1].ess / run.batch_size,
         "penalty": snapshots[-1].penalty,
-        "diversity": metrics.mean_pairwise_distance(x) / metrics.mean_pairwise_distance(before),
+        "diversity": mean_pairwise_distance(x) / mean_pairwise_distance(before),
         "outside": region.fraction_outside(x),
     }
     return found, x, [snapshot.reward for snapshot in snapshots]
@@ -44,7 +45,7 @@ def _cases() -> Iterator[tuple[str, str, dict[str, float]]]:
     """Runs on a target that the notebook does not show: (verdict, settings in words, readings)."""
     target, reference = targets.get("pinwheel"), zoo.load("pinwheel")
     x0 = flow.noise(400, (2,), generator=torch.Generator().manual_seed(3))
-    region = metrics.DataRegion(target.sample(2000, generator=torch.Generator().manual_seed(2)))
+    region = DataRegion(target.sample(2000, generator=torch.Generator().manual_seed(2)))
     for verdict, reward, tau, alpha in (
         ("healthy", "right", 1.0, 0.3),
         ("collapsed", "bump", 2.0, 0.0),

@@ -16,7 +16,7 @@ from PIL import Image, ImageColor, PngImagePlugin
 from scipy.spatial import cKDTree
 
 from orwlab.show import theme
-from orwlab.show.stage import still
+from orwlab.show.notebook import still
 
 PLOTLY, PNG = "application/vnd.plotly.v1+json", "image/png"
 DRAWN = 3

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from orwlab import flow, targets, wasserstein, zoo
-from orwlab.coupled_flows import jacobian
-from orwlab.finetune import FineTuning
+from orwlab.measure.coupled_flows import jacobian
+from orwlab.methods.orw import FineTuning
 from orwlab.show import figures, theme
 from orwlab.show.figures import Curve
 from orwlab.teach.science.claims import Section

@@ -5,8 +5,9 @@ import warnings
 
 import torch
 
-from orwlab import frontiers, optima, rewards, targets
-from orwlab.oracle import OracleWarning, PopulationDynamics
+from orwlab import rewards, targets
+from orwlab.exact import frontiers, optima
+from orwlab.exact.dynamics import OracleWarning, PopulationDynamics
 from orwlab.show import figures
 from orwlab.show.figures import Curve
 from orwlab.teach.science.claims import Section

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from orwlab import flow, rewards, targets, zoo
-from orwlab.finetune import FineTuning
-from orwlab.oracle import PopulationDynamics
+from orwlab.exact.dynamics import PopulationDynamics
+from orwlab.methods.orw import FineTuning
 from orwlab.show import figures
 from orwlab.show.figures import Curve
 from orwlab.teach.science.claims import Section

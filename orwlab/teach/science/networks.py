@@ -3,10 +3,12 @@
 import torch
 from torch import Tensor
 
-from orwlab import couplings, flow, grids, losses, metrics, paths, rewards, targets, velocity, zoo
+from orwlab import couplings, flow, losses, paths, rewards, targets, velocity, zoo
 from orwlab.couplings import Pairs
-from orwlab.finetune import FineTuning
-from orwlab.oracle import PopulationDynamics
+from orwlab.exact.dynamics import PopulationDynamics
+from orwlab.exact.grid import GridDensity
+from orwlab.measure.samples import energy_distance
+from orwlab.methods.orw import FineTuning
 from orwlab.show import figures
 from orwlab.teach.science.claims import Section
 from orwlab.teach.science.theorems import RIGHT
@@ -97,9 +99,9 @@ def distance_to_the_exact_limit(width: int, seed: int) -> float:
         pass
     exact = PopulationDynamics(target, RIGHT, tau=1.0, alpha=0.5)
     exact.fixed_point(1e-3)
-    limit = grids.GridDensity(exact.density, exact.cells.extent).sample(3000, generator=generator)
+    limit = GridDensity(exact.density, exact.cells.extent).sample(3000, generator=generator)
     x = flow.sample(run.average, torch.randn(3000, 2, generator=generator))
-    return metrics.energy_distance(x, limit)
+    return energy_distance(x, limit)
 
 
 def widths() -> Section:

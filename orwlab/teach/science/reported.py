@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from orwlab import _check
+from orwlab import checks
 from orwlab.teach.science.claims import Section
 
 FILE = Path(__file__).with_name("reported.json")
@@ -27,11 +27,11 @@ def reported(section: str, key: str, which: str = "measured") -> float:
         ValueError: no such section or claim, or a measurement of which nothing was expected; the message names those
             there are.
     """
-    claims = numbers()[_check.choice("section", section, numbers())]
-    claim = claims[_check.choice("key", key, claims)]
-    value = claim[_check.choice("which", which, ("measured", "expected"))]
+    claims = numbers()[checks.choice("section", section, numbers())]
+    claim = claims[checks.choice("key", key, claims)]
+    value = claim[checks.choice("which", which, ("measured", "expected"))]
     if value is None:
-        raise _check.fail("which", which, f"'measured': nothing was expected of {key!r}")
+        raise checks.fail("which", which, f"'measured': nothing was expected of {key!r}")
     return float(value)
 
 

@@ -2,9 +2,11 @@
 
 import torch
 
-from orwlab import flow, metrics, optima, rewards, targets, zoo
-from orwlab.finetune import FineTuning
-from orwlab.oracle import PopulationDynamics
+from orwlab import flow, rewards, targets, zoo
+from orwlab.exact import optima
+from orwlab.exact.dynamics import PopulationDynamics
+from orwlab.measure.samples import DataRegion
+from orwlab.methods.orw import FineTuning
 from orwlab.show import figures
 from orwlab.show.figures import Curve
 from orwlab.teach.science.claims import Section
@@ -79,7 +81,7 @@ def theorem_2() -> Section:
 
     plane, eight = rewards.get("plane"), targets.get("eight_gaussians")
     x0 = torch.randn(2000, 2, generator=torch.Generator().manual_seed(1))
-    region = metrics.DataRegion(eight.sample(2000, generator=torch.Generator().manual_seed(2)))
+    region = DataRegion(eight.sample(2000, generator=torch.Generator().manual_seed(2)))
     curves = []
     for seed in range(3):
         run = FineTuning(zoo.load("eight_gaussians"), plane, alpha=0.0, seed=seed)

@@ -1,0 +1,251 @@
+"""Functions on a square grid, and painted densities: what the oracle computes with."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from orwlab import checks, foreign, rewards
+from orwlab.rewards import Reward
+
+# interpolating (4th-order) smoothing filter: keeps what a few cells resolve, removes what alternates from cell to cell
+SMOOTHING = (-1 / 16, 4 / 16, 10 / 16, 4 / 16, -1 / 16)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """``n`` cell centres an axis on ``[-extent, extent]^dim``; fields have shape (n,) or (n, n), indexed [x] or [x, y].
+
+    Args:
+        dim: 1 or 2.
+        n: cells an axis, at least 4.
+        extent: half the side of the domain.
+    """
+
+    dim: int
+    n: int
+    extent: float
+
+    def __post_init__(self) -> None:
+        checks.integer("dim", self.dim, low=1, high=2)
+        checks.integer("axis", self.n, low=4, high=4096)
+        checks.number("extent", self.extent, above=0.0)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n,) or (n, n)."""
+        return (self.n,) * self.dim
+
+    @property
+    def dx(self) -> float:
+        """The side of a cell."""
+        return 2 * self.extent / self.n
+
+    @cached_property
+    def coordinates(self) -> Tensor:
+        """The cell centres along one axis, (n,), float64."""
+        return (torch.arange(self.n, dtype=torch.float64) + 0.5) * self.dx - self.extent
+
+    @cached_property
+    def points(self) -> Tensor:
+        """The cell centres, (n, 1) or (n, n, 2)."""
+        return torch.stack(torch.meshgrid(*[self.coordinates] * self.dim, indexing="ij"), -1)
+
+    @cached_property
+    def components(self) -> Tensor:
+        """Each coordinate of the cell centres as a field, (dim, *shape)."""
+        return self.points.movedim(-1, 0).contiguous()
+
+    @property
+    def flat(self) -> Tensor:
+        """The cell centres as a batch of points, (n^dim, dim)."""
+        return self.points.reshape(-1, self.dim)
+
+    def interpolate(self, fields: Tensor, x: Tensor) -> Tensor:
+        """Fields (c, *shape) at points ``x`` (dim, *any) by (bi)linear interpolation, constant outside: (c, *any)."""
+        wanted = [x[1], x[0]] if self.dim == 2 else [x[0], torch.zeros_like(x[0])]  # grid_sample's order
+        where = torch.stack(wanted, -1).reshape(-1, 2).mul_(1 / self.extent)
+        fields = fields if self.dim == 2 else fields[:, None]
+        values = torch.nn.functional.grid_sample(
+            fields[None], where[None, None], mode="bilinear", padding_mode="border", align_corners=False
+        )
+        return values.reshape(len(fields), *x.shape[1:])
+
+    def derivative(self, f: Tensor, axis: int) -> Tensor:
+        """``df / dx_axis`` by 4th-order differences, (*shape); zero in the two outermost cells."""
+        n, h = self.n, 1 / (12 * self.dx)
+        out = torch.zeros_like(f)
+        inside = out.narrow(axis, 2, n - 4)
+        torch.sub(f.narrow(axis, 3, n - 4), f.narrow(axis, 1, n - 4), out=inside)
+        inside.mul_(8 * h).add_(f.narrow(axis, 0, n - 4), alpha=h).sub_(f.narrow(axis, 4, n - 4), alpha=h)
+        return out
+
+    def smooth(self, f: Tensor) -> Tensor:
+        """``f`` (*shape) with what alternates from cell to cell removed, along every axis."""
+        for axis in range(self.dim):
+            edge = [f.narrow(axis, 0, 1), f.narrow(axis, self.n - 1, 1)]
+            wide = torch.cat([edge[0], edge[0], f, edge[1], edge[1]], axis)
+            f = sum((c * wide.narrow(axis, i, self.n) for i, c in enumerate(SMOOTHING)), torch.zeros_like(f))
+        return f
+
+    def resample(self, values: Tensor) -> Tensor:
+        """Values on a grid of any resolution over the same domain, (m,) or (m, k), brought to this one's."""
+        if tuple(values.shape) == self.shape:
+            return values.double()
+        pixels = [torch.linspace(-1, 1, 2 * self.n + 1, dtype=torch.float64)[1::2]] * self.dim
+        where = torch.stack(torch.meshgrid(*pixels, indexing="ij"), -1).flip(-1).reshape(1, 1, -1, self.dim)
+        fields = values.double()[None, None] if self.dim == 2 else values.double()[None, None, None]
+        if self.dim == 1:
+            where = torch.cat([where, torch.zeros_like(where)], -1)
+        out = torch.nn.functional.grid_sample(fields, where, padding_mode="border", align_corners=False)
+        return out.reshape(self.shape)
+
+
+class GridDensity:
+    """A density given by its values on a grid, such as a painting: a target like those of ``orwlab.targets``.
+
+    Between cell centres the density is interpolated linearly, so that ``sample`` and ``log_prob`` describe exactly
+    the same law.
+
+    Args:
+        values: (n,) or (n, n), indexed [x] or [x, y]; finite, none negative, not all zero; normalised here.
+        extent: half the side of the domain, which is centred at 0.
+        name: what errors and figures call it.
+
+    Raises:
+        ValueError: values that are not such a grid, or negative or not finite.
+    """
+
+    def __init__(self, values: Tensor, extent: float = 6.0, name: str = "painted") -> None:
+        values = as_field("density", values)
+        if values.ndim == 2 and values.shape[0] != values.shape[1]:
+            raise checks.fail("density", values, "a square grid (n, n), or (n,) on a line")
+        if (values < 0).any():
+            low = float(values.min())
+            raise ValueError(f"density has negative values (the least is {low:.4g}); allowed: values >= 0")
+        if not float(values.sum()) > 0:
+            raise ValueError("density is zero everywhere; allowed: values >= 0 with a positive sum")
+        self.name, self.dim = name, values.ndim
+        self.grid = Grid(values.ndim, len(values), float(extent))
+        self.extent = self.grid.extent
+        self.mass = values / values.sum()  # of each cell
+
+    @classmethod
+    def from_image(
+        cls, image: Any, extent: float = 6.0, axis: int = 128, *, blur: float = 1.5, dark: bool = True
+    ) -> "GridDensity":
+        """The density whose picture is ``image``: row 0 is the top, dark is dense (light if not ``dark``).
+
+        Args:
+            image: a PIL image or an array (H, W), (H, W, 3) or (H, W, 4); transparent counts as empty.
+            extent: half the side of the domain; the image is stretched over the middle three quarters of it, so that
+                the flow has room around it.
+            axis: cells an axis.
+            blur: standard deviation, in cells, of the Gaussian blur that lets the grid resolve hard edges.
+            dark: whether dark pixels are dense.
+        """
+        pixels = torch.as_tensor(_pixels(image))
+        ink = pixels[..., : min(pixels.shape[-1], 3)].mean(-1)
+        ink = 1 - ink if dark else ink
+        if pixels.shape[-1] == 4:
+            ink = ink * pixels[..., 3]
+        checks.number("blur", blur, low=0.0)
+        inner = Grid(2, max(16, round(axis * 0.75)), 1.0).resample(_coarsened(ink, round(axis * 0.75)).flip(0).T)
+        values = torch.zeros(axis, axis, dtype=torch.float64)
+        low = (axis - len(inner)) // 2
+        values[low : low + len(inner), low : low + len(inner)] = inner
+        if blur > 0:
+            offset = torch.arange(axis, dtype=torch.float64)
+            kernel = (-0.5 * ((offset[:, None] - offset) / blur).square()).exp()
+            kernel = kernel / kernel.sum(1, keepdim=True)
+            values = kernel @ values @ kernel.T
+        return cls(values, extent)
+
+    def __repr__(self) -> str:
+        return f"GridDensity({self.name!r}, dim={self.dim}, axis={self.grid.n}, extent={self.extent:g})"
+
+    def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
+        """Draw ``n`` points, (n, dim), float32."""
+        checks.integer("n", n)
+        cell = torch.multinomial(self.mass.flatten(), n, replacement=True, generator=generator)  # (n,)
+        # the sum of two uniforms has the tent-shaped density that linear interpolation puts on a cell
+        tent = torch.rand(2, n, self.dim, generator=generator, dtype=torch.float64).sum(0) - 1
+        return (self.grid.flat[cell] + self.grid.dx * tent).float()
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """The exact log density at ``x`` (n, dim): (n,), minus infinity where nothing is painted."""
+        checks.points("x", x, (self.dim,))
+        padded = torch.nn.functional.pad(self.mass, [1] * 2 * self.dim)  # the tents of the edge cells reach outside
+        outer = Grid(self.dim, self.grid.n + 2, self.extent + self.grid.dx)
+        density = outer.interpolate(padded[None], x.double().mT)[0] / self.grid.dx**self.dim
+        return density.log().to(x.dtype)
+
+
+def as_field(name: str, values: Any) -> Tensor:
+    """``values`` as a finite float64 tensor with one or two dimensions of at least four; ``ValueError`` names it."""
+    allowed = "a finite numeric grid of shape (n,) or (n, n), n >= 4"
+    try:
+        field = torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise checks.fail(name, values, allowed) from error
+    if field.ndim not in (1, 2) or min(field.shape) < 4 or field.is_complex():
+        raise checks.fail(name, field, allowed)
+    if not torch.isfinite(field.double()).all():
+        raise ValueError(f"{name} holds NaN or infinite values; allowed: {allowed}")
+    return field.detach().double()
+
+
+def _pixels(image: Any) -> Any:
+    """A picture as a float64 array (H, W, c) with values in [0, 1]."""
+    import numpy as np
+
+    array = np.asarray(image)
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or array.shape[-1] not in (1, 3, 4) or min(array.shape[:2]) < 4:
+        raise checks.fail("image", array.shape, "a picture of shape (H, W), (H, W, 3) or (H, W, 4), H and W >= 4")
+    scale = 255.0 if array.dtype.kind in "iu" else 1.0
+    array = array.astype(float) / scale
+    if not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
+        raise checks.fail("image", "a picture with values out of range", "0 to 255 (whole numbers) or 0 to 1")
+    return array
+
+
+def _coarsened(ink: Tensor, n: int) -> Tensor:
+    """Block means down to about ``n`` pixels a side, so that thin strokes are not skipped when resampling."""
+    height, width = (min(n, s) for s in ink.shape)
+    return torch.nn.functional.adaptive_avg_pool2d(ink[None].double(), (height, width))[0]
+
+
+def default_extent(target: Any) -> float:
+    """Half the side of a domain that holds both the noise N(0, I) and all but a negligible part of ``target``.
+
+    Grows from 6 in steps of a quarter until the target's log density on the border is 23 (a factor 1e-10) below
+    its maximum, or to 30.
+    """
+    if isinstance(target, GridDensity):
+        return target.extent
+    extent = 6.0
+    while extent < 30.0:
+        grid = Grid(target.dim, 64, extent)
+        log_p = evaluate(target.log_prob, grid).reshape(grid.shape)
+        inner = (slice(1, -1),) * grid.dim
+        border = log_p.clone()
+        border[inner] = -math.inf
+        if not border.max() > log_p.max() - 23.0:
+            break
+        extent *= 1.25
+    return min(extent, 30.0)
+
+
+def reward_values(reward: Reward, grid: Grid) -> Tensor:
+    """A callable reward at all cell centres, checked, (*shape), float64."""
+    return rewards.evaluate(reward, grid.flat).double().reshape(grid.shape)
+
+
+def evaluate(f: Any, grid: Grid) -> Tensor:
+    """``f`` (n, d) -> (n,), such as a log density, at all cell centres, (n^d,), float64; infinity is allowed."""
+    return foreign.values("log_prob", f, grid.flat, infinite=True).double()

@@ -1,0 +1,221 @@
+"""The paper's method on one page: offline (RW-CFM), online (ORW-CFM), and with the W2 term (ORW-CFM-W2).
+
+One loop serves all. A round draws x1 (online: from the current policy; offline: from given data), weighs it by its
+reward, and takes ``steps_per_round`` gradient steps on
+
+    E[ w(x1) |v_theta(t, x_t) - u_t|^2 + alpha |v_theta(t, x_t) - v_ref(t, x_t)|^2 ].
+"""
+
+import math
+from os import PathLike
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from orwlab import checks, couplings, files, losses, paths, rewards, weights
+from orwlab.methods.run import FORMAT, Diverged, Numbers, Run, Sampler, Setting, Snapshot
+from orwlab.rewards import Reward
+
+__all__ = ["Diverged", "FineTuning", "Snapshot"]
+
+DRIFT = 5.0  # nats by which a draw's largest weight may leave the unit, before the unit follows
+
+
+class FineTuning(Run):
+    """Fine-tune a pretrained velocity towards a reward, round by round.
+
+    Args:
+        reference: ``v_ref(t, x)``, pretrained; a frozen copy is kept, and the policy starts from another.
+        reward: any callable (n, *event) -> (n,).
+        tau: inverse temperature of the weights, >= 0.
+        alpha: coefficient of the W2 term, >= 0.
+        weighting: "exp" (raw), "mean_one" or "clipped"; see ``weights``.
+        coupling: "independent" or "ot"; see ``couplings``. The reference should have been trained with the same.
+        steps_per_round: gradient steps on each draw. More reuse the draw (cheaper), fewer stay closer to the theory.
+        batch_size: samples a gradient step.
+        pool_size: samples drawn a round; ``batch_size`` if None. Each step takes a random batch of them.
+        lr: Adam's learning rate.
+        average_decay: the running average of the weights keeps this fraction of itself a gradient step.
+        sampler: solver and number of steps with which the policy's own samples are drawn while training.
+        path: "linear" or "cosine"; that of the reference if None.
+        data: (m, *event) fixed samples: then the method is offline (RW-CFM). None: online.
+        policy: a trainable network to start from instead of a copy of the reference (which may then be a closed form).
+            Frozen and unused parameters stay as they are.
+        event_shape: shape of one sample; needed only where neither network has an ``event_shape``.
+        seed: of everything random in the run, from 0 to 2^32 - 1. torch's global random state is never used.
+
+    ``tau``, ``alpha``, ``lr``, ``reward`` and ``steps_per_round`` may change between rounds. The run computes where the
+    policy's parameters are, and in their floating type.
+
+    Raises:
+        ValueError: any argument out of range, named.
+    """
+
+    _log_unit: float | None = None
+
+    tau = Setting(lambda name, value: checks.number(name, value, low=0.0), "Inverse temperature, >= 0.")
+    alpha = Setting(lambda name, value: checks.number(name, value, low=0.0), "W2 coefficient, >= 0.")
+    steps_per_round = Setting(checks.integer, "Gradient steps on each draw, >= 1.")
+    settings_names = (
+        *("tau", "alpha", "weighting", "coupling", "steps_per_round", "batch_size", "lr", "seed", "pool_size"),
+        *("average_decay", "sampler", "path"),
+    )
+
+    def __init__(
+        self,
+        reference: nn.Module,
+        reward: Reward,
+        tau: float = 1.0,
+        alpha: float = 1.0,
+        weighting: str = "exp",
+        coupling: str = "independent",
+        steps_per_round: int = 1,
+        batch_size: int = 256,
+        lr: float = 1e-3,
+        seed: int = 0,
+        *,
+        pool_size: int | None = None,
+        average_decay: float = 0.98,
+        sampler: Sampler = ("rk4", 3),
+        path: str | None = None,
+        data: Tensor | None = None,
+        policy: nn.Module | None = None,
+        event_shape: tuple[int, ...] | None = None,
+    ) -> None:
+        super().__init__(
+            reference, reward, batch_size=batch_size, lr=lr, seed=seed, average_decay=average_decay, sampler=sampler,
+            policy=policy, event_shape=event_shape,
+        )  # fmt: skip
+        self.tau, self.alpha, self.steps_per_round = tau, alpha, steps_per_round
+        self.weighting = checks.choice("weighting", weighting, weights.KINDS)
+        self.coupling = checks.choice("coupling", coupling, couplings.NAMES)
+        pool_size = self.batch_size if pool_size is None else pool_size
+        self.pool_size = checks.integer("pool_size", pool_size, low=self.batch_size)
+        reference_path = getattr(getattr(reference, "path", None), "name", None)
+        self.path = paths.get(reference_path or "linear" if path is None else path)
+        if reference_path not in (None, self.path.name):
+            raise checks.fail(
+                "path", path, f"the reference's, {reference_path!r} (else v_ref penalises the wrong thing)"
+            )
+        self.data = None
+        if data is not None:
+            self.data = checks.points("data", data, self.event_shape).to(self.device, self.dtype)
+
+    # The algorithm --------------------------------------------------------------------------------------------------
+
+    def _draw(self) -> Tensor:
+        """x1 for one round: from the policy (online) or from the data (offline)."""
+        if self.data is None:
+            return self._policy_samples(self.pool_size)
+        rows = torch.randint(len(self.data), (self.pool_size,), generator=self.generator)
+        return self.data[rows.to(self.device)]
+
+    def _learn(self, x1: Tensor) -> Numbers:
+        """Weigh the draw and take the round's gradient steps."""
+        r = rewards.evaluate(self.reward, x1)  # (pool,)
+        log_w = weights.log_weights(r, self.tau, self.weighting)
+        w = (log_w - self._unit_for(log_w)).exp()
+        totals = torch.zeros(2)
+        for _ in range(self.steps_per_round):
+            batch: Tensor | slice = slice(None)
+            if self.pool_size > self.batch_size:
+                batch = torch.randperm(self.pool_size, generator=self.generator)[: self.batch_size].to(self.device)
+            totals += self._step(x1[batch], w[batch])
+        fit, penalty = (totals.double() / self.steps_per_round).tolist()
+        fit *= math.exp(min(self._unit_for(log_w), 700.0))
+        return Numbers(float(r.mean()), penalty, fit, weights.effective_sample_size(log_w), self.alpha, self.tau)
+
+    def _step(self, x1: Tensor, w: Tensor) -> Tensor:
+        """One gradient step; returns the two terms of the loss."""
+        x0 = self._noise(len(x1))
+        t = torch.rand(len(x1), generator=self.generator).to(x1)
+        pairs = couplings.pair(self.coupling, x0, x1, w, generator=self.generator)
+        x_t, u_t = self.path.interpolate(t, pairs.x0, pairs.x1)
+        v_t = self.policy(t, x_t)
+        fit = losses.fit(v_t, u_t, pairs.w)
+        if self.coupling != "independent":  # the tilted pairs are not the policy's x_t: the penalty needs its own
+            unweighted = couplings.pair_unweighted(self.coupling, x0, x1, generator=self.generator)
+            x_t, _ = self.path.interpolate(t, *unweighted)
+            v_t = self.policy(t, x_t)
+        penalty = losses.penalty(v_t, self.reference(t, x_t))
+        # (unit fit + alpha penalty) / (unit + alpha), the weights being in that unit: the divisor leaves Adam's path as
+        # it is, keeps any weight and any alpha a number near 1, and spares Adam a jump when alpha changes
+        pull = _ratio(self._log_alpha - self._log_total())
+        self._descend((1 - pull) * fit + pull * penalty)
+        return torch.stack([fit.detach(), penalty.detach()]).float().cpu()
+
+    def _unit_for(self, log_w: Tensor) -> float:
+        """The logarithm of the unit of weights: that of the run's first draw, until a draw's have drifted far from it.
+
+        Fixed, because a unit that followed every draw would weigh draws against each other in the optimiser's memory.
+        """
+        log_unit = weights.unit(log_w)
+        if self._log_unit is None:
+            self._log_unit = log_unit
+        elif abs(log_unit - self._log_unit) > DRIFT:
+            before, self._log_unit = self._log_total(), log_unit
+            self._rescale(before - self._log_total())
+        return self._log_unit
+
+    @property
+    def _log_alpha(self) -> float:
+        return math.log(self.alpha) if self.alpha > 0 else -math.inf
+
+    def _log_total(self) -> float:
+        """``log(unit + alpha)``."""
+        high, low = max(self._log_unit or 0.0, self._log_alpha), min(self._log_unit or 0.0, self._log_alpha)
+        return high + math.log1p(_ratio(low - high))
+
+    def _described(self) -> str:
+        return f"alpha {self.alpha:g}, tau {self.tau:g}, {super()._described()}"
+
+    # Keeping a run --------------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All that rounds change, as copies: networks, optimiser, random numbers, the round, the unit of weights."""
+        unit = {} if self._log_unit is None else {"log_unit": torch.tensor(self._log_unit, dtype=torch.float64)}
+        return super().state_dict() | unit
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Put back what ``state_dict`` gave."""
+        super().load_state_dict(state)
+        self._log_unit = float(state["log_unit"]) if "log_unit" in state else None
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments, as they are now, that rebuild this run next to its networks, reward and data."""
+        return super().settings() | {"path": self.path.name}
+
+    def _facts(self) -> dict[str, Any]:
+        return {"offline": self.data is not None}
+
+    @classmethod
+    def load(
+        cls,
+        path: str | PathLike[str],
+        *,
+        reward: Reward,
+        reference: nn.Module | None = None,
+        policy: nn.Module | None = None,
+        data: Tensor | None = None,
+    ) -> "FineTuning":
+        """A saved run, ready to go on: on the same machine, as if it had never stopped, bit for bit.
+
+        Args:
+            path: a file written by ``save``.
+            reward: the reward, which a file cannot hold.
+            reference: needed only if it is not one of orwlab's networks; its saved values are loaded into a copy.
+            policy: likewise.
+            data: the data of an offline run.
+
+        Raises:
+            ValueError: the file is missing, damaged, or not such a file; or it needs one of the arguments.
+        """
+        tensors, metadata = files.read(path, FORMAT)
+        if metadata["offline"] and data is None:
+            raise checks.fail("data", data, "the data of this offline run, (m, *event)")
+        return cls._rebuilt(tensors, metadata, reward, reference, policy, data=data)
+
+
+def _ratio(log: float) -> float:
+    return math.exp(log) if log > -700 else 0.0

@@ -1,0 +1,403 @@
+"""What every method shares: networks, optimiser, random numbers, rounds that are done whole or not at all, and files.
+
+A method says what a round draws (``Run._draw``) and what it learns from it (``Run._learn``); all else is here.
+"""
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from os import PathLike
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from orwlab import checks, files, flow, foreign, velocity
+from orwlab.rewards import Reward
+
+FORMAT = "orwlab fine-tuning run 2"
+LARGEST_MEMORY = 35.0  # nats: of a gradient that the optimiser remembers, whose square has to be a float32
+Sampler = tuple[str, int]
+
+
+class Diverged(RuntimeError):
+    """A sample, loss or gradient stopped being finite. The run is back at its last good state."""
+
+    def __init__(self, what: str, round: int, settings: str) -> None:
+        self.what, self.round, self.settings = what, round, settings
+        super().__init__(
+            f"the {what} stopped being finite in round {round} ({settings}). The last state that drew finite samples "
+            "is kept. Try a larger alpha, a smaller tau or lr, or a bounded reward."
+        )
+
+    def __reduce__(self) -> tuple[type["Diverged"], tuple[str, int, str]]:
+        return type(self), (self.what, self.round, self.settings)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What one round measured, on its own draw, before its gradient steps moved the policy."""
+
+    reward: float
+    """mean of r(x1)"""
+    penalty: float
+    """mean of |v_theta - v_ref|^2 at the training points, the round's average"""
+    fit: float
+    """mean of w |v_theta - u_t|^2, the round's average"""
+    ess: float
+    """effective sample size of the weights, 1 .. number drawn"""
+    alpha: float
+    tau: float
+
+
+@dataclass(frozen=True)
+class Snapshot(Numbers):
+    """What a round measured, its number, and the watched samples after it."""
+
+    round: int
+    _policy: nn.Module = field(repr=False)
+    _state: dict[str, Tensor] | None = field(repr=False)
+    _watch: Tensor | None = field(repr=False)
+    _sampler: Sampler = field(repr=False)
+
+    @property
+    def samples(self) -> Tensor:
+        """The watched noise pushed by the run's sampler through the policy as it was then; computed on each access."""
+        if self._watch is None or self._state is None:
+            raise checks.fail("watch", None, "noise x0 of shape (n, *event) given to rounds(n, watch=x0)")
+        state, (method, steps) = self._state, self._sampler
+        v = lambda t, x: functional_call(self._policy, state, (t, x))  # noqa: E731
+        return flow.sample(v, self._watch, method=method, steps=steps)
+
+
+class Setting:
+    """An attribute that may change between rounds, checked whenever it is set."""
+
+    def __init__(self, check: Callable[[str, Any], Any], doc: str) -> None:
+        self._check, self.__doc__ = check, doc
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, run: Any, owner: type | None = None) -> Any:
+        return self if run is None else run.__dict__[self._name]
+
+    def __set__(self, run: Any, value: Any) -> None:
+        run.__dict__[self._name] = self._check(self._name, value)
+
+
+def _reward(name: str, value: Any) -> Reward:
+    if not callable(value):
+        raise checks.fail(name, value, "a callable (n, *event) -> (n,), such as rewards.get(name)")
+    return value
+
+
+class Run:
+    """A policy being fine-tuned from a pretrained reference. Each method is a subclass.
+
+    Args:
+        reference: ``v_ref(t, x)``, pretrained; a frozen copy is kept, and the policy starts from another.
+        reward: any callable (n, *event) -> (n,).
+        batch_size: samples a gradient step.
+        lr: Adam's learning rate.
+        seed: of everything random in the run, from 0 to 2^32 - 1. torch's global random state is never used.
+        average_decay: the running average of the weights keeps this fraction of itself a gradient step.
+        sampler: solver and number of steps with which the policy's own samples are drawn while training.
+        policy: a trainable network to start from instead of a copy of the reference (which may then be a closed form).
+            Frozen and unused parameters stay as they are.
+        event_shape: shape of one sample; needed only where neither network has an ``event_shape``.
+
+    The run computes where the policy's parameters are, and in their floating type.
+
+    Raises:
+        ValueError: any argument out of range, named.
+    """
+
+    reward = Setting(_reward, "The reward, any callable (n, *event) -> (n,).")
+    settings_names: tuple[str, ...] = ("batch_size", "lr", "seed", "average_decay", "sampler")
+    """the arguments that a file keeps"""
+
+    def __init__(
+        self,
+        reference: nn.Module,
+        reward: Reward,
+        *,
+        batch_size: int,
+        lr: float,
+        seed: int,
+        average_decay: float,
+        sampler: Sampler,
+        policy: nn.Module | None,
+        event_shape: tuple[int, ...] | None,
+    ) -> None:
+        if not isinstance(reference, nn.Module):
+            raise checks.fail("reference", reference, "a torch.nn.Module v(t, x), such as zoo.load(name)")
+        trained = reference if policy is None else policy
+        if not isinstance(trained, nn.Module) or not any(p.requires_grad for p in trained.parameters()):
+            name = "reference" if policy is None else "policy"
+            raise checks.fail(name, trained, "a network with trainable parameters (or pass one as policy=)")
+        shape = event_shape or getattr(trained, "event_shape", None) or getattr(reference, "event_shape", None)
+        if shape is None:
+            raise checks.fail("event_shape", event_shape, "the shape of one sample, as the networks do not say")
+        self.event_shape = _shape(shape)
+        self.batch_size = checks.integer("batch_size", batch_size)
+        self.average_decay = checks.number("average_decay", average_decay, low=0.0, high=1.0)
+        self.sampler = _sampler(sampler)
+        self.seed = checks.seed("seed", seed)
+        self.generator = torch.Generator().manual_seed(self.seed)
+        self.reward = reward
+
+        with torch.inference_mode(False):
+            # eval(): with dropout on in the policy alone, the penalty would not be 0 at the start
+            self.reference = copy.deepcopy(reference).eval().requires_grad_(False)
+            self.policy = copy.deepcopy(trained).eval()
+            self.average = copy.deepcopy(self.policy).requires_grad_(False)
+        trainable = next(p for p in self.policy.parameters() if p.requires_grad)
+        self.device, self.dtype = trainable.device, trainable.dtype
+        self.reference.to(self.device)
+        if foreign.dtype_of(self.reference) not in (None, self.dtype):
+            self.reference.to(self.dtype)
+        self._try("reference", self.reference)
+        self._try("policy", self.policy)
+        self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=1e-3, fused=True)
+        self.lr = lr
+        self.round = 0
+        self._good = self.state_dict()
+
+    def _try(self, name: str, network: nn.Module) -> None:
+        """A network that answers rightly here does so in every round; one that does not is named before any work."""
+        v, x = foreign.velocity(name, network), torch.zeros(2, *self.event_shape, device=self.device, dtype=self.dtype)
+        with torch.inference_mode(False), torch.no_grad():
+            for t in (x.new_full((), 0.5), x.new_full((2,), 0.5)):
+                v(t, x)
+
+    @property
+    def lr(self) -> float:
+        """Learning rate, > 0; may change between rounds."""
+        return self.optimizer.param_groups[0]["lr"]
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self.optimizer.param_groups[0]["lr"] = checks.number("lr", value, above=0.0)
+
+    # Rounds ---------------------------------------------------------------------------------------------------------
+
+    def rounds(self, n: int, watch: Tensor | None = None) -> Iterator[Snapshot]:
+        """Run ``n`` rounds, one each time the iterator is asked for its next snapshot.
+
+        Args:
+            n: how many.
+            watch: noise (m, *event); ``snapshot.samples`` is then this noise pushed through the policy by ``sampler``.
+
+        Raises:
+            ValueError: ``n`` or ``watch`` is bad, at once; the reward raises or returns something that is not a finite
+                (n,), when it does.
+            Diverged: something stopped being finite; the last state that drew finite samples is restored.
+
+        Whatever else ends a round, an interrupt from the keyboard or a lack of memory, the run is then as it was after
+        the last whole round, and goes on from there as if nothing had happened.
+        """
+        n = checks.integer("n", n)
+        if watch is not None:
+            watch = checks.points("watch", watch, self.event_shape).to(self.device, self.dtype)
+        return self._rounds(n, watch)
+
+    def _rounds(self, n: int, watch: Tensor | None) -> Iterator[Snapshot]:
+        for _ in range(n):
+            numbers = self._whole_round()
+            state = None if watch is None else {k: p.detach().clone() for k, p in self.policy.state_dict().items()}
+            yield Snapshot(
+                **vars(numbers),
+                round=self.round,
+                _policy=self.policy,
+                _state=state,
+                _watch=watch,
+                _sampler=self.sampler,
+            )
+
+    # whoever calls may have switched gradients off; and nothing may be left switched on between two rounds
+    @torch.inference_mode(False)
+    @torch.enable_grad()
+    def _whole_round(self) -> Numbers:
+        before = self.state_dict()
+        try:
+            x1 = self._draw()
+            self._good = before  # its policy draws finite samples
+            numbers = self._learn(x1)
+            self.round += 1
+        except Diverged:
+            self.load_state_dict(self._good)
+            raise
+        except BaseException:
+            self.load_state_dict(before)
+            raise
+        return numbers
+
+    def _draw(self) -> Tensor:
+        """What a round learns from: x1 (m, *event), finite."""
+        raise NotImplementedError
+
+    def _learn(self, x1: Tensor) -> Numbers:
+        """The round's gradient steps; returns what it measured."""
+        raise NotImplementedError
+
+    def _policy_samples(self, n: int) -> Tensor:
+        """``n`` fresh samples of the policy, (n, *event)."""
+        method, steps = self.sampler
+        x1 = flow.sample(self.policy, self._noise(n), method=method, steps=steps)
+        if not torch.isfinite(x1).all():
+            raise self._diverged("policy's samples")
+        return x1
+
+    def _noise(self, n: int) -> Tensor:
+        return flow.noise(n, self.event_shape, generator=self.generator, device=self.device, dtype=self.dtype)
+
+    def _rescale(self, log_factor: float) -> None:
+        """From now on the loss is ``e^log_factor`` times what it was: so is the optimiser's memory of its gradients."""
+        factor = math.exp(max(-LARGEST_MEMORY, min(LARGEST_MEMORY, log_factor)))
+        largest = math.exp(LARGEST_MEMORY)
+        for state in self.optimizer.state.values():
+            state["exp_avg"].mul_(factor).clamp_(-largest, largest)
+            state["exp_avg_sq"].mul_(factor**2).clamp_(max=largest**2)
+
+    def _descend(self, loss: Tensor) -> None:
+        """One gradient step, and one of the running average."""
+        self.optimizer.zero_grad()
+        loss.backward()
+        gradients = [p.grad for p in self.policy.parameters() if p.grad is not None]
+        if not torch.isfinite(nn.utils.get_total_norm(gradients) + loss.detach()):
+            raise self._diverged("loss or its gradient")
+        self.optimizer.step()
+        with torch.no_grad():
+            torch._foreach_lerp_(
+                tuple(self.average.parameters()), tuple(self.policy.parameters()), 1 - self.average_decay
+            )
+
+    def _diverged(self, what: str) -> Diverged:
+        return Diverged(what, self.round + 1, self._described())
+
+    def _described(self) -> str:
+        return f"lr {self.lr:g}"
+
+    # Keeping a run --------------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All that rounds change, as copies: networks, optimiser, random numbers, the round."""
+        state = {"round": torch.tensor(self.round), "generator": self.generator.get_state()}
+        for name in ("policy", "average"):
+            for key, value in getattr(self, name).state_dict().items():
+                state[f"{name}.{key}"] = value.detach().clone()
+        for index, entries in self.optimizer.state_dict()["state"].items():
+            for key, value in entries.items():
+                state[f"optimizer.{index}.{key}"] = value.detach().clone()
+        return state
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Put back what ``state_dict`` gave.
+
+        Raises:
+            ValueError: the values do not fit the networks, or some are missing.
+        """
+        for name in ("policy", "average"):
+            fill(getattr(self, name), state, name)
+        entries: dict[int, dict[str, Tensor]] = {}
+        for key, value in state.items():
+            if key.startswith("optimizer."):
+                _, index, name = key.split(".")
+                entries.setdefault(int(index), {})[name] = value.clone()
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
+        self.generator.set_state(state["generator"])
+        self.round = int(state["round"])
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments, as they are now, that rebuild this run next to its networks, reward and data."""
+        return {name: getattr(self, name) for name in self.settings_names}
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write networks, optimiser, random state and settings to one safetensors file, all or nothing."""
+        tensors = self.state_dict()
+        tensors |= {f"good.{key}": value for key, value in self._good.items()}
+        tensors |= {f"reference.{key}": value for key, value in self.reference.state_dict().items()}
+        metadata = {
+            "format": FORMAT,
+            "method": type(self).__name__,
+            "settings": self.settings(),
+            "event_shape": list(self.event_shape),
+            "reference": getattr(self.reference, "config", None),
+            "policy": getattr(self.policy, "config", None),
+            **self._facts(),
+        }
+        files.write(path, tensors, metadata)
+
+    def _facts(self) -> dict[str, Any]:
+        """What else a file has to say."""
+        return {}
+
+    @classmethod
+    def _rebuilt(
+        cls,
+        tensors: dict[str, Tensor],
+        metadata: dict[str, Any],
+        reward: Reward,
+        reference: nn.Module | None,
+        policy: nn.Module | None,
+        **arguments: Any,
+    ) -> Self:
+        """The run that a file holds; ``arguments`` are those of the method's ``__init__`` that a file cannot keep."""
+        if metadata["method"] != cls.__name__:
+            raise checks.fail("path", metadata["method"], f"a run of {cls.__name__}")
+        networks = {}
+        for name, given in (("reference", reference), ("policy", policy)):
+            config = metadata[name]
+            if given is None and config is None:
+                raise checks.fail(name, given, "a module of the saved one's class: the file cannot say how to build it")
+            networks[name] = copy.deepcopy(given) if given is not None else velocity.build(config)
+            fill(networks[name], tensors, name)
+        settings = dict(metadata["settings"])
+        settings["sampler"] = tuple(settings["sampler"])
+        run = cls(
+            networks["reference"],
+            reward,
+            policy=networks["policy"],
+            event_shape=tuple(metadata["event_shape"]),
+            **settings,
+            **arguments,
+        )
+        run.load_state_dict(tensors)
+        run._good = {key.removeprefix("good."): v for key, v in tensors.items() if key.startswith("good.")}
+        return run
+
+
+def fill(module: nn.Module, tensors: dict[str, Tensor], prefix: str) -> None:
+    """Load the values whose names begin with ``prefix.`` into ``module``, in their own floating type.
+
+    Raises:
+        ValueError: they do not fit.
+    """
+    saved = {key.removeprefix(prefix + "."): v for key, v in tensors.items() if key.startswith(prefix + ".")}
+    types = {v.dtype for v in saved.values() if v.is_floating_point()}
+    if len(types) == 1:
+        module.to(types.pop())
+    try:
+        module.load_state_dict(saved)
+    except RuntimeError as error:
+        raise checks.fail(prefix, type(module).__name__, f"a module that fits the saved values ({error})") from error
+
+
+def _shape(shape: Any) -> tuple[int, ...]:
+    try:
+        found = tuple(checks.integer("event_shape", n) for n in shape)
+    except (TypeError, ValueError) as error:
+        raise checks.fail("event_shape", shape, "whole numbers >= 1, such as (2,) or (1, 8, 8)") from error
+    if not found:
+        raise checks.fail("event_shape", shape, "whole numbers >= 1, such as (2,) or (1, 8, 8)")
+    return found
+
+
+def _sampler(sampler: Any) -> Sampler:
+    if not isinstance(sampler, tuple | list) or len(sampler) != 2:
+        raise checks.fail("sampler", sampler, "a method and a number of steps, such as ('rk4', 3)")
+    return checks.choice("sampler[0]", sampler[0], flow.FIXED), checks.integer("sampler[1]", sampler[1])

@@ -1,0 +1,97 @@
+"""Sentences over the picture: what happened, and what to try."""
+
+from dataclasses import asdict, dataclass, replace
+
+from torch import Tensor
+
+from orwlab.measure import samples
+from orwlab.methods.orw import Diverged
+from orwlab.show.lab.settings import Settings
+
+OUTSIDE = 0.3  # of the samples: then it is said that they leave the data
+FEW = 0.05  # of the draw: with a smaller effective share it is said that few samples decide
+UNBOUNDED = ("plane",)  # rewards without a ceiling
+
+
+@dataclass(frozen=True)
+class Banner:
+    """``kind`` is "warning" or "stopped"; ``title`` says what happened, ``text`` what to try."""
+
+    kind: str
+    title: str
+    text: str
+
+    def plain(self) -> dict[str, str]:
+        """As it travels in a frame."""
+        return asdict(self)
+
+
+COLLAPSED = Banner(
+    "warning",
+    "It has collapsed.",
+    "Nearly all samples are in one place: the reward is high, the variety is gone. Try a larger α, or press Reset.",
+)
+LEFT = Banner("warning", "It is leaving the data.", "Many samples lie where there were never any data.")
+RESTARTED = Banner(
+    "warning",
+    "The computation had to be started again.",
+    "Something broke on our side. Your settings are back; the run begins at round 0. There is nothing you need to do.",
+)
+
+
+def advice(settings: Settings) -> str:
+    """What usually helps against running away."""
+    ceiling = ", or a reward with a ceiling" if settings.reward in UNBOUNDED else ""
+    return f"Try a larger α{',' if ceiling else ' or'} a smaller τ{ceiling}."
+
+
+def look(x: Tensor, first: Tensor, region: samples.DataRegion, settings: Settings) -> Banner | None:
+    """Whether the samples ``x`` (n, 2), which began as ``first``, have collapsed or are leaving the data."""
+    collapsed = samples.collapsed(x, first)
+    outside = region.fraction_outside(x) > OUTSIDE
+    if collapsed and outside:
+        return replace(COLLAPSED, title="It has collapsed, outside the data.")
+    if outside:
+        return replace(LEFT, text=f"{LEFT.text} {advice(settings)}")
+    return COLLAPSED if collapsed else None
+
+
+def few_decide(ess: float, drawn: int, weighting: str) -> Banner | None:
+    """Whether few samples carry the weight: ``ess`` effective ones of ``drawn``."""
+    if ess >= FEW * drawn:
+        return None
+    clipped = "" if weighting == "clipped" else ", or clipped weights"
+    return Banner(
+        "warning",
+        "A few samples decide everything.",
+        f"Only about {max(1, round(ess))} of {drawn} samples carry the weight, so every step copies those few and is "
+        f"mostly chance. Try a smaller τ{clipped}.",
+    )
+
+
+def diverged(error: Diverged, settings: Settings) -> Banner:
+    """A run whose numbers stopped being finite."""
+    title = f"It has diverged: the {error.what} stopped being finite."
+    return Banner("stopped", title, f"{advice(settings)} Then press Reset; Start goes on from the last good round.")
+
+
+def failed(error: Exception) -> Banner:
+    """Anything that nobody foresaw."""
+    return Banner("stopped", "This round failed.", f"{error} Press Reset, or choose another target or reward.")
+
+
+def beyond_the_grid(problems: dict[str, str], settings: Settings) -> Banner | None:
+    """What the exact dynamics report about their own grid, in plain words."""
+    if "domain" in problems or "tail" in problems:
+        return Banner(
+            "warning",
+            "The exact density runs away.",
+            f"It has reached places that the grid does not hold, so there is no limit to show. {advice(settings)}",
+        )
+    if "coarse" in problems or "mass" in problems:
+        return Banner(
+            "warning",
+            "The exact density is now finer than the grid.",
+            "It has shrunk to less than the cells can hold: read its numbers as rough ones. A larger α spreads it.",
+        )
+    return None

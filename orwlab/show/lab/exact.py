@@ -1,0 +1,286 @@
+"""What an infinitely good network would do: the population dynamics round by round, and where they end."""
+
+import copy
+import functools
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from orwlab import checks, flow, rewards, targets, weights
+from orwlab.exact.dynamics import PopulationDynamics
+from orwlab.exact.grid import Grid, evaluate
+from orwlab.show.lab import measures
+from orwlab.show.lab.banners import Banner, beyond_the_grid
+from orwlab.show.lab.settings import Settings
+from orwlab.targets import GaussianMixture
+
+AXIS = 64  # cells an axis of what is stepped while one watches: 13 ms a round
+LIMIT_AXIS = 96  # of the limits: their mean reward is right to about 0.005
+FINE = 96  # cells an axis of what is drawn
+SMALLEST_ALPHA = 0.05  # below, the limit is a spike that no grid of this size holds
+MAX_ROUNDS = 100
+SETTLED = 1e-3  # total variation a refresh: nothing moves that one could see
+
+
+@functools.cache
+def target(name: str) -> GaussianMixture:
+    """One object a name: what is derived from it is remembered by it."""
+    return targets.get(name)
+
+
+class _Quiet(PopulationDynamics):
+    """``problems`` are read and shown as banners; warnings' filters, on the other hand, are not safe in threads."""
+
+    def _warn_of_new(self, known: dict[str, str]) -> None:
+        pass
+
+
+@functools.cache
+def _at_rest(name: str, axis: int) -> PopulationDynamics:
+    return _Quiet(target(name), rewards.get("right"), axis=axis)
+
+
+@functools.cache
+def _fine(name: str, extent: float) -> tuple[Grid, Tensor]:
+    grid = Grid(2, FINE, extent)
+    return grid, evaluate(target(name).log_prob, grid).reshape(grid.shape)  # (FINE, FINE)
+
+
+@functools.cache
+def _modes(name: str, axis: int, extent: float) -> Tensor:
+    return target(name).mode_of(Grid(2, axis, extent).flat)  # (axis^2,)
+
+
+def dynamics(settings: Settings, alpha: float, axis: int = AXIS) -> PopulationDynamics:
+    """The population dynamics at round 0 for these settings."""
+    fresh = copy.copy(_at_rest(settings.target, axis))  # a step replaces what it changes: a shallow copy is enough
+    fresh.weighting, fresh.tau, fresh.alpha = settings.weighting, settings.tau, alpha
+    fresh.reward = rewards.get(settings.reward)
+    return fresh
+
+
+def density(state: PopulationDynamics) -> Tensor:
+    """The state's density on the finer cells, (FINE, FINE) indexed [x, y], summing to 1.
+
+    What the state adds to the reference, ``log(q / p_ref)``, is smooth and is interpolated; the reference is exact.
+    """
+    grid, log_p = _fine(state.target.name, state.cells.extent)
+    ratio = (state.density / state.reference_density).clamp_min(1e-300).log()
+    log_q = state.cells.interpolate(ratio[None], grid.components)[0] + log_p
+    q = (log_q - log_q.max()).exp()
+    return q / q.sum()
+
+
+def place(q: Tensor, extent: float, u: Tensor) -> Tensor:
+    """Points of density ``q`` (A, A) on ``[-extent, extent]^2`` from uniform numbers ``u`` (n, 2): (n, 2), float32.
+
+    Rosenblatt's map: the first coordinate inverts the marginal's distribution function, the second that of the
+    conditional density. Between cell centres the density is taken to be linear. Points move continuously with q.
+    """
+    A = len(q)
+    q = q.double()
+    x = _invert(q.sum(1).expand(1, A), u[:, 0].double())  # in cells
+    left = x.floor().long().clamp(0, A - 2)
+    share = (x - left)[:, None]
+    y = _invert((1 - share) * q[left] + share * q[left + 1], u[:, 1].double())
+    return ((torch.stack([x, y], -1) + 0.5) * (2 * extent / A) - extent).float()
+
+
+def _invert(f: Tensor, u: Tensor) -> Tensor:
+    """Where the integral of ``f`` (n or 1, A), linear between whole numbers, reaches the share ``u`` (n,): (n,)."""
+    areas = (f[:, :-1] + f[:, 1:]) / 2
+    below = areas.cumsum(1)  # (n or 1, A - 1)
+    wanted = u[:, None] * below[:, -1:]  # (n, 1)
+    k = torch.searchsorted(below.expand(len(u), -1).contiguous(), wanted).clamp_max(f.shape[1] - 2)  # (n, 1)
+    f = f.expand(len(u), -1)
+    a, b = f.gather(1, k), f.gather(1, k + 1)
+    rest = wanted - below.expand(len(u), -1).gather(1, k) + areas.expand(len(u), -1).gather(1, k)
+    rest = torch.minimum(rest.clamp_min(0), (a + b) / 2)
+    # a s + (b - a) s^2 / 2 = rest, in the form that does not cancel
+    s = 2 * rest / (a + (a.square() + 2 * (b - a) * rest).clamp_min(0).sqrt()).clamp_min(1e-300)
+    return (k + s.clamp(0, 1))[:, 0]
+
+
+def uniform(z: Tensor) -> Tensor:
+    """Standard normal numbers (n, 2) as uniform ones, kept off 0 and 1."""
+    return torch.special.ndtr(z.double()).clamp(1e-9, 1 - 1e-9)
+
+
+@dataclass(frozen=True)
+class Exact:
+    """A density of the population dynamics and its numbers."""
+
+    reward: float
+    resolved: bool
+    """whether the grid was fine enough to call it exact to two decimals"""
+    density: Tensor
+    """(FINE, FINE) indexed [x, y], summing to 1"""
+    extent: float
+    mode_mass: Tensor
+    """(modes,)"""
+    ess: float
+    """(E w)^2 / E w^2, the share of a draw that counts"""
+    diversity: float
+    w2: float
+    """W2^2 to the reference"""
+
+
+def numbers(state: PopulationDynamics, settings: Settings) -> Exact:
+    """All numbers of a state; takes about 50 ms because of the distances."""
+    q, extent = density(state), state.cells.extent
+    points = place(q, extent, _spread())
+    first = _reference_points(settings.target, extent)
+    return Exact(
+        float(state.mean_reward),
+        not state.problems,
+        q,
+        extent,
+        mode_mass(state, settings),
+        ess(state),
+        measures.diversity(points),
+        measures.w2(points, first),
+    )
+
+
+def mode_mass(state: PopulationDynamics, settings: Settings) -> Tensor:
+    """The mass at each of the target's modes, (modes,)."""
+    labels = _modes(settings.target, state.cells.n, state.cells.extent)
+    mass = (state.density * state.cells.dx**2).flatten()
+    return torch.zeros(target(settings.target).n_modes, dtype=torch.float64).index_add(0, labels, mass)
+
+
+def ess(state: PopulationDynamics) -> float:
+    """``(E w)^2 / E w^2`` under the state's density: the share of a large draw that counts."""
+    kind = "clipped" if state.weighting == "clipped" else "exp"  # a common factor cancels
+    log_w = weights.log_weights(state.reward_values.flatten(), state.tau, kind)
+    log_q = state.density.clamp_min(1e-300).log().flatten()
+    log_q = log_q - log_q.logsumexp(0)
+    return float((2 * (log_w + log_q).logsumexp(0) - (2 * log_w + log_q).logsumexp(0)).exp())
+
+
+@functools.cache
+def _spread(n: int = 384) -> Tensor:
+    """Evenly spread numbers in the unit square, (n, 2): distances from them need fewer than from random ones."""
+    k = torch.arange(1, n + 1, dtype=torch.float64)[:, None]
+    golden = 1.32471795724474602596  # the real root of g^3 = g + 1: Roberts' sequence in the plane
+    return (0.5 + k / torch.tensor([golden, golden**2], dtype=torch.float64)) % 1
+
+
+@functools.cache
+def _reference_points(name: str, extent: float) -> Tensor:
+    return place(_fine(name, extent)[1].exp(), extent, _spread())
+
+
+def limit(settings: Settings, alpha: float) -> Exact | None:
+    """Where the dynamics settle at these settings with this alpha; None where no grid can hold it, or for pairs by
+    optimal transport, whose limit is another. Remembered; seconds at worst.
+    """
+    if alpha < SMALLEST_ALPHA or settings.coupling != "independent":
+        return None
+    return _limit(settings.target, settings.reward, settings.weighting, settings.tau, alpha)
+
+
+def limit_key(settings: Settings) -> tuple[object, ...]:
+    """What the limits of all lanes depend on."""
+    return (
+        settings.target, settings.reward, settings.weighting, settings.coupling, settings.tau, settings.alphas,
+    )  # fmt: skip
+
+
+@functools.lru_cache(maxsize=256)
+def _limit(target_name: str, reward: str, weighting: str, tau: float, alpha: float) -> Exact | None:
+    settings = Settings(target=target_name, reward=reward, weighting=weighting, tau=tau)
+    state = dynamics(settings, alpha, LIMIT_AXIS)
+    try:
+        found = state.fixed_point(SETTLED, max_rounds=MAX_ROUNDS)
+    except FloatingPointError:
+        return None
+    if not found.converged or "domain" in state.problems or "mass" in state.problems:
+        return None
+    return numbers(state, settings)
+
+
+class ExactLanes:
+    """The population dynamics of every lane, stepped round by round; no network anywhere.
+
+    Args:
+        settings: with the alphas.
+        noise: (n, 2) standard normal, from which the particles are placed.
+    """
+
+    mode = "exact"
+
+    def __init__(self, settings: Settings, noise: Tensor) -> None:
+        self.settings = settings
+        self.states = [dynamics(settings, alpha) for alpha in settings.alphas]
+        self.stopped: list[Banner | None] = [None] * len(self.states)
+        self.extent = self.states[0].cells.extent
+        self._u = uniform(noise)
+        self.first = place(density(_at_rest(settings.target, AXIS)), self.extent, self._u)  # (n, 2)
+
+    @property
+    def rounds(self) -> list[int]:
+        """Rounds done, one a lane."""
+        return [state.round for state in self.states]
+
+    @property
+    def settled(self) -> bool:
+        """Whether another round would move nothing that one could see."""
+        return all(stop or (s.round > 0 and s.moved < SETTLED) for s, stop in zip(self.states, self.stopped))
+
+    def obey(self, settings: Settings) -> bool:
+        """Take over what may change under way. Returns whether the recursion is another one now."""
+        before, self.settings = self.settings, settings
+        changed = limit_key(before) != limit_key(settings)
+        if changed:
+            self.resume()
+        for state, alpha in zip(self.states, settings.alphas):
+            state.alpha, state.tau = alpha, settings.tau
+            if before.reward != settings.reward:
+                state.reward = rewards.get(settings.reward)
+        return changed
+
+    def resume(self) -> None:
+        """Let lanes that stopped go on from their last good state."""
+        self.stopped = [None] * len(self.states)
+
+    def advance(self) -> None:
+        """One refresh of every lane that has not stopped."""
+        for k, state in enumerate(self.states):
+            if self.stopped[k]:
+                continue
+            try:
+                state.advance()
+            except FloatingPointError:
+                self.stopped[k] = Banner(
+                    "stopped",
+                    "The exact density has collapsed to less than a cell.",
+                    "There is nothing finer to show. Try a larger α, or press Reset.",
+                )
+
+    def push(self, n: int, every: slice = slice(None)) -> Tensor:
+        """Of the first ``n`` particles, those in ``every``, in all lanes, (lanes, <= n, 2)."""
+        self.densities = [density(state) for state in self.states]
+        return torch.stack([place(q, self.extent, self._u[:n][every]) for q in self.densities])
+
+    def at(self, x: Tensor, t: float) -> Tensor:
+        """Where finished particles ``x`` (lanes, n, 2) were at flow time ``t``: carried back by each lane's flow."""
+        return torch.stack([self._back(k, x[k], (1.0, t))[-1] for k in range(len(x))])
+
+    def paths(self, x: Tensor, times: Tensor) -> Tensor:
+        """The ways that led to ``x`` (lanes, k, 2), at ``times`` from 0 to 1: (lanes, k, s, 2)."""
+        backwards = [self._back(k, x[k], times.flip(0)).flip(0).movedim(0, 1) for k in range(len(x))]
+        return torch.stack(backwards)
+
+    def _back(self, lane: int, x: Tensor, times: Tensor | tuple[float, ...]) -> Tensor:
+        return flow.trajectory(self.states[lane].velocity, x, times, method="rk4", steps=4)
+
+    def velocity(self, lane: int, t: float, x: Tensor) -> Tensor:
+        """The lane's velocity at ``x`` (m, 2): (m, 2)."""
+        with torch.no_grad():
+            return self.states[lane].velocity(checks.number("t", t), x)
+
+    def warning(self, lane: int) -> Banner | None:
+        """What the grid has to say about itself."""
+        return beyond_the_grid(self.states[lane].problems, self.settings)

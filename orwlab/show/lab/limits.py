@@ -1,0 +1,76 @@
+"""The exact limits of a session, worked out beside its rounds by a thread of its own."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from orwlab.show.lab import exact, measures
+from orwlab.show.lab.exact import Exact
+from orwlab.show.lab.lanes import reference_name
+from orwlab.show.lab.settings import Settings
+
+# one for all sessions of a process, so that limits hold up other limits and never anybody's rounds
+_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="exact")
+_log = logging.getLogger(__name__)
+
+
+class Limits:
+    """What is known of the limits at a session's settings.
+
+    Args:
+        arrived: called, from the other thread, when more is known.
+    """
+
+    def __init__(self, arrived: Callable[[], None]) -> None:
+        self._arrived = arrived
+        self._lock = threading.Lock()
+        self._wanted: Settings | None = None
+        self._working = False
+        self._found: tuple[object, list[Exact | None]] = (None, [])
+        self._steepness: dict[str, float] = {}
+
+    @property
+    def pending(self) -> bool:
+        """Whether something is being worked out."""
+        return self._working
+
+    def want(self, settings: Settings) -> None:
+        """Find out about these settings; older wishes that nobody has begun with are forgotten."""
+        with self._lock:
+            known = self._found[0] == exact.limit_key(settings) and reference_name(settings) in self._steepness
+            self._wanted = None if known else settings
+            if self._wanted is not None and not self._working:
+                self._working = True
+                _thread.submit(self._work)
+
+    def forget(self) -> None:
+        """Nobody asks any more."""
+        with self._lock:
+            self._wanted = None
+            self._arrived = lambda: None
+
+    def of(self, settings: Settings) -> Sequence[Exact | None]:
+        """The limit of every lane, as far as it is known."""
+        key, found = self._found
+        return found if key == exact.limit_key(settings) else [None] * len(settings.alphas)
+
+    def steepness(self, settings: Settings) -> float | None:
+        """The reference's sampled Lipschitz constant, once it is known."""
+        return self._steepness.get(reference_name(settings))
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                settings, self._wanted = self._wanted, None
+                if settings is None:
+                    self._working = False
+                    return
+            try:
+                found = [exact.limit(settings, alpha) for alpha in settings.alphas]
+                self._found = (exact.limit_key(settings), found)
+                self._arrived()
+                self._steepness[reference_name(settings)] = measures.lipschitz(reference_name(settings))
+            except Exception:  # without a limit there is no dashed line; the session goes on
+                _log.exception("exact limit failed")
+            self._arrived()

@@ -1,0 +1,93 @@
+"""Numbers of samples that cost too much for every frame, on subsets that make them cheap."""
+
+import functools
+
+import torch
+from torch import Tensor
+
+from orwlab import flow, zoo
+from orwlab.measure import coupled_flows
+from orwlab.measure.samples import DataRegion, mean_pairwise_distance
+from orwlab.velocity import Velocity
+
+DIVERSITY = 400  # particles
+TRANSPORT = 192  # particles; all of them would take seconds
+SECANT = 96  # particles
+TIMES = 17  # of the secant's integrals
+LIPSCHITZ = 256  # trajectories that the reference's steepness is looked for on
+
+
+def diversity(x: Tensor) -> float:
+    """Mean distance between two of the first ``DIVERSITY`` samples."""
+    return mean_pairwise_distance(x[:DIVERSITY])
+
+
+def w2(x: Tensor, y: Tensor) -> float:
+    """``W2^2`` between equally many samples (n, 2) each, exactly: the best assignment.
+
+    The same as ``wasserstein.w2_squared``; but POT takes seconds to import, and somebody is waiting for a frame.
+    """
+    from scipy.optimize import linear_sum_assignment  # imported here because it takes most of a second
+
+    cost = torch.cdist(x.double(), y.double(), compute_mode="donot_use_mm_for_euclid_dist").square().numpy()
+    rows, columns = linear_sum_assignment(cost)
+    return float(cost[rows, columns].mean())
+
+
+def transport(x: Tensor, y: Tensor) -> tuple[float, float]:
+    """``W2^2`` and the coupled cost ``E|x - y|^2`` of samples (n, 2) that started from the same noise.
+
+    W2^2 is measured on the first ``TRANSPORT`` of them. What chance does to those it does to their coupled cost as
+    well, so the difference to that is taken off the coupled cost of all; like the two of the subset, W2^2 is then
+    never above the coupled cost.
+    """
+    cost = (x - y).double().square().sum(1)
+    n = min(TRANSPORT, len(x))
+    above = float(cost[:n].mean()) - w2(x[:n], y[:n])
+    return max(0.0, float(cost.mean()) - above), float(cost.mean())
+
+
+def secant(policy: Velocity, reference: Velocity, x0: Tensor) -> float:
+    """The ladder's secant rung, ``E( int e^{int_s^1 m_u du} |dv_s| ds )^2``, for noise ``x0`` (n, 2).
+
+    See ``orwlab.wasserstein``, which does it with adaptive solvers; here by trapezoids on a fixed grid.
+    """
+    times = torch.linspace(0, 1, TIMES)
+    x = flow.trajectory(policy, x0, times, method="midpoint", steps=TIMES - 1)  # (T, n, 2)
+    y = flow.trajectory(reference, x0, times, method="midpoint", steps=TIMES - 1)
+    with torch.no_grad():
+        at_x = torch.stack([reference(t, p) for t, p in zip(times, x)])
+        at_y = torch.stack([reference(t, p) for t, p in zip(times, y)])
+        dv = (torch.stack([policy(t, p) for t, p in zip(times, x)]) - at_x).norm(dim=-1).double()  # (T, n)
+    gap = (x - y).double()
+    m = (gap * (at_x - at_y)).sum(-1) / gap.square().sum(-1).clamp_min(1e-12)  # (T, n); where x = y it does not count
+    h = 1 / (TIMES - 1)
+    later = ((m[1:] + m[:-1]) / 2 * h).flip(0).cumsum(0).flip(0)
+    growth = torch.cat([later, torch.zeros_like(m[:1])]).exp() * dv
+    return float(((growth[1:] + growth[:-1]) / 2 * h).sum(0).square().mean())
+
+
+@functools.cache
+def lipschitz(name: str) -> float:
+    """The largest spectral norm of the Jacobian of the reference on its own trajectories: a lower estimate of L."""
+    v = network(name)
+    x0 = flow.noise(LIPSCHITZ, (2,), generator=torch.Generator().manual_seed(0))
+    times = torch.linspace(0, 1, 33)
+    x = flow.trajectory(v, x0, times, method="rk4", steps=32)
+    return max(
+        float(torch.linalg.matrix_norm(coupled_flows.jacobian(v, t, p)[1], ord=2).max()) for t, p in zip(times, x)
+    )
+
+
+@functools.cache
+def network(name: str) -> torch.nn.Module:
+    """The pretrained reference, one for all: a run copies it."""
+    return zoo.load(name)
+
+
+@functools.cache
+def region(name: str) -> DataRegion:
+    """Where the data of a target are."""
+    from orwlab import targets
+
+    return DataRegion(targets.get(name).sample(2000, generator=torch.Generator().manual_seed(0)))

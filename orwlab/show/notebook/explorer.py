@@ -1,0 +1,62 @@
+"""A slider and a picture for notebooks: the exact limit on a line, recomputed while alpha is dragged."""
+
+import math
+from typing import Any
+
+import plotly.graph_objects as go
+
+from orwlab import rewards, targets
+from orwlab.exact.dynamics import PopulationDynamics
+from orwlab.rewards import Reward
+from orwlab.show import figures
+
+LOWEST = 0.03
+"""the slider's smallest alpha; below it the limit is a spike"""
+
+
+def exact_limit_figure(target_name: str, reward: Reward, tau: float, alphas: tuple[float, ...]) -> go.Figure:
+    """Densities on a line: the pretrained one in grey, the exact limit for each of ``alphas``."""
+    limits = {f"α = {alpha:g}": _limit(target_name, reward, tau, alpha) for alpha in alphas}
+    first = next(iter(limits.values()))
+    return figures.densities_on_a_line(
+        first.grid[:, 0], {name: limit.density for name, limit in limits.items()}, reference=first.reference_density
+    )
+
+
+def alpha_slider(target_name: str = "three_modes_1d", reward_name: str = "bump", tau: float = 2.0) -> Any:
+    """An ipywidgets box: drag alpha (logarithmic), and the exact limit and its mean reward follow.
+
+    Without a running kernel it cannot move; show ``exact_limit_figure`` next to it.
+    """
+    import ipywidgets  # imported here: everything else in this module draws without it
+
+    reward = rewards.get(reward_name)
+    figure = go.FigureWidget(exact_limit_figure(target_name, reward, tau, (1.0,)))
+    slider = ipywidgets.FloatLogSlider(
+        value=1.0,
+        min=math.log10(LOWEST),
+        max=1.0,
+        step=0.02,
+        description="W2 weight α",
+        readout_format=".2f",
+        style={"description_width": "initial"},
+        layout={"width": "600px"},
+    )
+    words = ipywidgets.HTML()
+
+    def follow(change: Any = None) -> None:
+        limit = _limit(target_name, reward, tau, slider.value)
+        with figure.batch_update():
+            figure.data[1].y = limit.density.numpy()
+            figure.data[1].name = f"α = {slider.value:.2f}"
+        words.value = f"mean reward at the exact limit: <b>{limit.mean_reward:.3f}</b>"
+
+    slider.observe(follow, names="value")
+    follow()
+    return ipywidgets.VBox([slider, words, figure])
+
+
+def _limit(target_name: str, reward: Reward, tau: float, alpha: float) -> PopulationDynamics:
+    limit = PopulationDynamics(targets.get(target_name), reward, tau=tau, alpha=alpha, weighting="mean_one")
+    limit.fixed_point()
+    return limit

@@ -1,0 +1,244 @@
+"""The live stage in a notebook: train while looking, with the app's own stage.
+
+from orwlab.show import live
+live.stage(target="eight_gaussians", reward="right", alpha=1.0)
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ipywidgets
+
+from orwlab import checks
+from orwlab.show.lab.session import Session
+from orwlab.show.lab.settings import Settings
+from orwlab.show.notebook import controls as parts
+from orwlab.show.notebook.scheduler import Player, Scheduler, message_text, shared
+from orwlab.show.notebook.still import MIME
+from orwlab.show.notebook.view import StageView
+
+WITHOUT_KERNEL = "live stage: run this cell to move it"
+COMMANDS = {"alpha_up": ("alpha", 1), "alpha_down": ("alpha", -1), "tau_up": ("tau", 1), "tau_down": ("tau", -1)}
+
+
+def stage(
+    target: str = "eight_gaussians",
+    reward: str = "right",
+    tau: float = 1.0,
+    alpha: float = 1.0,
+    mode: str = "both",
+    controls: Sequence[str] = ("alpha", "tau"),
+    *,
+    particles: int = 1000,
+    height: int = 520,
+    autoplay: bool = False,
+    still_round: int = 100,
+    **settings: Any,
+) -> "LiveStage":
+    """A fine-tuning run to steer in a notebook: the app's stage with buttons, sliders and menus.
+
+    It begins with the pretrained reference, paused; it trains in the kernel, in the background, once somebody presses
+    Play and as long as the stage is on the screen.
+
+    Args:
+        target: name of the data.
+        reward: name of the reward.
+        tau: inverse temperature.
+        alpha: weight of the W2 term.
+        mode: "learned" (the network's samples), "exact" (the limit without a network) or "both".
+        controls: names of settings that get a slider, menu or box, in this order.
+        particles: samples on show.
+        height: of the picture, in pixels.
+        autoplay: whether it trains without being asked to.
+        still_round: the round at which the still picture is taken that shows where there is no kernel.
+        settings: any further setting of the Live lab: ``others``, ``weighting``, ``coupling``, ``steps_per_round``,
+            ``lr``, ``seed``, ``speed``, ``t``, ``arrows``, ``paths``.
+
+    Raises:
+        ValueError: something does not fit; the message names it, its value and what is allowed.
+    """
+    chosen = {"target": target, "reward": reward, "tau": tau, "alpha": alpha, "mode": mode, **settings}
+    for name in chosen:
+        checks.choice("argument", name, parts.NAMES)
+    if isinstance(controls, str) or not isinstance(controls, Sequence):
+        raise checks.fail("controls", controls, "a tuple of names, such as ('alpha', 'tau')")
+    if not isinstance(autoplay, bool):
+        raise checks.fail("autoplay", autoplay, "True or False")
+    return LiveStage(
+        Settings(**chosen),
+        controls,
+        particles=checks.integer("particles", particles, low=2, high=5000),
+        height=checks.integer("height", height, low=240, high=2000),
+        autoplay=autoplay,
+        still_round=checks.integer("still_round", still_round, low=0, high=1000),
+    )
+
+
+class LiveStage(ipywidgets.VBox):
+    """What ``stage`` returns: buttons and controls above the picture.
+
+    ``session`` is the run; ``play``, ``pause``, ``step`` and ``reset`` do what the buttons do; ``close`` ends it.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        controls: Sequence[str],
+        *,
+        particles: int,
+        height: int,
+        autoplay: bool = False,
+        still_round: int = 0,
+        scheduler: Scheduler | None = None,
+    ) -> None:
+        self._controls = {name: parts.make(name, settings) for name in controls}
+        self.session = Session(settings, particles=particles, running=autoplay, name="notebook")
+        self.view = StageView(self.session.frame(), height, self._on_message)
+        self._still = {"settings": vars(settings), "particles": particles, "round": still_round, "height": height}
+        self._scheduler = scheduler or shared
+        self._player = Player(self.session, self._on_frame, self._say)
+        self._following = False
+        self._buttons = {
+            "toggle": _button("Play", "play", "Train, or rest (key: space)"),
+            "step": _button("Step", "step-forward", "One round (key: s)"),
+            "reset": _button("Reset", "refresh", "Back to the pretrained reference (key: r)"),
+        }
+        for name, button in self._buttons.items():
+            button.on_click(lambda _, name=name: self._do(getattr(self, name)))
+        for name, control in self._controls.items():
+            control.widget.observe(lambda change, name=name: self._on_control(name, change["new"]), names="value")
+        buttons = ipywidgets.HBox([*self._buttons.values()])
+        bar = ipywidgets.HBox([buttons, *(control.widget for control in self._controls.values())])
+        bar.add_class("orw-bar")
+        super().__init__([bar, self.view], layout={"width": "100%"})
+        self.add_class("orw-live")
+        self._scheduler.add(self._player)
+        self._follow()
+
+    # What one can do ------------------------------------------------------------------------------------------------
+
+    def play(self) -> None:
+        """Train, as long as somebody looks."""
+        self.session.play()
+
+    def pause(self) -> None:
+        """Rest after the round that is under way."""
+        self.session.pause()
+
+    def toggle(self) -> None:
+        """Play, or pause."""
+        self.session.toggle()
+
+    def step(self) -> None:
+        """One round."""
+        self.session.step()
+
+    def reset(self) -> None:
+        """Back to the pretrained reference, paused."""
+        self.session.reset()
+
+    def control(self, **changes: Any) -> None:
+        """Change settings, as the sliders do.
+
+        Raises:
+            ValueError: in plain words; nothing is changed then.
+        """
+        self.session.control(**changes)
+        self._after()
+
+    def close(self) -> None:
+        """End the run and take the widget away."""
+        player = getattr(self, "_player", None)
+        if player is not None:
+            self.session.pause()
+            self._scheduler.remove(player)
+            self.session.close()
+        super().close()
+
+    # What happens ---------------------------------------------------------------------------------------------------
+
+    def _on_message(self, message: dict[str, Any]) -> None:
+        """Somebody's browser has said something; nothing in it is trusted."""
+        kind, view = message_text(message, "kind"), message_text(message, "view")
+        if kind == "gone":
+            self._player.gone(view)
+            return
+        seq = message.get("seq", 0)
+        self._player.heard(view, message.get("visible") is not False, seq if isinstance(seq, int) else 0)
+        if kind == "hello":
+            self.view.show_again()
+        if kind == "command":
+            self._command(message_text(message, "name"))
+        self._scheduler.nudge()
+
+    def _command(self, name: str) -> None:
+        if name in self._buttons:
+            self._do(getattr(self, name))
+        elif name in COMMANDS:
+            setting, way = COMMANDS[name]
+            places = parts.alphas() if setting == "alpha" else parts.taus()
+            self._do(
+                lambda: self.session.control(**{setting: _next(places, getattr(self.session.settings, setting), way)})
+            )
+
+    def _on_control(self, name: str, value: Any) -> None:
+        if not self._following:
+            self._do(lambda: self.session.control(**{name: self._controls[name].read(value)}))
+
+    def _on_frame(self, value: dict[str, str]) -> None:
+        self.view.show(value)
+        self._follow_state()
+
+    def _do(self, action: Callable[[], None]) -> None:
+        """Do what somebody asked for; what cannot be done is said below the picture."""
+        try:
+            action()
+        except ValueError as error:
+            self._say(f"{error}.")
+            return
+        self._say("")
+        self._after()
+
+    def _say(self, sentence: str) -> None:
+        self.view.notice = sentence
+
+    def _after(self) -> None:
+        self._follow()
+        self._scheduler.nudge()
+
+    def _follow(self) -> None:
+        """Make the controls show the settings as they are."""
+        self._following = True
+        try:
+            for name, control in self._controls.items():
+                value = control.write(getattr(self.session.settings, name))
+                if control.widget.value != value:
+                    control.widget.value = value
+        finally:
+            self._following = False
+        self._follow_state()
+
+    def _follow_state(self) -> None:
+        """Make the first button say what it would do: after a stop nobody has pressed it."""
+        running = self.session.state == "running"
+        button = self._buttons["toggle"]
+        if (button.description == "Pause") != running:
+            button.description, button.icon = ("Pause", "pause") if running else ("Play", "play")
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """As any widget, and the few words from which ``still.replace`` makes a picture."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        return {**data, "text/plain": WITHOUT_KERNEL, MIME: self._still}, metadata
+
+
+def _button(label: str, icon: str, tooltip: str) -> ipywidgets.Button:
+    return ipywidgets.Button(description=label, icon=icon, tooltip=tooltip, layout={"width": "84px"})
+
+
+def _next(places: list[float], value: float, way: int) -> float:
+    """The nearest of ``places`` above (``way`` 1) or below (-1) ``value``; the last one if there is none."""
+    further = [place for place in places if (place - value) * way > 1e-9]
+    if not further:
+        return value
+    return min(further) if way > 0 else max(further)

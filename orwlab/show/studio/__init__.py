@@ -1,1 +1,0 @@
-"""The studio: sessions that hold a running experiment, and the pages of the app that show them."""

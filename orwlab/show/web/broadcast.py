@@ -1,0 +1,310 @@
+"""Who is watching which session, and how fast its frames go out. It knows nothing of Gradio and does no arithmetic.
+
+Nothing between here and the browser pushes back when it is slow, so frames are paced here and the browser
+acknowledges what it painted: far behind, the work rests; silent for long, the stream ends.
+"""
+
+import asyncio
+import math
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+from orwlab import checks
+from orwlab.show.lab.settings import Settings
+from orwlab.show.web import workers
+from orwlab.show.web.workers import Pool, Reply, Worker, WorkerDied
+
+RATE = 25.0  # frames a second, at most
+WINDOW = 40  # frames that may be unacknowledged
+ACKNOWLEDGED_EVERY = 10  # frames, by a browser that is awake (so says stage.js)
+DOUBT = 5.0  # seconds without an acknowledgement, when there should be one, before the work rests
+PATIENCE = 30.0  # seconds without an acknowledgement, when there should be one, before the stream ends
+IDLE = 0.05  # seconds between looks while a browser is behind
+LATEST = 5.0  # seconds after which a session that does nothing is asked all the same
+VISITORS = 20  # sessions at once
+ATTEMPTS = 3  # to give a session another worker, one after the other
+
+ACTIONS = ("play", "pause", "toggle", "step", "reset", "reset_to_demo")
+
+
+class Broadcast:
+    """One visitor's session and the stream of its frames. Used from the event loop.
+
+    Args:
+        registry: where it belongs.
+        name: of the run; in every frame.
+        settings: to start with.
+    """
+
+    def __init__(self, registry: "Registry", name: str, settings: Settings) -> None:
+        self.name, self.settings = name, settings
+        self.state = "running"
+        self.seq = 0
+        self.closed = False
+        self.worker: Worker | None = None  # where the session lives, if it does
+        self._registry = registry
+        self._orders: list[tuple[str, Any]] = []  # for the session, with its next request
+        self._wake = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._generation = 0  # of streams; only the newest is alive
+        self._streaming = False
+        self._acknowledged, self._heard = 0, time.monotonic()
+        self._stamps: dict[str, float] = {}
+        self._parts: dict[str, str] = {}  # the last picture
+        self._idle_for = 0.0
+
+    @property
+    def alive(self) -> bool:
+        """Whether somebody is sending this session's frames."""
+        return self._streaming and not self.closed
+
+    # From the browser -----------------------------------------------------------------------------------------------
+
+    def control(self, name: str, value: Any, stamp: float = math.inf) -> bool:
+        """Change a setting. Returns whether it was: a move that was overtaken by a later ``stamp`` is not.
+
+        Raises:
+            ValueError: in plain words; nothing is changed then.
+        """
+        checks.choice("control", name, Settings.__dataclass_fields__)
+        if stamp < self._stamps.get(name, 0):
+            return False
+        changed = replace(self.settings, **{name: value})
+        self._stamps[name] = stamp
+        self.settings = changed
+        if self._orders and self._orders[-1][0] == "control":
+            self._orders[-1][1].update({name: value})
+        else:
+            self._orders.append(("control", {name: value}))
+        self._rouse()
+        return True
+
+    def press(self, action: str) -> None:
+        """Do one of ``ACTIONS``.
+
+        Raises:
+            ValueError: there is no such action.
+        """
+        self._orders.append((checks.choice("action", action, ACTIONS), None))
+        if action == "reset_to_demo":
+            self.settings = Settings()
+        self._rouse()
+
+    def acknowledge(self, seq: int) -> None:
+        """The browser has painted frame ``seq``."""
+        self._acknowledged = max(self._acknowledged, min(int(seq), self.seq))
+        self._heard = time.monotonic()
+
+    def _rouse(self) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    def close(self) -> None:
+        """End the stream and drop the session."""
+        self.closed = True
+        self.drop()
+        self._rouse()
+
+    def drop(self) -> None:
+        """Free the session's memory. The settings stay, and a new stream begins a new session with them."""
+        worker, self.worker = self.worker, None
+        if worker is not None:
+            worker.names.discard(self.name)
+            worker.busy.pop(self.name, None)
+            worker.post(workers._close, self.name)
+
+    # The stream -----------------------------------------------------------------------------------------------------
+
+    async def frames(self) -> AsyncIterator[dict[str, str]]:
+        """The stream: a picture at once, then one whenever there is something new, at most ``RATE`` a second.
+
+        While the lab is full it gives ``{"notice": sentence}`` instead. A second call ends the first one's stream: a
+        page has one stage.
+        """
+        self._generation += 1
+        mine = self._generation
+        self._loop, self._streaming = asyncio.get_running_loop(), True
+        self._wake.set()  # an older stream looks up and ends
+        try:
+            told = 0
+            while mine == self._generation and not self.closed and not self._registry.admit(self):
+                place = self._registry.place_of(self)
+                if place != told:
+                    yield {"notice": self._registry.sentence(place)}
+                    told = place
+                await asyncio.sleep(IDLE)
+            self.acknowledge(self.seq)  # a new reader has nothing outstanding
+            whole, due = True, time.monotonic()
+            while mine == self._generation and not self.closed:
+                if not whole:
+                    await self._until(due)
+                    if mine != self._generation or self.closed:
+                        return
+                    outstanding = self.seq - self._acknowledged
+                    silent = time.monotonic() - self._heard if outstanding > ACKNOWLEDGED_EVERY else 0.0
+                    if silent > PATIENCE:
+                        return
+                    if outstanding >= WINDOW or silent > DOUBT:
+                        await asyncio.sleep(IDLE)
+                        continue
+                due = time.monotonic() + 1 / RATE
+                try:
+                    reply = await self._request(whole)
+                except WorkerDied:
+                    if self._registry.pool.shut_down:
+                        return
+                    raise
+                if reply.picture is not None:
+                    whole = False
+                    yield dict(self._parts)
+        finally:
+            if mine == self._generation:
+                self._streaming = False
+                self._registry.left(self)
+
+    async def _until(self, due: float) -> None:
+        """Wait for the next request's time: when a round is due, or sooner if something was ordered."""
+        now = time.monotonic()
+        rest = max(due, now + min(self._idle_for, LATEST)) - now
+        if rest > 0 and not self._orders:
+            self._wake.clear()
+            try:
+                await asyncio.wait_for(self._wake.wait(), rest)
+            except TimeoutError:
+                return
+        # an order goes out early, but not at once: that would make a frame for every move of a drag
+        await asyncio.sleep(due - 0.5 / RATE - time.monotonic())
+
+    async def _request(self, whole: bool) -> Reply:
+        """One request to the session's worker; if that is gone, to another one, with the same settings."""
+        for attempt in range(ATTEMPTS):
+            try:
+                if self.worker is None or self.name not in self.worker.names:
+                    await self._move_in()
+                    whole = True
+                assert self.worker is not None
+                orders, self._orders = self._orders, []
+                budget = self.worker.budget(self.name, time.monotonic())
+                reply: Reply = await self.worker.call(workers._work, self.name, orders, budget, whole)
+                break
+            except (WorkerDied, KeyError):
+                if self.closed or attempt + 1 == ATTEMPTS:
+                    raise
+        self.state, self.seq, self._idle_for = reply.state, reply.seq, reply.idle_for
+        if reply.picture is not None:
+            self._parts.update(reply.picture)
+        return reply
+
+    async def _move_in(self) -> None:
+        """Begin a session in the worker with most room. If there was one before, it is told that it was lost."""
+        lost, self.worker = self.worker is not None, self._registry.pool.pick()
+        self.worker.names.add(self.name)
+        kept = [order for order in self._orders if order[0] == "step"]  # the settings say all the rest
+        self._orders = [("pause", None), *kept] if self.state == "paused" else kept
+        await self.worker.call(workers._open, self.name, self.settings, self._registry.particles, self.seq, lost)
+
+
+class Registry:
+    """The broadcasts of everybody who is here, by the host's key for a visitor and by the run's own name.
+
+    Args:
+        visitors: how many sessions there may be at once; others wait. By default ORWLAB_VISITORS, or 20.
+        pool: the workers; new ones if None.
+        particles: of a session, 2,000 by default.
+    """
+
+    def __init__(self, visitors: int | None = None, pool: Pool | None = None, particles: int = 2000) -> None:
+        if visitors is None:
+            text = os.environ.get("ORWLAB_VISITORS", str(VISITORS))
+            visitors = checks.integer("ORWLAB_VISITORS", int(text) if text.isdecimal() else text)
+        self.visitors = checks.integer("visitors", visitors)
+        self.particles = particles
+        self.pool = Pool() if pool is None else pool
+        self._by_visitor: dict[str, Broadcast] = {}
+        self._by_run: dict[str, Broadcast] = {}
+        self._inside: set[Broadcast] = set()
+        self._queue: list[Broadcast] = []
+
+    def __len__(self) -> int:
+        return len(self._by_visitor)
+
+    def first_picture(self) -> dict[str, str]:
+        """What a page shows before its visitor's own stream takes over. Waits for a worker; not for the event loop."""
+        return self.pool.first_picture
+
+    def find(self, visitor: str | None) -> Broadcast | None:
+        """The visitor's broadcast, if there is one."""
+        return self._by_visitor.get(visitor or "")
+
+    def find_run(self, run: str) -> Broadcast | None:
+        """The broadcast of a run, by the name in its frames."""
+        return self._by_run.get(run)
+
+    async def open(self, visitor: str, settings: Settings) -> Broadcast:
+        """The visitor's broadcast; a new one starts running with ``settings`` as soon as it is read."""
+        if visitor not in self._by_visitor:
+            name = secrets.token_hex(12)  # also what an acknowledgement is recognised by: not to be guessed
+            self._by_visitor[visitor] = self._by_run[name] = Broadcast(self, name, settings)
+        return self._by_visitor[visitor]
+
+    def acknowledge(self, run: str, seq: int) -> bool:
+        """Note that frame ``seq`` of ``run`` was painted. Returns whether anybody is still sending."""
+        broadcast = self._by_run.get(run)
+        if broadcast is None:
+            return False
+        broadcast.acknowledge(seq)
+        return broadcast.alive
+
+    def close(self, visitor: str | None) -> None:
+        """Forget a visitor who has gone."""
+        broadcast = self._by_visitor.pop(visitor or "", None)
+        if broadcast is not None:
+            self._by_run.pop(broadcast.name, None)
+            broadcast.close()
+            self._inside.discard(broadcast)
+            if broadcast in self._queue:
+                self._queue.remove(broadcast)
+
+    # Who may come in ------------------------------------------------------------------------------------------------
+
+    def place(self, visitor: str | None) -> int:
+        """The visitor's place in the queue, from 1; 0 for those who are in, or not there."""
+        broadcast = self.find(visitor)
+        return self.place_of(broadcast) if broadcast else 0
+
+    def place_of(self, broadcast: Broadcast) -> int:
+        """The same of a broadcast."""
+        return self._queue.index(broadcast) + 1 if broadcast in self._queue else 0
+
+    def sentence(self, place: int) -> str:
+        """What somebody who waits is told."""
+        ahead = "You are next" if place == 1 else f"You are number {place} in the queue"
+        crowd = "One person is" if self.visitors == 1 else f"{self.visitors} people are"
+        return f"The lab is full: {crowd} using it. {ahead}; you come in by yourself as soon as somebody leaves."
+
+    def admit(self, broadcast: Broadcast) -> bool:
+        """Whether the broadcast may work; if not it stands in the queue."""
+        if broadcast in self._inside:
+            return True
+        if broadcast not in self._queue:
+            self._queue.append(broadcast)
+        if len(self._inside) >= self.visitors:  # who sleeps makes room for who is awake
+            asleep = next((other for other in self._inside if not other.alive), None)
+            if asleep is None:
+                return False
+            self._inside.discard(asleep)
+            asleep.drop()
+        if self._queue[0] is not broadcast:
+            return False
+        self._queue.pop(0)
+        self._inside.add(broadcast)
+        return True
+
+    def left(self, broadcast: Broadcast) -> None:
+        """Its stream has ended: who was waiting waits no more."""
+        if broadcast in self._queue:
+            self._queue.remove(broadcast)
