@@ -39,9 +39,7 @@ def loaded_after(statement):
 
 def test_import_is_light():
     assert loaded_after("import orwlab") == []
-    core = "import orwlab; " + "; ".join(
-        f"orwlab.{name}" for name in orwlab.__all__ if floor(f"orwlab.{name}")[0] < CORE
-    )
+    core = [f"orwlab.{name}" for name in orwlab.__all__ if floor(f"orwlab.{name}")[0] < CORE]
     assert loaded_after("import orwlab; " + "; ".join(core)) == []
     assert loaded_after("import orwlab; orwlab.zoo.load('gaussian')") == []
 
