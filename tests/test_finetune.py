@@ -10,8 +10,8 @@ import time
 import pytest
 import torch
 
-from orwlab import couplings, finetune, flow, metrics, rewards, targets, velocity, zoo
-from orwlab import files as checkpoint
+from orwlab import couplings, files, finetune, flow, metrics, rewards, targets, velocity, zoo
+from orwlab.methods import orw
 
 FineTuning = finetune.FineTuning
 
@@ -397,7 +397,7 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
         file.write_bytes(content)
         with pytest.raises(ValueError, match="path is"):
             FineTuning.load(file, reward=rewards.get("right"))
-    checkpoint.write(file, {"x": torch.zeros(2)}, {"format": "something else"})
+    files.write(file, {"x": torch.zeros(2)}, {"format": "something else"})
     with pytest.raises(ValueError, match="something else"):
         FineTuning.load(file, reward=rewards.get("right"))
     with pytest.raises(ValueError, match="path is"):
@@ -411,3 +411,358 @@ def test_an_offline_run_asks_for_its_data(tmp_path):
     small(data=noise(5)).save(tmp_path / "run.safetensors")
     with pytest.raises(ValueError, match="data is None"):
         FineTuning.load(tmp_path / "run.safetensors", reward=rewards.get("right"))
+
+
+# A constant in the reward, and other scales -------------------------------------------------------------------------
+
+
+def shifted(reward, c):
+    return lambda x: reward(x) + c
+
+
+@pytest.mark.parametrize("c", [-1000.0, -25.0, -15.0, 15.0, 300.0])
+def test_a_constant_in_the_reward_changes_nothing_at_alpha_0(eight, c):
+    """Weights are only ever compared with each other; e^-25 is as good as 1."""
+    right = rewards.get("right")
+    (plain, moved) = (FineTuning(eight, shifted(right, shift), alpha=0, seed=0) for shift in (0.0, c))
+    reached = [advance(run, 60)[-1].reward for run in (plain, moved)]
+    assert reached[0] > 0.9
+    assert reached[1] - c == pytest.approx(reached[0], abs=0.005)  # float32 rewards near 1000 have 4 digits left
+
+
+@pytest.mark.parametrize(("c", "tau"), [(-15.0, 1.0), (-4.0, 3.0), (20.0, 0.5)])
+def test_nor_does_it_with_alpha_in_the_same_unit(eight, c, tau):
+    right = rewards.get("right")
+    plain = FineTuning(eight, right, tau, 0.5)
+    moved = FineTuning(eight, shifted(right, c), tau, 0.5 * math.exp(c * tau))
+    a, b = advance(plain, 60)[-1], advance(moved, 60)[-1]
+    assert b.reward - c == pytest.approx(a.reward, abs=0.002)
+    assert b.penalty == pytest.approx(a.penalty, rel=0.01)
+    assert b.fit * math.exp(-c * tau) == pytest.approx(a.fit, rel=0.01)
+
+
+def test_nor_does_it_under_optimal_transport():
+    right = rewards.get("right")
+    rewarded = [advance(small(reward=shifted(right, c), coupling="ot", alpha=0.0), 30)[-1].reward - c for c in (0, -60)]
+    assert rewarded[1] == pytest.approx(rewarded[0], abs=1e-3)
+
+
+def test_an_alpha_however_large_or_small_is_a_number(eight):
+    """The loss is divided by unit + alpha: at 1e30 it is the penalty alone, at 1e-30 the fit alone."""
+    far = FineTuning(eight, rewards.get("right"), alpha=1e30)
+    assert all(s.penalty < 1e-6 for s in advance(far, 20))
+    near, none = (FineTuning(eight, rewards.get("right"), alpha=alpha) for alpha in (1e-30, 0.0))
+    assert advance(near, 10)[-1].reward == pytest.approx(advance(none, 10)[-1].reward, abs=1e-6)
+
+
+class Rising:
+    def __init__(self):
+        self.gained = 0
+
+    def __call__(self, x):
+        self.gained += 3
+        return x[:, 0].tanh() + self.gained
+
+
+@pytest.mark.parametrize("alpha", [0.0, 50.0])
+def test_the_unit_follows_weights_that_drift_and_the_optimiser_does_not_notice(monkeypatch, alpha):
+    """In double precision 60 nats need no new unit: with and without one, Adam takes the same steps."""
+    reached = []
+    for drift in (orw.DRIFT, math.inf):
+        monkeypatch.setattr(orw, "DRIFT", drift)
+        run = FineTuning(velocity.MLP(2, 16, 1).double(), Rising(), alpha=alpha)
+        advance(run, 20)
+        reached.append(run)
+    with_units, without = reached
+    assert with_units._log_unit > 40
+    assert without._log_unit < 5
+    for p, q in zip(with_units.policy.parameters(), without.policy.parameters(), strict=True):
+        assert torch.allclose(p, q, atol=1e-4)  # Adam's epsilon; they moved by 0.02
+
+
+# Foreign callables, surroundings, floating types -----------------------------------------------------------------
+
+
+def test_a_reward_may_write_into_its_argument_or_differentiate_it(eight):
+    right = rewards.get("right")
+
+    def rude(x):
+        r = right(x)
+        x.zero_()
+        return r
+
+    def slope(x):
+        x.requires_grad_()
+        r = right(x)
+        (g,) = torch.autograd.grad(r.sum(), x)
+        return r + 0 * g[:, 0]
+
+    plain = FineTuning(eight, right)
+    for reward in (rude, slope, lambda x: right(x).numpy(force=True)):
+        other = FineTuning(eight, reward)
+        advance(other, 2)
+    advance(plain, 2)
+    assert equal(plain.policy, other.policy)
+
+
+class WithNorm(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm = torch.nn.BatchNorm1d(2)
+
+    def forward(self, x):
+        return self.norm(x)[:, 0]
+
+
+def test_a_reward_network_in_training_mode_stays_as_it_was():
+    reward = WithNorm().train()
+    before = {key: value.clone() for key, value in reward.state_dict().items()}
+    advance(small(reward=reward), 2)
+    assert reward.training
+    assert all(torch.equal(value, before[key]) for key, value in reward.state_dict().items())
+
+
+@pytest.mark.parametrize("surroundings", [torch.no_grad, torch.inference_mode, torch.enable_grad])
+def test_whoever_calls_may_have_switched_gradients_off(surroundings):
+    plain = small()
+    advance(plain, 3)
+    with surroundings():
+        inside = small()
+        advance(inside, 2)
+    advance(inside, 1)
+    assert equal(plain.policy, inside.policy)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_run_computes_in_its_networks_floating_type(dtype):
+    reference = velocity.MLP(2, 16, 1).to(dtype)
+    data = targets.get("gaussian").sample(64, generator=torch.Generator().manual_seed(0))
+    for given in (None, data, data.double().numpy()):
+        run = FineTuning(reference, rewards.get("right"), batch_size=16, data=given)
+        (snapshot,) = run.rounds(1, watch=noise(5))
+        assert snapshot.samples.dtype == dtype
+        assert next(run.policy.parameters()).dtype == dtype
+        assert math.isfinite(snapshot.reward)
+    once, twice = (FineTuning(reference, rewards.get("right"), batch_size=16) for _ in range(2))
+    advance(once, 2)
+    advance(twice, 2)
+    assert equal(once.policy, twice.policy)
+
+
+def test_double_precision_agrees_with_single():
+    reference = velocity.MLP(2, 16, 1)
+    runs = [FineTuning(r, rewards.get("right"), batch_size=16) for r in (reference, reference.double())]
+    rewarded = [advance(run, 5)[-1].reward for run in runs]
+    assert rewarded[0] == pytest.approx(rewarded[1], abs=1e-4)
+
+
+def test_a_double_run_is_saved_and_resumed(tmp_path):
+    run = FineTuning(velocity.MLP(2, 16, 1).double(), rewards.get("right"), batch_size=16)
+    advance(run, 2)
+    run.save(tmp_path / "run")
+    again = FineTuning.load(tmp_path / "run", reward=rewards.get("right"))
+    advance(run, 2)
+    advance(again, 2)
+    assert equal(run.policy, again.policy)
+    assert again.dtype == torch.float64
+
+
+def test_numpys_numbers_are_numbers():
+    import numpy as np
+
+    plain = small(seed=1, batch_size=16, alpha=0.5)
+    other = small(seed=np.int64(1), batch_size=np.int64(16), alpha=np.float32(0.5), event_shape=np.array([2]))
+    advance(plain, 2)
+    advance(other, np.int64(2))
+    assert equal(plain.policy, other.policy)
+    assert small(seed=2**32 - 1).seed == 2**32 - 1
+    for seed in (2**32, 2**64, -1, 1.0, True):
+        with pytest.raises(ValueError, match=r"seed is .*; allowed: a whole number >= 0 and <= 4294967295"):
+            small(seed=seed)
+
+
+def test_settings_are_checked_when_they_change_too():
+    run = small()
+    for name, value in (("steps_per_round", 0), ("alpha", -1), ("tau", math.nan), ("lr", 0), ("reward", 3)):
+        before = getattr(run, name)
+        with pytest.raises(ValueError, match=f"{name} is"):
+            setattr(run, name, value)
+        assert getattr(run, name) == before
+    with pytest.raises(ValueError, match="pool_size is 0"):
+        small(pool_size=0)
+
+
+class Swapped(torch.nn.Module):
+    event_shape = (2,)
+
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(2, 2)
+
+    def forward(self, x, t):
+        return self.layer(x)
+
+
+class Narrow(Swapped):
+    def forward(self, t, x):
+        return self.layer(x)[:, :1]
+
+
+@pytest.mark.parametrize(("network", "message"), [(Swapped, r"takes \(x, t\)"), (Narrow, r"shape \(2, 1\)")])
+def test_velocities_of_another_form_are_named_before_any_work(network, message):
+    before = torch.get_rng_state()
+    with torch.random.fork_rng():
+        made = network()
+    assert torch.equal(before, torch.get_rng_state())
+    with pytest.raises(ValueError, match=f"reference.*{message}"):
+        FineTuning(made, rewards.get("right"))
+    with pytest.raises(ValueError, match=f"policy.*{message}"):
+        FineTuning(velocity.MLP(2, 8, 1), rewards.get("right"), policy=made)
+
+
+# Partly frozen networks ---------------------------------------------------------------------------------------------
+
+
+class Adapter(torch.nn.Module):
+    """A frozen body with a small trainable part, and a parameter that nothing uses."""
+
+    event_shape = (2,)
+
+    def __init__(self):
+        super().__init__()
+        self.unused = torch.nn.Parameter(torch.ones(3))
+        self.body = velocity.MLP(2, 16, 1, seed=1).requires_grad_(False)
+        self.low = torch.nn.Parameter(torch.zeros(2, 2))
+
+    def forward(self, t, x):
+        return self.body(t, x) + x @ self.low
+
+
+def test_frozen_and_unused_parameters_stay_and_the_others_learn(tmp_path):
+    run = FineTuning(Adapter(), rewards.get("right"), alpha=0.1, batch_size=16)
+    before = {key: value.clone() for key, value in run.policy.state_dict().items()}
+    advance(run, 3)
+    moved = {key for key, value in run.policy.state_dict().items() if not torch.equal(value, before[key])}
+    assert moved == {"low"}
+    run.save(tmp_path / "run")
+    again = FineTuning.load(tmp_path / "run", reward=run.reward, reference=Adapter(), policy=Adapter())
+    advance(run, 3)
+    advance(again, 3)
+    assert equal(run.policy, again.policy)
+    assert equal(run.average, again.average)
+
+
+def test_parts_may_be_frozen_under_way():
+    run = small()
+    advance(run, 2)
+    first = next(run.policy.parameters())
+    first.requires_grad_(False)
+    kept = first.detach().clone()
+    advance(run, 2)
+    assert torch.equal(first, kept)
+
+
+# Interrupts ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, torch.OutOfMemoryError, RuntimeError, SystemExit])
+@pytest.mark.parametrize("where", ["draw", "reward", "forward", "backward", "optimiser", "average"])
+def test_whatever_ends_a_round_the_run_is_at_the_last_whole_one(monkeypatch, error, where):
+    """Interrupted anywhere in its third round, it goes on as if nothing had happened."""
+    plain, run = small(steps_per_round=3), small(steps_per_round=3)
+    advance(plain, 5)
+    advance(run, 2)
+
+    def fail(*_, **__):
+        raise error("now")
+
+    with monkeypatch.context() as patch:
+        if where == "draw":
+            patch.setattr(flow, "sample", fail)
+        elif where == "reward":
+            patch.setattr(rewards, "evaluate", fail)
+        elif where == "forward":
+            calls = itertools.count()
+            forward = run.policy.forward
+            # the sampler's evaluations pass, and the first gradient step's
+            patch.setattr(run.policy, "forward", lambda t, x: fail() if next(calls) == 13 else forward(t, x))
+        elif where == "backward":
+            patch.setattr(torch.Tensor, "backward", fail)
+        elif where == "optimiser":
+            steps, step = itertools.count(), run.optimizer.step
+            patch.setattr(run.optimizer, "step", lambda: fail() if next(steps) == 1 else step())
+        else:
+            patch.setattr(torch, "_foreach_lerp_", fail)
+        with pytest.raises(error):
+            advance(run, 1)
+    assert run.round == 2
+    advance(run, 3)
+    assert equal(plain.policy, run.policy)
+    assert equal(plain.average, run.average)
+    assert torch.equal(plain.generator.get_state(), run.generator.get_state())
+
+
+def test_a_real_ctrl_c_leaves_a_whole_round():
+    code = textwrap.dedent("""
+        import os, signal, threading, time, torch
+        from orwlab import finetune, rewards, velocity
+        make = lambda: finetune.FineTuning(velocity.MLP(2, 64, 2), rewards.get("right"), steps_per_round=4)
+        run = make()
+        def interrupt():
+            while run.round < 3: time.sleep(0.001)
+            os.kill(os.getpid(), signal.SIGINT)
+        threading.Thread(target=interrupt).start()
+        try:
+            for _ in run.rounds(10**6): pass
+        except KeyboardInterrupt: print("stopped")
+        reached = run.round
+        for _ in run.rounds(2): pass
+        plain = make()
+        for _ in plain.rounds(reached + 2): pass
+        same = all(torch.equal(a, b) for a, b in zip(run.state_dict().values(), plain.state_dict().values()))
+        print(reached > 0, same)
+    """)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.split() == ["stopped", "True", "True"]
+
+
+def test_a_divergence_can_be_sent_to_another_process():
+    import pickle
+
+    error = finetune.Diverged("loss", 7, "alpha 1")
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is finetune.Diverged
+    assert (str(again), again.round, again.what) == (str(error), 7, "loss")
+
+
+def test_a_loaded_run_knows_its_last_good_state(tmp_path):
+    """Its policy was spoiled after the last draw: the next draw is not finite, and the state before it comes back."""
+    run = small()
+    advance(run, 3)
+    good = {key: value.clone() for key, value in run._good.items()}
+    with torch.no_grad():
+        next(run.policy.parameters()).fill_(math.inf)
+    run.save(tmp_path / "run")
+    again = FineTuning.load(tmp_path / "run", reward=run.reward)
+    for spoiled in (run, again):
+        with pytest.raises(finetune.Diverged):
+            advance(spoiled, 1)
+        assert all(torch.equal(value, good[key]) for key, value in spoiled.state_dict().items())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions of another kind")
+def test_a_saved_file_has_the_permissions_that_a_new_file_gets(tmp_path):
+    run, file = small(), tmp_path / "run"
+    before = os.umask(0o027)
+    try:
+        run.save(file)
+    finally:
+        os.umask(before)
+    assert file.stat().st_mode & 0o777 == 0o640
+    link = tmp_path / "link"
+    link.symlink_to(file)
+    file.chmod(0o600)
+    run.save(link)
+    assert link.is_symlink()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert FineTuning.load(link, reward=run.reward).round == 0

@@ -67,9 +67,19 @@ class Snapshot(Numbers):
         """The watched noise pushed by the run's sampler through the policy as it was then; computed on each access."""
         if self._watch is None or self._state is None:
             raise checks.fail("watch", None, "noise x0 of shape (n, *event) given to rounds(n, watch=x0)")
-        state, (method, steps) = self._state, self._sampler
-        v = lambda t, x: functional_call(self._policy, state, (t, x))  # noqa: E731
-        return flow.sample(v, self._watch, method=method, steps=steps)
+        method, steps = self._sampler
+        return flow.sample(_Then(self._policy, self._state), self._watch, method=method, steps=steps)
+
+
+class _Then(nn.Module):
+    """The policy with the weights that it had then."""
+
+    def __init__(self, policy: nn.Module, state: dict[str, Tensor]) -> None:
+        super().__init__()
+        self.policy, self.state = policy, state
+
+    def forward(self, t: Tensor, x: Tensor) -> Tensor:
+        return functional_call(self.policy, self.state, (t, x))
 
 
 class Setting:
