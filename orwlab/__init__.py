@@ -7,7 +7,7 @@ Regularization", ICLR 2025, arXiv 2502.06061). Submodules load when they are fir
 
 from orwlab.lazy import submodules
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [  # noqa: RUF022  the reading order
     # the vocabulary: one idea a file
     "paths",

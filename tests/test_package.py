@@ -26,7 +26,8 @@ FLOORS = [  # from the ground up: what stands on a floor imports only from below
     ["orwlab.show.lab"],
     ["orwlab.show", "orwlab.show.web", "orwlab.show.notebook"],
     ["orwlab.teach"],
-    ["app"],
+    ["app", "orwlab.cli"],
+    ["orwlab.__main__"],
 ]
 CORE = FLOORS.index(["orwlab.zoo"])  # floors below need neither pictures nor hosts
 HEAVY = ["gradio", "plotly", "IPython", "jupyterlab", "ipywidgets", "anywidget", "sklearn", "ot", "torchdiffeq"]

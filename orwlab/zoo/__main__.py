@@ -11,9 +11,9 @@ from orwlab import zoo
 from orwlab.zoo import recipes
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m orwlab.zoo", description="The zoo of pretrained networks.")
+def main(arguments: list[str] | None = None, program: str = "python -m orwlab.zoo") -> int:
+    """Run the command line; returns the exit status. ``program`` is what help calls it."""
+    parser = argparse.ArgumentParser(prog=program, description="The zoo of pretrained networks.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="the networks and how close each samples to its data")
     train = commands.add_parser("train", help="make networks again")

@@ -87,9 +87,9 @@ def page(sections: list[Section], seconds: float) -> str:
     )
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run, print and write; the exit status is 1 if a claim does not hold."""
-    parser = argparse.ArgumentParser(prog="python -m orwlab.teach.science", description="Measure every claim again.")
+def main(arguments: list[str] | None = None, program: str = "python -m orwlab.teach.science") -> int:
+    """Run, print and write; the exit status is 1 if a claim does not hold. ``program`` is what help calls it."""
+    parser = argparse.ArgumentParser(prog=program, description="Measure every claim again.")
     parser.add_argument("--folder", type=Path, default=Path("science"), help="where report.html goes")
     parser.add_argument("--only", nargs="+", choices=list(INVESTIGATIONS), help="some investigations alone")
     parser.add_argument("--record", action="store_true", help="keep the numbers in the package (reported.json)")

@@ -1,0 +1,94 @@
+"""The notebooks as files: where they are, and copies of them for somebody to work on."""
+
+import shutil
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+import orwlab
+from orwlab import checks
+
+PATTERNS = ("README.md", "*.ipynb", "student/*.ipynb")
+FIRST = "00_start_here.ipynb"
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What ``copy`` did."""
+
+    folder: Path
+    written: list[str]
+    """names of the files that were written"""
+    same: list[str]
+    """names of those that were there already, with the same content"""
+
+    def __str__(self) -> str:
+        student = sum(name.startswith("student/") for name in self.written)
+        solved = sum(name.endswith(".ipynb") for name in self.written) - student
+        there = f"{len(self.same)} files were there already" if self.same else ""
+        if not self.written:
+            return f"Nothing to copy to {self.folder}: all {there}."
+        counts = f"{solved} notebooks" + (f", {student} student's versions" if student else "")
+        readme = " and their README.md" if "README.md" in self.written else ""
+        return f"Copied {counts}{readme} to {self.folder}" + (f"; {there}." if there else ".")
+
+
+def checkout() -> Path | None:
+    """The folder ``notebooks`` beside the package, if this is a checkout of the repository."""
+    beside = Path(orwlab.__file__).resolve().parents[1] / "notebooks"
+    return beside if (beside / FIRST).is_file() else None
+
+
+def source() -> Path:
+    """Where the notebooks are: in the installed package, or beside it in a checkout.
+
+    Raises:
+        ValueError: they are nowhere.
+    """
+    inside = Path(orwlab.__file__).resolve().parent / "notebooks"
+    found = inside if (inside / FIRST).is_file() else checkout()
+    if found is None:
+        raise ValueError(f"the notebooks are missing from {inside}; install orwlab again")
+    return found
+
+
+def files(folder: Path) -> list[Path]:
+    """Notebooks, the student's versions and their README in ``folder``."""
+    return [path for pattern in PATTERNS for path in sorted(folder.glob(pattern))]
+
+
+def copy(folder: str | PathLike[str], *, force: bool = False) -> Copied:
+    """Copy the notebooks, the student's versions and their README to ``folder``, which is made if there is none.
+
+    Args:
+        folder: where to.
+        force: whether files that differ are replaced.
+
+    Raises:
+        ValueError: ``folder`` is no folder, or holds files that differ and ``force`` is not set; nothing is written then.
+        OSError: a file cannot be written.
+    """
+    force = checks.yes_or_no("force", force)
+    try:
+        folder, given = Path(folder), folder
+    except TypeError as error:
+        raise checks.fail("folder", folder, "the name of a folder") from error
+    if folder.exists() and not folder.is_dir():
+        raise checks.fail("folder", str(given), "a folder, or a name that is not taken")
+    origin = source()
+    names = [path.relative_to(origin).as_posix() for path in files(origin)]
+    there = [name for name in names if (folder / name).exists()]
+    differ = [name for name in there if not _alike(origin / name, folder / name)]
+    if differ and not force:
+        others = f" and {len(differ) - 1} more" if len(differ) > 1 else ""
+        raise ValueError(f"{folder / differ[0]}{others} would be overwritten, and nothing was; --force replaces them")
+    same = [name for name in there if name not in differ]
+    written = [name for name in names if name not in same]
+    for name in written:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(origin / name, folder / name)
+    return Copied(folder, written, same)
+
+
+def _alike(a: Path, b: Path) -> bool:
+    return b.is_file() and a.read_bytes() == b.read_bytes()
