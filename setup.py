@@ -9,7 +9,7 @@ NOTEBOOKS = ("README.md", "*.ipynb", "student/*.ipynb")
 
 
 class BuildWithNotebooks(build_py):
-    """The package, with a copy of ``notebooks/`` in it. An editable install has none: it finds those of the checkout."""
+    """The package with a copy of ``notebooks/`` in it; an editable install has none, it finds those of the checkout."""
 
     def _notebooks(self) -> dict[str, str]:
         """Copy -> source, of every file."""

@@ -94,12 +94,11 @@ def _parser() -> argparse.ArgumentParser:
     lab.add_argument(
         "folder",
         nargs="?",
-        type=Path,
         metavar="FOLDER",
         help=f"where the notebooks are, or go to if there are none (default: a checkout's own, else {COPIES})",
     )
     copy = commands.add_parser("notebooks", help="copy the notebooks to a folder", allow_abbrev=False)
-    copy.add_argument("folder", type=Path, metavar="FOLDER", help="where to; made if there is none")
+    copy.add_argument("folder", metavar="FOLDER", help="where to; made if there is none")
     copy.add_argument("--force", action="store_true", help="replace files that differ")
     commands.add_parser("zoo", help="list the pretrained networks, or train one again")
     commands.add_parser("science", help="measure every claim again, and write a report")
@@ -116,15 +115,15 @@ def _app(options: argparse.Namespace) -> int:
     return 0
 
 
-def _lab(folder: Path | None, options: list[str]) -> int:
+def _lab(given: str | None, options: list[str]) -> int:
     from orwlab.teach import handout
 
-    folder = folder or handout.checkout() or Path(COPIES)
-    if not any(folder.glob("*.ipynb")):
+    folder = str(handout.checkout() or COPIES) if given is None else given
+    if not (folder and any(Path(folder).glob("*.ipynb"))):
         print(handout.copy(folder))
     from jupyterlab.labapp import LabApp
 
-    LabApp.launch_instance(argv=[str(folder), *options])
+    LabApp.launch_instance(argv=[folder, *options])
     return 0
 
 

@@ -1,5 +1,6 @@
 """The notebooks as files: where they are, and copies of them for somebody to work on."""
 
+import os
 import shutil
 from dataclasses import dataclass
 from os import PathLike
@@ -52,11 +53,6 @@ def source() -> Path:
     return found
 
 
-def files(folder: Path) -> list[Path]:
-    """Notebooks, the student's versions and their README in ``folder``."""
-    return [path for pattern in PATTERNS for path in sorted(folder.glob(pattern))]
-
-
 def copy(folder: str | PathLike[str], *, force: bool = False) -> Copied:
     """Copy the notebooks, the student's versions and their README to ``folder``, which is made if there is none.
 
@@ -65,18 +61,19 @@ def copy(folder: str | PathLike[str], *, force: bool = False) -> Copied:
         force: whether files that differ are replaced.
 
     Raises:
-        ValueError: ``folder`` is no folder, or holds files that differ and ``force`` is not set; nothing is written then.
+        ValueError: ``folder`` is no folder, or holds files that differ and ``force`` is not set: nothing is written.
         OSError: a file cannot be written.
     """
     force = checks.yes_or_no("force", force)
     try:
-        folder, given = Path(folder), folder
+        given = os.fsdecode(folder)
     except TypeError as error:
         raise checks.fail("folder", folder, "the name of a folder") from error
-    if folder.exists() and not folder.is_dir():
-        raise checks.fail("folder", str(given), "a folder, or a name that is not taken")
+    folder = Path(given)
+    if given.strip() == "" or "\0" in given or (folder.exists() and not folder.is_dir()):
+        raise checks.fail("folder", given, "a folder, or a name that is not taken")
     origin = source()
-    names = [path.relative_to(origin).as_posix() for path in files(origin)]
+    names = [path.relative_to(origin).as_posix() for pattern in PATTERNS for path in sorted(origin.glob(pattern))]
     there = [name for name in names if (folder / name).exists()]
     differ = [name for name in there if not _alike(origin / name, folder / name)]
     if differ and not force:
