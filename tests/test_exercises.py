@@ -3,12 +3,18 @@
 import ast
 import contextlib
 import copy
+import importlib
 import io
+import math
+import pkgutil
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+import torch
 
+from orwlab.teach import exercises as package
 from orwlab.teach import notebooks
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
@@ -162,3 +168,66 @@ def test_the_line_to_the_students_version_is_put_in_once():
     assert notebooks.linked_to_student(notebook, "09_x.ipynb").cells[0].source == once
     renamed = notebooks.linked_to_student(notebook, "09_y.ipynb").cells[0].source
     assert renamed == once.replace("09_x", "09_y")
+
+
+# Answers of every kind ----------------------------------------------------------------------------------------------
+
+
+def all_checks():
+    """Every check of every exercise, found by what marks it."""
+    for module in pkgutil.iter_modules(package.__path__):
+        for name, check in vars(importlib.import_module(f"{package.__name__}.{module.name}")).items():
+            if hasattr(check, "is_exercise"):
+                yield pytest.param(check, id=f"{module.name}.{name}")
+
+
+def test_every_exercise_of_the_notebooks_has_such_a_check():
+    answers = sum(len(notebooks.exercises(nbformat.read(file, 4))) for file in FOLDER.glob("*.ipynb"))
+    assert len(list(all_checks())) == answers
+
+
+class Odd:
+    """Something that is no number, no tensor and no function."""
+
+    def __float__(self):
+        raise RuntimeError("not a number")
+
+
+def raising(*_):
+    raise ZeroDivisionError("by accident")
+
+
+GUESTS = {
+    "forgotten return": lambda *_: None,
+    "raises": raising,
+    "wrong shape": lambda *_: torch.zeros(7, 3),
+    "a column": lambda *_: torch.zeros(5, 1),
+    "nothing in it": lambda *_: torch.zeros(0),
+    "NaN": lambda *_: math.nan,
+    "a word": lambda *_: "healthier",
+    "a list": lambda *_: [1.0, 2.0],
+    "an array": lambda *_: np.zeros(3),
+    "complex": lambda *_: 1j,
+    "three of them": lambda *_: (None, None, None),
+    "other arguments": lambda: 1.0,
+    "no function": 3.0e7,
+    "no number": Odd(),
+    "not answered": None,
+    "negative": -1.0,
+    "infinite": math.inf,
+}
+
+
+@pytest.mark.parametrize("check", list(all_checks()))
+def test_an_answer_of_any_kind_is_told_what_was_asked_for(check, capsys):
+    wanted = " ".join(check.__doc__.split())[:30]
+    for what, guest in GUESTS.items():
+        with pytest.raises(AssertionError, match=r"NO|expected") as told:
+            check(guest)
+        message = str(told.value)
+        if what in ("forgotten return", "raises", "not answered"):
+            assert wanted in message, f"{what}: {message}"
+        if what == "forgotten return":
+            assert "returned nothing" in message or "is a function" in message
+        if what == "raises":
+            assert "ZeroDivisionError" in message or "function" in message

@@ -12,6 +12,7 @@ from orwlab.teach import checks
 from orwlab.velocity import MixtureField
 
 
+@checks.exercise
 def distance_on_a_line(w2_squared: Callable[[Tensor, Tensor], Tensor]) -> None:
     """``w2_squared(x, y)`` for samples x, y (n,): the squared Wasserstein-2 distance, by sorting."""
     generator = torch.Generator().manual_seed(0)
@@ -23,6 +24,7 @@ def distance_on_a_line(w2_squared: Callable[[Tensor, Tensor], Tensor]) -> None:
     checks.holds("the samples are left as they were", torch.equal(x, before), hint="sort() gives a copy, sort_() not.")
 
 
+@checks.exercise
 def diagonal_gaussians(w2_squared: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> None:
     """``w2_squared(mean_a, std_a, mean_b, std_b)``, all (d,), for Gaussians with independent coordinates."""
     generator = torch.Generator().manual_seed(1)
@@ -36,6 +38,7 @@ def diagonal_gaussians(w2_squared: Callable[[Tensor, Tensor, Tensor, Tensor], Te
     checks.close("to a single point, the second moment", point, 5.0, 1e-4, hint=hint)
 
 
+@checks.exercise
 def grown_gap(bound: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     """``bound(times, lipschitz, dv)``, all (T,): ``(int_0^1 e^{int_s^1 L(u) du} |dv_s| ds)^2``, equal steps."""
     times = torch.linspace(0, 1, 401, dtype=torch.float64)
@@ -52,6 +55,7 @@ def grown_gap(bound: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     checks.close("L(t) = 4 t, |dv| = 1", ramp, expected, 0.2, hint="L stands inside an integral from s to 1.")
 
 
+@checks.exercise
 def steepness(steepest: Callable[[Tensor, float, float], Tensor]) -> None:
     """``steepest(t, m, std)``: dv/dx at x = 0 of the exact field of modes at -m and m on a line; t (T,) -> (T,)."""
     times = torch.linspace(0, 1, 21, dtype=torch.float64)
@@ -60,11 +64,13 @@ def steepness(steepest: Callable[[Tensor, float, float], Tensor]) -> None:
         field, middle = MixtureField(modes), torch.zeros(1, 1, dtype=torch.float64)
         exact = torch.stack([jacobian(field, t, middle)[1].flatten()[0] for t in times])
         scale = float(exact.abs().max())
-        gap = (torch.as_tensor(steepest(times, m, std)) - exact).abs().max() / scale
+        found = checks.shaped("slopes", torch.as_tensor(steepest(times, m, std)), tuple(times.shape))
+        gap = (found - exact).abs().max() / scale
         hint = "Two terms: within a mode, (t s^2 - (1 - t)) / S; between the modes, t (1 - t) Var(mu | x_t = 0) / S^2."
         checks.below(f"modes at +-{m:g}, std {std:g}: largest error over the peak", gap, 1e-6, hint=hint)
 
 
+@checks.exercise
 def narrowest(std: float) -> None:
     """The std below which the certified constant e^{2 max L} of two modes at +-1.5 passes one million."""
     times = torch.linspace(0, 1, 4001, dtype=torch.float64)

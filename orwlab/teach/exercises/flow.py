@@ -17,6 +17,7 @@ def _generator() -> torch.Generator:
     return torch.Generator().manual_seed(1)
 
 
+@checks.exercise
 def cosine_path(answer: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]) -> None:
     """1.1: ``answer(t, x0, x1)`` with t (n, 1) and points (n, d) -> ``x_t`` and ``u_t`` of the cosine path, (n, d)."""
     g = _generator()
@@ -29,6 +30,7 @@ def cosine_path(answer: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]
     checks.same("u_t", found[1], u_t, 1e-6, hint="Differentiate x_t with respect to t; the chain rule brings a pi / 2.")
 
 
+@checks.exercise
 def two_point_field(answer: Callable[[float, Tensor, float, float], Tensor]) -> None:
     """1.2: ``answer(t, x, a, b)`` with x (n,) -> the marginal velocity (n,) when the data are a or b, equally often."""
     x = torch.linspace(-3, 3, 61, dtype=D)
@@ -45,6 +47,7 @@ def two_point_field(answer: Callable[[float, Tensor, float, float], Tensor]) -> 
         )
 
 
+@checks.exercise
 def loss_that_stays(answer: Callable[[float, float], float]) -> None:
     """1.3: ``answer(t, s)`` -> ``Var(u_t | x_t)`` for data N(0, s^2) on a line, noise N(0, 1), linear path."""
     g = _generator()
@@ -57,6 +60,7 @@ def loss_that_stays(answer: Callable[[float, float], float]) -> None:
         checks.close(f"t = {t:g}, s = {s:g}", answer(t, s), left, 0.03, hint=hint)
 
 
+@checks.exercise
 def second_order_step(answer: Callable[[Velocity, float, float, Tensor], Tensor]) -> None:
     """1.4: ``answer(v, t, h, x)`` -> x at t + h, with an error that falls fourfold when the steps are halved."""
 
@@ -83,6 +87,7 @@ def second_order_step(answer: Callable[[Velocity, float, float, Tensor], Tensor]
     checks.close("error with 40 steps over error with 80", errors[0] / errors[1], 4.0, 0.4, hint=hint)
 
 
+@checks.exercise
 def log_density_of_a_linear_flow(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     """1.5: ``answer(A, x1)``, x1 (n, d) -> (n,) log density at time 1 of standard normal noise moved by ``v = A x``."""
     A = torch.tensor([[0.5, -0.8], [0.3, -0.2]], dtype=D)

@@ -13,19 +13,21 @@ from orwlab.teach import checks
 _RIGHT = rewards.get("right")
 
 
+@checks.exercise
 def pointwise_minimiser(minimiser: Callable[[Tensor, Tensor, Tensor, float], Tensor]) -> None:
     """``minimiser(u, w, v_ref, alpha)``: u (n, d), w (n,), v_ref (d,) -> the best v (d,) at one (t, x_t)."""
     generator = torch.Generator().manual_seed(0)
     u, w = torch.randn(400, 2, generator=generator), (2 * torch.randn(400, generator=generator)).exp()
     v_ref = torch.tensor([1.0, -2.0])
     for alpha in (0.0, 0.7, 50.0):
-        v = torch.as_tensor(minimiser(u, w, v_ref, alpha)).detach().clone().requires_grad_()
+        v = checks.shaped("the best v", minimiser(u, w, v_ref, alpha), (2,)).clone().requires_grad_()
         loss = (w * (v - u).square().sum(1)).mean() + alpha * (v - v_ref).square().sum()
         (slope,) = torch.autograd.grad(loss, v)
         hint = "One ratio of two means: mean(w u) + alpha v_ref over mean(w) + alpha. Not a mean of ratios."
         checks.below(f"slope of the loss at alpha {alpha:g}", slope.norm() / (w.mean() + alpha), 1e-4, hint=hint)
 
 
+@checks.exercise
 def first_refresh(refresh: Callable[[Tensor, Tensor, float], Tensor]) -> None:
     """``refresh(p, w, alpha)``: the masses (n,) of p_ref's cells after the first refresh, summing to 1."""
     for alpha in (0.0, 0.5, 4.0):
@@ -33,12 +35,13 @@ def first_refresh(refresh: Callable[[Tensor, Tensor, float], Tensor]) -> None:
         p = dynamics.reference_density / dynamics.reference_density.sum()
         w = dynamics.reward_values.exp()
         dynamics.step()
-        q = refresh(p.clone(), w.clone(), alpha)
+        q = checks.shaped("masses", refresh(p.clone(), w.clone(), alpha), tuple(p.shape))
         gap = (q - dynamics.density / dynamics.density.sum()).abs().sum() / 2
         hint = "(w + alpha) p over Z + alpha, with Z the mean of w under p."
         checks.below(f"alpha {alpha:g}: total variation to the oracle's first refresh", gap, 1e-4, hint=hint)
 
 
+@checks.exercise
 def rounds_needed(rounds: Callable[[float, float, float], int]) -> None:
     """``rounds(Z, alpha, factor)``: refreshes until a weak tilt's distance to the limit has shrunk by ``factor``."""
     for Z, alpha, factor in ((1.0, 1.0, 1000.0), (1.0, 0.1, 100.0), (2.5, 10.0, 50.0)):
@@ -49,6 +52,7 @@ def rounds_needed(rounds: Callable[[float, float, float], int]) -> None:
         )
 
 
+@checks.exercise
 def repaired_loss(loss: Callable[[Tensor, Tensor, Tensor, Tensor, float], Tensor]) -> None:
     """``loss(v_t, u_t, v_ref_t, w, alpha)``: the repaired loss of ORW-CFM-W2, velocities (n, d), w (n,) -> scalar."""
     generator = torch.Generator().manual_seed(3)
@@ -67,6 +71,7 @@ def repaired_loss(loss: Callable[[Tensor, Tensor, Tensor, Tensor, float], Tensor
     checks.close("u = (1, 1), v_ref = (-2, -2), v = 0, w = 1, alpha 0.5", both, 2 + 0.5 * 8, 1e-4, hint=hint)
 
 
+@checks.exercise
 def alpha_for(alpha: float) -> None:
     """The alpha at which the exact limit on two modes (reward right, tau 1, raw weights) has mean reward 0.5."""
     hint = "The mean reward falls as alpha grows: halve an interval of alphas."

@@ -14,6 +14,7 @@ from orwlab.teach import checks
 D = torch.float64
 
 
+@checks.exercise
 def rounds_until(answer: Callable[..., Any]) -> None:
     """3.1: ``answer(share, start, gap, tau)`` -> the first round in which the better of two modes holds ``share``."""
     for share, start, gap, tau in ((0.9, 0.5, 0.5, 1.0), (0.99, 0.1, 0.3, 2.0), (0.5, 0.02, 0.4, 0.5)):
@@ -39,6 +40,7 @@ def _two_valued(start: float, gap: float, tau: float) -> PopulationDynamics:
     return PopulationDynamics(modes, lambda x: gap * (x[:, 0] > 0).to(x.dtype), tau=tau, alpha=0.0)
 
 
+@checks.exercise
 def spread_after(answer: Callable[..., Any]) -> None:
     """3.2: ``answer(rounds, tau, std, curvature)`` -> standard deviation of a Gaussian after rounds of -c x^2 / 2."""
     for rounds, tau, std, curvature in ((5, 1.0, 1.0, 0.5), (20, 0.5, 2.0, 1.0), (3, 2.0, 0.5, 0.25)):
@@ -63,6 +65,7 @@ def spread_after(answer: Callable[..., Any]) -> None:
         )
 
 
+@checks.exercise
 def online(answer: Callable[..., Tensor]) -> None:
     """3.3: ``answer(x, reward, tau, rounds, generator)`` -> the particles after so many rounds, mended."""
     n, tau = 100_000, 0.4
@@ -92,6 +95,7 @@ def online(answer: Callable[..., Tensor]) -> None:
     checks.holds("the particles given are left as they were", torch.equal(x, kept))
 
 
+@checks.exercise
 def variety_after(answer: Callable[..., Any]) -> None:
     """3.4: ``answer(n, rounds, start)`` -> expected p (1 - p) after rounds of resampling n particles, no reward."""
     for n, rounds, start in ((20, 10, 0.5), (50, 60, 0.5), (10, 5, 0.2)):

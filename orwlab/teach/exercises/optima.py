@@ -16,6 +16,7 @@ from orwlab.teach import checks
 D = torch.float64
 
 
+@checks.exercise
 def shortfall(answer: Callable[..., Any]) -> None:
     """6.1: ``answer(p, p_ref, r, tau)`` -> how far the objective of p lies below the optimum's."""
     cells = Grid(1, 128, 6.0)
@@ -44,6 +45,7 @@ def shortfall(answer: Callable[..., Any]) -> None:
     )
 
 
+@checks.exercise
 def limit_for_large_alpha(answer: Callable[..., Tensor]) -> None:
     """6.2: ``answer(p_ref, w, alpha)`` -> the limit's masses, right to first order in 1 / alpha."""
     alpha = 60.0
@@ -52,6 +54,7 @@ def limit_for_large_alpha(answer: Callable[..., Tensor]) -> None:
         limit.fixed_point(1e-9)
         p_ref, q = (d * limit.cells.dx for d in (limit.reference_density, limit.density))
         found = answer(p_ref, (tau * limit.reward_values).exp(), alpha)
+        found = checks.shaped("masses", found, tuple(p_ref.shape))
         checks.close(
             f"{name}, τ = {tau:g}: total mass",
             found.sum(),
@@ -69,6 +72,7 @@ def limit_for_large_alpha(answer: Callable[..., Tensor]) -> None:
         )
 
 
+@checks.exercise
 def proximal(answer: Callable[..., Tensor]) -> None:
     """6.3: ``answer(x, y, r, lam)`` -> for each x (n,) the best of the places y (m,) with rewards r (m,)."""
     y = torch.linspace(-6, 6, 2401, dtype=D)
@@ -91,6 +95,7 @@ def proximal(answer: Callable[..., Tensor]) -> None:
     )
 
 
+@checks.exercise
 def condensed_mass(answer: Callable[..., Any]) -> None:
     """6.4: ``answer(p, w, w_sup, alpha)`` -> the mass that condenses where w has its supremum."""
     for k in (1, 2):  # p(w) = (k + 1) (1 - w)^k on [0, 1]: alpha_c = k / (k + 1)
@@ -114,6 +119,7 @@ def condensed_mass(answer: Callable[..., Any]) -> None:
         )
 
 
+@checks.exercise
 def weighted_pairs(answer: Callable[..., tuple[Tensor, Tensor, Tensor]]) -> None:
     """6.5: ``answer(x0, x1, w, generator)`` -> paired x0, x1 and weights, in which the reward is still felt."""
     generator = torch.Generator().manual_seed(0)
@@ -122,7 +128,10 @@ def weighted_pairs(answer: Callable[..., tuple[Tensor, Tensor, Tensor]]) -> None
     right = torch.arange(n) % 2 == 0
     x1 = torch.where(right, 2.0, -2.0)[:, None] + 0.1 * torch.randn(n, 1, generator=generator)
     w = torch.where(right, 3.0, 1.0)
-    new_x0, new_x1, new_w = answer(x0, x1, w, torch.Generator().manual_seed(1))
+    found = answer(x0, x1, w, torch.Generator().manual_seed(1))
+    checks.holds("it returns x0, x1 and weights", isinstance(found, tuple | list) and len(found) == 3)
+    wanted = (("x0", (n, 1)), ("x1", (n, 1)), ("weights", (n,)))
+    new_x0, new_x1, new_w = (checks.shaped(name, part, shape) for part, (name, shape) in zip(found, wanted))
     mass = new_w / new_w.sum()
     checks.close(
         "weighted share of the good mode, 3 / (3 + 1)",

@@ -10,11 +10,12 @@ from orwlab.exact.dynamics import PopulationDynamics
 from orwlab.teach import checks
 
 
+@checks.exercise
 def batch_weights(answer: Callable[[Tensor, float], Tensor]) -> None:
     """``answer(r, tau)``: weights (n,) proportional to ``exp(tau r)`` with mean 1, for rewards of any size."""
     r = torch.randn(256, generator=torch.Generator().manual_seed(1))
     raw = (2.0 * r.double()).exp()
-    w = answer(r.clone(), 2.0)
+    w = checks.shaped("weights", answer(r.clone(), 2.0), (256,))
     checks.same(
         "weights", w, (raw / raw.mean()).float(), 1e-3, hint="w_i = exp(tau r_i), divided by the mean of all of them."
     )
@@ -29,24 +30,26 @@ def batch_weights(answer: Callable[[Tensor, float], Tensor]) -> None:
     )
 
 
+@checks.exercise
 def mass_after_rounds(answer: Callable[[Tensor, Tensor, float, int], Tensor]) -> None:
     """``answer(mass, r, tau, rounds)``: masses (K,) after rounds of weighting with rewards ``r`` of the modes."""
     equal, r = torch.full((8,), 1 / 8), torch.tensor([0.1, 0.9, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0])
     once = equal * (2.0 * r).exp()
     hint = "One round multiplies each mass by exp(tau r) and divides by the sum, so that masses add up to 1 again."
     checks.same("masses after 1 round", answer(equal, r, 2.0, 1), once / once.sum(), 1e-5, hint=hint)
-    many = answer(equal, r, 2.0, 6)
+    many = checks.shaped("masses after 6 rounds", answer(equal, r, 2.0, 6), (8,), hint=hint)
     checks.close("the best mode after 6 rounds", many[1], 0.99167, 1e-3, hint="Round after round: exp(tau r)^N.")
     unequal = torch.tensor([0.9, 0.1])
     checks.close(
         "a rare mode with reward 1 after 2 rounds, tau 1",
-        answer(unequal, torch.tensor([0.0, 1.0]), 1.0, 2)[1],
+        checks.shaped("masses of two modes", answer(unequal, torch.tensor([0.0, 1.0]), 1.0, 2), (2,))[1],
         0.4509,
         1e-3,
         hint="Where it began counts too: q_N is proportional to w^N q_0.",
     )
 
 
+@checks.exercise
 def alpha_for_forty_percent(alpha: float) -> None:
     """``alpha``: where the right mode of ``three_modes_1d`` holds 40 % at the exact limit, bump reward, tau 2."""
     target, reward = targets.get("three_modes_1d"), rewards.get("bump")

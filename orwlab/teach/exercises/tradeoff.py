@@ -1,7 +1,8 @@
 """Checks of notebook 07, on the trade-off and on choosing alpha."""
 
+import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -41,11 +42,13 @@ def readings(
     return found, x, [snapshot.reward for snapshot in snapshots]
 
 
-def _cases() -> Iterator[tuple[str, str, dict[str, float]]]:
+@functools.cache
+def _cases() -> tuple[tuple[str, str, dict[str, float]], ...]:
     """Runs on a target that the notebook does not show: (verdict, settings in words, readings)."""
     target, reference = targets.get("pinwheel"), zoo.load("pinwheel")
     x0 = flow.noise(400, (2,), generator=torch.Generator().manual_seed(3))
     region = DataRegion(target.sample(2000, generator=torch.Generator().manual_seed(2)))
+    found = []
     for verdict, reward, tau, alpha in (
         ("healthy", "right", 1.0, 0.3),
         ("collapsed", "bump", 2.0, 0.0),
@@ -54,9 +57,11 @@ def _cases() -> Iterator[tuple[str, str, dict[str, float]]]:
         ("healthy", "right", 30.0, 1.0),
     ):
         run = FineTuning(reference, rewards.get(reward), tau=tau, alpha=alpha, weighting="mean_one", seed=1)
-        yield verdict, f"{reward}, tau {tau:g}, alpha {alpha:g}", readings(run, 110, x0, region)[0]
+        found.append((verdict, f"{reward}, tau {tau:g}, alpha {alpha:g}", readings(run, 110, x0, region)[0]))
+    return tuple(found)
 
 
+@checks.exercise
 def diagnose(answer: Callable[[dict[str, float]], str]) -> None:
     """7.1: ``answer(readings)`` -> one of ``VERDICTS``."""
     for verdict, settings, found in _cases():
@@ -69,6 +74,7 @@ def diagnose(answer: Callable[[dict[str, float]], str]) -> None:
         )
 
 
+@checks.exercise
 def alpha_from_rewards(answer: Callable[..., Any]) -> None:
     """7.2: ``answer(r, goal, tau)`` -> the alpha for raw weights at which a tilt of the rewards r reaches the goal."""
     levels = (torch.arange(20_000, dtype=D) + 0.5) / 20_000
@@ -92,6 +98,7 @@ def alpha_from_rewards(answer: Callable[..., Any]) -> None:
     )
 
 
+@checks.exercise
 def same_limit(answer: Callable[..., Any]) -> None:
     """7.3: ``answer(alpha, tau, shift)`` -> the alpha that keeps the limit when the reward becomes r + shift (raw)."""
     right = rewards.get("right")
@@ -114,6 +121,7 @@ def same_limit(answer: Callable[..., Any]) -> None:
         )
 
 
+@checks.exercise
 def effective_share(answer: Callable[..., Any]) -> None:
     """7.4: ``answer(tau, spread)`` -> the share ESS / n that normal rewards of this standard deviation leave."""
     generator = torch.Generator().manual_seed(0)

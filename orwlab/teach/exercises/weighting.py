@@ -21,13 +21,14 @@ def _mixture() -> GaussianMixture:
     return GaussianMixture(torch.tensor([0.5, 0.3, 0.2]), means, covs)
 
 
+@checks.exercise
 def tilted_mixture(answer: Callable[..., tuple[Tensor, Tensor]]) -> None:
     """2.2: ``answer(weights, means, covs, a, tau)`` -> weights (K,) and means (K, d) of the tilted mixture."""
     mixture, a = _mixture(), torch.tensor([0.7, -0.4], dtype=D)
     for tau in (1.0, 2.5):
         found = answer(mixture.weights, mixture.means, mixture.covs, a, tau)
         checks.holds("it returns two tensors", isinstance(found, tuple) and len(found) == 2)
-        weights, means = found
+        weights, means = checks.shaped("weights", found[0], (3,)), found[1]
         exact = mixture.tilted(tau * a)
         checks.same(
             f"means at tau {tau:g}",
@@ -48,6 +49,7 @@ def tilted_mixture(answer: Callable[..., tuple[Tensor, Tensor]]) -> None:
         )
 
 
+@checks.exercise
 def weighted_velocity(answer: Callable[..., Tensor]) -> None:
     """2.1: ``answer(t, x, x1, w)`` -> the pointwise minimiser for the data x1 (m, d) with weights w (m,), (n, d)."""
     x, x1 = torch.tensor([[0.3], [-0.2]], dtype=D), torch.tensor([[1.0], [-1.0]], dtype=D)
@@ -83,6 +85,7 @@ def weighted_velocity(answer: Callable[..., Tensor]) -> None:
     checks.same("many data points: the field of w q", measured, exact, 0.08, hint="Is w in it?")
 
 
+@checks.exercise
 def largest_tau(answer: Callable[..., Any]) -> None:
     """2.3: ``answer(std, n, ess)`` -> the largest tau at which n samples keep an expected effective size of ess."""
     for std, n, ess in ((1.0, 1000, 100), (0.5, 1000, 100), (2.0, 256, 32)):
@@ -100,6 +103,7 @@ def largest_tau(answer: Callable[..., Any]) -> None:
     checks.close("100,000 samples, half of them effective", measured, 0.5, 0.02)
 
 
+@checks.exercise
 def weighted_loss(answer: Callable[..., Tensor]) -> None:
     """2.4: ``answer(v, x1, reward, tau, generator)`` -> the mean-one weighted loss on the batch x1, mended."""
     n = 60_000
