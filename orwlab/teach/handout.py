@@ -24,14 +24,19 @@ class Copied:
     """names of those that were there already, with the same content"""
 
     def __str__(self) -> str:
-        student = sum(name.startswith("student/") for name in self.written)
-        solved = sum(name.endswith(".ipynb") for name in self.written) - student
-        there = f"{len(self.same)} files were there already" if self.same else ""
+        there = _count(len(self.same), "file") + (" was" if len(self.same) == 1 else " were") + " there already"
         if not self.written:
             return f"Nothing to copy to {self.folder}: all {there}."
-        counts = f"{solved} notebooks" + (f", {student} student's versions" if student else "")
-        readme = " and their README.md" if "README.md" in self.written else ""
-        return f"Copied {counts}{readme} to {self.folder}" + (f"; {there}." if there else ".")
+        student = sum(name.startswith("student/") for name in self.written)
+        solved = sum(name.endswith(".ipynb") for name in self.written) - student
+        parts = [_count(solved, "notebook")] * (solved > 0) + [_count(student, "student's version")] * (student > 0)
+        parts += [name for name in self.written if not name.endswith(".ipynb")]
+        listed = " and ".join([*([", ".join(parts[:-1])] if parts[1:] else []), parts[-1]])
+        return f"Copied {listed} to {self.folder}" + (f"; {there}." if self.same else ".")
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def checkout() -> Path | None:
