@@ -40,19 +40,12 @@ def browser():
 def serving(registry) -> Iterator[str]:
     """The app on a free port of 127.0.0.1; gives its address."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    from orwlab.show.web import pages
+    from orwlab.show.web import pages, serve
 
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     demo = pages.build(registry)
-    demo.launch(
-        server_name="127.0.0.1",
-        server_port=port,
-        prevent_thread_lock=True,
-        quiet=True,
-        ssr_mode=False,
-        **pages.appearance(),
-    )
+    serve.launch(demo, "127.0.0.1", port)
     yield f"http://127.0.0.1:{port}/"
     demo.close()
 

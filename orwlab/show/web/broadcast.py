@@ -6,7 +6,6 @@ acknowledges what it painted: far behind, the work rests; silent for long, the s
 
 import asyncio
 import math
-import os
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -212,16 +211,13 @@ class Registry:
     """The broadcasts of everybody who is here, by the host's key for a visitor and by the run's own name.
 
     Args:
-        visitors: how many sessions there may be at once; others wait. By default ORWLAB_VISITORS, or 20.
+        visitors: how many sessions there may be at once, ``VISITORS`` if None; others wait.
         pool: the workers; new ones if None.
         particles: of a session, 2,000 by default.
     """
 
     def __init__(self, visitors: int | None = None, pool: Pool | None = None, particles: int = 2000) -> None:
-        if visitors is None:
-            text = os.environ.get("ORWLAB_VISITORS", str(VISITORS))
-            visitors = checks.integer("ORWLAB_VISITORS", int(text) if text.isdecimal() else text)
-        self.visitors = checks.integer("visitors", visitors)
+        self.visitors = VISITORS if visitors is None else checks.integer("visitors", visitors)
         self.particles = particles
         self.pool = Pool() if pool is None else pool
         self._by_visitor: dict[str, Broadcast] = {}

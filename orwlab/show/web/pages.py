@@ -13,7 +13,7 @@ _MONO = 'ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace
 
 
 def build(registry: Registry | None = None) -> gr.Blocks:
-    """The app, ready for ``launch(**appearance())``."""
+    """The app, ready for ``serve.launch``."""
     with gr.Blocks(title="orwlab: live lab", fill_width=True, analytics_enabled=False) as demo:
         live_lab.build(demo, Registry() if registry is None else registry)
     return demo
