@@ -1,4 +1,4 @@
-"""The app: ``python app.py``, then open the address it prints. See ``orwlab.show.web.serve`` for what it can be told."""
+"""The app: ``python app.py``, then open the address it prints. ``orwlab.show.web.serve`` says what it can be told."""
 
 from orwlab.show.web import serve
 

@@ -7,8 +7,9 @@ import torch
 
 from orwlab import flow, rewards, zoo
 from orwlab.finetune import FineTuning
+from orwlab.show.lab.controls import BY_NAME
 from orwlab.show.lab.session import Session
-from orwlab.show.lab.settings import ALPHA_MAX, Settings
+from orwlab.show.lab.settings import Settings
 from orwlab.show.notebook import live, still
 from orwlab.show.notebook.scheduler import OWED, PATIENCE, RATE, WINDOW, Scheduler
 from orwlab.show.stage import frames
@@ -187,7 +188,7 @@ def test_what_does_not_fit_is_said_below_the_picture(by_hand):
     before = made.session.settings
     text = made._controls["others"].widget
     text.value = "1, much"
-    assert "other alphas is '1, much'; allowed: numbers with commas" in made.view.notice
+    assert "further α is '1, much'; allowed: numbers with commas" in made.view.notice
     assert made.session.settings == before
     assert text.value == "1, much"  # to be mended, not typed again
     text.value = "1, 2, 3, 4"
@@ -264,7 +265,7 @@ def test_an_error_while_drawing_stops_this_stage_and_is_said(by_hand, monkeypatc
         ({"target": "nine_gaussians"}, "target is 'nine_gaussians'; allowed: one of"),
         ({"reward": "left"}, "reward is 'left'"),
         ({"alpha": -1}, "α is -1; allowed"),
-        ({"alpha": 2 * ALPHA_MAX}, "α is"),
+        ({"alpha": 2 * BY_NAME["alpha"].high}, "α is"),
         ({"tau": float("nan")}, "τ is nan"),
         ({"mode": "nothing"}, "mode is 'nothing'"),
         ({"particles": 1}, "particles is 1"),

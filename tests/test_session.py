@@ -14,10 +14,11 @@ from orwlab import flow, metrics, oracle, rewards, targets, wasserstein, zoo
 from orwlab.finetune import FineTuning
 from orwlab.show.lab import exact, measures
 from orwlab.show.lab import session as sessions
+from orwlab.show.lab.controls import target_names
 from orwlab.show.lab.history import CAPACITY, History
 from orwlab.show.lab.load import FIXED, Load
 from orwlab.show.lab.session import Session
-from orwlab.show.lab.settings import Settings, target_names
+from orwlab.show.lab.settings import Settings
 from orwlab.show.stage.frames import decode
 from orwlab.show.stage.readouts import SUPERSCRIPTS
 
@@ -80,7 +81,7 @@ def until_known(s: Session) -> None:
         ({"mode": "exactly"}, "mode is 'exactly'; allowed: one of 'learned', 'exact', 'both'"),
         ({"speed": -1}, "speed in rounds a second is -1"),
         ({"t": 1.1}, "flow time t is 1.1; allowed: .* >= 0 and <= 1"),
-        ({"arrows": 1}, "arrows is 1; allowed: yes or no"),
+        ({"arrows": 1}, "arrows is 1; allowed: True or False"),
         ({"alpha": 2.0, "seed": None}, "seed is None"),
     ],
 )

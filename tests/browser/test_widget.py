@@ -160,11 +160,11 @@ def test_out_of_sight_it_rests(one, lesson):
 
 
 def test_what_does_not_fit_is_said(one, lesson):
-    box = one.box.get_by_label("compare with α =")
+    box = one.box.get_by_label("Compare alphas")
     notice = one.box.locator(".orw-notice")
     box.fill("0.1, much")
     box.press("Enter")
-    lesson.page.wait_for_function("document.querySelector('.orw-notice').textContent.includes('other alphas is')")
+    lesson.page.wait_for_function("document.querySelector('.orw-notice').textContent.includes('further α is')")
     assert notice.get_attribute("role") == "status"
     assert notice.is_visible()
     box.fill("0.1")

@@ -1,30 +1,17 @@
-"""What one can choose in the Live lab, checked with messages for people."""
+"""What one can choose in the Live lab, checked once: from here on a ``Settings`` itself travels."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from orwlab import checks, couplings, rewards, targets, weights, zoo
+from orwlab.show.lab import controls
+from orwlab.show.lab.controls import SEED_MAX as SEED_MAX
 
-ALPHA_MAX, TAU_MAX, SEED_MAX = 100.0, 5.0, 2**31 - 1
-LR_MIN, LR_MAX = 1e-5, 0.1
-SPEED_MAX = 100.0  # rounds a second
-STEPS_MAX = 32
-LANES = 4  # at most, side by side
-MODES = ("learned", "exact", "both")
-
-FROM_THE_START = ("target", "seed", "weighting", "coupling")
+FROM_THE_START = tuple(control.name for control in controls.TABLE if control.restarts)
 """Cannot change under a run: a new value starts again from the reference. So does another number of lanes."""
-
-
-def target_names() -> list[str]:
-    """The targets one can choose: two-dimensional, with a pretrained reference."""
-    pretrained = zoo.names()
-    return [name for name in targets.names(dim=2) if name in pretrained]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What one can choose. ``ValueError`` says in plain words what does not fit.
+    """What one can choose; ``controls.TABLE`` says what is allowed. ``ValueError`` tells it in plain words.
 
     Args:
         target: the data the reference has learned.
@@ -62,27 +49,8 @@ class Settings:
     paths: bool = False
 
     def __post_init__(self) -> None:
-        checks.choice("target", self.target, target_names())
-        checks.choice("reward", self.reward, rewards.names())
-        self._set("alpha", checks.number("W2 weight α", self.alpha, low=0.0, high=ALPHA_MAX))
-        if not isinstance(self.others, tuple | list) or len(self.others) > LANES - 1:
-            raise checks.fail("further α", self.others, f"at most {LANES - 1} numbers, to be shown side by side")
-        self._set("others", tuple(checks.number("a further α", a, low=0.0, high=ALPHA_MAX) for a in self.others))
-        self._set("tau", checks.number("inverse temperature τ", self.tau, low=0.0, high=TAU_MAX))
-        checks.choice("weighting", self.weighting, weights.KINDS)
-        checks.choice("coupling", self.coupling, couplings.NAMES)
-        checks.integer("gradient steps a round", self.steps_per_round, low=1, high=STEPS_MAX)
-        self._set("lr", checks.number("learning rate", self.lr, low=LR_MIN, high=LR_MAX))
-        checks.integer("seed", self.seed, low=0, high=SEED_MAX)
-        checks.choice("mode", self.mode, MODES)
-        self._set("speed", checks.number("speed in rounds a second", self.speed, low=0.0, high=SPEED_MAX))
-        self._set("t", checks.number("flow time t", self.t, low=0.0, high=1.0))
-        for name in ("arrows", "paths"):
-            if not isinstance(getattr(self, name), bool):
-                raise checks.fail(name, getattr(self, name), "yes or no (true or false)")
-
-    def _set(self, name: str, value: Any) -> None:
-        object.__setattr__(self, name, value)
+        for control in controls.TABLE:
+            object.__setattr__(self, control.name, control.check(getattr(self, control.name)))
 
     @property
     def alphas(self) -> tuple[float, ...]:

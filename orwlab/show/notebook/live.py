@@ -10,6 +10,7 @@ from typing import Any
 import ipywidgets
 
 from orwlab import checks
+from orwlab.show.lab.controls import BY_NAME
 from orwlab.show.lab.session import Session
 from orwlab.show.lab.settings import Settings
 from orwlab.show.notebook import controls as parts
@@ -18,7 +19,7 @@ from orwlab.show.notebook.still import MIME
 from orwlab.show.notebook.view import StageView
 
 WITHOUT_KERNEL = "live stage: run this cell to move it"
-COMMANDS = {"alpha_up": ("alpha", 1), "alpha_down": ("alpha", -1), "tau_up": ("tau", 1), "tau_down": ("tau", -1)}
+WAYS = {"up": 1, "down": -1}
 
 
 def stage(
@@ -174,12 +175,11 @@ class LiveStage(ipywidgets.VBox):
     def _command(self, name: str) -> None:
         if name in self._buttons:
             self._do(getattr(self, name))
-        elif name in COMMANDS:
-            setting, way = COMMANDS[name]
-            places = parts.alphas() if setting == "alpha" else parts.taus()
-            self._do(
-                lambda: self.session.control(**{setting: _next(places, getattr(self.session.settings, setting), way)})
-            )
+        setting, _, way = name.rpartition("_")
+        scale = getattr(BY_NAME.get(setting), "scale", None)
+        if scale is not None and way in WAYS:
+            value = getattr(self.session.settings, setting)
+            self._do(lambda: self.session.control(**{setting: scale.next(value, WAYS[way])}))
 
     def _on_control(self, name: str, value: Any) -> None:
         if not self._following:
@@ -234,11 +234,3 @@ class LiveStage(ipywidgets.VBox):
 
 def _button(label: str, icon: str, tooltip: str) -> ipywidgets.Button:
     return ipywidgets.Button(description=label, icon=icon, tooltip=tooltip, layout={"width": "84px"})
-
-
-def _next(places: list[float], value: float, way: int) -> float:
-    """The nearest of ``places`` above (``way`` 1) or below (-1) ``value``; the last one if there is none."""
-    further = [place for place in places if (place - value) * way > 1e-9]
-    if not further:
-        return value
-    return min(further) if way > 0 else max(further)

@@ -1,76 +1,91 @@
 """Markup of a page's controls. ``widgets.js`` brings them to life; ``lab.css`` says what they look like.
 
-Labels and sentences of help are our own HTML and go in as they are; values and names are escaped.
+What they are called and what they allow is in ``lab.controls``. Labels and sentences of help are our own HTML and go
+in as they are; values and names are escaped.
 """
 
+import functools
 import html
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from orwlab.show.lab.controls import OF_THE_STAGE, Choice, Control, Number, Scale, Several, Switch, Whole
 
-def choice(name: str, label: str, info: str, value: Any, options: Mapping[Any, str]) -> str:
-    """A list to choose from; ``options`` is value -> words. Numbers stay numbers."""
-    numeric = "true" if all(isinstance(option, int | float) for option in options) else "false"
-    entries = "".join(
-        f'<option value="{html.escape(_text(option))}"{" selected" if option == value else ""}>{words}</option>'
-        for option, words in options.items()
-    )
+
+@functools.singledispatch
+def markup(control: Control, value: Any) -> str:
+    """The control, saying ``value``."""
+    raise TypeError(f"no markup for {type(control).__name__}")
+
+
+@markup.register
+def _number(control: Number, value: float) -> str:
+    if control.scale is None:
+        return _list(control, value, control.options)
+    return slider(control.name, control.label, control.help, value, control.scale)
+
+
+@markup.register
+def _choice(control: Choice, value: str) -> str:
+    return (_radios if control.few else _list)(control, value, control.options)
+
+
+@markup.register
+def _whole(control: Whole, value: int) -> str:
+    name, typed = control.name, _typed(value, f'id="{control.name}-box" aria-describedby="{control.name}-help"')
     return f"""
-<div class="control choice" data-kind="choice" data-name="{name}" data-numeric="{numeric}" id="{name}">
-  <div class="head"><label class="label" for="{name}-list">{label}</label>
-  <select id="{name}-list" aria-describedby="{name}-help">{entries}</select></div>
-  <p class="help" id="{name}-help">{info}</p>
+<div class="control number" {_about("number", control)}>
+  <div class="head"><label class="label" for="{name}-box">{control.label}</label>
+  {typed}</div>
+  <p class="help" id="{name}-help">{control.help}</p>
 </div>"""
 
 
-def radios(name: str, label: str, info: str, value: str, options: Mapping[str, str]) -> str:
-    """A few words side by side, one of them chosen."""
-    entries = "".join(
-        f'<label><input type="radio" name="{name}" value="{html.escape(option)}"'
-        f"{' checked' if option == value else ''}><span>{words}</span></label>"
-        for option, words in options.items()
-    )
+@markup.register
+def _switch(control: Switch, value: bool) -> str:
     return f"""
-<fieldset class="control radios" data-kind="radios" data-name="{name}" id="{name}" aria-describedby="{name}-help">
-  <legend class="label">{label}</legend>
-  <div class="options">{entries}</div>
-  <p class="help" id="{name}-help">{info}</p>
-</fieldset>"""
-
-
-def number(name: str, label: str, info: str, value: float) -> str:
-    """A box for a number."""
-    return f"""
-<div class="control number" data-kind="number" data-name="{name}" id="{name}">
-  <div class="head"><label class="label" for="{name}-box">{label}</label>
-  <input class="typed" id="{name}-box" type="text" inputmode="decimal" autocomplete="off" value="{value:g}"
-    aria-describedby="{name}-help"></div>
-  <p class="help" id="{name}-help">{info}</p>
+<div class="control switch" {_about("switch", control)}>
+  <label><input type="checkbox" aria-describedby="{control.name}-help"{" checked" if value else ""}>
+  <span class="label">{control.label}</span></label>
+  <p class="help" id="{control.name}-help">{control.help}</p>
 </div>"""
 
 
-def switch(name: str, label: str, info: str, value: bool) -> str:
-    """Something to have or not."""
+@markup.register
+def _several(control: Several, values: tuple[float, ...]) -> str:
+    assert control.of.scale is not None
+    rows = ""
+    for k, label in enumerate(control.rows):
+        on = k < len(values)
+        row = slider(f"other-{k}", label, "", values[k] if on else control.offered[k], control.of.scale)
+        box = f'<label><input type="checkbox"{" checked" if on else ""}><span class="label">{label}</span></label>'
+        rows += f'<div class="row">{box}{row}</div>'
     return f"""
-<div class="control switch" data-kind="switch" data-name="{name}" id="{name}">
-  <label><input type="checkbox" aria-describedby="{name}-help"{" checked" if value else ""}>
-  <span class="label">{label}</span></label>
-  <p class="help" id="{name}-help">{info}</p>
+<div class="control several" {_about("several", control)}>
+  {rows}
+  <p class="help">{control.help}</p>
 </div>"""
 
 
-def several(name: str, info: str, rows: Iterable[tuple[str, bool, str]]) -> str:
-    """Sliders that one can switch on and off: rows of (label, on, markup of a slider without help)."""
-    entries = "".join(
-        f'<div class="row"><label><input type="checkbox"{" checked" if on else ""}>'
-        f'<span class="label">{label}</span></label>{markup}</div>'
-        for label, on, markup in rows
-    )
+def slider(name: str, label: str, info: str, value: float, scale: Scale) -> str:
+    """A slider with a box to type in. Without ``info``, ``label`` names it only to screen readers.
+
+    A browser's own slider shows the handle's position, which is a number of one of the scale's places and no value.
+    """
+    ticks = "".join(f'<span style="left:{100 * scale.share(tick):.1f}%">{_short(tick)}</span>' for tick in scale.ticks)
+    caption = f'<label class="label" for="{name}-range">{label}</label>' if info else ""
+    described = f'aria-describedby="{name}-help"' if info else f'aria-label="{label}"'
+    place = scale.places.index(scale.nearest(value))
     return f"""
-<div class="control several" data-kind="several" data-name="{name}" id="{name}">
-  {entries}
-  <p class="help">{info}</p>
+<div class="control slider" data-kind="slider" data-name="{name}" id="{name}" data-places="{json.dumps(scale.places)}">
+  <div class="head">{caption}
+    {_typed(value, f'aria-label="{label}, typed"')}</div>
+  <div class="track"><input class="range" id="{name}-range" type="range" min="0" max="{len(scale.places) - 1}" step="1"
+    value="{place}" {described}>
+  <div class="ticks" aria-hidden="true">{ticks}</div></div>
+  {f'<p class="help" id="{name}-help">{info}</p>' if info else ""}
 </div>"""
 
 
@@ -94,5 +109,51 @@ def attempt(word: str, say: str, settings: Mapping[str, Any], press: Iterable[st
     return f'<button type="button" aria-pressed="false" data-attempt="{data}">{word}</button>'
 
 
+def _list(control: Control, value: Any, options: Mapping[Any, str]) -> str:
+    """A list to choose from; ``options`` is value -> words. Numbers stay numbers."""
+    numeric = "true" if all(isinstance(option, int | float) for option in options) else "false"
+    entries = "".join(
+        f'<option value="{html.escape(_text(option))}"{" selected" if option == value else ""}>{words}</option>'
+        for option, words in options.items()
+    )
+    name = control.name
+    return f"""
+<div class="control choice" {_about("choice", control)} data-numeric="{numeric}">
+  <div class="head"><label class="label" for="{name}-list">{control.label}</label>
+  <select id="{name}-list" aria-describedby="{name}-help">{entries}</select></div>
+  <p class="help" id="{name}-help">{control.help}</p>
+</div>"""
+
+
+def _radios(control: Control, value: str, options: Mapping[str, str]) -> str:
+    """A few words side by side, one of them chosen."""
+    name = control.name
+    entries = "".join(
+        f'<label><input type="radio" name="{name}" value="{html.escape(option)}"'
+        f"{' checked' if option == value else ''}><span>{words}</span></label>"
+        for option, words in options.items()
+    )
+    return f"""
+<fieldset class="control radios" {_about("radios", control)} aria-describedby="{name}-help">
+  <legend class="label">{control.label}</legend>
+  <div class="options">{entries}</div>
+  <p class="help" id="{name}-help">{control.help}</p>
+</fieldset>"""
+
+
+def _about(kind: str, control: Control) -> str:
+    whose = ' data-of="stage"' if control in OF_THE_STAGE else ""
+    return f'data-kind="{kind}" data-name="{control.name}" id="{control.name}"{whose}'
+
+
+def _typed(value: float, attributes: str) -> str:
+    return f'<input class="typed" type="text" inputmode="decimal" autocomplete="off" value="{value:g}" {attributes}>'
+
+
 def _text(option: Any) -> str:
     return f"{option:g}" if isinstance(option, int | float) else str(option)
+
+
+def _short(tick: float) -> str:
+    exponent = math.log10(tick) if tick > 0 else 0.0
+    return f"10<sup>−{-exponent:.0f}</sup>" if exponent <= -3 and exponent == round(exponent) else f"{tick:g}"

@@ -3,15 +3,10 @@
 //   const host = around(element, server, trigger);   // what the stage asks of its host
 //   host.attach(createStage(..., host));
 
-const SHOWN = ["background", "ghost", "contours"]; // the stage's own business: the server need not know
 const COMMANDS = {
   toggle: (lab) => lab.press(lab.running ? "pause" : "play"),
   step: (lab) => lab.press("step"),
   reset: (lab) => lab.press("reset"),
-  alpha_up: (lab) => lab.controls.alpha.nudge(1),
-  alpha_down: (lab) => lab.controls.alpha.nudge(-1),
-  tau_up: (lab) => lab.controls.tau.nudge(1),
-  tau_down: (lab) => lab.controls.tau.nudge(-1),
   present: (lab) => lab.present(!lab.presenting),
 };
 
@@ -22,6 +17,7 @@ class Lab {
     this.controls = findControls(this.root, (name, value) => this.chosen(name, value));
     this.defaults = Object.fromEntries(Object.values(this.controls).map((control) => [control.name, control.value]));
     this.inForce = { ...this.defaults };
+    this.shown = Object.values(this.controls).filter((control) => control.ofStage);
     this.running = true;
     this.presenting = false;
     this.line = new Line((run, orders) => server.obey(run, orders), {
@@ -32,7 +28,7 @@ class Lab {
       acknowledge: (run, seq) => { this.sees(run); return server.acknowledge(run, seq); },
       wake: () => trigger("wake"),
       stateChanged: (state) => this.showState(state),
-      command: (name) => COMMANDS[name]?.(this),
+      command: (name) => this.command(name),
       notice: (text) => this.notice(text, "server"),
       attach: (stage) => this.attach(stage),
     };
@@ -46,8 +42,7 @@ class Lab {
   }
 
   configure() {
-    const options = Object.fromEntries(SHOWN.filter((name) => this.controls[name])
-      .map((name) => [name, this.controls[name].value]));
+    const options = Object.fromEntries(this.shown.map((control) => [control.name, control.value]));
     this.stage?.configure({ ...options, present: this.presenting });
   }
 
@@ -56,8 +51,15 @@ class Lab {
   chosen(name, value) {
     this.controls[name].problem(null);
     this.attempted(null); // from here on it is no longer what was tried
-    if (SHOWN.includes(name)) return this.configure();
+    if (this.controls[name].ofStage) return this.configure();
     this.line.change(name, value);
+  }
+
+  /** What a button or a key asks for; NAME_up and NAME_down move a slider to its next place. */
+  command(name) {
+    const [, slider, way] = /^(\w+)_(up|down)$/.exec(name) ?? [];
+    if (slider) this.controls[slider]?.nudge?.(way === "up" ? 1 : -1);
+    else COMMANDS[name]?.(this);
   }
 
   press(action) {
@@ -69,7 +71,7 @@ class Lab {
   /** The page's own part of it; the session's settings come with the answer. */
   demo() {
     for (const control of Object.values(this.controls)) control.problem(null);
-    for (const name of SHOWN) this.controls[name].show(this.defaults[name]);
+    for (const control of this.shown) control.show(this.defaults[control.name]);
     this.attempted(null);
     this.configure();
   }
@@ -159,7 +161,7 @@ class Lab {
       const button = event.target.closest("button");
       if (!button) return;
       const { command, press } = button.dataset;
-      if (command) COMMANDS[command](this);
+      if (command) this.command(command);
       if (press) this.press(press);
       if (button.dataset.attempt) this.attempt(button);
       if (button.dataset.open) this.find(`#${button.dataset.open}`).showModal();

@@ -1,31 +1,12 @@
 """What stands on the Live lab's page: its words and controls. ``lab.js`` brings them to life."""
 
-from orwlab import rewards
-from orwlab.show.lab.settings import ALPHA_MAX, LR_MAX, LR_MIN, TAU_MAX, Settings, target_names
+from orwlab.show.lab.controls import BY_NAME
+from orwlab.show.lab.settings import Settings
 from orwlab.show.web import controls
-from orwlab.show.web.slider import Scale, slider
 
-ALPHA = Scale(0.01, ALPHA_MAX, positions=81, ticks=(0, 0.1, 1, 10, 100), log=True, zero=True)
-TAU = Scale(0.0, TAU_MAX, positions=100, ticks=(0, 1, 2, 3, 4, 5), digits=3)
-RATE = Scale(LR_MIN, LR_MAX, positions=80, ticks=(1e-5, 1e-4, 1e-3, 0.01, 0.1), log=True)
-TIME = Scale(0.0, 1.0, positions=50, ticks=(0, 0.25, 0.5, 0.75, 1), digits=2)
-BESIDE = (0.0, 0.3, 3.0)  # alphas that are offered for comparison
-
-_REWARDS = {
-    "right": "Right (with a ceiling)",
-    "plane": "Plane (without a ceiling)",
-    "bump": "Bump (one good place)",
-    "ring": "Ring (one good distance)",
-    "angle": "Angle (up is good)",
-    "box": "Box (in or out)",
-    "two_bumps": "Two bumps (good, better)",
-}
-_SPEEDS = {
-    1: "1 round a second",
-    4: "4 rounds a second",
-    20: "20 rounds a second",
-    0: "as fast as it goes",
-}
+_ESSENTIALS = ("tau", "mode", "target", "reward")
+_TRAINING = ("weighting", "coupling", "steps_per_round", "lr", "seed", "speed")
+_VIEW = ("t", "background", "ghost", "contours", "arrows", "paths")
 
 _KEYS = {
     "Space": "play or pause",
@@ -56,7 +37,7 @@ def markup(default: Settings) -> str:
   </section>
   <section class="lab-side" aria-label="Controls">
     <div class="lab-strip">{_strip(default)}</div>
-    <div class="lab-more">{_essentials(default)}{_groups(default)}</div>
+    <div class="lab-more">{_controls(default, *_ESSENTIALS)}{_groups(default)}</div>
   </section>
   <section class="lab-try" aria-labelledby="try-title">{_try()}</section>
   <p class="lab-said" aria-live="assertive"></p>
@@ -78,115 +59,20 @@ def _strip(default: Settings) -> str:
         button("Reset", "Back to the reference, with these settings (R)", ident="reset", command="reset"),
         button("Reset to demo", "Everything as when you came", ident="demo", press="reset_to_demo"),
     )
-    info = "How strongly the model is held to the reference; 0 lets it go."
-    alpha = slider("alpha", "W2 weight α", info, default.alpha, ALPHA)
     leave = button("Leave (Esc)", "Leave the presentation", ident="leave", command="present")
-    return f'<div class="buttons">{"".join(buttons)}</div>{alpha}<div class="leave">{leave}</div>'
+    return f'<div class="buttons">{"".join(buttons)}</div>{_controls(default, "alpha")}<div class="leave">{leave}</div>'
 
 
-def _essentials(default: Settings) -> str:
-    return "".join(
-        (
-            slider(
-                "tau",
-                "Inverse temperature τ",
-                "How sharply samples with a high reward are preferred; 0 ignores the reward.",
-                default.tau,
-                TAU,
-            ),
-            controls.radios(
-                "mode",
-                "Show",
-                "The network, the exact answer, or both.",
-                default.mode,
-                {"learned": "Learned", "both": "Both", "exact": "Exact"},
-            ),
-            controls.choice(
-                "target",
-                "Target",
-                "What the reference learned; starts again.",
-                default.target,
-                {name: name.replace("_", " ").capitalize() for name in target_names()},
-            ),
-            controls.choice(
-                "reward",
-                "Reward",
-                "What is paid for: violet ground pays more.",
-                default.reward,
-                {name: _REWARDS.get(name, name) for name in rewards.names()},
-            ),
-        )
-    )
+def _controls(default: Settings, *names: str) -> str:
+    found = [BY_NAME[name] for name in names]
+    return "".join(controls.markup(control, getattr(default, control.name, control.default)) for control in found)
 
 
 def _groups(default: Settings) -> str:
-    rows = []
-    for k, alpha in enumerate(BESIDE):
-        on = k < len(default.others)
-        value = default.others[k] if on else alpha
-        word = ("Second", "Third", "Fourth")[k]
-        rows.append((f"{word} α", on, slider(f"other-{k}", f"{word} α", "", value, ALPHA)))
-    compare = controls.several("others", "Up to three more values of α, from the same seed and the same noise.", rows)
     return (
-        controls.group("Compare alphas", compare)
-        + controls.group("Training", *_training(default))
-        + controls.group("View", *_view(default))
-    )
-
-
-def _training(default: Settings) -> tuple[str, ...]:
-    return (
-        controls.choice(
-            "weighting",
-            "Weights w",
-            "How a reward becomes a weight. A new choice starts again.",
-            default.weighting,
-            {"exp": "w = exp(τ r), the paper's", "mean_one": "divided by their mean", "clipped": "with a ceiling"},
-        ),
-        controls.choice(
-            "coupling",
-            "Coupling",
-            "How noise x₀ and samples x₁ are paired in training. A new choice starts again.",
-            default.coupling,
-            {"independent": "independent", "ot": "optimal transport"},
-        ),
-        controls.number(
-            "steps_per_round",
-            "Gradient steps a round",
-            "How long the model imitates one draw of its own samples before it draws again.",
-            default.steps_per_round,
-        ),
-        slider("lr", "Learning rate", "How far one gradient step goes; too far, and it diverges.", default.lr, RATE),
-        controls.number(
-            "seed",
-            "Seed",
-            "The same seed and the same moves give the same run. A new one starts again.",
-            default.seed,
-        ),
-        controls.choice("speed", "Speed", "How many rounds it does in a second.", default.speed, _SPEEDS),
-    )
-
-
-def _view(default: Settings) -> tuple[str, ...]:
-    return (
-        slider(
-            "t",
-            "Flow time t",
-            "On the way from noise (t = 0) to finished samples (t = 1).",
-            default.t,
-            TIME,
-        ),
-        controls.radios(
-            "background",
-            "Background",
-            "What the colour of the ground says.",
-            "reward",
-            {"reward": "Reward", "density": "Data", "none": "Plain"},
-        ),
-        controls.switch("ghost", "Reference", "Grey lines around the data that the reference has learned.", True),
-        controls.switch("contours", "Exact contours", "Lines around the exact limit, in “Both” and “Exact”.", True),
-        controls.switch("arrows", "Velocity arrows", "The model's velocity v(t, x) at flow time t.", default.arrows),
-        controls.switch("paths", "Trajectories", "How some samples flow from noise to where they are.", default.paths),
+        controls.group(BY_NAME["others"].label, _controls(default, "others"))
+        + controls.group("Training", _controls(default, *_TRAINING))
+        + controls.group("View", _controls(default, *_VIEW))
     )
 
 

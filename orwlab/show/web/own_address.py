@@ -1,4 +1,4 @@
-"""Lets a page find its own address: below a proxy (``/lab/``, JupyterHub) the server does not know it, the browser does.
+"""Lets a page find its own address. Below a proxy (``/lab/``, JupyterHub) the browser knows it, and the server not.
 
 Gradio writes into the page under which address the app is reached, as the server sees it. Where a proxy hides a part
 of the path, or adds TLS, that is another one than the browser's, and the page would ask there in vain.

@@ -18,6 +18,7 @@ class Control {
   constructor(element, choose) {
     this.element = element;
     this.name = element.dataset.name;
+    this.ofStage = element.dataset.of === "stage"; // the server need not know
     this.help = element.querySelector(":scope > .help");
     this.sentence = this.help?.textContent;
     this.choose = (value) => choose(this.name, value);
@@ -64,44 +65,32 @@ class NumberBox extends Control {
   }
 }
 
-/** A slider with a box; linear, or logarithmic with or without a zero at its left end. */
+/** A slider with a box. The handle's position is the number of a place; a typed value may lie between two. */
 class Slider extends NumberBox {
   constructor(element, choose) {
     super(element, choose);
     this.range = this.find("input.range");
-    const { low, high, log, zero, digits } = element.dataset;
-    Object.assign(this, { low: Number(low), high: Number(high), log: log === "true", digits: Number(digits) });
-    this.first = zero === "true" ? 1 : 0; // the position of `low`
-    this.last = Number(this.range.max);
-    this.range.addEventListener("input", () => this.moved(Number(this.range.value)));
+    this.places = JSON.parse(element.dataset.places);
+    this.range.addEventListener("input", () => this.moved(this.places[Number(this.range.value)]));
     this.show(this.value);
   }
 
-  valueAt(position) {
-    if (position < this.first) return 0;
-    const s = (position - this.first) / (this.last - this.first);
-    return this.log ? Number((this.low * (this.high / this.low) ** s).toPrecision(this.digits))
-      : Number((this.low + s * (this.high - this.low)).toFixed(this.digits));
-  }
-
   positionOf(value) {
-    if (this.first && value < this.low) return 0;
-    const s = this.log ? Math.log(value / this.low) / Math.log(this.high / this.low)
-      : (value - this.low) / (this.high - this.low);
-    return Math.round(this.first + s * (this.last - this.first));
+    const off = this.places.map((place) => Math.abs(place - value));
+    return off.indexOf(Math.min(...off));
   }
 
-  moved(position) {
+  moved(value) {
     this.editing = false;
-    const value = this.valueAt(position);
-    if (value === this.value) return;
+    if (value === undefined || value === this.value) return;
     this.show(value);
     this.choose(value);
   }
 
-  /** One notch up or down, for keys. */
-  nudge(by) {
-    this.moved(Math.min(this.last, Math.max(0, this.positionOf(this.value) + by)));
+  /** To the next place up or down, for keys. */
+  nudge(way) {
+    const further = this.places.filter((place) => (place - this.value) * way > 1e-9);
+    this.moved(way > 0 ? further[0] : further.at(-1));
   }
 
   show(value) {
@@ -109,7 +98,7 @@ class Slider extends NumberBox {
     if (!this.range || typeof value !== "number") return; // the range comes after the box
     this.range.value = this.positionOf(value);
     this.range.setAttribute("aria-valuetext", String(value));
-    this.range.style.setProperty("--filled", `${(100 * this.range.value) / this.last}%`);
+    this.range.style.setProperty("--filled", `${(100 * this.range.value) / this.range.max}%`);
   }
 }
 

@@ -1,0 +1,350 @@
+"""The controls of the lab, each once: what it is called, what it does, what is allowed, and the steps of its slider.
+
+``Settings`` checks by this table; the page's markup, the notebook's widgets and the keys are made from it. It knows
+neither Gradio nor Jupyter.
+"""
+
+import bisect
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from orwlab import checks, couplings, rewards, targets, weights, zoo
+from orwlab.show.stage.scenes import LANES
+
+__all__ = [
+    "BY_NAME",
+    "OF_THE_STAGE",
+    "SEED_MAX",
+    "TABLE",
+    "Choice",
+    "Control",
+    "Number",
+    "Scale",
+    "Several",
+    "Switch",
+    "Whole",
+    "target_names",
+]
+
+SEED_MAX = 2**31 - 1
+IN_A_DECADE = (1, 1.1, 1.2, 1.4, 1.6, 1.8, 2, 2.2, 2.5, 2.8, 3, 3.5, 4, 4.5, 5, 5.6, 6.3, 7, 8, 9)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A slider.
+
+    Args:
+        places: the values that its handle can take, growing.
+        ticks: the values that are written below it.
+    """
+
+    places: tuple[float, ...]
+    ticks: tuple[float, ...]
+
+    @property
+    def step(self) -> float | None:
+        """The distance between two places, if it is everywhere the same."""
+        first, second = self.places[:2]
+        even = all(abs(b - a - (second - first)) < 1e-9 for a, b in itertools.pairwise(self.places))
+        return second - first if even else None
+
+    def nearest(self, value: float) -> float:
+        """The place closest to ``value``."""
+        return min(self.places, key=lambda place: abs(place - value))
+
+    def next(self, value: float, way: int) -> float:
+        """The nearest place above (``way`` 1) or below (-1) ``value``; ``value`` itself if there is none."""
+        further = [place for place in self.places if (place - value) * way > 1e-9]
+        return value if not further else min(further) if way > 0 else max(further)
+
+    def share(self, value: float) -> float:
+        """How far from its left end the slider shows ``value``, from 0 to 1."""
+        k = min(max(bisect.bisect_right(self.places, value), 1), len(self.places) - 1)
+        left, right = self.places[k - 1 : k + 1]
+        return (k - 1 + (value - left) / (right - left)) / (len(self.places) - 1)
+
+
+def _decades(first: int, last: int) -> tuple[float, ...]:
+    """From 10^first to 10^last, evenly in the logarithm, as one would say them."""
+    places = [float(f"{step * 10.0**power:.2g}") for power in range(first, last) for step in IN_A_DECADE]
+    return (*places, 10.0**last)
+
+
+def _evenly(high: float, steps: int) -> tuple[float, ...]:
+    """From 0 to ``high``."""
+    return tuple(round(high * k / steps, 4) for k in range(steps + 1))
+
+
+@dataclass(frozen=True)
+class Control:
+    """One control.
+
+    Args:
+        name: of the setting.
+        label: what stands beside it.
+        help: a sentence about what it does.
+        restarts: whether a new value starts again from the reference.
+        default: what it says at first; of settings ``Settings`` knows it.
+    """
+
+    name: str
+    label: str
+    help: str
+    restarts: bool = field(default=False, kw_only=True)
+    default: Any = field(default=None, kw_only=True)
+
+    def check(self, value: Any) -> Any:
+        """The clean value.
+
+        Raises:
+            ValueError: names the control, the value and what is allowed.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Number(Control):
+    """A number from ``low`` to ``high``: with a slider, or chosen from some ``options``, value -> words.
+
+    ``unit`` stands behind a value that has no words. ``said`` is what it is called within a sentence: the label with a
+    small letter if nothing is said.
+    """
+
+    low: float
+    high: float
+    scale: Scale | None = None
+    options: Mapping[float, str] = field(default_factory=dict)
+    unit: str = ""
+    said: str = ""
+
+    def check(self, value: Any) -> float:
+        """See ``Control``."""
+        return checks.number(self.said or _small(self.label), value, low=self.low, high=self.high)
+
+    def words(self, value: float) -> str:
+        """The value as one reads it."""
+        return self.options.get(value, f"{value:g} {self.unit}".strip())
+
+
+@dataclass(frozen=True)
+class Whole(Control):
+    """A whole number from ``low`` to ``high``, to be typed."""
+
+    low: int
+    high: int
+
+    def check(self, value: Any) -> int:
+        """See ``Control``."""
+        return checks.integer(_small(self.label), value, low=self.low, high=self.high)
+
+
+def _small(label: str) -> str:
+    """Within a sentence; W2 stays W2."""
+    return label[0].lower() + label[1:] if label[1:2].islower() else label
+
+
+@dataclass(frozen=True)
+class Choice(Control):
+    """One of ``options``, value -> words; ``few`` that fit side by side, or a list."""
+
+    options: Mapping[str, str]
+    few: bool = False
+
+    def check(self, value: Any) -> str:
+        """See ``Control``."""
+        return checks.choice(self.name, value, self.options)
+
+
+@dataclass(frozen=True)
+class Switch(Control):
+    """Something to have or not."""
+
+    def check(self, value: Any) -> bool:
+        """See ``Control``."""
+        return checks.yes_or_no(self.name, value)
+
+
+@dataclass(frozen=True)
+class Several(Control):
+    """Some numbers of another control's kind, as many at most as there are names for them in ``rows``.
+
+    ``offered`` are values to begin with, ``said`` is what they are called within a sentence.
+    """
+
+    of: Number
+    rows: tuple[str, ...]
+    offered: tuple[float, ...]
+    said: str
+
+    def check(self, value: Any) -> tuple[float, ...]:
+        """See ``Control``."""
+        if isinstance(value, np.ndarray | Tensor):
+            value = value.tolist()
+        if not isinstance(value, tuple | list) or len(value) > len(self.rows):
+            raise checks.fail(self.said, value, f"at most {len(self.rows)} numbers, to be shown side by side")
+        return tuple(checks.number(f"a {self.said}", one, low=self.of.low, high=self.of.high) for one in value)
+
+    def read(self, text: str) -> tuple[float, ...]:
+        """The numbers of a list that was typed, with commas between them; not yet checked.
+
+        Raises:
+            ValueError: a part is not a number.
+        """
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        try:
+            return tuple(float(part) for part in parts)
+        except ValueError:
+            allowed = "numbers with commas between them, such as 0, 0.3, 10"
+            raise checks.fail(self.said, text, allowed) from None
+
+    def write(self, value: tuple[float, ...]) -> str:
+        """The same as one would type it."""
+        return ", ".join(f"{one:g}" for one in value)
+
+
+_REWARDS = {
+    "right": "Right (with a ceiling)",
+    "plane": "Plane (without a ceiling)",
+    "bump": "Bump (one good place)",
+    "ring": "Ring (one good distance)",
+    "angle": "Angle (up is good)",
+    "box": "Box (in or out)",
+    "two_bumps": "Two bumps (good, better)",
+}
+_WEIGHTINGS = {"exp": "w = exp(τ r), the paper's", "mean_one": "divided by their mean", "clipped": "with a ceiling"}
+_COUPLINGS = {"independent": "independent", "ot": "optimal transport"}
+
+
+def _words(names: Any, known: Mapping[str, str] = {}) -> dict[str, str]:
+    return {name: known.get(name, name.replace("_", " ").capitalize()) for name in names}
+
+
+def target_names() -> list[str]:
+    """The targets one can choose: two-dimensional, with a pretrained reference."""
+    pretrained = zoo.names()
+    return [name for name in targets.names(dim=2) if name in pretrained]
+
+
+_ALPHA = Number(
+    "alpha",
+    "W2 weight α",
+    "How strongly the model is held to the reference; 0 lets it go.",
+    0.0,
+    100.0,
+    Scale((0.0, *_decades(-2, 2)), (0, 0.1, 1, 10, 100)),
+)
+
+TABLE: tuple[Control, ...] = (
+    Choice("target", "Target", "What the reference learned; starts again.", _words(target_names()), restarts=True),
+    Choice("reward", "Reward", "What is paid for: violet ground pays more.", _words(rewards.names(), _REWARDS)),
+    _ALPHA,
+    Several(
+        "others",
+        "Compare alphas",
+        "Up to three more values of α, from the same seed and the same noise.",
+        _ALPHA,
+        ("Second α", "Third α", "Fourth α")[: LANES - 1],
+        (0.0, 0.3, 3.0),
+        said="further α",
+    ),
+    Number(
+        "tau",
+        "Inverse temperature τ",
+        "How sharply samples with a high reward are preferred; 0 ignores the reward.",
+        0.0,
+        5.0,
+        Scale(_evenly(5.0, 100), (0, 1, 2, 3, 4, 5)),
+    ),
+    Choice(
+        "weighting",
+        "Weights w",
+        "How a reward becomes a weight. A new choice starts again.",
+        _words(weights.KINDS, _WEIGHTINGS),
+        restarts=True,
+    ),
+    Choice(
+        "coupling",
+        "Coupling",
+        "How noise x₀ and samples x₁ are paired in training. A new choice starts again.",
+        _words(couplings.NAMES, _COUPLINGS),
+        restarts=True,
+    ),
+    Whole(
+        "steps_per_round",
+        "Gradient steps a round",
+        "How long the model imitates one draw of its own samples before it draws again.",
+        1,
+        32,
+    ),
+    Number(
+        "lr",
+        "Learning rate",
+        "How far one gradient step goes; too far, and it diverges.",
+        1e-5,
+        0.1,
+        Scale(_decades(-5, -1), (1e-5, 1e-4, 1e-3, 0.01, 0.1)),
+    ),
+    Whole(
+        "seed",
+        "Seed",
+        "The same seed and the same moves give the same run. A new one starts again.",
+        0,
+        SEED_MAX,
+        restarts=True,
+    ),
+    Choice(
+        "mode",
+        "Show",
+        "The network, the exact answer, or both.",
+        {"learned": "Learned", "both": "Both", "exact": "Exact"},
+        few=True,
+    ),
+    Number(
+        "speed",
+        "Speed",
+        "How many rounds it does in a second.",
+        0.0,
+        100.0,
+        options={
+            1: "1 round a second",
+            4: "4 rounds a second",
+            20: "20 rounds a second",
+            0: "as fast as it goes",
+        },
+        unit="rounds a second",
+        said="speed in rounds a second",
+    ),
+    Number(
+        "t",
+        "Flow time t",
+        "On the way from noise (t = 0) to finished samples (t = 1).",
+        0.0,
+        1.0,
+        Scale(_evenly(1.0, 50), (0, 0.25, 0.5, 0.75, 1)),
+    ),
+    Switch("arrows", "Velocity arrows", "The model's velocity v(t, x) at flow time t."),
+    Switch("paths", "Trajectories", "How some samples flow from noise to where they are."),
+)
+"""one for every field of ``Settings``, in its order"""
+
+OF_THE_STAGE: tuple[Control, ...] = (
+    Choice(
+        "background",
+        "Background",
+        "What the colour of the ground says.",
+        {"reward": "Reward", "density": "Data", "none": "Plain"},
+        few=True,
+        default="reward",
+    ),
+    Switch("ghost", "Reference", "Grey lines around the data that the reference has learned.", default=True),
+    Switch("contours", "Exact contours", "Lines around the exact limit, in “Both” and “Exact”.", default=True),
+)
+"""what a stage does by itself: no session knows of them"""
+
+BY_NAME: Mapping[str, Control] = {control.name: control for control in (*TABLE, *OF_THE_STAGE)}
