@@ -14,7 +14,7 @@ BIN = $(VENV)/bin
 INSTALL = test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e
 
-.PHONY: help app lab test test-fast lint notebooks figures science clean
+.PHONY: help app lab test test-fast lint notebooks figures science wheel clean
 
 help:
 	@echo "make app        install and serve the live lab on http://$(HOST):$(PORT)"
@@ -24,6 +24,7 @@ help:
 	@echo "make notebooks  execute the notebooks, draw their figures, write the students' versions (NAMES='01 02' for some)"
 	@echo "make science    measure every claim again: a table, and science/report.html (several minutes)"
 	@echo "make figures    make the README's pictures again"
+	@echo "make wheel      one file to install elsewhere: dist/orwlab-VERSION-py3-none-any.whl"
 
 # The stamps say which extras are installed; the test extras hold all others.
 $(VENV)/.installed-app: pyproject.toml constraints.txt
@@ -45,7 +46,7 @@ app: $(VENV)/.installed-app
 	@$(BIN)/python app.py
 
 lab: $(VENV)/.installed-notebooks
-	@$(BIN)/jupyter lab notebooks
+	@$(BIN)/orwlab lab
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
@@ -69,5 +70,8 @@ science: $(VENV)/.installed-app
 figures: $(VENV)/.installed-test
 	$(BIN)/python -m orwlab.show.readme
 
+wheel: $(VENV)/.installed-app
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check $(PIP_ARGS) --no-deps --wheel-dir dist .
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist

@@ -1,5 +1,6 @@
 """Puts the notebooks into the wheel; everything else is in pyproject.toml."""
 
+import shutil
 from pathlib import Path
 
 from setuptools import setup
@@ -18,7 +19,9 @@ class BuildWithNotebooks(build_py):
         return {str(copy / path.relative_to(source)): str(path) for path in found}
 
     def run(self) -> None:
-        """Build, then copy."""
+        """Build, then copy. What an earlier build left goes first: it would be packed along."""
+        if not self.editable_mode:
+            shutil.rmtree(self.build_lib, ignore_errors=True)
         super().run()
         if not self.editable_mode:
             for copy, source in self._notebooks().items():

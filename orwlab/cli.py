@@ -111,7 +111,7 @@ def _app(options: argparse.Namespace) -> int:
             os.environ[name.upper()] = getattr(options, name)
     from orwlab.show.web import serve
 
-    serve.main()
+    serve.main("orwlab app --port {port}")
     return 0
 
 

@@ -161,6 +161,17 @@ def test_a_missing_extra_is_one_sentence_that_says_how_to_get_it(command, module
     assert held(tmp_path) == []
 
 
+def test_a_port_that_is_taken_is_said_with_the_command_that_takes_another(monkeypatch):
+    monkeypatch.setenv("HOST", "127.0.0.1")  # both are set by options, and put back afterwards
+    monkeypatch.setenv("PORT", "1")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SystemExit, match=rf"Cannot listen on 127.0.0.1:{port}: .*\n.* orwlab app --port \d+$"):
+            cli.main(["app", "--port", str(port)])
+    with pytest.raises(SystemExit, match=r"HOST is 'nowhere\.invalid'; allowed: "):
+        cli.main(["app", "--host", "nowhere.invalid", "--port", str(port)])
+
+
 def test_a_missing_library_deeper_down_is_said_too():
     code = "import sys; sys.modules['torch'] = None; import orwlab.cli as c; sys.exit(c.main(['zoo', 'list']))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -216,6 +227,9 @@ def wheel(tmp_path_factory):
     with tarfile.open(packed) as archive:
         archive.extractall(folder / "source", filter="data")
     (source,) = (folder / "source").iterdir()
+    earlier = source / "build" / "lib" / "orwlab"
+    earlier.mkdir(parents=True)
+    (earlier / "removed_since.py").write_text("")
     offline = ["--no-deps", "--no-index", "--no-build-isolation"]
     run([sys.executable, "-m", "pip", "wheel", "--quiet", *offline, "--wheel-dir", str(folder), "."], source)
     (built,) = folder.glob("*.whl")

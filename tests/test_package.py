@@ -149,3 +149,58 @@ def test_constraints_pin_every_dependency():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"], *(r for group in project["optional-dependencies"].values() for r in group)]
     assert requirement_names(wanted) - {"orwlab"} <= pins
+
+
+def makefile() -> dict[str, list[str]]:
+    """Target -> its commands."""
+    found: dict[str, list[str]] = {}
+    for line in (ROOT / "Makefile").read_text().splitlines():
+        if rule := re.match(r"([^\s:=#]+):(?!=)", line):
+            commands = found[rule[1]] = []
+        elif line.startswith("\t") and found:
+            commands.append(line.strip().lstrip("@"))
+    return {target: commands for target, commands in found.items() if re.fullmatch(r"[a-z-]+", target)}
+
+
+def test_every_target_of_the_makefile_is_explained_and_no_file():
+    text = (ROOT / "Makefile").read_text()
+    targets = set(makefile())
+    assert targets == set(re.search(r"\.PHONY: (.*)", text)[1].split())
+    assert targets - {"help", "lint", "clean"} == set(re.findall(r'"make ([\w-]+) ', text))
+
+
+def test_hooks_before_a_commit_are_the_commands_of_make_lint():
+    (local,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert local["repo"] == "local", "nothing is fetched"
+    assert {hook["language"] for hook in local["hooks"]} == {"system"}
+    plain = lambda command: " ".join(w for w in command.split() if not w.startswith("-") and w != ".")  # noqa: E731
+    hooks = [plain(hook["entry"]) for hook in local["hooks"]]
+    assert hooks == [plain(command.removeprefix("$(BIN)/")) for command in makefile()["lint"]]
+    for hook in local["hooks"]:
+        assert (Path(sys.executable).parent / hook["entry"].split()[0]).exists(), "a tool of the test extra"
+
+
+def test_the_workflow_runs_what_a_person_runs():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text())
+    (job,) = workflow["jobs"].values()
+    commands = [step["run"] for step in job["steps"] if "run" in step]
+    made = [name for command in commands for name in re.findall(r"^\s*make ([\w-]+)", command, re.MULTILINE)]
+    assert made == ["test"]
+    assert set(made) <= set(makefile())
+    assert "PIP_ARGS ?=" in (ROOT / "Makefile").read_text(), "so that the environment's is taken"
+    assert job["env"]["PIP_ARGS"] == "${{ vars.PIP_ARGS }}"
+    assert job["env"]["ORWLAB_REQUIRE_BROWSER"] == "1"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lowest = project["requires-python"].removeprefix(">=")
+    assert lowest in job["strategy"]["matrix"]["python"]
+    assert not re.search(r"https?://", (ROOT / ".github" / "workflows" / "test.yml").read_text())
+
+
+def test_the_newest_entry_of_the_changelog_is_this_version():
+    text = (ROOT / "CHANGELOG.md").read_text()
+    versions = re.findall(r"^## \[([\d.]+)\] - (unreleased|\d{4}-\d\d-\d\d)$", text, re.MULTILINE)
+    assert versions[0][0] == orwlab.__version__
+    assert versions == sorted(versions, key=lambda v: [int(n) for n in v[0].split(".")], reverse=True)
+    assert len(re.findall(r"^## ", text, re.MULTILINE)) == len(versions)
+    for heading in re.findall(r"^### (.*)$", text, re.MULTILINE):
+        assert heading in {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}

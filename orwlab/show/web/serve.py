@@ -12,6 +12,8 @@ import socket
 import sys
 from typing import Any
 
+AGAIN = "PORT={port} python app.py"  # how one starts it elsewhere
+
 _SOME_HOSTS = "a name or address of this machine, such as 127.0.0.1, 0.0.0.0, localhost or ::"
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # what to open in a browser on the same machine
 
@@ -28,8 +30,11 @@ def whole(name: str, *, low: int, high: int | None = None) -> int | None:
     return number
 
 
-def address() -> tuple[str, int, str]:
-    """The numeric address and the port to listen at, and the URL to open; leaves with a sentence if there is none."""
+def address(again: str = AGAIN) -> tuple[str, int, str]:
+    """The numeric address and the port to listen at, and the URL to open; leaves with a sentence if there is none.
+
+    ``again`` is what the sentence proposes, with ``{port}`` for another port.
+    """
     port = whole("PORT", low=1, high=65535) or 7860
     name = os.environ.get("HOST", "127.0.0.1")
     host = name[1:-1] if name.startswith("[") and name.endswith("]") else name
@@ -55,7 +60,7 @@ def address() -> tuple[str, int, str]:
     hint = f"HOST is {_short(name)}; allowed: {_SOME_HOSTS}"
     if problem.errno in (errno.EADDRINUSE, errno.EACCES):
         other = port % 65535 + 1 if problem.errno == errno.EADDRINUSE else 7860
-        hint = f"Another program may be using it; choose another port, for example: PORT={other} python app.py"
+        hint = f"Another program may be using it; choose another port, for example: {again.format(port=other)}"
     sys.exit(f"Cannot listen on {url.removeprefix('http://')}: {os.strerror(problem.errno or 0)}.\n{hint}")
 
 
@@ -84,9 +89,9 @@ def launch(demo: Any, host: str, port: int) -> None:
     )
 
 
-def main() -> None:
-    """Build the studio and serve it until interrupted."""
-    host, port, url = address()
+def main(again: str = AGAIN) -> None:
+    """Build the studio and serve it until interrupted. ``again``: see ``address``."""
+    host, port, url = address(again)
     visitors = whole("ORWLAB_VISITORS", low=1)
     print("Starting orwlab ...", flush=True)  # the imports below take some seconds
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before gradio is imported: no request leaves this machine
