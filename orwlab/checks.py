@@ -17,7 +17,10 @@ from torch import Tensor
 
 SEEDS = 2**32
 """how many seeds there are: torch's generator looks at 32 bits, and a larger seed would repeat a smaller one's run"""
-
+LARGEST = 2**63 - 1
+"""the largest whole number that torch takes"""
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""the floating types in which torch can compute"""
 
 _short = reprlib.Repr()  # never the whole of something large
 _short.maxstring = _short.maxother = 80
@@ -46,9 +49,10 @@ def choice(name: str, value: Any, allowed: Iterable[str]) -> str:
 
 def yes_or_no(name: str, value: Any) -> bool:
     """``value`` must be true or false."""
-    if not isinstance(value, bool | np.bool_):
+    plain = _scalar(value)
+    if not isinstance(plain, bool | np.bool_):
         raise fail(name, value, "True or False")
-    return bool(value)
+    return bool(plain)
 
 
 def number(name: str, value: Any, *, low: float = -math.inf, high: float = math.inf, above: float = -math.inf) -> float:
@@ -83,7 +87,7 @@ def numbers(
 
 
 def integer(name: str, value: Any, *, low: int = 1, high: int | None = None) -> int:
-    """``value`` must be a whole number with ``low <= value <= high``."""
+    """``value`` must be a whole number with ``low <= value <= high``, and below 2^63."""
     allowed = f"a whole number >= {low}" + (f" and <= {high}" if high is not None else "")
     plain = _scalar(value)
     if isinstance(plain, bool | np.bool_):
@@ -92,7 +96,9 @@ def integer(name: str, value: Any, *, low: int = 1, high: int | None = None) -> 
         whole = operator.index(plain)
     except TypeError as error:
         raise fail(name, value, allowed) from error
-    if whole < low or (high is not None and whole > high):
+    if whole > LARGEST:
+        allowed += " and below 2^63" if high is None else ""
+    if whole < low or whole > (LARGEST if high is None else high):
         raise fail(name, value, allowed)
     return whole
 
@@ -102,28 +108,73 @@ def seed(name: str, value: Any) -> int:
     return integer(name, value, low=0, high=SEEDS - 1)
 
 
-def generator(name: str, value: Any) -> torch.Generator:
-    """``value`` must be a torch.Generator."""
-    if not isinstance(value, torch.Generator):
-        raise fail(name, value, "a torch.Generator, such as torch.Generator().manual_seed(0)")
+def shape(name: str, value: Any) -> tuple[int, ...]:
+    """``value`` must be the shape of one sample: at least one whole number, each >= 1."""
+    allowed = "whole numbers >= 1, such as (2,) or (1, 8, 8)"
+    try:
+        found = () if isinstance(value, str | bytes | dict) else tuple(integer(name, size) for size in value)
+    except (TypeError, ValueError) as error:
+        raise fail(name, value, allowed) from error
+    if not found:
+        raise fail(name, value, allowed)
+    return found
+
+
+def floating(name: str, value: Any) -> torch.dtype:
+    """``value`` must be a floating type of torch's."""
+    if value not in FLOATS:
+        raise fail(name, value, "a floating type, such as torch.float32")
     return value
 
 
-def array(name: str, x: Any, allowed: str) -> Tensor:
-    """``x``, a tensor, array or nested list of real numbers, as a finite floating tensor; ``allowed`` is for the error.
+def device(name: str, value: Any) -> torch.device:
+    """``value`` must be a device, or the name of one, on which numbers can be kept."""
+    try:
+        found = torch.device(value)
+        torch.empty(0, device=found)
+    except (TypeError, RuntimeError, AssertionError) as error:  # torch without CUDA asserts
+        raise fail(name, value, f"a device that is there, such as 'cpu' ({error})") from error
+    if found.type == "meta":
+        raise fail(name, value, "a device that keeps numbers, such as 'cpu'")
+    return found
+
+
+def generator(name: str, value: Any) -> torch.Generator:
+    """``value`` must be a torch.Generator of the CPU: all is drawn there, and every device gets the same numbers."""
+    if not isinstance(value, torch.Generator) or value.device.type != "cpu":
+        raise fail(name, value, "a torch.Generator of the CPU, such as torch.Generator().manual_seed(0)")
+    return value
+
+
+def tensor(name: str, x: Any, allowed: str) -> Tensor:
+    """``x``, a tensor, array or nested list of real numbers, as a floating tensor; ``allowed`` is for the error.
 
     Whole numbers and truth values become torch's default floating type; a floating type, a device and a gradient stay.
     """
     if not isinstance(x, Tensor):
         try:
-            x = torch.from_numpy(np.array(x))  # a copy: arrays may be read-only, reversed or of another byte order
+            if isinstance(x, np.ma.MaskedArray):
+                raise TypeError("masked")
+            own = np.array(x)  # a copy: arrays may be read-only or reversed
+            x = torch.from_numpy(own.astype(own.dtype.newbyteorder("="), copy=False))
         except (TypeError, ValueError, RuntimeError) as error:
             raise fail(name, x, allowed) from error
-    if x.is_complex() or x.is_quantized or x.layout != torch.strided:
+    if x.is_complex() or x.is_quantized or x.layout != torch.strided or x.is_meta:
         raise fail(name, x, allowed)
     if not x.is_floating_point():
         x = x.to(torch.get_default_dtype())
-    if not torch.isfinite(x).all():
+    if x.dtype not in FLOATS:
+        raise fail(name, x, allowed)
+    if x.is_inference():  # such a tensor cannot take part in anything that is differentiated
+        with torch.inference_mode(False):
+            x = x.clone()
+    return x
+
+
+def array(name: str, x: Any, allowed: str) -> Tensor:
+    """``x`` as ``tensor`` has it, all of it finite."""
+    x = tensor(name, x, allowed)
+    if not _all_finite(x):
         raise ValueError(f"{name} holds NaN or infinite values; allowed: {allowed}")
     return x
 
@@ -143,8 +194,13 @@ def points(name: str, x: Any, event_shape: tuple[int, ...] | None = None, *, at_
     return x
 
 
+def _all_finite(x: Tensor) -> bool:
+    # a sum is finite only if all are: one pass in place of four; but a sum of large numbers may overflow
+    return math.isfinite(float(x.detach().sum())) or bool(torch.isfinite(x).all())
+
+
 def _scalar(value: Any) -> Any:
     """The number in a tensor or array without dimensions; anything else as it is."""
-    if isinstance(value, Tensor | np.ndarray) and value.ndim == 0:
+    if isinstance(value, Tensor | np.ndarray) and value.ndim == 0 and not getattr(value, "is_meta", False):
         return value.item()
     return value

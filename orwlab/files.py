@@ -3,8 +3,8 @@
 import hashlib
 import json
 import os
-import tempfile
-import threading
+import secrets
+import stat
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,41 +16,55 @@ from torch import Tensor
 
 from orwlab import checks
 
-_umask_lock = threading.Lock()
-
 
 def write(path: str | PathLike[str], tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
-    """Write ``tensors`` and JSON-able ``metadata`` to a safetensors file; an old file stays until the new is whole."""
-    given, path = path, _real(path)
-    if not path.parent.is_dir() or path.is_dir():
-        raise checks.fail("path", str(given), "a file in an existing folder")
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-    os.close(handle)
+    """Write ``tensors`` and JSON-able ``metadata`` to a safetensors file; an old file stays until the new is whole.
+
+    A new file's permissions are those that the umask leaves; an old one keeps its own. A link is followed, and stays.
+
+    Raises:
+        ValueError: ``path`` is no place for a file, or what is to be written is not as it should be.
+    """
+    target = _real(path)
+    if not isinstance(tensors, dict) or not all(isinstance(v, Tensor) for v in tensors.values()):
+        raise checks.fail("tensors", tensors, "a dictionary of tensors by name")
+    # clone: safetensors refuses tensors that share memory
+    held = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
     try:
-        # clone: safetensors refuses tensors that share memory
-        held = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
         # one entry, for safetensors writes several in random order: the same content shall give the same bytes
-        save_file(held, temporary, {"orwlab": json.dumps(metadata | {"digest": digest(held)}, sort_keys=True)})
-        os.chmod(temporary, path.stat().st_mode if path.exists() else 0o666 & ~_umask())
-        os.replace(temporary, path)
+        entry = json.dumps({**metadata, "digest": digest(held)}, sort_keys=True)
+    except (TypeError, ValueError) as error:
+        raise checks.fail("metadata", metadata, f"a dictionary of what JSON can hold ({error})") from error
+    temporary = target.with_name(f"{secrets.token_hex(8)}.partial")
+    try:
+        handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)  # less the umask
+    except OSError as error:
+        raise checks.fail("path", str(path), f"a file in a folder that can be written to ({error})") from error
+    try:
+        mode = os.fstat(handle).st_mode
+        os.close(handle)
+        save_file(held, temporary, {"orwlab": entry})  # with a mode of its own
+        os.chmod(temporary, stat.S_IMODE(target.stat().st_mode if target.exists() else mode))
+        os.replace(temporary, target)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def read(path: str | PathLike[str], format: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """All tensors and the metadata of a file of that ``format``.
 
     Raises:
-        ValueError: the file is missing, damaged, not of this format, or holds values that are not finite.
+        ValueError: the file is missing, damaged or not of this format.
     """
     try:
-        with safe_open(str(path), framework="pt") as file:
+        with safe_open(os.fspath(path), framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get("orwlab", "{}"))
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (OSError, SafetensorError, ValueError) as error:
-        raise checks.fail("path", str(path), f"a readable safetensors file ({error})") from error
-    if metadata.get("format") != format:
-        raise checks.fail("path", str(path), f"a file of format {format!r}, not {metadata.get('format')!r}")
+    except (OSError, SafetensorError, ValueError, TypeError, RecursionError) as error:
+        raise checks.fail("path", path, f"a readable safetensors file ({error})") from error
+    found = metadata.get("format") if isinstance(metadata, dict) else None
+    if found != format:
+        raise checks.fail("path", str(path), f"a file of format {format!r}, not {found!r}")
     if metadata.get("digest") != digest(tensors):
         raise checks.fail("path", str(path), "an undamaged file: its numbers are not those that were written")
     return tensors, metadata
@@ -58,6 +72,8 @@ def read(path: str | PathLike[str], format: str) -> tuple[dict[str, Tensor], dic
 
 def digest(tensors: dict[str, Tensor]) -> str:
     """A fingerprint of the tensors' names, shapes and bytes."""
+    if not isinstance(tensors, dict) or not all(isinstance(v, Tensor) for v in tensors.values()):
+        raise checks.fail("tensors", tensors, "a dictionary of tensors by name")
     total = hashlib.sha256()
     for name in sorted(tensors):
         value = tensors[name].detach().cpu().contiguous()
@@ -67,16 +83,13 @@ def digest(tensors: dict[str, Tensor]) -> str:
 
 
 def _real(path: str | PathLike[str]) -> Path:
-    """Where ``path`` leads: a file is written where a link points to, and the link stays."""
+    """Where ``path`` leads: a file, or a place for one in a folder that is there."""
+    allowed = "the name of a file in a folder that exists"
     try:
-        return Path(os.path.realpath(path))
-    except (TypeError, ValueError) as error:
-        raise checks.fail("path", path, "the name of a file") from error
-
-
-def _umask() -> int:
-    """What the process takes away from a new file's permissions; it can only be read by setting it."""
-    with _umask_lock:
-        mask = os.umask(0o022)
-        os.umask(mask)
-    return mask
+        target = Path(os.path.realpath(os.fspath(path)))
+        fits = target.parent.is_dir() and not target.is_symlink() and (target.is_file() or not target.exists())
+    except (TypeError, ValueError, OSError) as error:
+        raise checks.fail("path", path, allowed) from error
+    if not fits:
+        raise checks.fail("path", str(path), allowed)
+    return target

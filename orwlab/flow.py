@@ -20,7 +20,7 @@ from orwlab.velocity import Velocity
 
 FIXED = {"euler": 1, "midpoint": 2, "rk4": 4}  # evaluations of v a step
 ADAPTIVE = ("dopri5", "dopri8", "bosh3")
-MOST_STEPS = 100_000  # of an adaptive method: many times what any of our flows needs
+MOST_STEPS = 10_000  # of an adaptive method between two times: ten times what the sharpest of our flows needs
 
 
 def noise(
@@ -32,11 +32,10 @@ def noise(
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """``x0 ~ N(0, I)``, (n, *event). Drawn on the CPU in float32, so that all devices start from the same numbers."""
-    n = checks.integer("n", n)
-    shape = [checks.integer("event_shape", size) for size in event_shape]
-    if not dtype.is_floating_point:
-        raise checks.fail("dtype", dtype, "a floating type, such as torch.float32")
-    return torch.randn(n, *shape, generator=checks.generator("generator", generator)).to(device, dtype)
+    n, shape = checks.integer("n", n), checks.shape("event_shape", event_shape)
+    device, dtype = checks.device("device", device), checks.floating("dtype", dtype)
+    generator = checks.generator("generator", generator)
+    return torch.randn(n, *shape, generator=generator, dtype=torch.float32).to(device, dtype)
 
 
 def sample(
@@ -49,11 +48,11 @@ def sample(
     atol: float = 1e-6,
     grad: bool = False,
 ) -> Tensor:
-    """Push noise ``x0`` (n, *event) through the flow of ``v`` to time 1: (n, *event), in x0's floating type.
+    """Push noise ``x0`` (n, *event) through the flow of ``v`` to time 1: (n, *event), as x0 is.
 
     Args:
         v: velocity ``v(t, x)``; ``velocity.Conditioned`` binds one with a condition. A network is evaluated in eval
-            mode and in its own floating type.
+            mode, where it lies and in its own floating type; the answer is in x0's, and where x0 is.
         x0: the starting points.
         method: "euler", "midpoint" or "rk4" (fixed steps), "dopri5", "dopri8" or "bosh3" (adaptive).
         steps: steps of a fixed method.
@@ -84,12 +83,12 @@ def trajectory(
     Times may run backwards (from data to noise). Arguments as in ``sample``; ``steps`` are spread over the whole span,
     at least one between two times.
     """
+    field, grad = foreign.velocity("v", v), checks.yes_or_no("grad", grad)
     x0 = checks.points("x0", x0)
-    grad = checks.yes_or_no("grad", grad)
-    x = x0.to(_computed_in(v, x0))
+    x = _state(v, x0)
     grid, stops = _grid(times, method, steps, x)
     with torch.inference_mode(False), torch.set_grad_enabled(grad), foreign.at_rest(v):
-        return solve(foreign.velocity("v", v), x, grid, method, rtol, atol)[stops].to(x0.dtype)
+        return solve(field, x, grid, method, rtol, atol)[stops].to(x0)
 
 
 def sample_sde(
@@ -99,12 +98,14 @@ def sample_sde(
     generator: torch.Generator,
     sigma: float | Callable[[float], float] = 1.0,
     steps: int = 100,
+    path: str | None = None,
 ) -> Tensor:
     """Noise ``x0`` (n, *event) to samples by an SDE whose marginals at every t are those of the flow: (n, *event).
 
-    ``dx = [v + sigma^2 / 2 s] dt + sigma dW`` with the score ``s(t, x) = (t v - x) / (1 - t)``, which follows from v
-    where v is the flow-matching field of the linear path (Song et al., 2021, for the identity of the marginals). By
-    Euler's and Maruyama's method; the score is taken at the left end of each step, where it is finite.
+    ``dx = [v + sigma^2 / 2 s] dt + sigma dW`` with the score ``s(t, x) = -E[x0 | x_t = x] / noise(t)``, which follows
+    from v where v is the flow-matching field of the path: on the linear one ``s = (t v - x) / (1 - t)`` (Song et al.,
+    2021, for the identity of the marginals). By Euler's and Maruyama's method; the score is taken at the left end of
+    each step, where it is finite. Steps have to be small: ``sigma^2 / steps`` below the variance of the sharpest mode.
 
     Args:
         v: velocity ``v(t, x)``.
@@ -113,24 +114,32 @@ def sample_sde(
         sigma: the noise's strength >= 0, a number or a function of t in [0, 1); with 0 these are Euler's steps of the
             flow. Finite wherever it is asked: at 0, 1/steps, ...
         steps: equal steps.
+        path: "linear" or "cosine"; that of v if None, and linear where v does not say.
 
     Raises:
         ValueError: an argument out of range; ``v`` does not answer with x's shape.
     """
-    x0 = checks.points("x0", x0)
-    steps, h = checks.integer("steps", steps), 1 / checks.integer("steps", steps)
-    checks.generator("generator", generator)
-    strength = sigma if callable(sigma) else lambda t: sigma
     field = foreign.velocity("v", v)
-    x = x0.to(_computed_in(v, x0))
+    x0, steps = checks.points("x0", x0), checks.integer("steps", steps)
+    generator = checks.generator("generator", generator)
+    strength = sigma if callable(sigma) else lambda t: sigma
+    way = paths.get(_path_of(v) if path is None else path)
+    x, h = _state(v, x0), 1 / steps
     with torch.inference_mode(False), torch.no_grad(), foreign.at_rest(v):
         for k in range(steps):
-            t = k * h
-            s = checks.number("sigma", strength(t), low=0.0)
-            u = field(torch.tensor(t, dtype=x.dtype, device=x.device), x)
-            dw = math.sqrt(h) * torch.randn(x.shape, generator=generator).to(x)
-            x = x + h * (u + 0.5 * s**2 * (t * u - x) / (1 - t)) + s * dw
-    return x.to(x0.dtype)
+            s = checks.number("sigma", strength(k * h), low=0.0)
+            t = torch.tensor(k * h, dtype=torch.float64)
+            u = field(t.to(x), x)
+            a, b, da, db = (float(f(t)) for f in (way.noise, way.data, way.d_noise, way.d_data))
+            score = (b * u - db * x) / (a * db - b * da) / a
+            dw = math.sqrt(h) * torch.randn(x.shape, generator=generator, dtype=torch.float32).to(x)
+            x = x + h * (u + 0.5 * s**2 * score) + s * dw
+    return x.to(x0)
+
+
+def _path_of(v: Velocity) -> str:
+    path = getattr(v, "path", None)
+    return path.name if isinstance(path, paths.Linear) else "linear"
 
 
 def log_prob(
@@ -150,7 +159,8 @@ def log_prob(
     ``log p_1(x_1) = log N(x_0; 0, I) - int_0^1 div v(t, x_t) dt`` along the flow that ends at x1.
 
     Args:
-        v: velocity ``v(t, x)``, differentiable in x.
+        v: velocity ``v(t, x)``. One that cannot be differentiated in x, such as numpy's, costs two evaluations a
+            dimension more, and half the digits.
         x1: where to evaluate.
         divergence: "exact" costs one backward pass a dimension: for few dimensions. "hutchinson" estimates it without
             bias from ``probes`` random directions: for many.
@@ -160,21 +170,26 @@ def log_prob(
         steps: as in ``sample``.
         rtol: as in ``sample``.
         atol: as in ``sample``.
+
+    Returns:
+        (n,), in x1's floating type, but no shorter one than float32.
+
+    Raises:
+        ValueError: as in ``sample``.
     """
-    x1 = checks.points("x1", x1)
+    field, x1 = foreign.velocity("v", v), checks.points("x1", x1).detach()
     checks.choice("divergence", divergence, ("exact", "hutchinson"))
+    probes = checks.integer("probes", probes)
+    if generator is not None or divergence == "hutchinson":
+        generator = checks.generator("generator", generator)
     size = math.prod(x1.shape[1:])
-    x = x1.detach().to(_computed_in(v, x1))
+    x = _state(v, x1)
     if divergence == "exact":
         directions = torch.eye(size, dtype=x.dtype, device=x.device)[:, None, :].expand(-1, len(x), -1)
         scale = 1.0
     else:
-        if generator is None:
-            raise checks.fail("generator", generator, "a torch.Generator (hutchinson's estimate is random)")
-        probes = checks.integer("probes", probes)
-        signs = torch.randint(0, 2, (probes, len(x), size), generator=checks.generator("generator", generator))
+        signs = torch.randint(0, 2, (probes, len(x), size), generator=generator)
         directions, scale = (2.0 * signs - 1.0).to(x), 1.0 / probes  # (D, n, size)
-    field = foreign.velocity("v", v)
 
     def augmented(t: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         u, div = _velocity_and_divergence(field, t, state[0], directions)
@@ -186,37 +201,39 @@ def log_prob(
         end, minus_integral = solve(augmented, (x, x.new_zeros(len(x))), grid, method, rtol, atol)
     z = end[-1].flatten(1)
     log_p = -0.5 * z.square().sum(1) - 0.5 * size * math.log(2 * math.pi) + minus_integral[-1]
-    return log_p.to(x1.dtype)
+    return log_p.to(x1.device, torch.promote_types(x1.dtype, torch.float32))
 
 
 def _velocity_and_divergence(v: Velocity, t: Tensor, x: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
     """``v(t, x)`` (n, *event) and ``sum_e e . grad(v . e)`` (n,) over the directions e (D, n, size).
 
-    By automatic differentiation; by central differences for a field that returns no graph.
+    By automatic differentiation; by central differences for a field whose graph does not lead back to x.
     """
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         u = v(t, x)
-        if u.requires_grad:
-            div = torch.zeros_like(u.flatten(1)[:, 0])
-            for i, e in enumerate(directions):
-                (row,) = torch.autograd.grad(
-                    (u.flatten(1) * e).sum(),
-                    x,
-                    retain_graph=i + 1 < len(directions),
-                    allow_unused=True,
-                    materialize_grads=True,
-                )
-                div = div + (row.flatten(1) * e).sum(1)
-            return u.detach(), div
-    with torch.no_grad():
-        x = x.detach()
+        rows = _gradients(u, x, directions)
+    x, u = x.detach(), u.detach()
+    if rows is None:
         h = torch.finfo(x.dtype).eps ** (1 / 3) * max(1.0, float(x.abs().max()))
-        div = torch.zeros_like(u.flatten(1)[:, 0])
-        for e in directions:
-            step = h * e.reshape(x.shape)
-            div = div + ((v(t, x + step) - v(t, x - step)).flatten(1) * e).sum(1) / (2 * h)
-        return u, div
+        steps = (h * e.reshape(x.shape) for e in directions)
+        with torch.no_grad():
+            rows = [(v(t, x + step) - v(t, x - step)) / (2 * h) for step in steps]
+    div = torch.zeros_like(u.flatten(1)[:, 0])
+    for row, e in zip(rows, directions):
+        div = div + (row.flatten(1) * e).sum(1)
+    return u, div
+
+
+def _gradients(u: Tensor, x: Tensor, directions: Tensor) -> list[Tensor] | None:
+    """``grad (u . e)`` in x for every direction e; None where u does not come from x by way of a graph."""
+    found = []
+    for i, e in enumerate(directions if u.requires_grad else ()):
+        along = (u.flatten(1) * e).sum()
+        (row,) = torch.autograd.grad(along, x, retain_graph=i + 1 < len(directions), allow_unused=True)
+        if row is not None:
+            found.append(row)
+    return found or None
 
 
 def solve(f: Callable[..., Any], y0: Any, grid: Tensor, method: str, rtol: float, atol: float) -> Any:
@@ -235,33 +252,46 @@ def solve(f: Callable[..., Any], y0: Any, grid: Tensor, method: str, rtol: float
     """
     from torchdiffeq import odeint  # imported here because it takes half a second
 
+    checks.choice("method", method, [*FIXED, *ADAPTIVE])
+    rtol, atol = checks.number("rtol", rtol, above=0.0), checks.number("atol", atol, above=0.0)
+    grid = _strictly_ordered("grid", checks.array("grid", grid, "times"), grid)
+    parts = [checks.tensor("y0", part, "numbers, a tensor or a tuple of them") for part in _as_tuple(y0)]
+    y0 = tuple(parts) if isinstance(y0, tuple) else parts[0]
     if method in FIXED:
         return odeint(f, y0, grid, method=method)
-    finest = 2 * torch.finfo(grid.dtype).eps
-    rtol = checks.number("rtol", rtol, low=finest)
-    atol = checks.number("atol", atol, above=0.0)
+    checks.number("rtol", rtol, low=2 * torch.finfo(grid.dtype).eps)
     try:
         return odeint(f, y0, grid, method=method, rtol=rtol, atol=atol, options={"max_num_steps": MOST_STEPS})
     except AssertionError as error:  # the step has shrunk to nothing, or there were too many
         raise ValueError(
-            f"{method} cannot follow the flow to rtol {rtol:g} and atol {atol:g} ({error}); allowed: a velocity that "
-            f"stays finite and smooth on the way, a larger tolerance, or a fixed method ({', '.join(FIXED)})"
+            f"{method} cannot follow v to rtol {rtol:g} and atol {atol:g} ({error}); allowed: a velocity that stays "
+            f"finite and smooth on the way, a larger tolerance, or a fixed method ({', '.join(FIXED)})"
         ) from error
 
 
-def _computed_in(v: Velocity, x: Tensor) -> torch.dtype:
-    """The floating type that v's own numbers have; that of x for a closed form, but no shorter one than float32."""
-    return foreign.dtype_of(v) or torch.promote_types(x.dtype, torch.float32)
+def _state(v: Velocity, x: Tensor) -> Tensor:
+    """``x`` as the solver keeps it: where v computes and in its floating type, but in no shorter one than float32."""
+    dtype, device = foreign.home_of(v)
+    return x.to(device or x.device, torch.promote_types(dtype or x.dtype, torch.float32))
+
+
+def _as_tuple(y: Any) -> tuple[Any, ...]:
+    return y if isinstance(y, tuple) else (y,)
+
+
+def _strictly_ordered(name: str, times: Tensor, given: Any) -> Tensor:
+    gaps = times.diff() if times.ndim == 1 else times
+    if times.ndim != 1 or len(times) < 2 or not ((gaps > 0).all() or (gaps < 0).all()):
+        raise checks.fail(name, given, "at least two times, strictly increasing or decreasing")
+    return times
 
 
 def _grid(times: Tensor | tuple[float, ...], method: str, steps: int, x: Tensor) -> tuple[Tensor, slice | Tensor]:
     """The solver's grid, and where the wanted times stand in it."""
     checks.choice("method", method, [*FIXED, *ADAPTIVE])
-    checks.integer("steps", steps)
-    stops = torch.as_tensor(times, dtype=x.dtype, device=x.device)
-    gaps = stops.diff() if stops.ndim == 1 else stops
-    if stops.ndim != 1 or len(stops) < 2 or not ((gaps > 0).all() or (gaps < 0).all()):
-        raise checks.fail("times", times, "at least two times, strictly increasing or decreasing")
+    steps = checks.integer("steps", steps)
+    # their order is looked at as the solver will see them
+    stops = _strictly_ordered("times", checks.array("times", times, "times in [0, 1]").detach().to(x), times)
     if stops.min() < 0 or stops.max() > 1:
         raise checks.fail("times", times, "times in [0, 1]")
     if method not in FIXED:
@@ -308,32 +338,39 @@ def fit(
     Raises:
         ValueError: an argument out of range, or data that are all alike.
     """
-    data = checks.points("data", data, at_least=2)
-    seed, steps, batch_size = (
-        checks.seed("seed", seed),
-        checks.integer("steps", steps),
-        checks.integer("batch_size", batch_size),
-    )
-    lr = checks.number("lr", lr, above=0.0)
+    data = checks.points("data", data, at_least=2).detach()
+    steps, batch_size = checks.integer("steps", steps), checks.integer("batch_size", batch_size)
+    lr, seed = checks.number("lr", lr, above=0.0), checks.seed("seed", seed)
     checks.choice("coupling", coupling, couplings.NAMES)
+    progress = checks.yes_or_no("progress", progress)
     generator = torch.Generator().manual_seed(seed)
-    shape = tuple(data.shape[1:])
     with torch.inference_mode(False):
-        if network is None:
-            mean, std = data.double().mean(0), float((data.double() - data.double().mean(0)).square().mean().sqrt())
-            if std == 0:
-                raise checks.fail("data", data, "data that are not all alike")
-            inner = velocity.MLP(shape[0], seed=seed) if len(shape) == 1 else velocity.ResidualMLP(shape, seed=seed)
-            network = velocity.Preconditioned(inner, mean, std).to(data.device)
+        network = _fresh_network(data, seed) if network is None else network
         parameters = [p for p in network.parameters() if p.requires_grad] if isinstance(network, nn.Module) else []
         if not parameters:
             raise checks.fail("network", network, "a network v(t, x) with trainable parameters")
-        data = data.to(parameters[0])
+        data = checks.points("data", data.to(parameters[0]))  # which may be of a shorter floating type
         draw = lambda: data[torch.randint(len(data), (batch_size,), generator=generator).to(data.device)]  # noqa: E731
         field = foreign.velocity("network", network)
         learn(network, matching_losses(field, draw, generator, coupling=coupling), steps, lr, "flow", progress)
     network.path = paths.get("linear")  # type: ignore[assignment]
+    network.event_shape = tuple(data.shape[1:])  # type: ignore[assignment]
     return network.eval()
+
+
+def _fresh_network(data: Tensor, seed: int) -> nn.Module:
+    """A network for data of this shape, position and size, on their device."""
+    shape, exact = tuple(data.shape[1:]), data.double()
+    mean = exact.mean(0)
+    std = float((exact - mean).abs().max())
+    std = std * float(((exact - mean) / std).square().mean().sqrt()) if 0 < std < math.inf else std
+    resolution = torch.finfo(torch.float32).eps * float(exact.abs().max())
+    if not 1e3 * resolution < std < 1e30:
+        raise checks.fail(
+            "data", data, "data that differ, by 1e-4 of their distance from 0 or more and by 1e30 or less"
+        )
+    inner = velocity.MLP(shape[0], seed=seed) if len(shape) == 1 else velocity.ResidualMLP(shape, seed=seed)
+    return velocity.Preconditioned(inner.float(), mean, std).to(data.device)
 
 
 def matching_losses(
@@ -356,31 +393,57 @@ def matching_losses(
         exact: ``E[u_t | x_t]`` where it is known in closed form: it then stands in for u_t. The minimiser is the same
             and the noise is gone.
     """
-    way = paths.get(path)
-    while True:
-        x1 = draw()
-        x0 = noise(len(x1), tuple(x1.shape[1:]), generator=generator, device=x1.device, dtype=x1.dtype)
-        t = torch.rand(len(x1), generator=generator).to(x1)
-        x0, x1 = couplings.pair_unweighted(coupling, x0, x1, generator=generator)
-        x_t, u_t = way.interpolate(t, x0, x1)
-        if exact is not None:
-            with torch.no_grad():
-                u_t = exact(t, x_t)
-        yield losses.fit(v(t, x_t), u_t)
+    for name, value in dict(v=v, draw=draw).items():
+        if not callable(value):
+            raise checks.fail(name, value, "a callable")
+    way, generator = paths.get(path), checks.generator("generator", generator)
+    checks.choice("coupling", coupling, couplings.NAMES)
+    known = None if exact is None else foreign.velocity("exact", exact)
+
+    def losses_for_ever() -> Iterator[Tensor]:
+        while True:
+            x1 = checks.points("draw()", draw())
+            x0 = noise(len(x1), tuple(x1.shape[1:]), generator=generator, device=x1.device, dtype=x1.dtype)
+            t = torch.rand(len(x1), generator=generator, dtype=torch.float32).to(x1)
+            x0, x1 = couplings.pair_unweighted(coupling, x0, x1, generator=generator)
+            x_t, u_t = way.interpolate(t, x0, x1)
+            if known is not None:
+                with torch.no_grad():
+                    u_t = known(t, x_t)
+            yield losses.fit(v(t, x_t), u_t)
+
+    return losses_for_ever()
 
 
 def learn(
     network: nn.Module, losses: Iterable[Tensor], steps: int, lr: float, label: str, progress: bool = True
 ) -> None:
-    """``steps`` of Adam on a stream of losses, the learning rate falling to 0 along a cosine, with a progress bar."""
-    optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=lr, fused=True)
+    """``steps`` of Adam on a stream of losses, the learning rate falling to 0 along a cosine, with a progress bar.
+
+    Raises:
+        ValueError: an argument out of range, or a loss that stops being finite.
+    """
+    parameters = [p for p in network.parameters() if p.requires_grad] if isinstance(network, nn.Module) else []
+    if not parameters:
+        raise checks.fail("network", network, "a network with trainable parameters")
+    if not isinstance(losses, Iterable) or isinstance(losses, str | bytes):
+        raise checks.fail("losses", losses, "an iterable of losses, each a tensor of one number")
+    steps, lr = checks.integer("steps", steps), checks.number("lr", lr, above=0.0)
+    progress = checks.yes_or_no("progress", progress)
+    optimizer = torch.optim.Adam(parameters, lr=lr, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    bar = tqdm(islice(losses, steps), total=steps, desc=label, mininterval=0.5, disable=not progress)
+    bar = tqdm(islice(losses, steps), total=steps, desc=str(label), mininterval=0.5, disable=not progress)
     with torch.enable_grad():
         for step, loss in enumerate(bar, start=1):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
-            if step % 100 == 0:
+            if step % 100 == 0 or step == steps:
+                if not all(bool(torch.isfinite(p).all()) for p in parameters):
+                    raise ValueError(
+                        f"lr is {lr:g}, and by step {step} the network is no longer finite; allowed: a smaller one, or "
+                        "other data"
+                    )
                 bar.set_postfix(loss=f"{float(loss.detach()):.4f}")
+    optimizer.zero_grad()

@@ -10,10 +10,12 @@ from orwlab import checks
 
 
 def time_like(t: Tensor | float, x: Tensor) -> Tensor:
-    """``t``, a scalar or (n,), shaped to broadcast over the event dimensions of ``x`` (n, *event)."""
-    t = torch.as_tensor(t, dtype=x.dtype, device=x.device)
-    if t.ndim not in (0, 1) or (t.ndim == 1 and len(t) not in (1, len(x))):
-        raise checks.fail("t", t, f"a scalar or a tensor of shape ({len(x)},)")
+    """``t``, a scalar or (n,), shaped to broadcast over the event dimensions of ``x`` (n, *event), as x is floating."""
+    x = checks.tensor("x", x, "real numbers of shape (n, *event)")
+    allowed = f"a scalar or a tensor of shape ({len(x) if x.ndim else 'n'},), in [0, 1]"
+    t = checks.tensor("t", t, allowed).to(x)
+    if t.ndim not in (0, 1) or (t.ndim == 1 and (x.ndim == 0 or len(t) not in (1, len(x)))):
+        raise checks.fail("t", t, allowed)
     return t if t.ndim == 0 else t.reshape(-1, *[1] * (x.ndim - 1))
 
 
@@ -25,25 +27,34 @@ class Linear:
 
     def noise(self, t: Tensor) -> Tensor:
         """The coefficient of x0."""
-        return 1 - t
+        return 1 - _times(t)
 
     def data(self, t: Tensor) -> Tensor:
         """The coefficient of x1."""
-        return t
+        return _times(t)
 
     def d_noise(self, t: Tensor) -> Tensor:
         """The time derivative of ``noise``."""
-        return -torch.ones_like(t)
+        return 0 * _times(t) - 1
 
     def d_data(self, t: Tensor) -> Tensor:
         """The time derivative of ``data``."""
-        return torch.ones_like(t)
+        return 0 * _times(t) + 1
 
     def interpolate(self, t: Tensor | float, x0: Tensor, x1: Tensor) -> tuple[Tensor, Tensor]:
-        """``x_t`` and ``u_t = d x_t / dt``, each (n, *event), at times ``t`` (scalar or (n,)) in [0, 1]."""
+        """``x_t`` and ``u_t = d x_t / dt``, each (n, *event), at times ``t`` (scalar or (n,)) in [0, 1].
+
+        Raises:
+            ValueError: shapes that differ, values that are not finite, times out of range.
+        """
+        x1 = checks.points("x1", x1)
+        x0 = checks.points("x0", x0, tuple(x1.shape[1:])).to(x1.device)
         if x0.shape != x1.shape:
             raise checks.fail("x0", x0, f"the shape of x1, {tuple(x1.shape)}")
-        t = time_like(t, x1)
+        t = time_like(t, x0.to(torch.promote_types(x0.dtype, x1.dtype)))
+        low, high = (float(end) for end in t.detach().aminmax())
+        if not 0 <= low <= high <= 1:
+            raise ValueError(f"t is from {low:g} to {high:g}; allowed: times in [0, 1]")
         return self.noise(t) * x0 + self.data(t) * x1, self.d_noise(t) * x0 + self.d_data(t) * x1
 
 
@@ -55,19 +66,23 @@ class Cosine(Linear):
 
     def noise(self, t: Tensor) -> Tensor:
         """The coefficient of x0."""
-        return (math.pi / 2 * t).cos()
+        return (math.pi / 2 * _times(t)).cos()
 
     def data(self, t: Tensor) -> Tensor:
         """The coefficient of x1."""
-        return (math.pi / 2 * t).sin()
+        return (math.pi / 2 * _times(t)).sin()
 
     def d_noise(self, t: Tensor) -> Tensor:
         """The time derivative of ``noise``."""
-        return -math.pi / 2 * (math.pi / 2 * t).sin()
+        return -math.pi / 2 * (math.pi / 2 * _times(t)).sin()
 
     def d_data(self, t: Tensor) -> Tensor:
         """The time derivative of ``data``."""
-        return math.pi / 2 * (math.pi / 2 * t).cos()
+        return math.pi / 2 * (math.pi / 2 * _times(t)).cos()
+
+
+def _times(t: Tensor) -> Tensor:
+    return checks.tensor("t", t, "real numbers")
 
 
 _PATHS: dict[str, Linear] = {"linear": Linear(), "cosine": Cosine()}

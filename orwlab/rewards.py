@@ -16,12 +16,6 @@ from orwlab import checks, foreign
 Reward = Callable[[Tensor], Tensor]
 
 
-def _coordinates(x: Tensor, at_least: int = 1) -> Tensor:
-    if x.ndim != 2 or x.shape[1] < at_least:
-        raise checks.fail("x", x, f"points of shape (n, d) with d >= {at_least}")
-    return x
-
-
 @dataclass(frozen=True)
 class Direction:
     """``tanh(x . direction / width)``, in (-1, 1): further along the direction is better, but with a ceiling."""
@@ -29,9 +23,12 @@ class Direction:
     degrees: float = 0.0
     width: float = 2.5
 
+    def __post_init__(self) -> None:
+        _set(self, degrees=checks.number("degrees", self.degrees), width=checks.number("width", self.width, above=0.0))
+
     def __call__(self, x: Tensor) -> Tensor:
         """(n, d) -> (n,)."""
-        return (_along(x, self.degrees) / self.width).tanh()
+        return (_along(_points(x), self.degrees) / self.width).tanh()
 
 
 @dataclass(frozen=True)
@@ -41,23 +38,39 @@ class Plane:
     degrees: float = 0.0
     slope: float = 1 / 3
 
+    def __post_init__(self) -> None:
+        _set(self, degrees=checks.number("degrees", self.degrees), slope=checks.number("slope", self.slope))
+
     def __call__(self, x: Tensor) -> Tensor:
         """(n, d) -> (n,)."""
-        return self.slope * _along(x, self.degrees)
+        return self.slope * _along(_points(x), self.degrees)
 
 
 @dataclass(frozen=True)
 class Bump:
-    """``height * exp(-|x - centre|^2 / (2 width^2))``, in (0, height]."""
+    """``height * exp(-|x - centre|^2 / (2 width^2))``, in (0, height].
+
+    ``centre`` has at least as many coordinates as the points; of a longer one the first are taken, so that one bump
+    serves the plane and the line.
+    """
 
     centre: tuple[float, ...] = (2.1, 2.1)
     width: float = 1.5
     height: float = 1.0
 
+    def __post_init__(self) -> None:
+        _set(
+            self,
+            centre=checks.numbers("centre", self.centre),
+            width=checks.number("width", self.width, above=0.0),
+            height=checks.number("height", self.height),
+        )
+
     def __call__(self, x: Tensor) -> Tensor:
         """(n, d) -> (n,)."""
-        centre = x.new_tensor(self.centre[: _coordinates(x).shape[1]])
-        return self.height * (-(x - centre).square().sum(-1) / (2 * self.width**2)).exp()
+        x = _points(x)
+        away = (x - _first("centre", self.centre, x)) / self.width  # divided first: no square of a tiny width is 0
+        return self.height * (-away.square().sum(-1) / 2).exp()
 
 
 @dataclass(frozen=True)
@@ -67,9 +80,16 @@ class Ring:
     radius: float = 1.8
     width: float = 0.8
 
+    def __post_init__(self) -> None:
+        _set(
+            self,
+            radius=checks.number("radius", self.radius, low=0.0),
+            width=checks.number("width", self.width, above=0.0),
+        )
+
     def __call__(self, x: Tensor) -> Tensor:
         """(n, d) -> (n,)."""
-        return (-(_coordinates(x).norm(dim=-1) - self.radius).square() / (2 * self.width**2)).exp()
+        return (-((_norm(_points(x)) - self.radius) / self.width).square() / 2).exp()
 
 
 @dataclass(frozen=True)
@@ -78,22 +98,35 @@ class Angle:
 
     degrees: float = 90.0
 
+    def __post_init__(self) -> None:
+        _set(self, degrees=checks.number("degrees", self.degrees))
+
     def __call__(self, x: Tensor) -> Tensor:
         """(n, 2) -> (n,)."""
-        return _along(_coordinates(x, 2), self.degrees) / x.norm(dim=-1).clamp_min(1e-6)
+        x = _points(x, at_least=2)
+        return _along(x, self.degrees) / _norm(x).clamp_min(1e-6)
 
 
 @dataclass(frozen=True)
 class Box:
-    """1 inside an axis-aligned box, 0 outside: a yes-or-no reward without a gradient."""
+    """1 inside an axis-aligned box, 0 outside: a yes-or-no reward without a gradient.
+
+    ``low`` and ``high`` have at least as many coordinates as the points; of longer ones the first are taken.
+    """
 
     low: tuple[float, ...] = (0.0, -4.0)
     high: tuple[float, ...] = (4.0, 4.0)
 
+    def __post_init__(self) -> None:
+        low, high = checks.numbers("low", self.low), checks.numbers("high", self.high)
+        if len(low) != len(high) or any(a > b for a, b in zip(low, high)):
+            raise checks.fail("high", self.high, f"as many numbers as low = {low}, none smaller than low's")
+        _set(self, low=low, high=high)
+
     def __call__(self, x: Tensor) -> Tensor:
         """(n, d) -> (n,)."""
-        d = _coordinates(x).shape[1]
-        inside = (x >= x.new_tensor(self.low[:d])) & (x <= x.new_tensor(self.high[:d]))
+        x = _points(x)
+        inside = (x >= _first("low", self.low, x)) & (x <= _first("high", self.high, x))
         return inside.all(-1).to(x.dtype)
 
 
@@ -105,22 +138,61 @@ class Sum:
     coefficients: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        if not self.rewards:
-            raise checks.fail("rewards", self.rewards, "at least one reward")
-        if self.coefficients is not None and len(self.coefficients) != len(self.rewards):
-            raise checks.fail("coefficients", self.coefficients, f"{len(self.rewards)} numbers, one a reward")
+        if not isinstance(self.rewards, list | tuple) or not self.rewards or not all(map(callable, self.rewards)):
+            raise checks.fail("rewards", self.rewards, "at least one reward, each a callable (n, *event) -> (n,)")
+        _set(self, rewards=tuple(self.rewards))
+        if self.coefficients is not None:
+            _set(self, coefficients=checks.numbers("coefficients", self.coefficients))
+            if len(self.coefficients) != len(self.rewards):
+                raise checks.fail("coefficients", self.coefficients, f"{len(self.rewards)} numbers, one a reward")
 
     def __call__(self, x: Tensor) -> Tensor:
         """(n, *event) -> (n,)."""
+        x = checks.points("x", x)
         coefficients = self.coefficients or (1.0,) * len(self.rewards)
-        return torch.stack([c * r(x) for c, r in zip(coefficients, self.rewards)]).sum(0)
+        return torch.stack([c * self._part(i, x.clone()) for i, c in enumerate(coefficients)]).sum(0)
+
+    def _part(self, i: int, x: Tensor) -> Tensor:
+        allowed = f"real numbers of shape ({len(x)},) for x of shape {tuple(x.shape)}"
+        r = checks.tensor(f"rewards[{i}](x)", self.rewards[i](x), allowed).to(x.device)
+        if r.shape != (len(x),):
+            raise checks.fail(f"rewards[{i}](x)", r, allowed)
+        return r
+
+
+def _set(reward: object, **values: object) -> None:
+    """Keep what the checks returned, plain numbers and tuples, in a frozen dataclass."""
+    for name, value in values.items():
+        object.__setattr__(reward, name, value)
+
+
+def _points(x: Tensor, at_least: int = 1) -> Tensor:
+    """``x`` as points (n, d), in no shorter floating type than float32."""
+    x = checks.points("x", x)
+    if x.ndim != 2 or x.shape[1] < at_least:
+        raise checks.fail("x", x, f"points of shape (n, d) with d >= {at_least}")
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def _first(name: str, values: tuple[float, ...], x: Tensor) -> Tensor:
+    """As many of the ``values`` as ``x`` (n, d) has coordinates, (d,)."""
+    if len(values) < x.shape[1]:
+        raise checks.fail(name, values, f"at least {x.shape[1]} numbers, for x of shape {tuple(x.shape)}")
+    return x.new_tensor(values[: x.shape[1]])
+
+
+def _norm(x: Tensor) -> Tensor:
+    """``|x|`` of each point, (n, d) -> (n,), however large or small its coordinates."""
+    top = x.detach().abs().amax(-1, keepdim=True)
+    unit = torch.where(top > 0, top, 1.0)
+    return unit.squeeze(-1) * (x / unit).norm(dim=-1)
 
 
 def _along(x: Tensor, degrees: float) -> Tensor:
     """The coordinate of ``x`` along a direction in the plane; on a line, the coordinate itself."""
-    if _coordinates(x).shape[1] == 1:
-        return x[:, 0] * math.cos(math.radians(degrees))
     angle = math.radians(degrees)
+    if x.shape[1] == 1:
+        return x[:, 0] * math.cos(angle)
     return x[:, 0] * math.cos(angle) + x[:, 1] * math.sin(angle)
 
 

@@ -7,6 +7,7 @@ all: it samples, it has an exact ``log_prob``, and its flow-matching velocity is
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,9 +22,11 @@ class GaussianMixture:
         weights: (K,) positive; normalised here.
         means: (K, d).
         covs: (K, d, d) symmetric positive definite, or (K,) / scalar variances for round components.
-        modes: (K,) integer label of the mode that each component belongs to (a ring of sixty components is one
-            mode); each component is its own mode if None.
+        modes: (K,) integer label, 0 .. K - 1, of the mode that each component belongs to (a ring of sixty components
+            is one mode); each component is its own mode if None.
         name: what errors and figures call it.
+
+    All are copied, and kept in float64 without gradient.
 
     Raises:
         ValueError: shapes that do not fit, weights that are not positive, covariances that are not positive definite.
@@ -37,28 +40,28 @@ class GaussianMixture:
         modes: Tensor | None = None,
         name: str = "mixture",
     ) -> None:
-        means = torch.as_tensor(means, dtype=torch.float64)
-        weights = torch.as_tensor(weights, dtype=torch.float64)
+        means = _double("means", means, "finite numbers of shape (K, d)")
         if means.ndim != 2 or 0 in means.shape:
-            raise checks.fail("means", means, "a tensor of shape (K, d)")
+            raise checks.fail("means", means, "finite numbers of shape (K, d)")
         K, d = means.shape
-        if weights.shape != (K,) or not (torch.isfinite(weights).all() and (weights > 0).all()):
-            raise checks.fail("weights", weights, f"{K} finite positive numbers, one a component")
-        covs = torch.as_tensor(covs, dtype=torch.float64)
-        if covs.ndim < 3:  # variances of round components
+        allowed = f"{K} finite positive numbers, one a component"
+        weights = _double("weights", weights, allowed)
+        if weights.shape != (K,) or not (weights > 0).all():
+            raise checks.fail("weights", weights, allowed)
+        weights = weights / weights.max()  # no sum of weights overflows
+        allowed = f"symmetric positive definite matrices of shape ({K}, {d}, {d}), or variances of shape ({K},) or ()"
+        covs = _double("covs", covs, allowed)
+        if covs.shape in ((), (K,)):  # variances of round components
             covs = covs.expand(K)[:, None, None] * torch.eye(d, dtype=torch.float64)
-        if covs.shape != (K, d, d) or not torch.allclose(covs, covs.mT):
-            raise checks.fail("covs", covs, f"symmetric matrices of shape ({K}, {d}, {d})")
+        if covs.shape != (K, d, d) or not torch.allclose(covs, covs.mT, atol=1e-8 * float(covs.abs().max())):
+            raise checks.fail("covs", covs, allowed)
         cholesky, info = torch.linalg.cholesky_ex(covs)
         if info.any():
-            raise checks.fail("covs", covs, "positive definite matrices")
-        if modes is None:
-            modes = torch.arange(K)
-        if modes.shape != (K,):
-            raise checks.fail("modes", modes, f"{K} integer labels, one a component")
+            raise checks.fail("covs", covs, allowed)
         self.name, self.dim = name, d
         self.weights, self.means, self.covs = weights / weights.sum(), means, covs  # (K,), (K, d), (K, d, d)
-        self.modes, self.n_modes = modes, int(modes.max()) + 1
+        self.modes = torch.arange(K) if modes is None else _labels(modes, K)
+        self.n_modes = int(self.modes.max()) + 1
         self._cholesky = cholesky  # (K, d, d)
 
     def __repr__(self) -> str:
@@ -66,23 +69,32 @@ class GaussianMixture:
 
     def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
         """Draw ``n`` points, (n, d), float32."""
-        checks.integer("n", n)
+        n, generator = checks.integer("n", n), checks.generator("generator", generator)
         k = torch.multinomial(self.weights, n, replacement=True, generator=generator)  # (n,)
         z = torch.randn(n, self.dim, generator=generator, dtype=torch.float64)  # (n, d)
         return (self.means[k] + (self._cholesky[k] @ z[..., None]).squeeze(-1)).float()
 
     def component_log_prob(self, x: Tensor) -> Tensor:
-        """``log(weights_k N(x; means_k, covs_k))`` for every component, (n, K), float64."""
-        checks.points("x", x, (self.dim,))
-        return component_log_density(x.double(), self.weights, self.means, self._cholesky)
+        """``log(weights_k N(x; means_k, covs_k))`` for every component, (n, K), float64, on x's device."""
+        x = checks.points("x", x, (self.dim,)).double()
+        weights, means, cholesky = (part.to(x.device) for part in (self.weights, self.means, self._cholesky))
+        inverse = torch.linalg.inv(cholesky)  # (K, d, d); d <= 2 and well conditioned
+        whitened = torch.einsum("kij,nkj->nki", inverse, x[:, None, :] - means)  # (n, K, d)
+        log_det = cholesky.diagonal(dim1=-2, dim2=-1).log().sum(-1)  # (K,)
+        constant = weights.log() - log_det - 0.5 * self.dim * math.log(2 * math.pi)
+        return constant - 0.5 * whitened.square().sum(-1)
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """The exact log density at ``x`` (n, d): (n,), in x's dtype."""
-        return self.component_log_prob(x).logsumexp(-1).to(x.dtype)
+        """The exact log density at ``x`` (n, d): (n,), in x's floating type, but no shorter one than float32."""
+        x = checks.points("x", x, (self.dim,))
+        return self.component_log_prob(x).logsumexp(-1).to(torch.promote_types(x.dtype, torch.float32))
 
     def mode_of(self, x: Tensor) -> Tensor:
         """The mode that most probably made each point, (n,) integers in [0, n_modes)."""
-        return self.modes[self.component_log_prob(x).argmax(-1)]
+        log_p, k = self.component_log_prob(x).max(-1)
+        if log_p.isneginf().any():
+            raise checks.fail("x", x, "points near enough for float64 to tell one component from another")
+        return self.modes.to(k.device)[k]
 
     def mean(self) -> Tensor:
         """The mean, (d,)."""
@@ -105,12 +117,16 @@ class GaussianMixture:
             B: (d, d) symmetric, or None for zero.
 
         Raises:
-            ValueError: B so large that the tilted density has no finite mass.
+            ValueError: shapes that do not fit, or B so large that the tilted density has no finite mass.
         """
-        a = torch.as_tensor(a, dtype=torch.float64)
-        B = torch.zeros(self.dim, self.dim, dtype=torch.float64) if B is None else torch.as_tensor(B).double()
-        if a.shape != (self.dim,) or B.shape != (self.dim, self.dim):
-            raise checks.fail("a, B", (a.shape, B.shape), f"shapes ({self.dim},) and ({self.dim}, {self.dim})")
+        d = self.dim
+        a = _double("a", a, f"finite numbers of shape ({d},)")
+        if a.shape != (d,):
+            raise checks.fail("a", a, f"finite numbers of shape ({d},)")
+        allowed = f"a symmetric matrix of shape ({d}, {d})"
+        B = torch.zeros(d, d, dtype=torch.float64) if B is None else _double("B", B, allowed)
+        if B.shape != (d, d) or not torch.allclose(B, B.mT, atol=1e-8 * float(B.abs().max())):
+            raise checks.fail("B", B, allowed)
         precision = torch.linalg.inv(self.covs)  # (K, d, d)
         new_precision = precision - B
         if (torch.linalg.eigvalsh(new_precision) <= 0).any():
@@ -124,18 +140,29 @@ class GaussianMixture:
             - torch.logdet(new_precision)
         )
         log_weights = self.weights.log() + log_mass
+        if not torch.isfinite(log_weights).all():
+            raise checks.fail("a", a, "numbers for which the tilted density's mass has a finite logarithm")
         covs = torch.linalg.inv(new_precision)
         weights = torch.softmax(log_weights, 0).clamp_min(1e-300)
         return GaussianMixture(weights, means, (covs + covs.mT) / 2, self.modes, f"{self.name}, tilted")
 
 
-def component_log_density(x: Tensor, weights: Tensor, means: Tensor, cholesky: Tensor) -> Tensor:
-    """``log(weights_k N(x; means_k, L_k L_k^T))`` for points (n, d) and Cholesky factors (K, d, d): (n, K)."""
-    d = means.shape[-1]
-    inverse = torch.linalg.inv(cholesky)  # (K, d, d); d <= 2 and well conditioned
-    whitened = torch.einsum("kij,nkj->nki", inverse, x[:, None, :] - means)  # (n, K, d)
-    log_det = cholesky.diagonal(dim1=-2, dim2=-1).log().sum(-1)  # (K,)
-    return weights.log() - log_det - 0.5 * d * math.log(2 * math.pi) - 0.5 * whitened.square().sum(-1)
+def _double(name: str, x: Any, allowed: str) -> Tensor:
+    """A copy of ``x`` in float64 on the CPU, without gradient."""
+    return checks.array(name, x, allowed).detach().to("cpu", torch.float64, copy=True)
+
+
+def _labels(modes: Any, K: int) -> Tensor:
+    try:
+        labels = torch.as_tensor(modes).detach().cpu()
+    except (TypeError, ValueError, RuntimeError):
+        labels = torch.empty(0)
+    whole = labels.shape == (K,) and not (
+        labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool
+    )
+    if not whole or labels.min() < 0 or labels.max() >= K:
+        raise checks.fail("modes", modes, f"{K} whole numbers from 0 to {K - 1}, one a component")
+    return labels.long().clone()
 
 
 def _round(name: str, means: Tensor, std: float, modes: Tensor | None = None) -> GaussianMixture:
@@ -254,6 +281,7 @@ _MAKERS: dict[str, Callable[[], GaussianMixture]] = {
 
 def names(dim: int | None = None) -> list[str]:
     """The names that ``get`` knows, only those of ``dim`` dimensions if given."""
+    dim = None if dim is None else checks.integer("dim", dim)
     return [name for name, maker in _MAKERS.items() if dim is None or maker().dim == dim]
 
 

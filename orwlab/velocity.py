@@ -11,20 +11,46 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from orwlab import checks, paths
+from orwlab import checks, foreign, paths
 from orwlab.targets import GaussianMixture
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
 
 
-def time_features(t: Tensor, n: int, frequencies: int) -> Tensor:
-    """``t`` and its sines and cosines at 1, 2, ... half turns, (n, 1 + 2 * frequencies)."""
-    t = t.reshape(-1, 1).expand(n, 1)
-    angle = math.pi * t * torch.arange(1, frequencies + 1, dtype=t.dtype, device=t.device)
-    return torch.cat([t, angle.sin(), angle.cos()], dim=-1)
+class Field(nn.Module):
+    """A network ``v(t, x)``: takes any floating type, whole numbers and arrays, and computes where its parameters are.
+
+    A subclass sets ``event_shape`` and says what ``_at(time, x)`` is, with ``time`` (1,) or (n,) and ``x`` checked.
+    """
+
+    event_shape: tuple[int, ...]
+
+    def forward(self, t: Tensor | float, x: Tensor) -> Tensor:
+        """``t`` scalar or (n,), ``x`` (n, *event) -> (n, *event), in x's floating type and on its device."""
+        allowed = f"real numbers of shape (n, {', '.join(map(str, self.event_shape))})"
+        x = checks.tensor("x", x, allowed)
+        if x.ndim == 0 or tuple(x.shape[1:]) != self.event_shape:
+            raise checks.fail("x", x, allowed)
+        own = self._computes_in(x)
+        return self._at(paths.time_like(t, own).reshape(-1), own).to(x)
+
+    def _computes_in(self, x: Tensor) -> Tensor:
+        """``x`` in the floating type and on the device of the parameters."""
+        return x.to(next(self.parameters()))
+
+    def _at(self, time: Tensor, x: Tensor) -> Tensor:
+        """The velocity at checked arguments."""
+        raise NotImplementedError
 
 
-class MLP(nn.Module):
+def _time_features(time: Tensor, n: int, frequencies: int) -> Tensor:
+    """``time`` and its sines and cosines at 1, 2, ... half turns, (n, 1 + 2 * frequencies)."""
+    time = time.reshape(-1, 1).expand(n, 1)
+    angle = math.pi * time * torch.arange(1, frequencies + 1, dtype=time.dtype, device=time.device)
+    return torch.cat([time, angle.sin(), angle.cos()], dim=-1)
+
+
+class MLP(Field):
     """A plain multilayer perceptron ``v(t, x)`` for points.
 
     Args:
@@ -37,9 +63,9 @@ class MLP(nn.Module):
 
     def __init__(self, dim: int, width: int = 128, depth: int = 3, *, frequencies: int = 4, seed: int = 0) -> None:
         super().__init__()
+        dim, width, depth = checks.integer("dim", dim), checks.integer("width", width), checks.integer("depth", depth)
+        frequencies, seed = checks.integer("frequencies", frequencies), checks.seed("seed", seed)
         self.config = dict(kind="mlp", dim=dim, width=width, depth=depth, frequencies=frequencies)
-        for name in ("dim", "width", "depth", "frequencies"):
-            checks.integer(name, self.config[name])
         self.event_shape = (dim,)
         self.frequencies = frequencies
         sizes = [dim + 1 + 2 * frequencies] + [width] * depth
@@ -50,13 +76,13 @@ class MLP(nn.Module):
             self.net = nn.Sequential(*layers, nn.Linear(sizes[-1], dim))
         initialise(self, seed)
 
-    def forward(self, t: Tensor | float, x: Tensor) -> Tensor:
-        """``t`` scalar or (n,), ``x`` (n, d) -> (n, d)."""
-        features = time_features(_time(t, x, self.event_shape), len(x), self.frequencies)  # (n, F)
+    def _at(self, time: Tensor, x: Tensor) -> Tensor:
+        """The network's answer to each point beside the features of its time."""
+        features = _time_features(time, len(x), self.frequencies)  # (n, F)
         return self.net(torch.cat([x, features], dim=-1))
 
 
-class ResidualMLP(nn.Module):
+class ResidualMLP(Field):
     """Residual blocks ``h + MLP(norm(h) + time)`` on flattened events, for small images.
 
     Args:
@@ -77,29 +103,30 @@ class ResidualMLP(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.event_shape = tuple(event_shape)
+        self.event_shape = checks.shape("event_shape", event_shape)
+        width, blocks = checks.integer("width", width), checks.integer("blocks", blocks)
+        self.frequencies, seed = checks.integer("frequencies", frequencies), checks.seed("seed", seed)
         self.config = dict(
             kind="residual_mlp",
-            event_shape=list(event_shape),
+            event_shape=list(self.event_shape),
             width=width,
             blocks=blocks,
-            frequencies=frequencies,
+            frequencies=self.frequencies,
         )
-        self.frequencies = frequencies
         size = math.prod(self.event_shape)
         with torch.device("meta"):
             self.inward = nn.Linear(size, width)
-            self.time = nn.Sequential(nn.Linear(1 + 2 * frequencies, width), nn.SiLU())
+            self.time = nn.Sequential(nn.Linear(1 + 2 * self.frequencies, width), nn.SiLU())
             self.blocks = nn.ModuleList(_Block(width) for _ in range(blocks))
             self.outward = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, size))
         initialise(self, seed)
 
-    def forward(self, t: Tensor | float, x: Tensor) -> Tensor:
-        """``t`` scalar or (n,), ``x`` (n, *event) -> (n, *event)."""
-        time = self.time(time_features(_time(t, x, self.event_shape), len(x), self.frequencies))  # (n, width)
+    def _at(self, time: Tensor, x: Tensor) -> Tensor:
+        """The residual stream, read out."""
+        features = self.time(_time_features(time, len(x), self.frequencies))  # (n, width)
         h = self.inward(x.flatten(1))  # (n, width)
         for block in self.blocks:
-            h = block(h, time)
+            h = block(h, features)
         return self.outward(h).reshape(x.shape)
 
 
@@ -114,7 +141,7 @@ class _Block(nn.Module):
         return h + self.net(self.norm(h) + self.time(time))
 
 
-class MixtureField(nn.Module):
+class MixtureField(Field):
     """The exact field ``v(t, x) = E[u_t | x_t = x]`` for Gaussian-mixture data, independent noise and a given path.
 
     Given component k, ``x_t`` is Gaussian with mean ``data(t) mu_k`` and covariance
@@ -129,6 +156,8 @@ class MixtureField(nn.Module):
 
     def __init__(self, mixture: GaussianMixture, path: str = "linear") -> None:
         super().__init__()
+        if not isinstance(mixture, GaussianMixture):
+            raise checks.fail("mixture", mixture, "a targets.GaussianMixture, such as targets.get(name)")
         self.event_shape = (mixture.dim,)
         self.path = paths.get(path)
         variances, axes = torch.linalg.eigh(mixture.covs)  # Sigma_k = axes_k diag(variances_k) axes_k^T
@@ -137,11 +166,15 @@ class MixtureField(nn.Module):
         ).items():
             self.register_buffer(name, value)
 
-    def forward(self, t: Tensor | float, x: Tensor) -> Tensor:
-        """``t`` scalar or (n,), ``x`` (n, d) -> (n, d)."""
+    def _computes_in(self, x: Tensor) -> Tensor:
+        """``x`` as it is, but in no shorter floating type than float32."""
+        return x.to(torch.promote_types(x.dtype, torch.float32))
+
+    def _at(self, time: Tensor, x: Tensor) -> Tensor:
+        """The posterior mean over components of each one's linear regression."""
         buffers = (self.log_weights, self.means, self.variances, self.axes)
-        log_weights, means, variances, axes = (b.to(x.dtype) for b in buffers)  # (K,), (K, d), (K, d), (K, d, d)
-        t = _time(t, x, self.event_shape).reshape(-1, 1, 1)  # (n or 1, 1, 1)
+        log_weights, means, variances, axes = (b.to(x) for b in buffers)  # (K,), (K, d), (K, d), (K, d, d)
+        t = time.reshape(-1, 1, 1)  # (n or 1, 1, 1)
         noise, data = self.path.noise(t), self.path.data(t)
         d_noise, d_data = self.path.d_noise(t), self.path.d_data(t)
         z = torch.einsum("kij,nki->nkj", axes, x[:, None, :] - data * means)  # (n, K, d), along each component's axes
@@ -152,7 +185,7 @@ class MixtureField(nn.Module):
         return (posterior[..., None] * u).sum(1)
 
 
-class Preconditioned(nn.Module):
+class Preconditioned(Field):
     """``v(t, x) = m + sqrt(1 + s^2) net(t, (x - t m) / sqrt((1 - t)^2 + t^2 s^2))``, for data of mean m and std s.
 
     A network for data of any position and size: what goes into ``network`` and what comes out of it has about unit
@@ -169,26 +202,31 @@ class Preconditioned(nn.Module):
 
     def __init__(self, network: nn.Module, mean: Any, std: float) -> None:
         super().__init__()
-        self.event_shape = tuple(network.event_shape)  # type: ignore[arg-type]
-        mean = checks.array("mean", mean, f"finite numbers of shape {self.event_shape}, or one number").float()
-        if mean.ndim > 0 and mean.shape != self.event_shape:
-            raise checks.fail("mean", mean, f"finite numbers of shape {self.event_shape}, or one number")
-        self.config = dict(
-            kind="preconditioned",
-            network=network.config,
-            mean=mean.tolist(),
-            std=checks.number("std", std, above=0.0),
-        )
+        shape = getattr(network, "event_shape", None)
+        if not isinstance(network, nn.Module) or shape is None or not any(True for _ in network.parameters()):
+            raise checks.fail("network", network, "a network v(t, x) with parameters and an event_shape")
+        self.event_shape = checks.shape("network.event_shape", shape)
+        like = next(network.parameters())
+        allowed = f"finite numbers of shape {self.event_shape}, or one number, of type {like.dtype}"
+        mean = checks.array("mean", mean, allowed)
+        kept = mean.detach().to(like)
+        if (mean.ndim > 0 and mean.shape != self.event_shape) or not torch.isfinite(kept).all():
+            raise checks.fail("mean", mean, allowed)
+        finfo = torch.finfo(like.dtype)
+        std = checks.number("std", std, low=finfo.tiny, high=finfo.max)
+        if isinstance(getattr(network, "config", None), dict):
+            self.config = dict(kind="preconditioned", network=network.config, mean=mean.tolist(), std=std)
         self.network = network
-        self.register_buffer("mean", mean)
-        self.register_buffer("std", torch.tensor(float(std)))
+        self.register_buffer("mean", kept)
+        self.register_buffer("std", torch.tensor(std).to(like))
 
-    def forward(self, t: Tensor | float, x: Tensor) -> Tensor:
-        """``t`` scalar or (n,), ``x`` (n, *event) -> (n, *event)."""
-        time = paths.time_like(t, x)
-        mean, std = self.mean.to(x), self.std.to(x)
-        scale = ((1 - time).square() + (time * std).square()).sqrt()
-        return mean + (1 + std.square()).sqrt() * self.network(t, (x - time * mean) / scale)
+    def _at(self, time: Tensor, x: Tensor) -> Tensor:
+        """The network's answer to the scaled point, scaled back."""
+        t = paths.time_like(time, x)
+        scale = torch.hypot(1 - t, t * self.std)  # a square of std might be too large or too small a number
+        return self.mean + torch.hypot(torch.ones_like(self.std), self.std) * self.network(
+            time, (x - t * self.mean) / scale
+        )
 
 
 class Conditioned(nn.Module):
@@ -199,18 +237,25 @@ class Conditioned(nn.Module):
         c: the condition, handed on as it is, such as one row for each x.
     """
 
+    c: Any
+
     def __init__(self, v: Callable[[Tensor, Tensor, Any], Tensor], c: Any) -> None:
         super().__init__()
-        if not callable(v):
-            raise checks.fail("v", v, "a callable v(t, x, c)")
-        self.v, self.c = v, c
+        foreign.velocity("v", v, c)
+        self.v = v
+        if isinstance(c, Tensor) and not isinstance(c, nn.Parameter):
+            self.register_buffer("c", c)  # it moves with the network
+        else:
+            self.c = c
         for name in ("event_shape", "path"):
             if hasattr(v, name):
                 setattr(self, name, getattr(v, name))
 
     def forward(self, t: Tensor, x: Tensor) -> Tensor:
         """``t`` scalar or (n,), ``x`` (n, *event) -> (n, *event)."""
-        return self.v(t, x, self.c)
+        x = checks.tensor("x", x, "real numbers of shape (n, *event)")
+        t = checks.tensor("t", t, f"a scalar or a tensor of shape ({len(x) if x.ndim else 'n'},)").to(x)
+        return foreign.velocity("v", self.v, self.c)(t, x)
 
 
 def _build_preconditioned(network: dict[str, Any], mean: Any, std: float) -> nn.Module:
@@ -230,15 +275,8 @@ def build(config: dict[str, Any]) -> nn.Module:
     kind = checks.choice("config['kind']", arguments.pop("kind", None), kinds)
     try:
         return kinds[kind](**arguments)
-    except TypeError as error:
+    except (TypeError, RecursionError) as error:
         raise checks.fail("config", config, f"the arguments of a network of kind {kind!r} ({error})") from error
-
-
-def _time(t: Tensor | float, x: Tensor, event_shape: tuple[int, ...]) -> Tensor:
-    """``t`` as (1,) or (n,) in x's dtype, after checking both shapes."""
-    if tuple(x.shape[1:]) != event_shape:
-        raise checks.fail("x", x, f"shape (n, {', '.join(map(str, event_shape))})")
-    return paths.time_like(t, x).reshape(-1)
 
 
 def initialise(network: nn.Module, seed: int) -> None:
@@ -247,14 +285,19 @@ def initialise(network: nn.Module, seed: int) -> None:
     torch's layers draw from a generator that all threads share; here each network has its own.
     """
     generator = torch.Generator().manual_seed(checks.seed("seed", seed))
+    allowed = "a network of linear layers, convolutions and layer norms"
+    if not isinstance(network, nn.Module):
+        raise checks.fail("network", network, allowed)
+    parts = [part for part in network.modules() if next(part.parameters(recurse=False), None) is not None]
+    for part in parts:
+        if not isinstance(part, nn.Linear | nn.Conv2d | nn.LayerNorm):
+            raise checks.fail("network", type(part).__name__, allowed)
     network.to_empty(device="cpu")
-    for part in network.modules():
-        if isinstance(part, nn.Linear | nn.Conv2d):  # as torch's reset_parameters
+    for part in parts:
+        if isinstance(part, nn.LayerNorm):
+            part.reset_parameters()
+        elif isinstance(part, nn.Linear | nn.Conv2d):  # as torch's reset_parameters
             nn.init.kaiming_uniform_(part.weight, a=math.sqrt(5), generator=generator)
             if part.bias is not None:
                 bound = 1 / math.sqrt(part.weight[0].numel())
                 nn.init.uniform_(part.bias, -bound, bound, generator=generator)
-        elif isinstance(part, nn.LayerNorm):
-            part.reset_parameters()
-        elif next(part.parameters(recurse=False), None) is not None:
-            raise checks.fail("network", type(part).__name__, "linear layers, convolutions and layer norms")

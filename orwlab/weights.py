@@ -8,6 +8,7 @@
 import math
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from orwlab import checks
@@ -16,27 +17,27 @@ KINDS = ("exp", "mean_one", "clipped")
 CLIP = 20.0
 
 
-def log_weights(r: Tensor, tau: float, kind: str = "exp", clip: float = CLIP) -> Tensor:
+def log_weights(r: Tensor, tau: float, weighting: str = "exp", clip: float = CLIP) -> Tensor:
     """``log w`` for rewards ``r`` (n,): (n,).
 
     Args:
         r: rewards, finite.
         tau: inverse temperature, >= 0; 0 makes all weights 1.
-        kind: one of ``KINDS``.
-        clip: the largest weight of kind "clipped", > 0.
+        weighting: one of ``KINDS``.
+        clip: the largest weight of "clipped", > 0.
 
     Raises:
         ValueError: an argument out of range, or ``tau r`` beyond the range of floating-point numbers.
     """
-    checks.choice("weighting", kind, KINDS)
-    r = _vector("r", r)
+    checks.choice("weighting", weighting, KINDS)
+    r, clip = _vector("r", r), checks.number("clip", clip, above=0.0)
     log_w = checks.number("tau", tau, low=0.0) * r
     if not bool(log_w.isfinite().all()):
         raise checks.fail("tau", tau, f"a number for which tau r is finite; r is up to {float(r.abs().max()):g}")
-    if kind == "mean_one":
+    if weighting == "mean_one":
         return log_w - (log_w.logsumexp(0) - math.log(len(log_w)))
-    if kind == "clipped":
-        return log_w.clamp_max(math.log(checks.number("clip", clip, above=0.0)))
+    if weighting == "clipped":
+        return log_w.clamp_max(math.log(clip))
     return log_w
 
 
@@ -60,4 +61,4 @@ def _vector(name: str, x: Any) -> Tensor:
     x = checks.array(name, x, allowed)
     if x.ndim != 1 or len(x) == 0:
         raise checks.fail(name, x, allowed)
-    return x
+    return x.to(torch.promote_types(x.dtype, torch.float32))  # a sum in bfloat16 has three digits

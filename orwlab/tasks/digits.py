@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from orwlab import checks, flow, zoo
+from orwlab import checks, flow, rewards, zoo
 from orwlab.measure.samples import DataRegion, mean_pairwise_distance
 from orwlab.methods.orw import FineTuning
 from orwlab.zoo import data
@@ -77,20 +77,18 @@ def fine_tune(
     Returns:
         The reference's outcome, then one for each alpha, in order.
     """
-    if not alphas:
-        raise checks.fail("alphas", alphas, "at least one number >= 0")
-    for alpha in alphas:
-        checks.number("alphas", alpha, low=0.0)
-    checks.integer("rounds", rounds)
+    alphas = checks.numbers("alphas", alphas, low=0.0)
+    tau, lr = checks.number("tau", tau, low=0.0), checks.number("lr", lr, above=0.0)
+    rounds, samples = checks.integer("rounds", rounds), checks.integer("samples", samples, low=2)
+    seed, progress = checks.seed("seed", seed), checks.yes_or_no("progress", progress)
     reference, reward = zoo.load("digits"), EvenProbability()
     images, labels = data.digits("all")
-    x0 = flow.noise(checks.integer("samples", samples, low=2), EVENT_SHAPE, generator=_generator(seed))
+    x0 = flow.noise(samples, EVENT_SHAPE, generator=torch.Generator().manual_seed(seed))
     region = DataRegion(images, slack=1.0)
 
     def outcome(alpha: float | None, v: nn.Module, history: list[float]) -> Outcome:
         x = flow.sample(v, x0)
-        with torch.no_grad():
-            even = float(reward(x).mean())
+        even = float(rewards.evaluate(reward, x).mean())
         nearest = labels[torch.cdist(x.flatten(1), images.flatten(1)).argmin(1)]
         return Outcome(
             alpha=alpha,
@@ -109,7 +107,3 @@ def fine_tune(
         history = [snapshot.reward for snapshot in bar]
         outcomes.append(outcome(alpha, run.average, history))
     return outcomes
-
-
-def _generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(checks.integer("seed", seed, low=0))

@@ -6,6 +6,7 @@ samples are to the data. ``python -m orwlab.zoo train NAME`` makes one again.
 
 import hashlib
 import json
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -45,32 +46,42 @@ def load(name: str) -> nn.Module:
     return read(MODELS / f"{name}.safetensors")
 
 
-def read(path: Path | str) -> nn.Module:
+def read(path: str | PathLike[str]) -> nn.Module:
     """A network from a file that ``write`` made; nothing is returned unless all of it is sound.
 
     Raises:
         ValueError: the file is missing, damaged, or holds something else.
     """
     tensors, metadata = files.read(path, FORMAT)
-    config = dict(metadata["config"])
-    if config.get("kind") == "classifier":
-        network: nn.Module = Classifier(tuple(config["event_shape"]), config["classes"], config["width"])
-    else:
-        network = velocity.build(config)
-        network.path = paths.get(metadata["path"])  # type: ignore[assignment]
     try:
+        config = dict(metadata["config"])
+        if config.get("kind") == "classifier":
+            network: nn.Module = Classifier(config["event_shape"], config["classes"], config["width"])
+        else:
+            network = velocity.build(config)
+        if "path" in metadata:
+            network.path = paths.get(metadata["path"])  # type: ignore[assignment]
+        types = {value.dtype for value in tensors.values() if value.is_floating_point()}
+        if len(types) == 1:
+            network.to(types.pop())
         network.load_state_dict(tensors)
-    except RuntimeError as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise checks.fail("path", str(path), f"a file whose tensors fit its network ({error})") from error
     return network.eval()
 
 
-def write(network: nn.Module, path: Path | str) -> str:
-    """Write a network (with ``.config``, and ``.path`` if it is a flow) to a file; returns the file's SHA-256."""
-    tensors = network.state_dict()
-    metadata = {"format": FORMAT, "config": network.config}
+def write(network: nn.Module, path: str | PathLike[str]) -> str:
+    """Write a network (with ``.config``, and ``.path`` if it is a flow) to a file; returns the file's SHA-256.
+
+    Raises:
+        ValueError: a network that does not say how to build it again, or no place for a file.
+    """
+    config = getattr(network, "config", None)
+    if not isinstance(network, nn.Module) or not isinstance(config, dict):
+        raise checks.fail("network", network, "a network with a .config, such as those of orwlab.velocity")
+    metadata = {"format": FORMAT, "config": config}
     path_of_flow = getattr(network, "path", None)
     if isinstance(path_of_flow, paths.Linear):
         metadata["path"] = path_of_flow.name
-    files.write(path, tensors, metadata)
+    files.write(path, network.state_dict(), metadata)
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()

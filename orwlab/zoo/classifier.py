@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from orwlab import checks
 from orwlab.velocity import initialise
 
 
@@ -18,8 +19,14 @@ class Classifier(nn.Module):
 
     def __init__(self, event_shape: tuple[int, int, int], classes: int, width: int = 24, *, seed: int = 0) -> None:
         super().__init__()
-        self.config = dict(kind="classifier", event_shape=list(event_shape), classes=classes, width=width)
-        channels, height, side = event_shape
+        shape = checks.shape("event_shape", event_shape)
+        if len(shape) != 3:
+            raise checks.fail("event_shape", event_shape, "(channels, height, width)")
+        classes, width = checks.integer("classes", classes), checks.integer("width", width)
+        seed = checks.seed("seed", seed)
+        self.config = dict(kind="classifier", event_shape=list(shape), classes=classes, width=width)
+        self.event_shape = shape
+        channels, height, side = shape
         with torch.device("meta"):
             self.net = nn.Sequential(
                 nn.Conv2d(channels, width, 3, padding=1),
@@ -34,5 +41,9 @@ class Classifier(nn.Module):
         initialise(self, seed)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, channels, height, width) -> (n, classes)."""
-        return self.net(x)
+        """(n, channels, height, width) -> (n, classes), in x's floating type and on its device."""
+        allowed = f"real numbers of shape (n, {', '.join(map(str, self.event_shape))})"
+        x = checks.tensor("x", x, allowed)
+        if x.ndim == 0 or tuple(x.shape[1:]) != self.event_shape:
+            raise checks.fail("x", x, allowed)
+        return self.net(x.to(next(self.parameters()))).to(x)

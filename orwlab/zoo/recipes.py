@@ -8,13 +8,14 @@ and flows coupled by optimal transport, have no closed form and learn by plain c
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from orwlab import checks, flow, paths, targets, velocity
+from orwlab import checks, flow, foreign, paths, targets, velocity
 from orwlab.measure.samples import energy_distance
 from orwlab.zoo import write
 from orwlab.zoo.classifier import Classifier
@@ -75,6 +76,8 @@ def train(name: str, folder: Path, *, steps: int | None = None) -> dict[str, Any
     """
     recipe = RECIPES[checks.choice("name", name, RECIPES)]
     steps = checks.integer("steps", recipe.steps if steps is None else steps)
+    if not isinstance(folder, str | PathLike) or not Path(folder).is_dir():
+        raise checks.fail("folder", folder, "a folder that exists")
     generator = torch.Generator().manual_seed(recipe.seed)
     network = recipe.network(recipe.seed)
     started = time.perf_counter()
@@ -83,7 +86,7 @@ def train(name: str, folder: Path, *, steps: int | None = None) -> dict[str, Any
     network.eval()
     if recipe.regress_on != "labels":
         network.path = paths.get(recipe.path)  # type: ignore[assignment]
-    file = folder / f"{name}.safetensors"
+    file = Path(folder) / f"{name}.safetensors"
     sha256 = write(network, file)
     plan = {k: v for k, v in asdict(recipe).items() if k != "network"} | {"steps": steps}
     return {
@@ -107,13 +110,16 @@ def quality(name: str, network: nn.Module, n: int = 2000) -> dict[str, float]:
     digits, the two halves of the data set). Classifier: accuracy on digits it has not seen.
     """
     recipe = RECIPES[checks.choice("name", name, RECIPES)]
+    n = checks.integer("n", n, low=2)
+    if not isinstance(network, nn.Module):
+        raise checks.fail("network", network, "a network, such as zoo.load(name)")
     generator = torch.Generator().manual_seed(1000 + recipe.seed)
     if recipe.regress_on == "labels":
         from orwlab.zoo import data
 
         images, labels = data.digits("test")
-        with torch.no_grad():
-            return {"test_accuracy": round(float((network(images).argmax(1) == labels).float().mean()), 4)}
+        right = lambda x: network(x).argmax(1) == labels  # noqa: E731
+        return {"test_accuracy": round(float(foreign.values("network", right, images).mean()), 4)}
     if recipe.data == "digits":
         from orwlab.zoo import data
 
