@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
 import time
@@ -13,7 +14,10 @@ import torch
 
 from orwlab import rewards, zoo
 from orwlab.finetune import FineTuning
+from orwlab.show.lab import acknowledgements
+from orwlab.show.lab.acknowledgements import Acknowledgements
 from orwlab.show.lab.lanes import noise
+from orwlab.show.lab.orders import Change, Press
 from orwlab.show.lab.settings import Settings
 from orwlab.show.stage.frames import decode
 from orwlab.show.web import broadcast as broadcasts
@@ -74,6 +78,12 @@ class Viewer:
             if self.awake:
                 self.r.acknowledge(meta["run"], meta["seq"])
 
+    def control(self, name: str, value, stamp: float = math.inf) -> bool:
+        return self.b.obey(Change(name, value, stamp))
+
+    def press(self, action: str) -> None:
+        self.b.obey(Press(action))
+
     async def until(self, condition) -> dict:
         """Wait for a frame whose header fulfils ``condition``."""
         while not (self.metas and condition(self.metas[-1])):
@@ -114,7 +124,7 @@ def test_the_same_seed_gives_the_same_samples_in_a_worker_as_in_plain_code(pool)
     async def go():
         async with Viewer(registry(pool), "ada", Settings(seed=4, alpha=0.3, speed=0)) as v:
             await v.until(lambda meta: meta["round"] >= 5)
-            v.b.press("pause")
+            v.press("pause")
             await v.until(lambda meta: meta["state"] == "paused")
             return await pool.workers[0].call(samples_of, v.b.name)
 
@@ -128,20 +138,20 @@ def test_controls_arrive_and_an_overtaken_move_is_ignored(pool):
     async def go():
         async with Viewer(registry(pool), "ada") as v:
             await v.until(lambda meta: meta["round"] >= 2)
-            assert v.b.control("alpha", 0.25, stamp=12)
-            assert not v.b.control("alpha", 9.0, stamp=11)
-            assert v.b.control("tau", 2.0, stamp=11)
+            assert v.control("alpha", 0.25, stamp=12)
+            assert not v.control("alpha", 9.0, stamp=11)
+            assert v.control("tau", 2.0, stamp=11)
             meta = await v.until(lambda meta: meta["tau"] == 2.0)
             assert meta["lanes"][0]["alpha"] == 0.25
             assert meta["round"] > 0
             with pytest.raises(ValueError, match="W2 weight α is -1"):
-                v.b.control("alpha", -1.0)
+                v.control("alpha", -1.0)
             with pytest.raises(ValueError, match="control is 'colour'"):
-                v.b.control("colour", "red")
+                v.control("colour", "red")
             with pytest.raises(ValueError, match="action is 'explode'"):
-                v.b.press("explode")
+                v.press("explode")
             assert v.b.settings == Settings(speed=0, alpha=0.25, tau=2.0)
-            v.b.press("reset_to_demo")
+            v.press("reset_to_demo")
             await v.until(lambda meta: meta["tau"] == 1.0)
             assert v.b.settings == Settings()
 
@@ -152,15 +162,15 @@ def test_every_action_can_be_pressed(pool):
     async def go():
         async with Viewer(registry(pool), "ada") as v:
             await v.until(lambda meta: meta["round"] >= 2)
-            v.b.press("pause")
+            v.press("pause")
             meta = await v.until(lambda meta: meta["state"] == "paused")
-            v.b.press("step")
+            v.press("step")
             await v.until(lambda now: now["round"] == meta["round"] + 1)
-            v.b.press("toggle")
+            v.press("toggle")
             await v.until(lambda now: now["state"] == "running")
-            v.b.press("reset")
+            v.press("reset")
             await v.until(lambda now: (now["state"], now["round"]) == ("paused", 0))
-            v.b.press("play")
+            v.press("play")
             await v.until(lambda now: now["round"] > 0)
 
     in_own_loop(go())
@@ -170,7 +180,7 @@ def test_a_paused_session_sends_nothing_until_something_happens(pool):
     async def go():
         async with Viewer(registry(pool), "ada", Settings(speed=0, alpha=0.0)) as v:  # there is no limit to wait for
             await v.until(lambda meta: meta["round"] >= 1)
-            v.b.press("pause")
+            v.press("pause")
             await v.until(lambda meta: meta["state"] == "paused")
             deadline = time.monotonic() + 60
             count = -1
@@ -179,7 +189,7 @@ def test_a_paused_session_sends_nothing_until_something_happens(pool):
                 await asyncio.sleep(1)
             assert count == len(v.metas)
             asked = time.monotonic()
-            v.b.control("alpha", 3.0)
+            v.control("alpha", 3.0)
             await v.until(lambda meta: meta["lanes"][0]["alpha"] == 3.0)
             assert time.monotonic() - asked < 1
 
@@ -187,14 +197,13 @@ def test_a_paused_session_sends_nothing_until_something_happens(pool):
 
 
 def test_nobody_looks_nothing_is_computed_and_the_stream_ends(pool, monkeypatch):
-    monkeypatch.setattr(broadcasts, "WINDOW", 15)
-    monkeypatch.setattr(broadcasts, "PATIENCE", 2.0)
+    monkeypatch.setattr(broadcasts, "Acknowledgements", lambda: Acknowledgements(window=15, patience=2.0))
 
     async def go():
         async with Viewer(registry(pool), "ada") as v:
             v.awake = False
             await v.task
-            assert broadcasts.ACKNOWLEDGED_EVERY < len(v.metas) <= 15
+            assert acknowledgements.EVERY < len(v.metas) <= 15
             assert not v.b.alive
             assert not v.r.acknowledge(v.b.name, 15)  # that is how a browser that wakes learns it
             v.awake, round_then = True, v.metas[-1]["round"]
@@ -235,14 +244,14 @@ def test_visitors_do_not_see_each_other(pool):
         ):
             await a.until(lambda meta: meta["round"] >= 2)
             await b.until(lambda meta: meta["round"] >= 2)
-            a.b.control("target", "two_moons")
-            a.b.control("alpha", 7.0)
-            a.b.press("pause")
+            a.control("target", "two_moons")
+            a.control("alpha", 7.0)
+            a.press("pause")
             await a.until(lambda meta: meta["lanes"][0]["alpha"] == 7.0 and meta["state"] == "paused")
             round_then = b.metas[-1]["round"]
             meta = await b.until(lambda meta: meta["round"] > round_then + 2)
             assert (meta["lanes"][0]["alpha"], meta["state"]) == (1.0, "running")
-            b.b.press("pause")
+            b.press("pause")
             await b.until(lambda meta: meta["state"] == "paused")
             rounds, samples = await pool.workers[0].call(samples_of, b.b.name)
             assert {meta["run"] for meta in a.metas}.isdisjoint({meta["run"] for meta in b.metas})
@@ -283,7 +292,7 @@ def test_who_sleeps_makes_room_and_finds_the_settings_again(pool):
         r = registry(pool, visitors=1)
         async with Viewer(r, "ada", Settings(speed=0, tau=0.5)) as a:
             await a.until(lambda meta: meta["seq"] >= 1)
-            a.b.control("alpha", 3.0)
+            a.control("alpha", 3.0)
             a.task.cancel()  # as when a browser is gone for good; its tab may come back
             await asyncio.wait([a.task])
             async with Viewer(r, "bob") as b:
@@ -302,12 +311,12 @@ def test_a_worker_that_dies_is_replaced_and_visitors_are_told(pool):
         async with Viewer(r, "ada") as a, Viewer(r, "bob") as b:
             await a.until(lambda meta: meta["round"] >= 1)
             await b.until(lambda meta: meta["round"] >= 1)
-            a.b.control("alpha", 4.0)
+            a.control("alpha", 4.0)
             await a.until(lambda meta: meta["lanes"][0]["alpha"] == 4.0)
-            b.b.press("pause")
+            b.press("pause")
             await b.until(lambda meta: meta["state"] == "paused")
             os.kill((await facts(pool))["pid"], signal.SIGKILL)
-            b.b.control("tau", 3.0)
+            b.control("tau", 3.0)
             seq = a.metas[-1]["seq"]
             meta = await a.until(
                 lambda meta: (meta["lanes"][0]["banner"] or {}).get("title", "").startswith("The comp")

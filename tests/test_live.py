@@ -7,11 +7,12 @@ import torch
 
 from orwlab import flow, rewards, zoo
 from orwlab.finetune import FineTuning
+from orwlab.show.lab.acknowledgements import DOUBT, EVERY, PATIENCE, WINDOW
 from orwlab.show.lab.controls import BY_NAME
 from orwlab.show.lab.session import Session
 from orwlab.show.lab.settings import Settings
 from orwlab.show.notebook import live, still
-from orwlab.show.notebook.scheduler import OWED, PATIENCE, RATE, WINDOW, Scheduler
+from orwlab.show.notebook.scheduler import LOOK, RATE, Scheduler
 from orwlab.show.stage import frames
 
 
@@ -117,8 +118,9 @@ def test_a_silent_browser_is_forgotten_and_comes_back(by_hand):
     made, _ = stage()
     says(made, "hello")
     made.play()
-    by_hand.turns(OWED + 1)
-    assert by_hand.turn(PATIENCE - 1) == 0.0
+    by_hand.turns(EVERY + 5)
+    assert by_hand.turn(DOUBT - 1) == 0.0
+    assert by_hand.turn(DOUBT + 2) == LOOK  # in doubt: it rests
     assert by_hand.turn(PATIENCE + 2) is None
     says(made, "acknowledge", seq=made.session.seq)
     assert by_hand.turn(PATIENCE + 3) == 0.0
@@ -233,7 +235,7 @@ def test_nonsense_from_a_browser_changes_nothing(by_hand, message):
     before = (made.session.settings, made.session.state)
     made._on_message(message)
     assert (made.session.settings, made.session.state) == before
-    assert made._player._acknowledged <= made.session.seq
+    assert made._player.acknowledgements.painted <= made.session.seq
 
 
 def test_what_a_browser_has_is_not_sent_again(by_hand):

@@ -78,7 +78,7 @@ def until_known(s: Session) -> None:
         ({"coupling": "best"}, "coupling is 'best'; allowed: one of 'independent', 'ot'"),
         ({"steps_per_round": 0}, "gradient steps a round is 0; allowed: a whole number >= 1 and <= 32"),
         ({"lr": 1.0}, "learning rate is 1.0; allowed: .* <= 0.1"),
-        ({"mode": "exactly"}, "mode is 'exactly'; allowed: one of 'learned', 'exact', 'both'"),
+        ({"mode": "exactly"}, "mode is 'exactly'; allowed: one of 'learned', 'both', 'exact'"),
         ({"speed": -1}, "speed in rounds a second is -1"),
         ({"t": 1.1}, "flow time t is 1.1; allowed: .* >= 0 and <= 1"),
         ({"arrows": 1}, "arrows is 1; allowed: True or False"),

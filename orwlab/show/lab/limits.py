@@ -68,9 +68,12 @@ class Limits:
                     return
             try:
                 found = [exact.limit(settings, alpha) for alpha in settings.alphas]
-                self._found = (exact.limit_key(settings), found)
+                with self._lock:
+                    self._found = (exact.limit_key(settings), found)
                 self._arrived()
-                self._steepness[reference_name(settings)] = measures.lipschitz(reference_name(settings))
+                steepness = measures.lipschitz(reference_name(settings))
+                with self._lock:
+                    self._steepness[reference_name(settings)] = steepness
             except Exception:  # without a limit there is no dashed line; the session goes on
                 _log.exception("exact limit failed")
             self._arrived()

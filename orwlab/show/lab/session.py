@@ -77,22 +77,27 @@ class Session:
         return self._settings
 
     def control(self, **changes: Any) -> None:
-        """Change settings. Those of ``settings.FROM_THE_START`` start again from the reference, others act at once.
+        """Change some settings; see ``obey``.
 
         Raises:
             ValueError: in plain words; nothing is changed then.
         """
+        for name in changes:
+            checks.choice("control", name, Settings.__dataclass_fields__)
         with self._lock:
-            for name in changes:
-                checks.choice("control", name, Settings.__dataclass_fields__)
-            before, after = self._settings, replace(self._settings, **changes)
-            if after == before:
+            self.obey(replace(self._settings, **changes))
+
+    def obey(self, settings: Settings) -> None:
+        """From now on these settings. What cannot change under a run starts again from the reference."""
+        with self._lock:
+            before, self._settings = self._settings, settings
+            if settings == before:
                 return
-            self._settings, self._dirty, self._moved = after, True, time.monotonic()
-            if after.starts_again(before):
+            self._dirty, self._moved = True, time.monotonic()
+            if settings.starts_again(before):
                 self._restart = True
                 self.state = "running" if self.state == "stopped" else self.state
-        self._limits.want(after)
+            self._limits.want(settings)
 
     def play(self) -> None:
         """Go on. After a stop (divergence) it goes on from the last good state."""
@@ -122,7 +127,7 @@ class Session:
     def reset_to_demo(self) -> None:
         """Back to round 0 with the settings one meets first; running."""
         with self._lock:
-            self.control(**Settings().__dict__)
+            self.obey(Settings())
             self._restart, self._steps = True, 0
             self._set_state("running")
 
@@ -137,7 +142,8 @@ class Session:
             self._next = time.monotonic()
 
     def _touch(self) -> None:
-        self._dirty = True
+        with self._lock:
+            self._dirty = True
 
     # Work -----------------------------------------------------------------------------------------------------------
 
@@ -201,17 +207,19 @@ class Session:
     def _begin(self, settings: Settings, notice: Banner | None = None) -> None:
         """A new experiment from the pretrained reference. The old one stays if this raises."""
         self._it = Experiment(settings, self.particles, self._limits, notice)
-        self._speed, self._clock, self._following, self._moved = 0.0, 0.0, 0, -math.inf
+        self._speed, self._clock = 0.0, 0.0
         self._half, self._mixed = 0, False  # the half to push next; whether the other is a round older
-        self._next = time.monotonic()
-        self._limits.want(settings)
+        with self._lock:
+            self._following, self._moved, self._next = 0, -math.inf, time.monotonic()
+            self._limits.want(self._settings)  # which may have moved on meanwhile
 
     def _rounds(self, budget: float) -> int:
         """Do the rounds that are due; returns how many."""
         start, done = time.monotonic(), 0
         while self._due() and not self._it.stopped:
             if done and (now := time.monotonic()) - start + self._load.cost > budget:
-                self._next = max(self._next, now - 1)  # what does not fit is not made up for for ever
+                with self._lock:
+                    self._next = max(self._next, now - 1)  # what does not fit is not made up for for ever
                 break
             with self._lock:
                 self._steps, self._following = max(0, self._steps - 1), max(0, self._following - 1)

@@ -10,11 +10,12 @@ from typing import Any
 import ipywidgets
 
 from orwlab import checks
+from orwlab.show.lab import orders
 from orwlab.show.lab.controls import BY_NAME
 from orwlab.show.lab.session import Session
 from orwlab.show.lab.settings import Settings
 from orwlab.show.notebook import controls as parts
-from orwlab.show.notebook.scheduler import Player, Scheduler, message_text, shared
+from orwlab.show.notebook.scheduler import Player, Scheduler, shared
 from orwlab.show.notebook.still import MIME
 from orwlab.show.notebook.view import StageView
 
@@ -160,16 +161,16 @@ class LiveStage(ipywidgets.VBox):
 
     def _on_message(self, message: dict[str, Any]) -> None:
         """Somebody's browser has said something; nothing in it is trusted."""
-        kind, view = message_text(message, "kind"), message_text(message, "view")
+        kind, view = orders.text(message, "kind"), orders.text(message, "view")
         if kind == "gone":
-            self._player.gone(view)
+            self._player.acknowledgements.gone(view)
             return
-        seq = message.get("seq", 0)
-        self._player.heard(view, message.get("visible") is not False, seq if isinstance(seq, int) else 0)
+        visible = message.get("visible") is not False
+        self._player.acknowledgements.heard(view, orders.count(message.get("seq")), visible=visible)
         if kind == "hello":
             self.view.show_again()
         if kind == "command":
-            self._command(message_text(message, "name"))
+            self._command(orders.text(message, "name"))
         self._scheduler.nudge()
 
     def _command(self, name: str) -> None:

@@ -1,7 +1,6 @@
 """Who works when: one thread of the kernel does the rounds of all stages of a notebook, in turn.
 
-Only a stage that somebody sees works. The browser acknowledges what it painted; far behind, the work rests, and
-silent for long, nobody is taken to be there any more until the browser speaks again.
+Only a stage that somebody sees works, and only as fast as its browser paints.
 """
 
 import atexit
@@ -10,28 +9,15 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
+from orwlab.show.lab.acknowledgements import Acknowledgements
 from orwlab.show.lab.session import Session
 
 RATE = 20.0  # frames a second of one stage, at most
-WINDOW = 40  # frames that may be unacknowledged
-OWED = 20  # frames after which a view has to say something; it acknowledges every tenth
-PATIENCE = 30.0  # seconds without a word, when there should be one, until a view counts as gone
 LOOK = 0.1  # seconds at most between looks at stages with nothing to do: an exact limit may have arrived
 SHARE = 0.8  # of the time between two frames that rounds may take; the rest is the notebook's
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass
-class View:
-    """One picture of a stage in a browser; a notebook can show the same stage twice."""
-
-    visible: bool
-    heard_at: int  # the number of the newest frame when it last said something
-    owing_since: float | None = None  # since when it should have said something again
 
 
 class Player:
@@ -48,30 +34,17 @@ class Player:
     ) -> None:
         self.session = session
         self._send, self._failed = send, failed
-        self._views: dict[str, View] = {}
-        self._acknowledged = 0
+        self.acknowledgements = Acknowledgements()
+        self.acknowledgements.sent(session.seq)
         self.due = 0.0
 
-    def heard(self, view: str, visible: bool, seq: int = 0) -> None:
-        """A view has said that it is there, whether it can be seen, and which frame it painted last."""
-        self._views = {**self._views, view: View(visible, self.session.seq)}
-        self._acknowledged = max(self._acknowledged, min(seq, self.session.seq))
-
-    def gone(self, view: str) -> None:
-        """A view has been taken away."""
-        self._views = {name: other for name, other in self._views.items() if name != view}
-
     def watched(self, now: float) -> bool:
-        """Whether somebody sees it. Views that owe an answer for longer than ``PATIENCE`` seconds are forgotten."""
-        views = dict(self._views)
-        late = [n for n, v in views.items() if v.owing_since is not None and now - v.owing_since > PATIENCE]
-        for name in late:
-            self.gone(name)
-        return any(view.visible for name, view in views.items() if name not in late)
+        """Whether somebody sees it."""
+        return self.acknowledgements.watched(now)
 
     def idle_for(self, now: float) -> float:
         """Seconds until ``work`` may be called; inf while nobody sees it, or while the browser is behind."""
-        if not self.watched(now) or self.session.seq - self._acknowledged >= WINDOW:
+        if not self.watched(now) or self.acknowledgements.behind(now):
             return math.inf
         return max(self.session.idle_for, self.due - now, 0.0)
 
@@ -79,10 +52,9 @@ class Player:
         """As many rounds as are due and fit into ``budget`` seconds, and a frame."""
         try:
             if self.session.advance(budget):
-                self._send(self.session.frame())
-                for view in self._views.values():
-                    if view.owing_since is None and self.session.seq - view.heard_at >= OWED:
-                        view.owing_since = now
+                value = self.session.frame()
+                self.acknowledgements.sent(self.session.seq)
+                self._send(value)
         except Exception as error:  # the thread serves other stages too: say it, and go on with those
             _log.exception("frame failed")
             self.session.pause()
@@ -158,12 +130,6 @@ class Scheduler:
                         return
                 elif wait:
                     self._changed.wait(wait)
-
-
-def message_text(content: Any, name: str) -> str:
-    """The text ``content[name]`` of a message from a browser, "" if there is none; at most 200 characters."""
-    value = content.get(name) if isinstance(content, dict) else None
-    return value[:200] if isinstance(value, str) else ""
 
 
 shared = Scheduler()

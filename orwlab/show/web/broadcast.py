@@ -1,11 +1,9 @@
 """Who is watching which session, and how fast its frames go out. It knows nothing of Gradio and does no arithmetic.
 
-Nothing between here and the browser pushes back when it is slow, so frames are paced here and the browser
-acknowledges what it painted: far behind, the work rests; silent for long, the stream ends.
+Frames are paced here, and by the browser's acknowledgements.
 """
 
 import asyncio
-import math
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -13,21 +11,19 @@ from dataclasses import replace
 from typing import Any
 
 from orwlab import checks
+from orwlab.show.lab.acknowledgements import Acknowledgements
+from orwlab.show.lab.orders import Change, Press
 from orwlab.show.lab.settings import Settings
 from orwlab.show.web import workers
 from orwlab.show.web.workers import Pool, Reply, Worker, WorkerDied
 
 RATE = 25.0  # frames a second, at most
-WINDOW = 40  # frames that may be unacknowledged
-ACKNOWLEDGED_EVERY = 10  # frames, by a browser that is awake (so says stage.js)
-DOUBT = 5.0  # seconds without an acknowledgement, when there should be one, before the work rests
-PATIENCE = 30.0  # seconds without an acknowledgement, when there should be one, before the stream ends
 IDLE = 0.05  # seconds between looks while a browser is behind
 LATEST = 5.0  # seconds after which a session that does nothing is asked all the same
+WAITING = 100  # orders for a session that has not come to them yet
 VISITORS = 20  # sessions at once
 ATTEMPTS = 3  # to give a session another worker, one after the other
-
-ACTIONS = ("play", "pause", "toggle", "step", "reset", "reset_to_demo")
+_PAGE = "page"  # the only view of a broadcast
 
 
 class Broadcast:
@@ -46,12 +42,12 @@ class Broadcast:
         self.closed = False
         self.worker: Worker | None = None  # where the session lives, if it does
         self._registry = registry
-        self._orders: list[tuple[str, Any]] = []  # for the session, with its next request
+        self.acknowledgements = Acknowledgements()
+        self._orders: list[tuple[str, Settings | None]] = []  # for the session, with its next request
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._generation = 0  # of streams; only the newest is alive
         self._streaming = False
-        self._acknowledged, self._heard = 0, time.monotonic()
         self._stamps: dict[str, float] = {}
         self._parts: dict[str, str] = {}  # the last picture
         self._idle_for = 0.0
@@ -63,40 +59,32 @@ class Broadcast:
 
     # From the browser -----------------------------------------------------------------------------------------------
 
-    def control(self, name: str, value: Any, stamp: float = math.inf) -> bool:
-        """Change a setting. Returns whether it was: a move that was overtaken by a later ``stamp`` is not.
+    def obey(self, order: Change | Press) -> bool:
+        """Do what a browser asks for. Returns whether it was done: a move that a later one has overtaken is not.
 
         Raises:
             ValueError: in plain words; nothing is changed then.
         """
-        checks.choice("control", name, Settings.__dataclass_fields__)
-        if stamp < self._stamps.get(name, 0):
-            return False
-        changed = replace(self.settings, **{name: value})
-        self._stamps[name] = stamp
-        self.settings = changed
-        if self._orders and self._orders[-1][0] == "control":
-            self._orders[-1][1].update({name: value})
+        if len(self._orders) >= WAITING:
+            raise checks.fail("waiting orders", len(self._orders), f"{WAITING}; the session is busy or asleep")
+        if isinstance(order, Press):
+            self._orders.append((order.action, None))
+            if order.action == "reset_to_demo":
+                self.settings = Settings()
         else:
-            self._orders.append(("control", {name: value}))
+            if order.stamp < self._stamps.get(order.name, 0):
+                return False
+            self.settings = replace(self.settings, **{order.name: order.value})
+            self._stamps[order.name] = order.stamp
+            if self._orders and self._orders[-1][0] == "settings":
+                self._orders.pop()
+            self._orders.append(("settings", self.settings))
         self._rouse()
         return True
 
-    def press(self, action: str) -> None:
-        """Do one of ``ACTIONS``.
-
-        Raises:
-            ValueError: there is no such action.
-        """
-        self._orders.append((checks.choice("action", action, ACTIONS), None))
-        if action == "reset_to_demo":
-            self.settings = Settings()
-        self._rouse()
-
-    def acknowledge(self, seq: int) -> None:
+    def acknowledge(self, seq: int | None) -> None:
         """The browser has painted frame ``seq``."""
-        self._acknowledged = max(self._acknowledged, min(int(seq), self.seq))
-        self._heard = time.monotonic()
+        self.acknowledgements.heard(_PAGE, seq)
 
     def _rouse(self) -> None:
         if self._loop is not None and not self._loop.is_closed():
@@ -136,18 +124,17 @@ class Broadcast:
                     yield {"notice": self._registry.sentence(place)}
                     told = place
                 await asyncio.sleep(IDLE)
-            self.acknowledge(self.seq)  # a new reader has nothing outstanding
+            self.acknowledgements.gone(_PAGE)
+            self.acknowledgements.heard(_PAGE)  # a new reader has nothing outstanding
             whole, due = True, time.monotonic()
             while mine == self._generation and not self.closed:
                 if not whole:
                     await self._until(due)
                     if mine != self._generation or self.closed:
                         return
-                    outstanding = self.seq - self._acknowledged
-                    silent = time.monotonic() - self._heard if outstanding > ACKNOWLEDGED_EVERY else 0.0
-                    if silent > PATIENCE:
+                    if not self.acknowledgements.watched(time.monotonic()):
                         return
-                    if outstanding >= WINDOW or silent > DOUBT:
+                    if self.acknowledgements.behind(time.monotonic()):
                         await asyncio.sleep(IDLE)
                         continue
                 due = time.monotonic() + 1 / RATE
@@ -194,6 +181,7 @@ class Broadcast:
                 if self.closed or attempt + 1 == ATTEMPTS:
                     raise
         self.state, self.seq, self._idle_for = reply.state, reply.seq, reply.idle_for
+        self.acknowledgements.sent(self.seq)
         if reply.picture is not None:
             self._parts.update(reply.picture)
         return reply
@@ -236,9 +224,9 @@ class Registry:
         """The visitor's broadcast, if there is one."""
         return self._by_visitor.get(visitor or "")
 
-    def find_run(self, run: str) -> Broadcast | None:
-        """The broadcast of a run, by the name in its frames."""
-        return self._by_run.get(run)
+    def find_run(self, run: Any) -> Broadcast | None:
+        """The broadcast of a run, by the name in its frames; anything that is no such name has none."""
+        return self._by_run.get(run) if isinstance(run, str) else None
 
     async def open(self, visitor: str, settings: Settings) -> Broadcast:
         """The visitor's broadcast; a new one starts running with ``settings`` as soon as it is read."""
@@ -247,9 +235,9 @@ class Registry:
             self._by_visitor[visitor] = self._by_run[name] = Broadcast(self, name, settings)
         return self._by_visitor[visitor]
 
-    def acknowledge(self, run: str, seq: int) -> bool:
+    def acknowledge(self, run: Any, seq: int | None) -> bool:
         """Note that frame ``seq`` of ``run`` was painted. Returns whether anybody is still sending."""
-        broadcast = self._by_run.get(run)
+        broadcast = self.find_run(run)
         if broadcast is None:
             return False
         broadcast.acknowledge(seq)

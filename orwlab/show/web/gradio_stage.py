@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from orwlab.show.lab.orders import count
 from orwlab.show.stage import javascript, stylesheet
 
 # Evaluated once, when the component is mounted. The template holds no ${value}: the canvas must survive updates, and
@@ -29,7 +30,7 @@ stage.receive(props.value);
 
 def gradio_stage(
     value: Any,
-    acknowledge: Callable[[str, int], bool],
+    acknowledge: Callable[[Any, int | None], bool],
     *,
     template: str = '<div class="orw-stage"></div>',
     styles: str = "",
@@ -44,8 +45,8 @@ def gradio_stage(
 
     Args:
         value: the first picture, part of the page itself.
-        acknowledge: called with the run's name and the number of a painted frame; returns whether somebody is
-            still sending.
+        acknowledge: called with what a browser takes for the run's name, and the number of a painted frame or None;
+            returns whether somebody is still sending.
         template: the HTML around the stage's element.
         styles: its style sheet.
         script: its JavaScript; it defines ``around(element, server, trigger)``, which returns the stage's host.
@@ -53,9 +54,9 @@ def gradio_stage(
         kwargs: as for ``gr.HTML``.
     """
 
-    async def receive(arguments: list[Any]) -> bool:
-        run, seq = arguments
-        return acknowledge(str(run), int(seq))
+    async def receive(arguments: Any) -> bool:
+        run, seq = arguments if isinstance(arguments, list) and len(arguments) == 2 else (None, None)
+        return acknowledge(run, count(seq))
 
     receive.__name__ = "acknowledge"  # what the script calls it
     return gr.HTML(

@@ -10,6 +10,10 @@ const COMMANDS = {
   present: (lab) => lab.present(!lab.presenting),
 };
 
+const PATIENT = 15000; // ms until somebody who sees nothing move is told something
+const SILENT = "No picture has come from the server yet; the page goes on waiting. If it comes through a proxy: that has " +
+  "to pass on everything below this address, at once and not in blocks.";
+
 class Lab {
   constructor(element, server, trigger) {
     this.root = element.querySelector(".lab");
@@ -39,6 +43,7 @@ class Lab {
   attach(stage) {
     this.stage = stage;
     this.configure();
+    setTimeout(() => { if (!this.known && !this.noticeKind) this.notice(SILENT, "silence"); }, PATIENT);
   }
 
   configure() {
@@ -79,6 +84,7 @@ class Lab {
   /** A frame of `run` was painted. A run that this page does not know yet is told what the page says. */
   sees(run) {
     if (!run || run === "first" || run === this.line.run) return;
+    this.notice(null, "silence");
     const again = this.known !== undefined && this.known !== run;
     this.known = this.line.run = run;
     if (again) {
@@ -89,7 +95,7 @@ class Lab {
     this.line.ask();
   }
 
-  answered({ known, settings = {}, errors = {} }, waiting) {
+  answered({ known, settings = {}, errors = [] }, waiting) {
     if (this.noticeKind === "lost") this.notice(null, "lost");
     if (!known) return this.wake();
     for (const [name, value] of Object.entries(settings)) {
@@ -97,7 +103,7 @@ class Lab {
       // what has moved again meanwhile is shown by the next answer
       if (this.controls[name] && !waiting.has(name)) this.controls[name].show(value);
     }
-    for (const [name, text] of Object.entries(errors)) {
+    for (const { name, text } of errors) {
       this.controls[name]?.problem(text);
       this.say(text);
     }

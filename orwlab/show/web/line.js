@@ -8,7 +8,7 @@ const AGAIN = 1000; // ms until then after a failure
 
 class Line {
   /**
-   * send(run, orders) -> promise of {known, settings, errors}; orders are {name, value, stamp} or {press}.
+   * send(run, orders) -> promise of {known, settings, errors}; orders are {name, value, stamp}, {press} or {}, errors {name, text}.
    * answered(answer, waiting): `waiting` are the names of controls that have moved again since.
    * failed(times): how often in a row there was no answer.
    */

@@ -8,6 +8,8 @@ from typing import Any
 
 import gradio as gr
 
+from orwlab.show.lab import orders
+from orwlab.show.lab.controls import BY_NAME
 from orwlab.show.lab.settings import Settings
 from orwlab.show.web import lab_markup
 from orwlab.show.web.broadcast import Broadcast, Registry
@@ -15,6 +17,7 @@ from orwlab.show.web.gradio_stage import gradio_stage
 
 _FOLDER = Path(__file__).parent
 _SCRIPTS = ("widgets.js", "line.js", "lab.js")  # in the order of what they need
+MOST_ORDERS = 200  # in one message
 _FAILED = "Something went wrong on the server. Your settings are kept; it tries again by itself."
 
 _log = logging.getLogger(__name__)
@@ -81,7 +84,7 @@ def build(demo: gr.Blocks, registry: Registry) -> None:
     demo.load(**live)
     stage.wake(trigger_mode="multiple", **live)
 
-    def leave(request: gr.Request) -> None:
+    async def leave(request: gr.Request) -> None:  # a plain function would run in a thread, against the event loop
         registry.close(str(request.session_hash or ""))
 
     demo.unload(leave)
@@ -96,25 +99,26 @@ def _script() -> str:
 def _obey(registry: Registry) -> Any:
     """The server's end of ``line.js``: controls moved and buttons pressed, in order."""
 
-    async def obey(arguments: list[Any]) -> dict[str, Any]:
-        run, orders = arguments
-        broadcast = registry.find_run(str(run))
+    async def obey(arguments: Any) -> dict[str, Any]:
+        run, given = arguments if isinstance(arguments, list) and len(arguments) == 2 else ("", [])
+        broadcast = registry.find_run(run)
         if broadcast is None:
             return {"known": False}
-        errors: dict[str, str] = {}
-        for order in orders:
-            try:
-                _one(broadcast, order)
-            except ValueError as error:
-                errors[str(order.get("name"))] = str(error)
-        return {"known": True, "settings": asdict(broadcast.settings), "errors": errors}
+        given = given if isinstance(given, list) else [given]
+        errors = [_failed(broadcast, order) for order in given[:MOST_ORDERS]]
+        if len(given) > MOST_ORDERS:
+            errors.append({"name": "", "text": f"orders are {len(given)}; allowed: at most {MOST_ORDERS} at a time"})
+        return {"known": True, "settings": asdict(broadcast.settings), "errors": [error for error in errors if error]}
 
     return obey
 
 
-def _one(broadcast: Broadcast, order: dict[str, Any]) -> None:
-    """Obey one order; ``ValueError`` says in plain words why not. It comes from a browser and may be anything."""
-    if "press" in order:
-        broadcast.press(order["press"])
-    elif "name" in order:
-        broadcast.control(order["name"], order["value"], float(order["stamp"]))
+def _failed(broadcast: Broadcast, order: Any) -> dict[str, str] | None:
+    """Obey one order of a browser's, which may be anything. If that fails: what it was about, and why."""
+    try:
+        if (read := orders.read(order)) is not None:
+            broadcast.obey(read)
+    except ValueError as error:
+        name = orders.text(order, "name")
+        return {"name": name if name in BY_NAME else "", "text": str(error)}
+    return None

@@ -84,13 +84,13 @@ def _open(name: str, settings: "Settings", particles: int, seq: int, again: bool
     _sent[name] = {}
 
 
-def _work(name: str, orders: list[tuple[str, Any]], budget: float, whole: bool) -> Reply:
+def _work(name: str, orders: "list[tuple[str, Settings | None]]", budget: float, whole: bool) -> Reply:
     """Obey, do what is due, and draw if there is something new, or in any case if the ``whole`` picture is wanted."""
     start = time.perf_counter()
     session = _sessions[name]
-    for action, value in orders:
-        if action == "control":
-            session.control(**value)
+    for action, settings in orders:
+        if settings is not None:
+            session.obey(settings)
         else:
             getattr(session, action)()
     picture = None
