@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import math
 import os
 import signal
 import time
@@ -17,7 +16,6 @@ from orwlab.finetune import FineTuning
 from orwlab.show.lab import acknowledgements
 from orwlab.show.lab.acknowledgements import Acknowledgements
 from orwlab.show.lab.lanes import noise
-from orwlab.show.lab.orders import Change, Press
 from orwlab.show.lab.settings import Settings
 from orwlab.show.stage.frames import decode
 from orwlab.show.web import broadcast as broadcasts
@@ -78,11 +76,11 @@ class Viewer:
             if self.awake:
                 self.r.acknowledge(meta["run"], meta["seq"])
 
-    def control(self, name: str, value, stamp: float = math.inf) -> bool:
-        return self.b.obey(Change(name, value, stamp))
+    def control(self, name: str, value, stamp: float = 1e9) -> bool:
+        return self.b.obey({"name": name, "value": value, "stamp": stamp})
 
     def press(self, action: str) -> None:
-        self.b.obey(Press(action))
+        self.b.obey({"press": action})
 
     async def until(self, condition) -> dict:
         """Wait for a frame whose header fulfils ``condition``."""

@@ -1,6 +1,7 @@
 """What a browser may send: anything at all. Every order that is none is answered with a sentence, the others count."""
 
 import asyncio
+import inspect
 import json
 import logging
 import math
@@ -11,9 +12,8 @@ import pytest
 from gradio.routes import App
 from starlette.testclient import TestClient
 
-from orwlab.show.lab import orders
+from orwlab.show.lab import messages
 from orwlab.show.lab.controls import TABLE
-from orwlab.show.lab.orders import Change, Press
 from orwlab.show.lab.settings import Settings
 from orwlab.show.web import live_lab, pages
 from orwlab.show.web.broadcast import WAITING, Registry
@@ -101,6 +101,15 @@ def test_malformed_calls_over_http(lab, caplog):
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+def test_no_handler_runs_in_a_thread_beside_the_event_loop(lab):
+    demo = pages.build(lab[0])
+    handlers = [function.fn for function in demo.fns.values() if function.fn is not None]
+    stage = next(block for block in demo.blocks.values() if hasattr(block, "obey"))
+    assert len(handlers) >= 3
+    for handler in [*handlers, stage.obey, stage.acknowledge]:
+        assert inspect.iscoroutinefunction(handler) or inspect.isasyncgenfunction(handler), handler
+
+
 @pytest.mark.parametrize(
     "order",
     [
@@ -153,10 +162,10 @@ def test_nobody_else_is_reached(lab):
         assert not registry.acknowledge(run, 1)
 
 
-def test_what_an_order_is():
-    assert orders.read({}) is None
-    assert orders.read({"press": "pause"}) == Press("pause")
-    assert orders.read({"name": "alpha", "value": "anything", "stamp": 4}) == Change("alpha", "anything", 4)
+def test_nothing_but_the_settings_is_asked_for(lab):
+    _, broadcast, obey = lab
+    assert obey([broadcast.name, [{}, {}]]) == {"known": True, "settings": vars(Settings()), "errors": []}
+    assert not broadcast._orders
 
 
 @pytest.mark.parametrize(
@@ -165,4 +174,4 @@ def test_what_an_order_is():
      (math.nan, None), (math.inf, None), (10**400, None), ([7], None)],
 )  # fmt: skip
 def test_counts(value, meant):
-    assert orders.count(value) == meant
+    assert messages.count(value) == meant

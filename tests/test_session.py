@@ -4,13 +4,14 @@ import contextlib
 import random
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
 import pytest
 import torch
 
-from orwlab import flow, metrics, oracle, rewards, targets, wasserstein, zoo
+from orwlab import checks, flow, metrics, oracle, rewards, targets, wasserstein, zoo
 from orwlab.finetune import FineTuning
 from orwlab.show.lab import exact, measures
 from orwlab.show.lab import session as sessions
@@ -793,3 +794,63 @@ def test_no_sequence_of_controls_breaks_it(block, monkeypatch):
 def test_the_session_does_not_need_gradio():
     code = "import sys, orwlab.show.web.broadcast; sys.exit('gradio' in sys.modules or 'plotly' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+# Settings that travel, and threads ------------------------------------------------------------------------------------
+
+
+def test_settings_are_checked_once_and_travel_as_themselves(monkeypatch):
+    s = session()
+    work(s, 2)
+    looked_at = []
+    number = checks.number
+
+    def noted(name, value, **limits):
+        looked_at.append((name, value))
+        return number(name, value, **limits)
+
+    monkeypatch.setattr(checks, "number", noted)
+    settings = s.settings.changed(alpha=0.037)  # so small that nobody works out its limit meanwhile
+    assert looked_at == [("W2 weight α", 0.037)]
+    s.obey(settings)
+    work(s, 1)
+    assert s.settings is s._it.settings is s._it.lanes.settings is settings
+    assert s.runs[0].alpha == 0.037
+    assert [name for name, value in looked_at if value == 0.037] == ["W2 weight α", "alpha"]  # then the run's own door
+
+
+def test_changed_settings_are_what_new_ones_would_be():
+    changes = {"alpha": np.float32(0.5), "others": [1, 2], "seed": np.int64(4)}
+    assert Settings(tau=2.0).changed(**changes) == Settings(tau=2.0, **changes)
+    with pytest.raises(ValueError, match="control is 'colour'; allowed: one of 'target', "):
+        Settings().changed(colour="red")
+
+
+def test_news_from_another_thread_are_not_lost():
+    s = session()
+    work(s, 2)
+    with s._lock:  # as while a worker reads and resets what happened
+        s._dirty = True
+        news = threading.Thread(target=s._touch)
+        news.start()
+        time.sleep(0.1)
+        s._dirty = False
+    news.join(10)
+    assert s._dirty
+
+
+def test_a_control_moved_while_it_starts_again_is_not_forgotten(monkeypatch):
+    s = session()
+    work(s, 2)
+    wishes = []
+    monkeypatch.setattr(s._limits, "want", wishes.append)
+    experiment = sessions.Experiment
+
+    def slow(*arguments):
+        s.control(tau=2.0)
+        return experiment(*arguments)
+
+    monkeypatch.setattr(sessions, "Experiment", slow)
+    s.control(seed=3)
+    work(s, 1)
+    assert wishes[-1] == s.settings == Settings(speed=0, tau=2.0, seed=3)

@@ -8,7 +8,6 @@ import logging
 import math
 import threading
 import time
-from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -82,10 +81,8 @@ class Session:
         Raises:
             ValueError: in plain words; nothing is changed then.
         """
-        for name in changes:
-            checks.choice("control", name, Settings.__dataclass_fields__)
         with self._lock:
-            self.obey(replace(self._settings, **changes))
+            self.obey(self._settings.changed(**changes))
 
     def obey(self, settings: Settings) -> None:
         """From now on these settings. What cannot change under a run starts again from the reference."""

@@ -1,7 +1,10 @@
 """What one can choose in the Live lab, checked once: from here on a ``Settings`` itself travels."""
 
+import copy
 from dataclasses import dataclass
+from typing import Any
 
+from orwlab import checks
 from orwlab.show.lab import controls
 from orwlab.show.lab.controls import SEED_MAX as SEED_MAX
 
@@ -51,6 +54,18 @@ class Settings:
     def __post_init__(self) -> None:
         for control in controls.TABLE:
             object.__setattr__(self, control.name, control.check(getattr(self, control.name)))
+
+    def changed(self, **changes: Any) -> "Settings":
+        """These settings with some others in place of theirs; only those are checked.
+
+        Raises:
+            ValueError: in plain words.
+        """
+        made = copy.copy(self)
+        for name, value in changes.items():
+            checks.choice("control", name, vars(self))
+            object.__setattr__(made, name, controls.BY_NAME[name].check(value))
+        return made
 
     @property
     def alphas(self) -> tuple[float, ...]:

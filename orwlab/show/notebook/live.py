@@ -10,7 +10,7 @@ from typing import Any
 import ipywidgets
 
 from orwlab import checks
-from orwlab.show.lab import orders
+from orwlab.show.lab import messages
 from orwlab.show.lab.controls import BY_NAME
 from orwlab.show.lab.session import Session
 from orwlab.show.lab.settings import Settings
@@ -161,16 +161,16 @@ class LiveStage(ipywidgets.VBox):
 
     def _on_message(self, message: dict[str, Any]) -> None:
         """Somebody's browser has said something; nothing in it is trusted."""
-        kind, view = orders.text(message, "kind"), orders.text(message, "view")
+        kind, view = messages.text(message, "kind"), messages.text(message, "view")
         if kind == "gone":
             self._player.acknowledgements.gone(view)
             return
         visible = message.get("visible") is not False
-        self._player.acknowledgements.heard(view, orders.count(message.get("seq")), visible=visible)
+        self._player.acknowledgements.heard(view, messages.count(message.get("seq")), visible=visible)
         if kind == "hello":
             self.view.show_again()
         if kind == "command":
-            self._command(orders.text(message, "name"))
+            self._command(messages.text(message, "name"))
         self._scheduler.nudge()
 
     def _command(self, name: str) -> None:

@@ -7,12 +7,11 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 from orwlab import checks
+from orwlab.show.lab import messages
 from orwlab.show.lab.acknowledgements import Acknowledgements
-from orwlab.show.lab.orders import Change, Press
 from orwlab.show.lab.settings import Settings
 from orwlab.show.web import workers
 from orwlab.show.web.workers import Pool, Reply, Worker, WorkerDied
@@ -23,6 +22,7 @@ LATEST = 5.0  # seconds after which a session that does nothing is asked all the
 WAITING = 100  # orders for a session that has not come to them yet
 VISITORS = 20  # sessions at once
 ATTEMPTS = 3  # to give a session another worker, one after the other
+ACTIONS = ("play", "pause", "toggle", "step", "reset", "reset_to_demo")
 _PAGE = "page"  # the only view of a broadcast
 
 
@@ -59,23 +59,30 @@ class Broadcast:
 
     # From the browser -----------------------------------------------------------------------------------------------
 
-    def obey(self, order: Change | Press) -> bool:
-        """Do what a browser asks for. Returns whether it was done: a move that a later one has overtaken is not.
+    def obey(self, order: Any) -> bool:
+        """Do what a browser asks for: a control moved, ``{name, value, stamp}``, or a button pressed, ``{press}``.
+
+        Returns whether it was done: a move that another one with a later stamp has overtaken is not.
 
         Raises:
-            ValueError: in plain words; nothing is changed then.
+            ValueError: it is no such order, or what it asks for cannot be; in plain words. Nothing is changed then.
         """
+        if not isinstance(order, dict) or not ("press" in order or {"name", "value", "stamp"} <= order.keys()):
+            raise checks.fail("order", order, "a name, a value and a stamp; or press and the name of a button")
         if len(self._orders) >= WAITING:
-            raise checks.fail("waiting orders", len(self._orders), f"{WAITING}; the session is busy or asleep")
-        if isinstance(order, Press):
-            self._orders.append((order.action, None))
-            if order.action == "reset_to_demo":
+            raise checks.fail("orders that wait", len(self._orders), f"fewer than {WAITING}")
+        if "press" in order:
+            action = checks.choice("action", order["press"], ACTIONS)
+            self._orders.append((action, None))
+            if action == "reset_to_demo":
                 self.settings = Settings()
         else:
-            if order.stamp < self._stamps.get(order.name, 0):
+            name = checks.choice("control", order["name"], vars(self.settings))
+            stamp = checks.number("stamp", order["stamp"], low=0, high=messages.LARGEST)
+            if stamp < self._stamps.get(name, 0):
                 return False
-            self.settings = replace(self.settings, **{order.name: order.value})
-            self._stamps[order.name] = order.stamp
+            self.settings = self.settings.changed(**{name: order["value"]})
+            self._stamps[name] = stamp
             if self._orders and self._orders[-1][0] == "settings":
                 self._orders.pop()
             self._orders.append(("settings", self.settings))

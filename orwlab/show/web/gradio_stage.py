@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from orwlab.show.lab.orders import count
+from orwlab.show.lab.messages import count
 from orwlab.show.stage import javascript, stylesheet
 
 # Evaluated once, when the component is mounted. The template holds no ${value}: the canvas must survive updates, and

@@ -8,11 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from orwlab.show.lab import orders
+from orwlab.show.lab import messages
 from orwlab.show.lab.controls import BY_NAME
 from orwlab.show.lab.settings import Settings
 from orwlab.show.web import lab_markup
-from orwlab.show.web.broadcast import Broadcast, Registry
+from orwlab.show.web.broadcast import Registry
 from orwlab.show.web.gradio_stage import gradio_stage
 
 _FOLDER = Path(__file__).parent
@@ -104,21 +104,17 @@ def _obey(registry: Registry) -> Any:
         broadcast = registry.find_run(run)
         if broadcast is None:
             return {"known": False}
-        given = given if isinstance(given, list) else [given]
-        errors = [_failed(broadcast, order) for order in given[:MOST_ORDERS]]
+        errors = []
+        # {} only asks which settings are in force
+        given = [order for order in given if order != {}] if isinstance(given, list) else [given]
+        for order in given[:MOST_ORDERS]:
+            try:
+                broadcast.obey(order)
+            except ValueError as error:
+                name = messages.text(order, "name")
+                errors.append({"name": name if name in BY_NAME else "", "text": str(error)})
         if len(given) > MOST_ORDERS:
             errors.append({"name": "", "text": f"orders are {len(given)}; allowed: at most {MOST_ORDERS} at a time"})
-        return {"known": True, "settings": asdict(broadcast.settings), "errors": [error for error in errors if error]}
+        return {"known": True, "settings": asdict(broadcast.settings), "errors": errors}
 
     return obey
-
-
-def _failed(broadcast: Broadcast, order: Any) -> dict[str, str] | None:
-    """Obey one order of a browser's, which may be anything. If that fails: what it was about, and why."""
-    try:
-        if (read := orders.read(order)) is not None:
-            broadcast.obey(read)
-    except ValueError as error:
-        name = orders.text(order, "name")
-        return {"name": name if name in BY_NAME else "", "text": str(error)}
-    return None
