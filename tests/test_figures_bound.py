@@ -37,7 +37,7 @@ def test_coupled_paths_start_together_and_show_every_gap():
     assert len(gaps) == 2
     assert [sorted(gap.y) for gap in gaps] == [[-1.5, 0.0], [0.0, 1.5]]
     assert len({gap.x[0] for gap in gaps}) == 2
-    with pytest.raises(ValueError, match="shapes of times, x, y"):
+    with pytest.raises(ValueError, match=r"y is a tensor of shape \(5, 1, 1\)"):
         figures.coupled_paths(times, x, y[:, :1])
 
 
@@ -62,11 +62,37 @@ def test_the_ladder_shows_one_alpha_at_a_time_and_says_what_is_certified():
 def test_bad_rungs_are_named():
     with pytest.raises(ValueError, match="rungs is"):
         figures.ladder_over_alpha({1.0: {"coupled": 1.0}}, {1.0: 0.5})
-    with pytest.raises(ValueError, match="rungs is"):
+    penalty = {0.3: 1.0, 1.0: 0.5, 3.0: 0.1}
+    with pytest.raises(ValueError, match="penalty is"):
         figures.ladder_over_alpha(RUNGS, {1.0: 0.5})
+    with pytest.raises(ValueError, match=r"penalty\[3.0\] is 0"):  # it has no place on a logarithmic axis
+        figures.ladder_over_alpha(RUNGS, penalty | {3.0: 0})
+    with pytest.raises(ValueError, match="start is 2"):
+        figures.ladder_over_alpha(RUNGS, penalty, start=2)
     for call in (figures.pairings, figures.penalty_against_distance):
         with pytest.raises(ValueError, match=r"panels|runs"):
             call([])
+
+
+def test_the_flow_that_ends_higher_is_named_above():
+    times = torch.linspace(0, 1, 9)
+    falling, rising = (torch.stack([torch.full((3, 1), v * float(t)) for t in times]) for v in (-1.0, 1.0))
+    for flows, above in (((rising, falling), "policy"), ((falling, rising), "reference")):
+        figure = figures.coupled_paths(times, *flows)
+        heights = {a.text: a.y + 1e-3 * (a.yshift or 0) for a in figure.layout.annotations if a.text != "gaps"}
+        assert max(heights, key=heights.get) == above
+        assert max(heights.values()) > 1.0
+        assert min(heights.values()) < -1.0
+    with pytest.raises(ValueError, match="names is"):
+        figures.coupled_paths(times, rising, falling, names=("policy", "reference", "nobody"))
+
+
+def test_a_pairing_is_a_permutation():
+    x = torch.arange(6.0).reshape(3, 2)
+    for order in ([0, 1, 3], [0, 0, 1], [0, 1], [0.5, 1, 2]):
+        with pytest.raises(ValueError, match="order of 'a'"):
+            figures.pairings([("a", x, x, order)])
+    figures.pairings([("a", x, x, [2, 0, 1])])
 
 
 def test_penalty_against_distance_keeps_the_order_of_rounds_and_draws_equal_ratios():
@@ -77,3 +103,6 @@ def test_penalty_against_distance_keeps_the_order_of_rounds_and_draws_equal_rati
     assert np.allclose(10 * np.array(tenfold.x), tenfold.y)
     assert one.x.tolist() == pytest.approx([0.01, 0.1, 0.05])
     assert figure.layout.xaxis.type == figure.layout.yaxis.type == "log"
+    assert [trace.name for trace in figure.data][2:] == ["one", "two"]
+    with pytest.raises(ValueError, match=r"runs\['one'\]"):
+        figures.penalty_against_distance({"one": [(0.0, 0.2)]})

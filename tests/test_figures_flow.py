@@ -30,6 +30,8 @@ def test_bars_of_velocities_are_a_density():
     assert float(np.sum(bars.y) * bars.width) == pytest.approx(1.0, abs=1e-5)
     assert np.abs(np.interp(bars.x, curve.x, curve.y) - bars.y).max() < 0.05
     assert "0.00" in figure.layout.annotations[0].text
+    beyond = figures.velocities_at_a_point(torch.cat([u, u + 100]), grid, torch.ones(101), 0.0).data[0]
+    assert float(np.sum(beyond.y) * beyond.width) == pytest.approx(0.5, abs=1e-5), "half of them have no bar"
 
 
 def test_arrows_start_at_their_places_and_point_along_the_velocity():

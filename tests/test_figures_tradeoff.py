@@ -1,5 +1,6 @@
 """Figures of optima and of the trade-off: what a person reads off them."""
 
+import dataclasses
 from functools import cache
 
 import numpy as np
@@ -89,6 +90,20 @@ def test_networks_on_the_map_are_coloured_on_the_maps_own_scale():
     assert figure.data[3].marker.color == (2.0,)
     with pytest.raises(ValueError, match=r"points is .*alphas and taus of the map"):
         figures.maps_over_alpha_and_tau(exact, points=[(0.7, 2.0, 0.4, 2.0)])
+    figures.maps_over_alpha_and_tau(exact, points=[(np.float32(0.3), 2, 0.4, 2.0)])  # 0.3 is none in float32
+
+
+def test_a_map_says_what_is_not_trusted_or_not_known():
+    exact = exact_map()
+    doubted, unknown = exact.trusted.clone(), exact.reward.clone()
+    doubted[1, 0], unknown[2, 1] = False, float("nan")
+    figure = figures.maps_over_alpha_and_tau(dataclasses.replace(exact, trusted=doubted, reward=unknown))
+    cells = {(a.xref, a.x, a.y): a.text for a in figure.layout.annotations if a.xref in ("x", "x2")}
+    assert cells["x", 1, 0].endswith("?")
+    assert cells["x2", 1, 0].endswith("?")
+    assert cells["x", 2, 1] == "–"
+    assert sum(text.endswith("?") for text in cells.values()) == 2
+    assert figure.data[0].zmin == pytest.approx(float(exact.reward.min()))
 
 
 def test_the_curve_names_its_alphas_and_shades_collapse():
@@ -102,6 +117,14 @@ def test_the_curve_names_its_alphas_and_shades_collapse():
     assert figure.layout.shapes[0].x1 == 0.5
     with pytest.raises(ValueError, match="exact"):
         figures.reward_against_diversity(ALPHAS, ([1.0], [2.0, 3.0]), learned)
+
+
+def test_limits_that_crowd_together_keep_their_names():
+    alphas = [1, 3, 10, 30, 100]
+    crowded = [3.6, 3.82, 3.86, 3.865, 3.866], [0.3, 0.1, 0.03, 0.01, 0.003]
+    figure = figures.reward_against_diversity(alphas, crowded, {})
+    names = [text for text in figure.data[1].text if text] + words(figure)
+    assert sorted(names) == sorted(f"α = {alpha}" for alpha in alphas)
 
 
 def test_on_the_ward_rewards_share_a_scale_and_what_is_far_out_is_seen():
@@ -123,6 +146,11 @@ def test_readings_are_a_row_a_run():
     table = figure.data[0]
     assert list(table.header.values) == ["<b>run</b>", "<b>reward</b>", "<b>ess last</b>"]
     assert [list(column) for column in table.cells["values"]] == [["A", "B"], ["0.12", "2.00"], ["1.00", "0.50"]]
+    odd = figures.readings_table({"A": {"reward": -1e-9, "ess": float("nan")}}).data[0].cells["values"]
+    assert [list(column) for column in odd[1:]] == [["0.00"], ["–"]]
+    for other in ({"reward": 1.0}, {"reward": 1.0, "ess": 1.0, "more": 1.0}):
+        with pytest.raises(ValueError, match=r"chart\['B'\]"):
+            figures.readings_table({"A": {"reward": 1.0, "ess": 1.0}, "B": other})
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,23 @@ def test_names_never_touch(log):
     assert np.diff(places).min() * pixels >= 18
 
 
+def test_names_stay_clear_of_the_last_tick():
+    """The tick's label stands under the corner of the axes, some pixels below them."""
+    lines = [Curve(f"N = {k}", [0, 1], [1.0, 0.0]) for k in range(5)]
+    figure = figures.labelled_curves(lines, xlabel="x", ylabel="y")
+    pixels = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
+    assert min(heights(figure).values()) * pixels - 19 / 2 >= -7.001
+
+
+def test_long_names_make_the_figure_wider():
+    short, long = (
+        figures.labelled_curves([Curve(name, [0, 1], [0, 1])], xlabel="x", ylabel="y").layout
+        for name in ("short", "a name that nobody would think of giving to a curve")
+    )
+    assert long.width - long.margin.r == short.width - short.margin.r
+    assert long.margin.r > 300
+
+
 def test_names_stay_beside_the_axes():
     lines = [Curve(f"N = {k}", [0, 1], [1.0, 0.0]) for k in range(5)]
     figure = figures.labelled_curves(lines, xlabel="x", ylabel="y")
@@ -76,6 +93,18 @@ def test_a_band_lies_between_its_edges_and_the_truth_is_dashed():
     assert 10 ** figure.layout.yaxis.range[0] == pytest.approx(0.05)
     with pytest.raises(ValueError, match="at least one"):
         figures.bands([], Curve("exact", x, x), xlabel="τ", ylabel="y")
+    with pytest.raises(ValueError, match="low of 'a'"):
+        figures.bands([Band("a", x, x, [3.0, 3, 3], x)], Curve("exact", x, x), xlabel="τ", ylabel="y")
+    wide = figures.bands([Band("a", x, x, [-9.0, 0, 1], [0, 1, 9.0])], Curve("exact", x, x), xlabel="τ", ylabel="y")
+    assert wide.layout.yaxis.range == (-9.0, 9.0), "no band is cut"
+
+
+def test_no_fit_is_cut_by_the_points_range():
+    x, w = torch.linspace(-1, 1, 50), torch.ones(50)
+    figure = figures.weighted_regression(x, x, w, [Curve("fit", [0, 1], [0.0, 30.0])])
+    assert figure.layout.yaxis.range[1] >= 30.0
+    with pytest.raises(ValueError, match="w is"):
+        figures.weighted_regression(x, x, 0 * w, [Curve("fit", [0, 1], [0.0, 3.0])])
 
 
 def test_the_heaviest_pair_is_the_largest_point_and_lies_behind_the_curves():
@@ -102,3 +131,7 @@ def test_rings_have_areas_in_proportion_to_their_weights():
     assert figure.layout.yaxis2.scaleanchor == "x2"
     with pytest.raises(ValueError, match="at least one"):
         figures.weighted_samples([])
+    with pytest.raises(ValueError, match=r"contours holds 1 entries; allowed: .* 2 panels"):
+        figures.weighted_samples(panels, contours=[None])
+    with pytest.raises(ValueError, match="weights of 'a'"):
+        figures.weighted_samples([("a", data, -w, learned)])

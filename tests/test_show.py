@@ -43,6 +43,11 @@ def test_curves_show_their_limits():
     assert figure.layout.xaxis.title.text == "round"
 
 
+def test_a_limit_that_belongs_to_no_series_is_refused():
+    with pytest.raises(ValueError, match=r"exact is \['α=1'\]; allowed: .*'α = 1'"):
+        figures.curves_over_rounds({"α = 1": [0.1, 0.2]}, exact={"α=1": 0.25})
+
+
 def test_theory_figures_hold_their_numbers_and_label_their_axes():
     lines = [figures.Curve("measured", [1, 10], [2, 3], "markers"), figures.Curve("formula", [1, 10], [2, 4], "dashes")]
     drawn = figures.curves(lines, xlabel="α", ylabel="rate", log_x=True)
@@ -65,11 +70,20 @@ def test_the_digits_figure_has_a_row_an_outcome():
         digits.Outcome(alpha, images, reward, 0.5, 0.25, 3.0, []) for alpha, reward in ((None, 0.5), (0.1, 0.9))
     ]
     figure = figures.digits_over_alpha(outcomes, columns=4)
-    z = np.asarray(figure.data[0].z)
-    assert np.allclose(z[:8, :8], images[0, 0])
-    assert np.allclose(z[10:18, 27:35], images[3, 0])
+    assert len(figure.data) == 2
+    for row in figure.data:
+        z = np.asarray(row.z)
+        assert z.shape == (8, 4 * 9 - 1)
+        assert np.allclose(z[:, :8], images[0, 0])
+        assert np.allclose(z[:, 27:35], images[3, 0])
+        assert np.isnan(z[:, 8]).all()  # white between two images
+    assert figure.layout.yaxis.autorange is None
+    assert figure.layout.yaxis.range[0] > figure.layout.yaxis.range[1]  # an image's first row is at the top
     texts = " ".join(a.text for a in figure.layout.annotations)
     assert all(words in texts for words in ("reference", "α = 0.1", "90%", "25%"))
+    fewer = digits.Outcome(1.0, images[:3], 0.5, 0.5, 0.25, 3.0, [])
+    with pytest.raises(ValueError, match=r"outcomes is .* as many images"):
+        figures.digits_over_alpha([*outcomes, fewer])
 
 
 def test_dragging_alpha_moves_the_limit():
@@ -97,6 +111,9 @@ def test_dragging_alpha_moves_the_limit():
         (lambda: figures.bars({}, xlabel="x", ylabel="y"), "groups is"),
         (lambda: figures.curves([figures.Curve("a", [0], [0], "dots")], xlabel="x", ylabel="y"), "style is 'dots'"),
         (lambda: explorer.alpha_slider("two_cheeses"), "target is 'two_cheeses'"),
+        (lambda: explorer.alpha_slider("two_moons"), "target_name is 'two_moons'"),
+        (lambda: explorer.exact_limit_figure("two_modes_1d", rewards.get("right"), 1.0, ()), "alphas is"),
+        (lambda: explorer.exact_limit_figure("two_modes_1d", rewards.get("right"), 1.0, (1.0, 1.0000001)), "alphas is"),
     ],
 )
 def test_bad_input_is_named(call, message):

@@ -1,6 +1,8 @@
 """Figures of couplings and of the ladder of W2 bounds."""
 
+import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -9,7 +11,7 @@ from torch import Tensor
 
 from orwlab import checks
 from orwlab.show import theme
-from orwlab.show.figures.theory import _array
+from orwlab.show.figures import given, layout, theory
 
 PANEL = 330  # pixels
 WORDS = {
@@ -31,15 +33,18 @@ def pairings(panels: Sequence[tuple[str, Tensor, Tensor, Tensor]], *, title: str
     """Two small sets of points in the plane and who is paired with whom, side by side.
 
     Args:
-        panels: (heading, x (n, 2), y (n, 2), order (n,)) each; point i of x goes to point order[i] of y.
+        panels: (heading, x (n, 2), y (n, 2), order (n,)) each; point i of x goes to point order[i] of y, a permutation
+            of 0, ..., n - 1.
         title: above all panels.
     """
-    if not panels:
-        raise checks.fail("panels", panels, "at least one (heading, x, y, order)")
-    figure = make_subplots(cols=len(panels), subplot_titles=[panel[0] for panel in panels], horizontal_spacing=0.04)
-    for column, (_, x, y, order) in enumerate(panels, start=1):
+    shown = given.panels("panels", panels, "heading, x, y, order")
+    between, width = layout.gap(0.04, len(shown)), 60 + PANEL * len(shown)
+    headings = layout.headings([panel[0] for panel in shown], width, between)
+    figure = make_subplots(cols=len(shown), subplot_titles=headings, horizontal_spacing=between)
+    for column, (heading, x, y, order) in enumerate(shown, start=1):
         at = dict(row=1, col=column)
-        a, b = _array(x), _array(y[order])
+        a = given.points(f"x of {heading!r}", x)
+        b = given.field(f"y of {heading!r}", y, a.shape)[_permutation(f"order of {heading!r}", order, len(a))]
         gap = np.full(len(a), np.nan, dtype=np.float32)
         lines = dict(color=theme.GHOST, width=2)
         figure.add_trace(
@@ -67,14 +72,22 @@ def pairings(panels: Sequence[tuple[str, Tensor, Tensor, Tensor]], *, title: str
         figure.update_yaxes(
             title="x<sub>2</sub>" if column == 1 else None, scaleanchor="x" if column == 1 else f"x{column}", **at
         )
-    return figure.update_layout(
-        template=theme.template(),
-        title=title,
-        showlegend=False,
-        width=60 + PANEL * len(panels),
+    return layout.finished(
+        figure,
+        title,
+        width=width,
         height=PANEL + 110,
-        margin=dict(t=110 if title else 70),
+        top=110 if title else 70,
+        over=headings,
+        showlegend=False,
     )
+
+
+def _permutation(name: str, order: Any, n: int) -> np.ndarray:
+    places = given.line(name, order, n)
+    if sorted(places.tolist()) != list(range(n)):
+        raise checks.fail(name, order, f"the numbers 0 to {n - 1}, each once")
+    return places.astype(int)
 
 
 def coupled_paths(
@@ -83,20 +96,21 @@ def coupled_paths(
     """Trajectories of two flows on a line that start at the same noise, and the gap between their ends.
 
     Args:
-        times: (T,).
+        times: (T,), from 0 to 1.
         x: the first flow's trajectories, (T, n, 1).
         y: the second's, likewise.
         names: of the two flows.
         title: above the figure.
     """
-    if x.ndim != 3 or x.shape != y.shape or x.shape[2] != 1 or len(times) != len(x):
-        shapes = (tuple(times.shape), tuple(x.shape), tuple(y.shape))
-        raise checks.fail("shapes of times, x, y", shapes, "(T,), (T, n, 1) and (T, n, 1)")
+    t = given.times("times", times)
+    first = given.field("x", x, (len(t), None, 1))[..., 0]
+    second = given.field("y", y, (len(t), first.shape[1], 1))[..., 0]
+    if not isinstance(names, tuple | list) or len(names) != 2:
+        raise checks.fail("names", names, "two texts")
     figure = go.Figure()
-    t = _array(times)
-    for paths, colour, dash in ((y, theme.VERMILION, "dash"), (x, theme.BLUE, "solid")):
-        n = paths.shape[1]
-        values = np.concatenate([_array(paths[:, :, 0]), np.full((1, n), np.nan, dtype=np.float32)])
+    n = first.shape[1]
+    for paths, colour, dash in ((second, theme.VERMILION, "dash"), (first, theme.BLUE, "solid")):
+        values = np.concatenate([paths, np.full((1, n), np.nan, dtype=np.float32)])
         figure.add_trace(
             go.Scatter(
                 x=np.tile(np.append(t, np.nan), n).astype(np.float32),
@@ -106,18 +120,21 @@ def coupled_paths(
                 hoverinfo="skip",
             )
         )
-    ends = zip(_array(x[-1, :, 0]), _array(y[-1, :, 0]))
-    for k, (a, b) in enumerate(ends):
-        side = [1.02 + 0.2 * (k + 0.5) / x.shape[1]] * 2  # beside one another, lest they hide each other
+    for k, (a, b) in enumerate(zip(first[-1], second[-1], strict=True)):
+        side = [1.02 + 0.2 * (k + 0.5) / n] * 2  # beside one another, lest they hide each other
         figure.add_trace(
             go.Scatter(x=side, y=[a, b], mode="lines", line=dict(color=theme.BLACK, width=2), hoverinfo="skip")
         )
-    tops = (_array(x[-1, :, 0]).max(), _array(y[-1, :, 0]).min())
-    for top, name, colour, shift in zip(tops, names, (theme.BLUE, theme.VERMILION), (10, -10)):
+    # the flow that ends higher is named above all lines that pass there, the other one below
+    wide = max(layout.width_of(given.words("names", name), 15) for name in names) / 540  # in flow time, from 1 back
+    late = np.concatenate([first, second], 1)[min(int(np.searchsorted(t, 1 - wide)), len(t) - 1) :]
+    both = [(names[0], theme.BLUE, first[-1].max()), (names[1], theme.VERMILION, second[-1].max())]
+    both.sort(key=lambda flow: -flow[2])
+    for (name, colour, _), place, shift in zip(both, (late.max(), late.min()), (10, -10), strict=True):
         figure.add_annotation(
             x=1.0,
-            y=float(top),
-            text=f"{name}",
+            y=float(place),
+            text=name,
             font=dict(color=colour, size=15),
             showarrow=False,
             yshift=shift,
@@ -126,7 +143,7 @@ def coupled_paths(
     figure.add_annotation(
         x=1.12, y=1.0, yref="paper", yanchor="bottom", text="gaps", font=dict(size=14), showarrow=False
     )
-    figure.update_layout(template=theme.template(), title=title, showlegend=False, width=760, height=420)
+    layout.finished(figure, title, width=760, height=420, showlegend=False)
     figure.update_xaxes(title="flow time t", range=[-0.01, 1.24], tickvals=[0, 0.25, 0.5, 0.75, 1])
     figure.update_yaxes(title="position x")
     return figure
@@ -145,20 +162,32 @@ def ladder_over_alpha(
     in any page that shows the figure, without a kernel.
 
     Args:
-        rungs: alpha -> rung -> log10 of the bound.
-        penalty: alpha -> ``int E|dv|^2 ds``.
+        rungs: alpha -> rung -> log10 of the bound, finite, a value for each of ``WORDS``.
+        penalty: alpha -> ``int E|dv|^2 ds``, > 0, for the same alphas.
         start: the alpha shown first; the first one if None.
         title: above the figure.
     """
-    if not rungs or any(set(logs) != set(WORDS) for logs in rungs.values()) or set(penalty) != set(rungs):
-        raise checks.fail("rungs", rungs, f"for each alpha of penalty the logarithms of {', '.join(WORDS)}")
-    alphas = list(rungs)
-    first = alphas.index(start) if start is not None and start in alphas else 0
-    low = min(float(np.log10(p)) for p in penalty.values()) - 1
-    high = max(max(logs.values()) for logs in rungs.values())
+    allowed = f"for each alpha of penalty the logarithms of {', '.join(WORDS)}"
+    if not isinstance(rungs, Mapping) or not rungs:
+        raise checks.fail("rungs", rungs, allowed)
+    if not isinstance(penalty, Mapping) or set(penalty) != set(rungs):
+        raise checks.fail("penalty", penalty, f"a number for each alpha of rungs, {', '.join(map(str, rungs))}")
+    logs: list[dict[str, float]] = []
+    for alpha, found in rungs.items():
+        if not isinstance(found, Mapping) or set(found) != set(WORDS):
+            raise checks.fail("rungs", found, allowed)
+        logs.append({name: checks.number(f"rungs[{alpha}][{name!r}]", found[name]) for name in WORDS})
+    alphas = [checks.number("an alpha of rungs", alpha, low=0.0) for alpha in rungs]
+    sizes = [checks.number(f"penalty[{alpha}]", penalty[alpha], above=0.0) for alpha in rungs]
+    start = alphas[0] if start is None else checks.number("start", start)
+    if start not in alphas:
+        raise checks.fail("start", start, f"one of the alphas {', '.join(f'{alpha:g}' for alpha in alphas)}")
+    first = alphas.index(start)
+    low = min(*map(math.log10, sizes), *(min(found.values()) + 0.5 for found in logs)) - 1
+    high = max(*map(math.log10, sizes), *(max(found.values()) for found in logs))
     figure = go.Figure()
-    for k, alpha in enumerate(alphas):
-        for trace in _rungs(rungs[alpha], penalty[alpha], low):
+    for k, (found, size) in enumerate(zip(logs, sizes, strict=True)):
+        for trace in _rungs(found, size, low):
             trace.visible = k == first
             figure.add_trace(trace)
     each = len(figure.data) // len(alphas)
@@ -170,30 +199,34 @@ def ladder_over_alpha(
         )
         for k, alpha in enumerate(alphas)
     ]
-    figure.update_layout(
-        template=theme.template(),
-        title=title,
-        showlegend=False,
+    layout.finished(
+        figure,
+        title,
         width=820,
         height=520,
-        margin=dict(l=190, b=150),
+        bottom=150,
+        showlegend=False,
+        margin=dict(l=190),
         sliders=[dict(active=first, steps=steps, currentvalue=dict(prefix="α = ", font=dict(size=17)), pad=dict(t=60))],
     )
-    for words, colour, place in (
-        ("● certified", theme.BLUE, 0.1),
-        ("○ estimated", theme.VERMILION, 0.02),
-    ):
-        figure.add_annotation(
-            x=0.99,
-            y=0.88 - place,
+    for words, colour, place in (("● certified", theme.BLUE, 0.78), ("○ estimated", theme.VERMILION, 0.99)):
+        figure.add_annotation(  # above the axes: within them any place may be some bound's
+            x=place,
+            y=1.0,
             xref="paper",
             yref="paper",
             xanchor="right",
+            yanchor="bottom",
             text=words,
             showarrow=False,
             font=dict(color=colour, size=15),
         )
-    figure.update_xaxes(title="log<sub>10</sub> of the bound on W<sub>2</sub>²", range=[low, high * 1.18], dtick=5)
+    span = high + 0.18 * (high - low) - low
+    figure.update_xaxes(
+        title="log<sub>10</sub> of the bound on W<sub>2</sub>²",
+        range=[low, low + span],
+        dtick=5 if span > 12 else 2 if span > 5 else 1,
+    )
     figure.update_yaxes(
         categoryorder="array", categoryarray=[PENALTY, *WORDS.values()][::-1], range=[-0.6, len(WORDS) + 0.5]
     )
@@ -204,7 +237,7 @@ def _rungs(logs: Mapping[str, float], penalty: float, low: float) -> list[go.Sca
     """Sticks, dots with their values, and the penalty's dashed line."""
     names, values = [WORDS[name] for name in WORDS], [float(logs[name]) for name in WORDS]
     colours = [theme.BLUE if name in CERTIFIED else theme.VERMILION for name in WORDS]
-    fill = [colour if name in CERTIFIED else "white" for name, colour in zip(WORDS, colours)]
+    fill = [colour if name in CERTIFIED else "white" for name, colour in zip(WORDS, colours, strict=True)]
     sticks = go.Scatter(
         x=[v for value in values for v in (low, value, None)],
         y=[n for name in names for n in (name, name, None)],
@@ -222,7 +255,7 @@ def _rungs(logs: Mapping[str, float], penalty: float, low: float) -> list[go.Sca
         textfont=dict(size=14),
         hoverinfo="skip",
     )
-    at = float(np.log10(penalty))
+    at = math.log10(penalty)
     line = go.Scatter(
         x=[at, at],
         y=[PENALTY, names[-1]],
@@ -241,60 +274,48 @@ def penalty_against_distance(runs: Mapping[str, Sequence[tuple[float, float]]], 
     """W2^2 against the penalty for policies along several runs, both logarithmic, with lines of equal ratio.
 
     Args:
-        runs: name -> (penalty, W2^2) of its policies, in the order of the rounds.
+        runs: name -> (penalty, W2^2), both > 0, of its policies, in the order of the rounds.
         title: above the figure.
     """
-    if not runs:
-        raise checks.fail("runs", runs, "at least one run")
-    points = np.array([point for run in runs.values() for point in run], dtype=np.float32)
+    series = {}
+    for name, run in given.by_name("runs", runs, "at least one run, its (penalty, W2^2) by its name").items():
+        pairs = given.field(f"runs[{name!r}]", run, (None, 2))
+        if not (pairs > 0).all():
+            raise checks.fail(f"runs[{name!r}]", run, "(penalty, W2^2), both > 0: the axes are logarithmic")
+        series[name] = pairs
+    points = np.concatenate(list(series.values()))
     low, high = float(points[:, 0].min()) / 2, float(points[:, 0].max()) * 2
     figure = go.Figure()
-    for ratio in (1.0, 10.0):
+    for ratio, dash in ((1.0, "dot"), (10.0, "dashdot")):
         figure.add_trace(
             go.Scatter(
                 x=[low, high],
                 y=[ratio * low, ratio * high],
                 mode="lines",
-                line=dict(color=theme.GHOST, width=1.5, dash="dot"),
+                name="W<sub>2</sub>² = penalty" if ratio == 1 else f"W<sub>2</sub>² = {ratio:g} × penalty",
+                line=dict(color=theme.GHOST, width=2, dash=dash),
                 hoverinfo="skip",
             )
         )
-        words = "W<sub>2</sub>² = penalty" if ratio == 1 else f"W<sub>2</sub>² = {ratio:g} × penalty"
-        place = 6 * low if ratio == 1 else high  # where no points are
-        figure.add_annotation(
-            x=float(np.log10(place)),
-            y=float(np.log10(ratio * place)),
-            text=words,
-            xanchor="left" if ratio == 1 else "right",
-            yanchor="top" if ratio == 1 else "bottom",
-            xshift=6 if ratio == 1 else -30,
-            showarrow=False,
-            font=dict(size=14),
-        )
     symbols = ("circle", "square", "diamond", "cross")
-    for k, (name, run) in enumerate(runs.items()):
-        x, y = np.array(run, dtype=np.float32).T
-        colour = theme.CYCLE[k % len(theme.CYCLE)]
+    for k, (look, (name, pairs)) in enumerate(zip(theme.looks("runs", len(series)), series.items(), strict=True)):
         figure.add_trace(
             go.Scatter(
-                x=x,
-                y=y,
+                x=pairs[:, 0],
+                y=pairs[:, 1],
                 mode="lines+markers",
                 name=name,
-                line=dict(color=colour, width=1.5),
-                marker=dict(color=colour, size=10, symbol=symbols[k % len(symbols)]),
+                line=dict(color=look.colour, width=1.5, dash=look.dash),
+                marker=dict(color=look.colour, size=10, symbol=symbols[k % len(symbols)]),
             )
         )
-        figure.add_annotation(
-            x=float(np.log10(x[-1])),
-            y=float(np.log10(y[-1])),
-            text=name,
-            showarrow=False,
-            xshift=14,
-            xanchor="left",
-            font=dict(color=colour, size=15),
-        )
-    figure.update_layout(template=theme.template(), title=title, showlegend=False, width=680, height=520)
-    figure.update_xaxes(title="penalty ∫ E|v − v<sub>ref</sub>|² dt", type="log", exponentformat="power", dtick=1)
-    figure.update_yaxes(title="W<sub>2</sub>²", type="log", exponentformat="power", dtick=1)
+    layout.finished(figure, title, width=820, height=520)
+    ends = [(low, high), (float(points[:, 1].min()), float(points[:, 1].max()))]
+    spans = [math.log10(b / a) for a, b in ends]
+    for axis, title, (a, b) in (
+        (figure.update_xaxes, "penalty ∫ E|v − v<sub>ref</sub>|² dt", ends[0]),
+        (figure.update_yaxes, "W<sub>2</sub>²", ends[1]),
+    ):  # powers of ten, or closer ticks where there would be hardly any
+        ticks = dict(dtick=1) if min(spans) > 1.5 and max(spans) < 12 else theory.ticks(math.log10(a), math.log10(b))
+        axis(title=title, type="log", exponentformat="power", **ticks)
     return figure

@@ -2,18 +2,21 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
 from orwlab import checks
-from orwlab.show import theme
-from orwlab.show.figures.theory import Curve, drawn
+from orwlab.show.figures import given, layout, theory
+from orwlab.show.figures.theory import Curve
 
 WIDTH, HEIGHT = 820, 420
 TOP, BOTTOM = 60, 60  # margins in pixels
+SIZE = 14  # of the names, pixels
 LINE_HEIGHT = 19  # pixels between two names, so that they do not touch
+BELOW = 7  # pixels that a name may reach below the axes, beside the last tick's label
+_DASHES = {"dot": "··· ", "dashdot": "–·– ", "longdash": "— — ", "longdashdot": "—·— "}
+_MARKS = {"square": "■ ", "diamond": "◆ "}
 
 
 def labelled_curves(
@@ -37,52 +40,84 @@ def labelled_curves(
         log_x: a logarithmic x axis; all x must be > 0.
         log_y: a logarithmic y axis; all y must be > 0.
         y_range: the y axis from, to; else what holds all points.
-        room: pixels for the names.
+        room: pixels for the names; the figure is wider where they need more.
 
     Raises:
-        ValueError: no lines, an unknown style, or numbers that a logarithmic axis cannot show.
+        ValueError: no lines or more than can be told apart, an unknown style, x and y of different lengths, or numbers
+            that the axes cannot show.
     """
-    figure = drawn(lines, 2.2, 8)
-    ends: list[tuple[float, str, str]] = []
-    for line, trace in zip(lines, figure.data):
-        if (log_x and not (trace.x > 0).all()) or (log_y and not (trace.y > 0).all()):
-            raise checks.fail("lines", line.name, "positive numbers on a logarithmic axis")
-        ends.append((float(trace.y[-1]), line.name, trace.line.color))
-    figure.update_layout(
-        template=theme.template(),
-        title=title,
-        width=WIDTH,
-        height=HEIGHT,
-        showlegend=False,
-        margin=dict(l=70, r=room, t=TOP, b=BOTTOM),
+    figure = theory.drawn(lines, 2.2, 8, log_x, log_y)
+    return labelled(
+        figure, xlabel=xlabel, ylabel=ylabel, title=title, log_x=log_x, log_y=log_y, y_range=y_range, room=room
     )
-    figure.update_xaxes(title=xlabel, type="log" if log_x else None)
-    low, high = y_range or _reach(figure, log_y)
+
+
+def labelled(
+    figure: go.Figure,
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    log_x: bool = False,
+    log_y: bool = False,
+    y_range: tuple[float, float] | None = None,
+    room: int = 170,
+) -> go.Figure:
+    """The figure of ``theory.drawn`` with its axes, and names at the lines' right ends; see ``labelled_curves``."""
+    room = checks.integer("room", room, low=0)
+    ends = []  # height at the right end, name, colour
+    for trace in figure.data:
+        if trace.name:
+            last = trace.y[~np.isnan(trace.y)][-1]
+            ends.append((math.log10(last) if log_y else float(last), _named(trace), trace.line.color))
+    low, high = reach(figure, log_y) if y_range is None else _range(y_range, log_y)
     if log_y:
         low, high = math.log10(low), math.log10(high)
-        ends = [(math.log10(y), name, colour) for y, name, colour in ends]
-    figure.update_yaxes(title=ylabel, type="log" if log_y else None, range=[low, high], exponentformat="power")
+    wide = max((math.ceil(layout.width_of(name, SIZE)) + 14 for _, name, _ in ends), default=0)
+    names = LINE_HEIGHT * sum(layout.rows(name) for _, name, _ in ends)
+    layout.finished(
+        figure,
+        title,
+        width=WIDTH + max(0, wide - room),
+        height=max(HEIGHT, TOP + BOTTOM + names),
+        top=TOP,
+        bottom=BOTTOM,
+        showlegend=False,
+        margin=dict(l=70, r=max(room, wide)),
+    )
+    figure.update_xaxes(title=given.words("xlabel", xlabel), type="log" if log_x else None)
+    figure.update_yaxes(
+        title=given.words("ylabel", ylabel),
+        type="log" if log_y else None,
+        range=[low, high],
+        exponentformat="power",
+    )
     if log_y:
-        figure.update_yaxes(**_ticks(low, high))
+        figure.update_yaxes(**theory.ticks(low, high))
     if log_x:
         xs = [float(np.log10(value)) for trace in figure.data for value in (trace.x.min(), trace.x.max())]
-        figure.update_xaxes(**_ticks(min(xs), max(xs)))
-    _name(figure, [end for end in ends if end[1]], low, high)
+        figure.update_xaxes(**theory.ticks(min(xs), max(xs)))
+    _name(figure, ends, low, high)
     return figure
 
 
-def _ticks(low: float, high: float) -> dict[str, Any]:
-    """Ticks of a logarithmic axis from 10^low to 10^high: 1, 2, 5, 10, ... or, over many decades, powers of ten."""
-    if high - low > 3:
-        return dict(dtick=1)
-    values = [m * 10.0**k for k in range(math.floor(low), math.ceil(high) + 1) for m in (1, 2, 5)]
-    return dict(tickvals=values, ticktext=[f"{value:g}" for value in values])
+def _named(trace: go.Scatter) -> str:
+    """A line's name, with a sample of its dash where another line has its colour."""
+    mark = _MARKS.get(trace.marker.symbol, "") if trace.mode == "markers" else _DASHES.get(trace.line.dash, "")
+    return mark + trace.name
 
 
-def _reach(figure: go.Figure, log_y: bool) -> tuple[float, float]:
+def _range(y_range: tuple[float, float], log_y: bool) -> tuple[float, float]:
+    limits = checks.numbers("y_range", y_range, above=0.0 if log_y else -math.inf)
+    if len(limits) != 2 or limits[0] >= limits[1]:
+        raise checks.fail("y_range", y_range, "(from, to), from < to")
+    return limits[0], limits[1]
+
+
+def reach(figure: go.Figure, log_y: bool) -> tuple[float, float]:
     """The y axis that holds every point, with a little air."""
-    low = min(float(np.min(trace.y)) for trace in figure.data)
-    high = max(float(np.max(trace.y)) for trace in figure.data)
+    low = min(float(np.nanmin(trace.y)) for trace in figure.data)
+    high = max(float(np.nanmax(trace.y)) for trace in figure.data)
     if log_y:
         return low / 1.2, high * 1.2
     air = 0.05 * (high - low) or 0.5
@@ -91,16 +126,16 @@ def _reach(figure: go.Figure, log_y: bool) -> tuple[float, float]:
 
 def _name(figure: go.Figure, ends: list[tuple[float, str, str]], low: float, high: float) -> None:
     """Names beside the lines' ends, from the top down, moved apart where they would touch."""
-    pixels = HEIGHT - TOP - BOTTOM
+    pixels = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
     ends = sorted(ends, key=lambda end: -end[0])
-    half = [LINE_HEIGHT * (1 + name.count("<br>")) / 2 for _, name, _ in ends]
+    half = [LINE_HEIGHT * layout.rows(name) / 2 for _, name, _ in ends]
     places = [min(max((high - y) / (high - low), 0.0), 1.0) * pixels for y, _, _ in ends]  # from the top
     for k in range(1, len(ends)):
         places[k] = max(places[k], places[k - 1] + half[k - 1] + half[k])
     for k in reversed(range(len(ends))):  # what was pushed off the bottom goes back up
-        floor = pixels + half[k] if k == len(ends) - 1 else places[k + 1] - half[k + 1] - half[k]
+        floor = pixels + BELOW - half[k] if k == len(ends) - 1 else places[k + 1] - half[k + 1] - half[k]
         places[k] = min(places[k], floor)
-    for (_, name, colour), place in zip(ends, places):
+    for (_, name, colour), place in zip(ends, places, strict=True):
         figure.add_annotation(
             x=1.0,
             xref="paper",
@@ -112,5 +147,5 @@ def _name(figure: go.Figure, ends: list[tuple[float, str, str]], low: float, hig
             text=name,
             align="left",
             showarrow=False,
-            font=dict(color=colour, size=14),
+            font=dict(color=colour, size=SIZE),
         )

@@ -1,6 +1,6 @@
 """Figures of what is optimised: densities in the plane side by side, and limits under their frontiers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,7 +11,7 @@ from torch import Tensor
 from orwlab import checks
 from orwlab.exact.frontiers import Frontiers, Placement
 from orwlab.show import theme
-from orwlab.show.figures.theory import _array
+from orwlab.show.figures import given, layout
 
 PANEL = 260
 """pixels of one panel"""
@@ -28,6 +28,8 @@ def densities_in_panels(
 ) -> go.Figure:
     """Densities in the plane side by side, on equal axes; shades follow the square root, so that faint modes show.
 
+    Every panel has its own scale: its darkest place is its highest.
+
     Args:
         panels: (heading, density (n, n)), the density's first index being x.
         domain: half the side of the square that the densities fill.
@@ -35,16 +37,19 @@ def densities_in_panels(
         reward: values (n, n), drawn as dotted level lines in every panel.
         title: above all panels.
     """
-    if not panels:
-        raise checks.fail("panels", panels, "at least one (heading, density)")
-    figure = make_subplots(cols=len(panels), subplot_titles=[heading for heading, _ in panels], horizontal_spacing=0.04)
-    for column, (_, density) in enumerate(panels, start=1):
-        axis, z = _coarse(density, domain, 96)
+    shown = given.panels("panels", panels, "heading, density")
+    domain, extent = (checks.number(n, v, above=0.0) for n, v in (("domain", domain), ("extent", extent)))
+    between, width = layout.gap(0.04, len(shown)), 90 + PANEL * len(shown)
+    headings = layout.headings([heading for heading, _ in shown], width, between)
+    levels = None if reward is None else _levels(*_coarse("reward", reward, domain, 40))
+    figure = make_subplots(cols=len(shown), subplot_titles=headings, horizontal_spacing=between)
+    for column, (heading, density) in enumerate(shown, start=1):
+        axis, z = _coarse(f"density of {heading!r}", density, domain, 96)
         figure.add_trace(
             go.Heatmap(
                 x=axis,
                 y=axis,
-                z=np.sqrt(z.T),
+                z=given.small(np.sqrt(given.density(f"density of {heading!r}", z, z.shape).T)),
                 zmin=0,
                 zsmooth="best",
                 colorscale=SHADES,
@@ -54,59 +59,68 @@ def densities_in_panels(
             row=1,
             col=column,
         )
-        if reward is not None:
-            axis, r = _coarse(reward, domain, 40)
-            figure.add_trace(_levels(axis, r), row=1, col=column)
+        if levels is not None:
+            figure.add_trace(levels, row=1, col=column)
         letter = "" if column == 1 else str(column)
-        shown = dict(range=[-extent, extent], dtick=2, constrain="domain", showgrid=False, row=1, col=column)
-        figure.update_xaxes(title="x<sub>1</sub>", **shown)
+        axes = dict(range=[-extent, extent], dtick=layout.steps(extent), constrain="domain", showgrid=False)
+        figure.update_xaxes(title="x<sub>1</sub>", row=1, col=column, **axes)
         figure.update_yaxes(
             title="x<sub>2</sub>" if column == 1 else None,
             showticklabels=column == 1,
             scaleanchor=f"x{letter}",
-            **shown,
+            row=1,
+            col=column,
+            **axes,
         )
-    return figure.update_layout(
-        template=theme.template(),
-        title=title,
-        showlegend=False,
-        width=90 + PANEL * len(panels),
+    return layout.finished(
+        figure,
+        title,
+        width=width,
         height=PANEL + (130 if title else 90),
-        margin=dict(t=95 if title else 50, r=10),
+        top=95 if title else 50,
+        over=headings,
+        showlegend=False,
+        margin=dict(r=10),
     )
 
 
-def under_frontiers(both: Frontiers, placed: dict[str, Placement], *, title: str = "") -> go.Figure:
+def under_frontiers(both: Frontiers, placed: Mapping[str, Placement], *, title: str = "") -> go.Figure:
     """Mean reward against KL and against W2 squared: both frontiers, and densities placed under them.
 
     Args:
         both: the frontiers of a reward over a reference.
-        placed: placements by label, such as those of the method's limits by alpha.
+        placed: placements by label, such as those of the method's limits by alpha; all distances finite.
         title: above both axes.
     """
-    if not placed:
-        raise checks.fail("placed", placed, "at least one placement")
+    if not isinstance(both, Frontiers):
+        raise checks.fail("both", both, "Frontiers of a reward over a reference")
+    named = given.by_name("placed", placed, "at least one Placement by its label")
+    places = given.instances("placed", named.values(), Placement)
     figure = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.06)
     columns = (
-        (both.kl, [p.kl for p in placed.values()], "KL(p | p<sub>ref</sub>), nats"),
-        (both.w2, [p.w2_squared for p in placed.values()], "W<sub>2</sub>²(p, p<sub>ref</sub>), length²"),
+        (both.kl, [p.kl for p in places], "KL(p | p<sub>ref</sub>), nats"),
+        (both.w2, [p.w2_squared for p in places], "W<sub>2</sub>²(p, p<sub>ref</sub>), length²"),
     )
-    rewards = [p.mean_reward for p in placed.values()]
-    for column, (frontier, distance, xlabel) in enumerate(columns, start=1):
-        far = 1.25 * max(distance)
+    reached = given.line("mean rewards of placed", [p.mean_reward for p in places])
+    for column, (frontier, distances, xlabel) in enumerate(columns, start=1):
+        distance = given.line("distances of placed", distances)
+        far = 1.25 * max(distances) or 1.0
         best = [frontier.allowed(far * k / 60) for k in range(61)]
         ends = np.linspace(0, far, 61, dtype=np.float32)
         line = dict(color=theme.BLACK, dash="dash", width=2.5)
         figure.add_trace(
-            go.Scatter(x=ends, y=_array(best), mode="lines", line=line, name="frontier"), row=1, col=column
+            go.Scatter(x=ends, y=given.line("frontier", best), mode="lines", line=line, name="frontier"),
+            row=1,
+            col=column,
         )
+        where = _beside(ends, np.array(best), distance, reached, list(named))
         figure.add_trace(
             go.Scatter(
-                x=_array(distance),
-                y=_array(rewards),
+                x=distance,
+                y=reached,
                 mode="markers+text",
-                text=list(placed),
-                textposition="bottom right",
+                text=[name if slot else "" for name, (slot, *_) in zip(named, where, strict=True)],
+                textposition=layout.slots(where),
                 cliponaxis=False,
                 marker=dict(color=theme.BLUE, size=11),
                 textfont=dict(size=14, color=theme.BLUE),
@@ -115,6 +129,8 @@ def under_frontiers(both: Frontiers, placed: dict[str, Placement], *, title: str
             row=1,
             col=column,
         )
+        for x, y, name, place in zip(distance, reached, named, where, strict=True):
+            layout.point_at(figure, float(x), float(y), name, place, theme.BLUE, row=1, col=column)
         figure.add_annotation(
             x=ends[20],
             y=best[20],
@@ -122,31 +138,51 @@ def under_frontiers(both: Frontiers, placed: dict[str, Placement], *, title: str
             showarrow=False,
             xanchor="right",
             xshift=-8,
-            yshift=8,
+            yshift=8 if best[20] - best[19] > 0.01 * (best[-1] - best[0]) else 13,  # above a level line
             font=dict(size=15),
             row=1,
             col=column,
         )
         figure.update_xaxes(title=xlabel, range=[-0.03 * far, far], row=1, col=column)
     figure.update_yaxes(title="mean reward E[r]", row=1, col=1)
-    return figure.update_layout(
-        template=theme.template(), title=title, showlegend=False, width=920, height=430, margin=dict(t=70)
-    )
+    return layout.finished(figure, title, width=920, height=430, top=70, showlegend=False)
 
 
-def _coarse(values: Tensor, domain: float, most: int) -> tuple[np.ndarray, np.ndarray]:
+def _beside(
+    ends: np.ndarray, best: np.ndarray, distance: np.ndarray, reached: np.ndarray, names: Sequence[str]
+) -> list[tuple[str, float, float]]:
+    """Where names stand beside their points under a frontier."""
+    wide, high = 395.0, 310.0  # pixels of one panel
+    low, top = min(float(best.min()), float(reached.min())), max(float(best.max()), float(reached.max()))
+    air = 0.06 * (top - low) or 0.5
+
+    def pixels(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        right = (x / float(ends[-1]) + 0.03) / 1.03
+        return np.stack([wide * right, high * (top + air - y) / (top - low + 2 * air)], 1)
+
+    at = pixels(distance, reached)
+    taken = np.concatenate([layout.along(pixels(ends, best)), layout.discs(at, 6)])
+    return layout.beside(at, names, taken, (wide, high), first="bottom right")
+
+
+def _coarse(name: str, values: Tensor, domain: float, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Axis (m,) and values (m, m) as float32, averaged down to at most ``most`` cells: small in a file."""
-    if values.ndim != 2 or values.shape[0] != values.shape[1]:
-        raise checks.fail("density", values, "values on a square grid (n, n)")
-    m = min(most, len(values))
-    coarse = torch.nn.functional.adaptive_avg_pool2d(values[None].double(), (m, m))[0]
+    allowed = "finite values on a square grid (n, n)"
+    x = checks.array(name, values, allowed)
+    if x.ndim != 2 or x.shape[0] != x.shape[1] or len(x) == 0:
+        raise checks.fail(name, values, allowed)
+    m = min(most, len(x))
+    coarse = torch.nn.functional.adaptive_avg_pool2d(x.detach().cpu()[None].double(), (m, m))[0]
     axis = (np.arange(m) + 0.5) * (2 * domain / m) - domain
-    return axis.astype(np.float32), coarse.numpy().astype(np.float32)
+    return axis.astype(np.float32), given.plain(coarse)
 
 
-def _levels(axis: np.ndarray, r: np.ndarray) -> go.Contour:
+def _levels(axis: np.ndarray, r: np.ndarray) -> go.Contour | None:
+    """Five level lines; a constant reward has none."""
     low, high = float(r.min()), float(r.max())
     step = (high - low) / 5
+    if step <= 1e-6 * max(abs(low), abs(high)):
+        return None
     return go.Contour(
         x=axis,
         y=axis,

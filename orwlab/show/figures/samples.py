@@ -1,7 +1,8 @@
 """Figures of samples: points in panels, curves over rounds, images."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -12,11 +13,13 @@ from torch import Tensor
 from orwlab import checks, rewards
 from orwlab.rewards import Reward
 from orwlab.show import theme
+from orwlab.show.figures import given, layout
 
 if TYPE_CHECKING:
     from orwlab.tasks.digits import Outcome
 
 HEIGHT = 400
+CELL = 56  # pixels of an image of the digits figure, which may be given less
 
 
 def samples_in_panels(
@@ -33,114 +36,143 @@ def samples_in_panels(
     Args:
         panels: (heading, points (n, 2)) for each panel.
         reference: points (m, 2) drawn in grey behind every panel.
-        contours: for each panel None or (axis (k,), density (k, k)) of an exact density, drawn as lines; the density's
-            first index is x.
+        contours: nothing, or for each panel None or (axis (k,), density (k, k)) of an exact density, drawn as lines;
+            the density's first index is x.
         reward: drawn as a pale background, darker where it is larger.
         extent: half the side of each panel.
         title: above all panels.
     """
-    if not panels:
-        raise checks.fail("panels", panels, "at least one (heading, points)")
-    figure = make_subplots(cols=len(panels), subplot_titles=[heading for heading, _ in panels], horizontal_spacing=0.03)
-    for column, (_, x) in enumerate(panels, start=1):
-        if reward is not None:
-            figure.add_trace(_background(reward, extent), row=1, col=column)
-        if reference is not None:
-            figure.add_trace(_points(reference, theme.GHOST, 3, 0.35, "reference"), row=1, col=column)
-        figure.add_trace(_points(x, theme.BLUE, 3.5, 0.55, "samples"), row=1, col=column)
-        if column <= len(contours) and contours[column - 1] is not None:
-            axis, density = contours[column - 1]  # type: ignore[misc]
-            figure.add_trace(_contour(axis, density), row=1, col=column)
+    shown = given.panels("panels", panels, "heading, points")
+    between, width = layout.gap(0.03, len(shown)), 60 + (HEIGHT - 90) * len(shown)
+    headings = layout.headings([heading for heading, _ in shown], width, between)
+    exact = given.for_each("contours", contours, len(shown))
+    extent = checks.number("extent", extent, above=0.0)
+    behind = [] if reward is None else [_background(reward, extent)]
+    if reference is not None:
+        behind.append(_points("reference", reference, theme.GHOST, 3, 0.35))
+    figure = make_subplots(cols=len(shown), subplot_titles=headings, horizontal_spacing=between)
+    for column, ((heading, x), contour) in enumerate(zip(shown, exact, strict=True), start=1):
+        front = [_points(f"points of {heading!r}", x, theme.BLUE, 3.5, 0.55, "samples")]
+        if contour is not None:
+            front.append(_contour(contour))
+        for trace in behind + front:
+            figure.add_trace(trace, row=1, col=column)
         plane_axes(figure, column, extent)
-    figure.update_layout(
-        template=theme.template(),
-        title=title,
-        showlegend=False,
-        width=60 + (HEIGHT - 90) * len(panels),
+    return layout.finished(
+        figure,
+        title,
+        width=width,
         height=HEIGHT,
-        margin=dict(t=110 if title else 70),
+        top=110 if title else 70,
+        over=headings,
+        showlegend=False,
     )
-    return figure
 
 
 def curves_over_rounds(
-    series: dict[str, Sequence[float]],
+    series: Mapping[str, Sequence[float]],
     *,
-    exact: dict[str, float] | None = None,
+    exact: Mapping[str, float] | None = None,
     ylabel: str = "mean reward",
     title: str = "",
 ) -> go.Figure:
     """One line a series over rounds, with exact limits as dashed lines of the same colour.
 
+    Series that share a colour differ in dash, and so do their limits.
+
     Args:
-        series: values at rounds 1, 2, ... by label.
-        exact: the exact limit by the same label.
+        series: values at rounds 1, 2, ... by label; NaN is a gap.
+        exact: the exact limit by the same label; labels without a limit may be left out.
         ylabel: what is drawn.
         title: above the figure.
     """
+    shown = given.by_name("series", series, "at least one series, its values by its label")
+    limits = given.by_name("exact", exact, "limits by the labels of series, or None") if exact else {}
+    given.among("exact", limits, shown)
     figure = go.Figure()
-    for colour, (label, values) in zip(theme.CYCLE, series.items()):
-        rounds = np.arange(1, len(values) + 1)
-        y = np.asarray(values, dtype=np.float32)
-        limit = exact.get(label) if exact else None
-        name = label if limit is None else f"{label}, limit {limit:.3f}"
-        figure.add_trace(go.Scatter(x=rounds, y=y, name=name, mode="lines", line=dict(color=colour, width=1.5)))
-        if limit is not None:
-            figure.add_hline(limit, line=dict(color=colour, dash="dash", width=2.5))
-    figure.update_layout(
-        template=theme.template(), title=title, height=HEIGHT, width=820, xaxis_title="round", yaxis_title=ylabel
-    )
+    for look, (label, values) in zip(theme.looks("series", len(shown)), shown.items(), strict=True):
+        y = given.line(f"series[{label!r}]", values, gaps=True)
+        line: dict[str, Any] = dict(color=look.colour, width=1.5)
+        if look.lap:
+            line["dash"] = look.dash
+        name = label
+        if label in limits:
+            limit = checks.number(f"exact[{label!r}]", limits[label])
+            name = f"{label}, limit {limit:.3f}"
+            figure.add_hline(limit, line=dict(color=look.colour, dash=look.limit, width=2.5))
+        figure.add_trace(go.Scatter(x=np.arange(1, len(y) + 1), y=y, name=name, mode="lines", line=line))
+    layout.finished(figure, title, width=820, height=HEIGHT)
+    figure.update_xaxes(title="round")
+    figure.update_yaxes(title=given.words("ylabel", ylabel))
     return figure
 
 
 def digits_over_alpha(outcomes: Sequence["Outcome"], columns: int = 10) -> go.Figure:
     """A row of sample images for the reference and for each alpha, with the numbers that say what they are worth.
 
+    The words stand in the margin, so that however narrow the figure is made, they cover no image.
+
     Args:
-        outcomes: as ``tasks.digits.fine_tune`` returns them.
+        outcomes: as ``tasks.digits.fine_tune`` returns them; all hold as many images of one size.
         columns: images a row; the same noise stands in the same column.
     """
-    if not outcomes:
-        raise checks.fail("outcomes", outcomes, "at least one outcome")
-    columns = min(checks.integer("columns", columns), len(outcomes[0].samples))
-    cell, gap = 8, 1
-    canvas = np.full((len(outcomes) * (cell + 2 * gap), columns * (cell + gap)), np.nan, dtype=np.float32)
-    text_cells, pixels = 47, 7  # room for the words, in image pixels; how large an image pixel is drawn
-    figure = go.Figure()
-    for i, outcome in enumerate(outcomes):
-        top = i * (cell + 2 * gap)
-        for j, image in enumerate(outcome.samples[:columns, 0].clamp(-1, 1).numpy()):
-            canvas[top : top + cell, j * (cell + gap) : j * (cell + gap) + cell] = image
-        heading = "reference" if outcome.alpha is None else f"α = {outcome.alpha:g}"
-        numbers = (
+    from orwlab.tasks.digits import Outcome  # here, for it needs scikit-learn
+
+    shown = given.instances("outcomes", outcomes, Outcome)
+    images = [given.field("samples of an outcome", outcome.samples, (None, 1, None, None)) for outcome in shown]
+    if len({row.shape for row in images}) > 1:
+        raise checks.fail("outcomes", [row.shape for row in images], "as many images of the same size in each")
+    n, _, high, wide = images[0].shape
+    columns = min(checks.integer("columns", columns), n)
+    gap = max(1, round(wide / 8))  # image pixels between two images
+    texts = [
+        (
+            f"<b>{'reference' if outcome.alpha is None else f'α = {outcome.alpha:g}'}</b>",
             f"classifier says even: {outcome.reward:.0%}<br>unlike any real digit: {outcome.off_data:.0%}"
-            f"<br>diversity: {outcome.diversity:.1f}"
+            f"<br>diversity: {outcome.diversity:.1f}",
         )
-        middle = dict(y=top + cell / 2 - 0.5, showarrow=False, align="left", xanchor="left")
-        figure.add_annotation(x=-text_cells, text=f"<b>{heading}</b>", font=dict(size=18), **middle)
-        figure.add_annotation(x=17 - text_cells, text=numbers, font=dict(size=14), **middle)
-    figure.add_trace(go.Heatmap(z=canvas, zmin=-1, zmax=1, colorscale="Greys", showscale=False, hoverinfo="skip"))
-    height, width = canvas.shape
-    figure.update_xaxes(visible=False, range=[-text_cells, width], constrain="domain")
-    figure.update_yaxes(visible=False, range=[height - gap, -gap], scaleanchor="x")
-    figure.update_layout(
-        template=theme.template(),
-        width=pixels * (width + text_cells) + 20,
-        height=pixels * height + 60,
-        margin=dict(l=10, r=10, t=40, b=10),
-        title=dict(text="Digits fine-tuned towards even ones", font=dict(size=18)),
+        for outcome in shown
+    ]
+    name, numbers = (max(layout.width_of(text[k], size) for text in texts) for k, size in ((0, 18), (1, 14)))
+    left = math.ceil(10 + name + 20 + numbers + 20)
+    figure = make_subplots(rows=len(shown), vertical_spacing=0.0)
+    for row, (picture, (heading, words)) in enumerate(zip(images, texts, strict=True), start=1):
+        at: dict[str, Any] = dict(row=row, col=1)
+        canvas = np.full((high, columns * (wide + gap) - gap), np.nan, dtype=np.float32)
+        for column in range(columns):
+            canvas[:, column * (wide + gap) :][:, :wide] = picture[column, 0].clip(-1, 1)
+        grey = dict(zmin=-1, zmax=1, colorscale="Greys", showscale=False, hoverinfo="skip")
+        figure.add_trace(go.Heatmap(z=canvas, **grey), **at)
+        hidden = dict(visible=False, constrain="domain")
+        figure.update_xaxes(range=[-0.5, canvas.shape[1] - 0.5], constraintoward="left", **hidden, **at)
+        anchor = "x" if row == 1 else f"x{row}"
+        figure.update_yaxes(range=[high - 0.5 + gap, -0.5 - gap], scaleanchor=anchor, **hidden, **at)
+        letter = "" if row == 1 else str(row)
+        middle = dict(xref="paper", x=0, xanchor="left", yref=f"y{letter} domain", y=0.5, showarrow=False, align="left")
+        figure.add_annotation(xshift=10 - left, text=heading, font=dict(size=18), **middle)
+        figure.add_annotation(xshift=30 + name - left, text=words, font=dict(size=14), **middle)
+    title = "Digits fine-tuned towards even ones"
+    layout.finished(
+        figure,
+        title,
+        width=max(left + round(CELL / wide * canvas.shape[1]) + 10, math.ceil(layout.width_of(title, 19)) + 30),
+        height=len(shown) * round(CELL / wide * (high + 2 * gap)) + 50,
+        top=40,
+        bottom=10,
+        showlegend=False,
+        margin=dict(l=left, r=10),
     )
-    return figure
+    return figure.update_layout(title_font_size=18)
 
 
-def _points(x: Tensor, colour: str, size: float, opacity: float, name: str) -> go.Scatter:
-    xy = x.detach().cpu().numpy().astype(np.float32)
+def _points(name: str, x: Tensor, colour: str, size: float, opacity: float, label: str = "") -> go.Scatter:
+    xy = given.points(name, x)
     return go.Scatter(
         x=xy[:, 0],
         y=xy[:, 1],
         mode="markers",
         marker=dict(color=colour, size=size, opacity=opacity),
-        name=name,
+        name=label or name,
         hoverinfo="skip",
     )
 
@@ -159,12 +191,15 @@ def _background(reward: Reward, extent: float, n: int = 41) -> go.Heatmap:
     )
 
 
-def _contour(axis: Tensor, density: Tensor) -> go.Contour:
-    z = density.cpu().numpy().astype(np.float32)
+def _contour(exact: tuple[Tensor, Tensor]) -> go.Contour:
+    if not isinstance(exact, tuple | list) or len(exact) != 2:
+        raise checks.fail("a panel of contours", exact, "(axis (k,), density (k, k)), or None")
+    axis = given.line("axis of contours", exact[0])
+    z = given.small(given.density("density of contours", exact[1], (len(axis), len(axis))))
     top = float(z.max())
     return go.Contour(
-        x=axis.cpu().numpy().astype(np.float32),
-        y=axis.cpu().numpy().astype(np.float32),
+        x=axis,
+        y=axis,
         z=z.T,  # plotly wants rows to be y
         contours=dict(coloring="none", start=0.06 * top, end=0.9 * top, size=0.28 * top),
         line=dict(color=theme.VERMILION, width=1.5),
@@ -176,14 +211,18 @@ def _contour(axis: Tensor, density: Tensor) -> go.Contour:
 
 def plane_axes(figure: go.Figure, column: int, extent: float, centre: tuple[float, float] = (0.0, 0.0)) -> None:
     """Axes of one panel in a row of planes: equal units, ``extent`` to each side of ``centre``, one label for x2."""
-    x, y = ([c - extent, c + extent] for c in centre)
+    extent, middle = checks.number("extent", extent, above=0.0), checks.numbers("centre", centre)
+    if len(middle) != 2:
+        raise checks.fail("centre", centre, "(x1, x2)")
+    x, y = ([c - extent, c + extent] for c in middle)
     place = dict(row=1, col=column)
-    figure.update_xaxes(range=x, title="x<sub>1</sub>", constrain="domain", dtick=2, **place)
+    dtick = layout.steps(extent)
+    figure.update_xaxes(range=x, title="x<sub>1</sub>", constrain="domain", dtick=dtick, **place)
     figure.update_yaxes(
         range=y,
         title="x<sub>2</sub>" if column == 1 else None,
         showticklabels=column == 1,
         scaleanchor="x" if column == 1 else f"x{column}",
-        dtick=2,
+        dtick=dtick,
         **place,
     )

@@ -1,7 +1,9 @@
 """Figures of the trade-off: maps over alpha and tau, reward against diversity, and runs laid out for a diagnosis."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,7 +13,8 @@ from torch import Tensor
 from orwlab import checks
 from orwlab.exact.sweep import Map
 from orwlab.show import theme
-from orwlab.show.figures.theory import Numbers, _array
+from orwlab.show.figures import given, layout
+from orwlab.show.figures.given import Numbers
 
 SHADES = [[0.0, "#0B2545"], [0.35, "#0072B2"], [0.65, "#7CC3EA"], [1.0, "#F5F0C8"]]
 
@@ -34,50 +37,57 @@ def maps_over_alpha_and_tau(
 ) -> go.Figure:
     """Mean reward and diversity of the exact limit over alpha and tau, each cell with its number.
 
+    Cells that are not trusted have a question mark, those that are not finite a dash.
+
     Args:
         exact: the limits.
         points: networks, (alpha, tau, reward, diversity) each, at alphas and taus of the map: circles in the colour of
             what they reached. A circle that cannot be told from its ground agrees with the limit.
-        collapse: a diversity below which cells are hatched as collapsed.
+        collapse: a diversity below which cells are marked with a cross as collapsed.
         title: above both maps.
     """
-    for alpha, tau, *_ in points:
-        if alpha not in exact.alphas.tolist() or tau not in exact.taus.tolist():
-            raise checks.fail("points", (alpha, tau), "alphas and taus of the map")
-    headings = ["mean reward E[r]", "diversity E|x − x'|"]
-    figure = make_subplots(cols=2, subplot_titles=headings, horizontal_spacing=0.09)
-    # one cell a value, evenly spaced: places are numbers 0, 1, ...; the values are the ticks
+    if not isinstance(exact, Map):
+        raise checks.fail("exact", exact, "a Map, as limits() of orwlab.tradeoff returns it")
     alphas, taus = exact.alphas.tolist(), exact.taus.tolist()
+    trusted = exact.trusted.detach().cpu().numpy().astype(bool).T  # rows are taus
+    reward, diversity = (values.detach().cpu().double().numpy().T for values in (exact.reward, exact.diversity))
+    if any(field.shape != (len(taus), len(alphas)) for field in (reward, diversity, trusted)):
+        raise checks.fail("exact", exact, f"fields of shape ({len(alphas)}, {len(taus)})")
+    networks = [_network(point, exact) for point in _list("points", points)]
+    if collapse is not None:
+        collapse = checks.number("collapse", collapse)
+    figure = make_subplots(cols=2, subplot_titles=["mean reward E[r]", "diversity E|x − x'|"], horizontal_spacing=0.09)
+    # one cell a value, evenly spaced: places are numbers 0, 1, ...; the values are the ticks
     columns, rows = list(range(len(alphas))), list(range(len(taus)))
-    for column, field in enumerate((exact.reward, exact.diversity), start=1):
-        z = _array(field).T  # rows are taus
-        low, high = float(z.min()), float(z.max())
-        text = [[f"{v:.2f}" for v in row] for row in z]
-        if collapse is not None:
-            lost = collapse > _array(exact.diversity).T
-            text = [[f"{s} ✕" if gone else s for s, gone in zip(*pair)] for pair in zip(text, lost)]
+    for column, field in enumerate((reward, diversity), start=1):
+        finite = np.isfinite(field)
+        if not finite.any():
+            raise checks.fail("exact", exact, "a map with at least one finite number")
+        z = given.small(np.where(finite, field, np.nan))
+        low, high = float(np.nanmin(z)), float(np.nanmax(z))
         heat = go.Heatmap(
             x=columns, y=rows, z=z, zmin=low, zmax=high, colorscale=SHADES, showscale=False, hoverinfo="skip"
         )
         figure.add_trace(heat, row=1, col=column)
-        for i, line in enumerate(text):
-            for j, words in enumerate(line):
-                dark = (z[i, j] - low) < 0.5 * (high - low)
-                figure.add_annotation(
-                    x=columns[j],
-                    y=rows[i],
-                    text=words,
-                    showarrow=False,
-                    yshift=17 if points else 0,
-                    font=dict(size=14, color="white" if dark else "#1B2430"),
-                    row=1,
-                    col=column,
-                )
-        if points:
-            found = [p[1 + column] for p in points]
+        for i, j in np.ndindex(*z.shape):
+            number = f"{field[i, j]:.2f}" if finite[i, j] else "–"
+            doubt = "" if trusted[i, j] else "?"
+            lost = " ✕" if collapse is not None and diversity[i, j] < collapse else ""
+            dark = (z[i, j] - low) < 0.5 * (high - low)
+            figure.add_annotation(
+                x=columns[j],
+                y=rows[i],
+                text=number + doubt + lost,
+                showarrow=False,
+                yshift=17 if networks else 0,
+                font=dict(size=14, color="white" if dark else theme.INK),
+                row=1,
+                col=column,
+            )
+        if networks:
             marker = dict(
                 size=15,
-                color=found,
+                color=[network[1 + column] for network in networks],
                 cmin=low,
                 cmax=high,
                 colorscale=SHADES,
@@ -85,8 +95,8 @@ def maps_over_alpha_and_tau(
             )
             figure.add_trace(
                 go.Scatter(
-                    x=[alphas.index(p[0]) for p in points],
-                    y=[taus.index(p[1]) for p in points],
+                    x=[network[0] for network in networks],
+                    y=[network[1] for network in networks],
                     mode="markers",
                     marker=marker,
                     hoverinfo="skip",
@@ -94,19 +104,48 @@ def maps_over_alpha_and_tau(
                 row=1,
                 col=column,
             )
-        x_ticks, y_ticks = [f"{a:g}" for a in alphas], [f"{t:g}" for t in taus]
+        x_ticks, y_ticks = [f"{a:.3g}" for a in alphas], [f"{t:.3g}" for t in taus]
         figure.update_xaxes(title="α", tickvals=columns, ticktext=x_ticks, showgrid=False, row=1, col=column)
         figure.update_yaxes(tickvals=rows, ticktext=y_ticks, showgrid=False, zeroline=False, row=1, col=column)
     figure.update_yaxes(title="τ", row=1, col=1)
-    return figure.update_layout(
-        template=theme.template(), title=title, showlegend=False, width=1040, height=430, margin=dict(t=100)
+    return layout.finished(
+        figure,
+        title,
+        width=max(1040, 170 + 2 * 60 * len(alphas)),
+        height=max(430, 150 + (54 if networks else 26) * len(taus)),
+        top=100,
+        showlegend=False,
     )
+
+
+def _list(name: str, values: Any) -> list[Any]:
+    if isinstance(values, Tensor | np.ndarray):
+        return values.tolist()
+    try:
+        return list(values)
+    except TypeError as error:
+        raise checks.fail(name, values, "a list, perhaps empty") from error
+
+
+def _network(point: Any, exact: Map) -> tuple[int, int, float, float]:
+    """Column and row in the map, reward and diversity."""
+    allowed = "(alpha, tau, reward, diversity), at alphas and taus of the map"
+    if not isinstance(point, Sequence) or len(point) != 4:
+        raise checks.fail("a point of points", point, allowed)
+    alpha, tau, reward, diversity = (checks.number("a point of points", value) for value in point)
+    places = []
+    for value, axis in ((alpha, exact.alphas), (tau, exact.taus)):
+        near = [k for k, have in enumerate(axis.tolist()) if math.isclose(have, value, rel_tol=1e-6)]
+        if not near:
+            raise checks.fail("a point of points", (alpha, tau), allowed)
+        places.append(near[0])
+    return places[0], places[1], reward, diversity
 
 
 def reward_against_diversity(
     alphas: Numbers,
     exact: tuple[Numbers, Numbers],
-    learned: dict[float, Sequence[tuple[float, float]]],
+    learned: Mapping[float, Sequence[tuple[float, float]]],
     *,
     collapse: float | None = None,
     title: str = "",
@@ -116,47 +155,97 @@ def reward_against_diversity(
     Args:
         alphas: of the exact limits, (m,).
         exact: their diversities and mean rewards, (m,) each.
-        learned: (diversity, mean reward) of every seed, by alpha.
+        learned: (diversity, mean reward) of every seed, by alpha; perhaps of none.
         collapse: diversities below are shaded.
         title: above the figure.
     """
-    diversity, reward = _array(exact[0]), _array(exact[1])
-    if len(diversity) != len(reward) or len(_array(alphas)) != len(reward):
-        raise checks.fail("exact", exact, "diversities and rewards, one of each an alpha")
+    a = given.line("alphas", alphas)
+    if not isinstance(exact, tuple | list) or len(exact) != 2:
+        raise checks.fail("exact", exact, "(diversities, mean rewards), one of each an alpha")
+    diversity, reward = (given.line("exact", values, len(a)) for values in exact)
+    if not isinstance(learned, Mapping):
+        raise checks.fail("learned", learned, "(diversity, mean reward) of every seed, by alpha")
+    seeds = {
+        checks.number("an alpha of learned", alpha): given.field(f"learned[{alpha}]", found, (None, 2))
+        for alpha, found in learned.items()
+    }
     figure = go.Figure()
+    right = 1.12 * float(max([diversity.max(), *(found[:, 0].max() for found in seeds.values())]))
+    names = [f"networks, α = {alpha:g}" for alpha in seeds]
+    plot = _Axes(right, np.concatenate([reward, *(found[:, 1] for found in seeds.values())]), names)
     if collapse is not None:
+        collapse = checks.number("collapse", collapse, above=0.0)
         figure.add_vrect(x0=0, x1=collapse, fillcolor=theme.ORANGE, opacity=0.18, line_width=0, layer="below")
-        figure.add_annotation(
-            x=collapse / 2, y=0.06, yref="paper", text="collapsed", textangle=-90, showarrow=False, font=dict(size=15)
-        )
     line = dict(color=theme.BLACK, width=2, dash="dash")
     figure.add_trace(go.Scatter(x=diversity, y=reward, mode="lines", line=line, name="exact limits"))
+    limits = plot.pixels(diversity, reward)
+    marks = [plot.pixels(found[:, 0], found[:, 1]) for found in seeds.values()]
+    taken = np.concatenate([layout.along(limits), layout.discs(limits, 6), *[layout.discs(m, 7) for m in marks]])
+    texts = [f"α = {value:.3g}" for value in a]
+    where = layout.beside(limits, texts, taken, plot.size)
     figure.add_trace(
         go.Scatter(
             x=diversity,
             y=reward,
             mode="markers+text",
             marker=dict(symbol="line-ns-open", size=11, color=theme.BLACK),
-            text=[f"α = {a:.3g}" for a in _array(alphas)],
-            textposition="top right",
+            text=[text if slot else "" for text, (slot, *_) in zip(texts, where, strict=True)],
+            textposition=layout.slots(where),
             textfont=dict(size=14),
+            cliponaxis=False,
             showlegend=False,
         )
     )
-    for colour, (alpha, seeds) in zip(theme.CYCLE, learned.items()):
-        x, y = _array([s[0] for s in seeds]), _array([s[1] for s in seeds])
+    for x, y, text, place in zip(diversity, reward, texts, where, strict=True):
+        layout.point_at(figure, float(x), float(y), text, place, theme.BLACK)
+    looks = theme.looks("learned", len(seeds))
+    for look, name, found in zip(looks, names, seeds.values(), strict=True):
         figure.add_trace(
             go.Scatter(
-                x=x,
-                y=y,
+                x=found[:, 0],
+                y=found[:, 1],
                 mode="markers",
-                marker=dict(color=colour, size=11, symbol="circle-open", line=dict(width=2.5)),
-                name=f"networks, α = {alpha:g}",
+                marker=dict(color=look.colour, size=11, symbol=f"{look.symbol}-open", line=dict(width=2.5)),
+                name=name,
             )
         )
-    figure.update_xaxes(title="diversity E|x − x'|, length", range=[0, 1.12 * float(diversity.max())])
+    if collapse is not None:  # upright in its band, at a height where nothing is drawn
+        band = plot.pixels(np.array([collapse / 2]), np.array([0.0]))[0, 0]
+        half = (12.0, layout.width_of("collapsed", 15) / 2 + 4)
+        free = [
+            y
+            for y in (0.06, 0.25, 0.5, 0.75)
+            if not (np.abs(taken - [band, plot.size[1] * (1 - y) - half[1]]) < half).all(1).any()
+        ]
+        figure.add_annotation(
+            x=collapse / 2,
+            y=free[0] if free else 0.06,
+            yref="paper",
+            yanchor="bottom" if free[:1] != [0.06] else None,
+            text="collapsed",
+            textangle=-90,
+            showarrow=False,
+            font=dict(size=15),
+        )
+    figure.update_xaxes(title="diversity E|x − x'|, length", range=[0, right])
     figure.update_yaxes(title="mean reward E[r]")
-    return figure.update_layout(template=theme.template(), title=title, width=860, height=480)
+    return layout.finished(figure, title, width=860, height=480)
+
+
+class _Axes:
+    """About where things are in pixels, in axes from 0 to ``right`` beside a legend."""
+
+    def __init__(self, right: float, y: np.ndarray, names: Sequence[str]) -> None:
+        legend = 60 + max((layout.width_of(name, 15) for name in (*names, "exact limits")), default=0)
+        self.size = (860 - 65 - legend, 480 - 60 - 55.0)
+        self.right, self.low, self.high = right, float(y.min()), float(y.max())
+        air = 0.055 * (self.high - self.low) or 0.5
+        self.low, self.high = self.low - air, self.high + air
+
+    def pixels(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """(n,) and (n,) -> (n, 2), from the upper left corner."""
+        across = self.size[0] * x / self.right
+        return np.stack([across, self.size[1] * (self.high - y) / (self.high - self.low)], 1)
 
 
 def ward(
@@ -165,58 +254,69 @@ def ward(
     """A column for each patient: its samples over the reference's, below them its reward over rounds, on one scale.
 
     Args:
-        patients: the runs.
+        patients: the runs; NaN among a run's rewards is a gap.
         reference: samples (m, 2) drawn in grey.
         extent: half the side of each upper panel; points beyond are drawn on its edge as crosses.
         title: above all.
     """
-    if not patients:
-        raise checks.fail("patients", patients, "at least one")
-    n = len(patients)
-    low, high = min(min(p.rewards) for p in patients), max(max(p.rewards) for p in patients)
+    runs = given.instances("patients", patients, Patient)
+    extent = checks.number("extent", extent, above=0.0)
+    n = len(runs)
+    between, width = layout.gap(0.03, n), 80 + 215 * n
+    names = layout.headings([given.words("a patient's name", p.name) for p in runs], width, between)
+    samples = [given.points(f"samples of {p.name!r}", p.samples) for p in runs]
+    rewards = [given.line(f"rewards of {p.name!r}", p.rewards, gaps=True) for p in runs]
+    behind = None if reference is None else _dots(given.points("reference", reference), theme.GHOST, 3, 0.35)
+    low, high = min(float(np.nanmin(r)) for r in rewards), max(float(np.nanmax(r)) for r in rewards)
     figure = make_subplots(
         rows=2,
         cols=n,
-        subplot_titles=[p.name for p in patients],
+        subplot_titles=names,
         row_heights=[0.6, 0.4],
-        horizontal_spacing=0.03,
-        vertical_spacing=0.13,
+        horizontal_spacing=between,
+        vertical_spacing=0.17,
     )
-    for column, patient in enumerate(patients, start=1):
-        if reference is not None:
-            figure.add_trace(_dots(reference, theme.GHOST, 3, 0.35), row=1, col=column)
-        out = (patient.samples.abs() > extent).any(1)
-        figure.add_trace(_dots(patient.samples[~out], theme.BLUE, 3.5, 0.6), row=1, col=column)
+    for column, (x, curve) in enumerate(zip(samples, rewards, strict=True), start=1):
+        if behind is not None:
+            figure.add_trace(behind, row=1, col=column)
+        out = (np.abs(x) > extent).any(1)
+        figure.add_trace(_dots(x[~out], theme.BLUE, 3.5, 0.6), row=1, col=column)
         if out.any():
-            edge = patient.samples[out].clamp(-0.97 * extent, 0.97 * extent)
+            edge = x[out].clip(-0.97 * extent, 0.97 * extent)
             figure.add_trace(_dots(edge, theme.VERMILION, 6, 0.8, "x"), row=1, col=column)
-        rounds = np.arange(1, len(patient.rewards) + 1)
+        rounds = np.arange(1, len(curve) + 1)
         line = dict(color=theme.BLUE, width=1.5)
-        figure.add_trace(go.Scatter(x=rounds, y=_array(patient.rewards), mode="lines", line=line), row=2, col=column)
+        figure.add_trace(go.Scatter(x=rounds, y=curve, mode="lines", line=line), row=2, col=column)
         letter = "" if column == 1 else str(column)
-        shown = dict(range=[-extent, extent], dtick=3, constrain="domain", row=1, col=column)
-        figure.update_xaxes(**shown)
+        shown = dict(range=[-extent, extent], dtick=layout.steps(extent, 3.0), constrain="domain", row=1, col=column)
+        figure.update_xaxes(title=dict(text="x<sub>1</sub>", standoff=3), **shown)
         figure.update_yaxes(scaleanchor=f"x{letter}", showticklabels=column == 1, **shown)
         figure.update_xaxes(title="round", nticks=3, row=2, col=column)
         figure.update_yaxes(range=[low - 0.05, high + 0.05], showticklabels=column == 1, row=2, col=column)
     figure.update_yaxes(title="x<sub>2</sub>", row=1, col=1)
     figure.update_yaxes(title="mean reward", row=2, col=1)
-    return figure.update_layout(
-        template=theme.template(14), title=title, showlegend=False, width=80 + 215 * n, height=540, margin=dict(t=100)
-    )
+    return layout.finished(figure, title, width=width, height=560, top=100, over=names, font_size=14, showlegend=False)
 
 
-def readings_table(chart: dict[str, dict[str, float]], *, title: str = "") -> go.Figure:
+def readings_table(chart: Mapping[str, Mapping[str, float]], *, title: str = "") -> go.Figure:
     """The readings of several runs as a table: a row a run, a column a reading.
 
     Args:
-        chart: readings by their name, by run; every run has the same ones.
+        chart: readings by their name, by run; every run has the same ones. NaN is shown as a dash.
         title: above the table.
     """
-    if not chart:
-        raise checks.fail("chart", chart, "readings of at least one run")
-    names = list(next(iter(chart.values())))
-    columns = [list(chart), *[[f"{readings[name]:.2f}" for readings in chart.values()] for name in names]]
+    runs = given.by_name("chart", chart, "readings of at least one run, by its name")
+    names: list[str] = []
+    cells = []
+    for run, readings in runs.items():
+        found = given.by_name(f"chart[{run!r}]", readings, "at least one reading by its name")
+        names = names or list(found)
+        if set(found) != set(names):
+            raise checks.fail(f"chart[{run!r}]", list(found), f"the readings of the first run, {names}")
+        cells.append([_reading(f"chart[{run!r}][{name!r}]", found[name]) for name in names])
+    columns = [list(runs), *[list(column) for column in zip(*cells, strict=True)]]
+    wide = 980 / len(columns) - 16
+    heads = [layout.wrapped(f"<b>{name.replace('_', ' ')}</b>", 15, wide) for name in ("run", *names)]
     figure = go.Figure(
         go.Table(
             header=dict(
@@ -228,12 +328,20 @@ def readings_table(chart: dict[str, dict[str, float]], *, title: str = "") -> go
             cells=dict(values=columns, font=dict(size=16), height=30, fill_color="white", line_color="#E3E6EB"),
         )
     )
-    height = 60 + 30 * (len(chart) + 1) + (40 if title else 0)
-    margin = dict(l=10, r=10, t=50 if title else 15, b=10)
-    return figure.update_layout(template=theme.template(), title=title, width=1000, height=height, margin=margin)
+    lines = max(map(layout.rows, heads))
+    first = [layout.rows(layout.wrapped(run, 16, wide)) for run in runs]
+    height = 60 + 30 * (len(runs) + 1) + 20 * max(0, lines - 2) + 21 * (sum(first) - len(first)) + (40 if title else 0)
+    top = 50 if title else 15
+    return layout.finished(figure, title, width=1000, height=height, top=top, bottom=10, margin=dict(l=10, r=10))
 
 
-def _dots(x: Tensor, colour: str, size: float, opacity: float, symbol: str = "circle") -> go.Scatter:
-    xy = x.detach().cpu().numpy().astype(np.float32)
+def _reading(name: str, value: Any) -> str:
+    if isinstance(value, float | np.floating) and math.isnan(value):
+        return "–"
+    text = f"{checks.number(name, value):.2f}"
+    return "0.00" if text == "-0.00" else text
+
+
+def _dots(xy: np.ndarray, colour: str, size: float, opacity: float, symbol: str = "circle") -> go.Scatter:
     marker = dict(color=colour, size=size, opacity=opacity, symbol=symbol)
     return go.Scatter(x=xy[:, 0], y=xy[:, 1], mode="markers", marker=marker, hoverinfo="skip")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -10,9 +11,11 @@ from torch import Tensor
 
 from orwlab import checks
 from orwlab.show import theme
-from orwlab.show.figures.online import labelled_curves
+from orwlab.show.figures import given, layout
+from orwlab.show.figures.given import Numbers
+from orwlab.show.figures.online import labelled, reach
 from orwlab.show.figures.samples import _contour, _points, plane_axes
-from orwlab.show.figures.theory import Curve, Numbers, _array
+from orwlab.show.figures.theory import Curve, drawn
 
 PANEL = 310  # pixels
 
@@ -34,34 +37,49 @@ def bands(
     """Estimates as lines in shaded bands, and the truth as a dashed black line; each is named at its end.
 
     Args:
-        estimates: a colour each.
+        estimates: a colour each, all finite, low <= high.
         truth: the closed form.
         xlabel: the x axis, with its symbol.
         ylabel: the y axis, with its symbol.
         title: above the figure.
-        log_y: a logarithmic y axis, down to half of the smallest estimate.
+        log_y: a logarithmic y axis, down to half of the smallest estimate; all numbers must be > 0.
     """
-    if not estimates:
-        raise checks.fail("estimates", estimates, "at least one band")
-    lines = [Curve(truth.name, truth.x, truth.y, "dashes", theme.BLACK)]
-    lines += [Curve(e.name, e.x, e.y, colour=c) for c, e in zip(theme.CYCLE, estimates)]
-    lowest = min(float(_array(e.low).min()) for e in estimates)
-    highest = max(float(_array(values).max()) for values in (truth.y, *(e.high for e in estimates)))
-    y_range = (lowest / 2, highest * 1.3) if log_y else None
-    figure = labelled_curves(lines, xlabel=xlabel, ylabel=ylabel, title=title, log_y=log_y, y_range=y_range)
-    for colour, e in zip(theme.CYCLE, estimates):
-        x = _array(e.x)
-        r, g, b = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    log_y = checks.yes_or_no("log_y", log_y)
+    shown = given.instances("estimates", estimates, Band)
+    (exact,) = given.instances("truth", [truth], Curve)
+    looks = theme.looks("estimates", len(shown))
+    lines = [Curve(exact.name, exact.x, exact.y, "dashes", theme.BLACK)]
+    lines += [Curve(band.name, band.x, band.y, colour=look.colour) for look, band in zip(looks, shown, strict=True)]
+    edges = []
+    for band in shown:
+        x = given.line(f"x of {band.name!r}", band.x)
+        low = given.line(f"low of {band.name!r}", band.low, len(x), positive=log_y)
+        high = given.line(f"high of {band.name!r}", band.high, len(x), positive=log_y)
+        if (low > high).any():
+            raise checks.fail(f"low of {band.name!r}", band.low, "at most high, everywhere")
+        edges.append((x, low, high))
+    lowest, highest = min(float(low.min()) for _, low, _ in edges), max(float(high.max()) for *_, high in edges)
+    figure = drawn(lines, 2.2, 8, log_y=log_y)
+    for look, trace in zip(looks, figure.data[1:], strict=True):
+        trace.line.dash = look.dash
+    if log_y:
+        y_range = (lowest / 2, 1.3 * max(highest, float(np.nanmax(figure.data[0].y))))
+    else:
+        bottom, top = reach(figure, False)
+        y_range = (min(bottom, lowest), max(top, highest))  # as wide as the lines need, and the bands
+    labelled(figure, xlabel=xlabel, ylabel=ylabel, title=title, log_y=log_y, y_range=y_range)
+    for look, band, (x, low, high) in zip(looks, shown, edges, strict=True):
+        r, g, b = (int(look.colour[i : i + 2], 16) for i in (1, 3, 5))
         figure.add_trace(
             go.Scatter(
                 x=np.concatenate([x, x[::-1]]),
-                y=np.concatenate([_array(e.high), _array(e.low)[::-1]]),
+                y=np.concatenate([high, low[::-1]]),
                 fill="toself",
                 fillcolor=f"rgba({r},{g},{b},0.18)",
                 line=dict(width=0),
                 mode="lines",
                 hoverinfo="skip",
-                name=f"{e.name}, band",
+                name=f"{band.name}, band",
             )
         )
     return figure
@@ -82,19 +100,39 @@ def weighted_regression(
     Args:
         x_t: (n,) or (n, 1).
         u_t: (n,) or (n, 1).
-        w: weights, (n,), positive; a point's area is proportional to its weight.
+        w: weights, (n,) or (n, 1), >= 0 and not all 0; a point's area is proportional to its weight.
         curves: conditional means, drawn over the points.
         title: above the figure.
         xlabel: the x axis.
         ylabel: the y axis.
     """
-    x, y, size = (_array(values.flatten()) for values in (x_t, u_t, w.clamp_min(0).sqrt()))
-    figure = labelled_curves(curves, xlabel=xlabel, ylabel=ylabel, title=title, y_range=_middle(y))
+    x, y = given.line("x_t", _flat("x_t", x_t)), given.line("u_t", _flat("u_t", u_t))
+    if len(x) != len(y):
+        raise checks.fail("u_t", u_t, f"one number for each of the {len(x)} of x_t")
+    weights = _flat("w", w)
+    _weights("w", weights, len(x))
+    size = given.plain(weights.sqrt())
+    figure = drawn(curves, 2.2, 8)
+    labelled(figure, xlabel=xlabel, ylabel=ylabel, title=title, y_range=_middle(y, [trace.y for trace in figure.data]))
     dots = dict(size=2 + 12 * size / size.max(), color=theme.GHOST, opacity=0.45, line=dict(width=0))
     points = go.Scatter(x=x, y=y, mode="markers", marker=dots, name="pairs", hoverinfo="skip")
     figure.add_trace(points)
     figure.data = (figure.data[-1], *figure.data[:-1])  # behind the curves
     return figure
+
+
+def _flat(name: str, values: Any) -> Tensor:
+    x = checks.array(name, values, "finite real numbers of shape (n,) or (n, 1)")
+    if x.ndim not in (1, 2) or (x.ndim == 2 and x.shape[1] != 1):
+        raise checks.fail(name, values, "finite real numbers of shape (n,) or (n, 1)")
+    return x.reshape(-1)
+
+
+def _weights(name: str, values: Any, n: int) -> np.ndarray:
+    w = given.line(name, values, n)
+    if w.min() < 0 or w.max() == 0:
+        raise checks.fail(name, values, "weights >= 0, not all 0")
+    return w
 
 
 def weighted_samples(
@@ -109,38 +147,42 @@ def weighted_samples(
 
     Args:
         panels: (heading, data (m, 2), weights (m,), learned samples (n, 2)) for each panel.
-        contours: for each panel None or (axis (k,), density (k, k)) of the density that should have been learned, drawn
-            as lines; its first index is x.
+        contours: nothing, or for each panel None or (axis (k,), density (k, k)) of the density that should have been
+            learned, drawn as lines; its first index is x.
         extent: half the side of each panel.
         centre: of each panel.
         title: above all panels.
     """
-    if not panels:
-        raise checks.fail("panels", panels, "at least one (heading, data, weights, samples)")
-    figure = make_subplots(cols=len(panels), subplot_titles=[panel[0] for panel in panels], horizontal_spacing=0.03)
-    for column, (_, data, w, learned) in enumerate(panels, start=1):
+    shown = given.panels("panels", panels, "heading, data, weights, samples")
+    between, width = layout.gap(0.03, len(shown)), 60 + PANEL * len(shown)
+    headings = layout.headings([panel[0] for panel in shown], width, between)
+    exact = given.for_each("contours", contours, len(shown))
+    figure = make_subplots(cols=len(shown), subplot_titles=headings, horizontal_spacing=between)
+    for column, ((heading, data, w, learned), contour) in enumerate(zip(shown, exact, strict=True), start=1):
         at = dict(row=1, col=column)
-        share = (w / w.sum()).sqrt()  # the ring's area is the share of all weight
-        rings = dict(
-            size=_array(2 + 60 * share), color="rgba(0,0,0,0)", line=dict(color=theme.BLACK, width=1.2), opacity=0.8
-        )
-        xy = _array(data)
-        figure.add_trace(_points(learned, theme.BLUE, 3, 0.35, "learned"), **at)
-        if column <= len(contours) and contours[column - 1] is not None:
-            figure.add_trace(_contour(*contours[column - 1]), **at)  # type: ignore[misc]
+        xy = given.points(f"data of {heading!r}", data)
+        weights = _weights(f"weights of {heading!r}", w, len(xy))
+        share = np.sqrt(weights / weights.sum())  # the ring's area is the share of all weight
+        rings = dict(size=2 + 60 * share, color="rgba(0,0,0,0)", line=dict(color=theme.BLACK, width=1.2), opacity=0.8)
+        figure.add_trace(_points(f"samples of {heading!r}", learned, theme.BLUE, 3, 0.35, "learned"), **at)
+        if contour is not None:
+            figure.add_trace(_contour(contour), **at)
         figure.add_trace(go.Scatter(x=xy[:, 0], y=xy[:, 1], mode="markers", marker=rings, name="data"), **at)
         plane_axes(figure, column, extent, centre)
-    return figure.update_layout(
-        template=theme.template(),
-        title=title,
-        showlegend=False,
-        width=60 + PANEL * len(panels),
+    return layout.finished(
+        figure,
+        title,
+        width=width,
         height=PANEL + 140,
-        margin=dict(t=110 if title else 70),
+        top=110 if title else 70,
+        over=headings,
+        showlegend=False,
     )
 
 
-def _middle(y: np.ndarray) -> tuple[float, float]:
-    """From the 0.2nd to the 99.8th percentile, with a little air: a few outliers shall not shrink the rest."""
+def _middle(y: np.ndarray, curves: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Most points, lest a few outliers shrink the rest, and all curves."""
     low, high = np.percentile(y, [0.2, 99.8])
-    return float(low - 0.1 * (high - low)), float(high + 0.1 * (high - low))
+    air = 0.1 * (high - low) or 0.5
+    ends = [low - air, high + air, *(end for curve in curves for end in (np.nanmin(curve), np.nanmax(curve)))]
+    return float(min(ends)), float(max(ends))

@@ -1,11 +1,12 @@
 """A slider and a picture for notebooks: the exact limit on a line, recomputed while alpha is dragged."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 
-from orwlab import rewards, targets
+from orwlab import checks, rewards, targets
 from orwlab.exact.dynamics import PopulationDynamics
 from orwlab.rewards import Reward
 from orwlab.show import figures
@@ -14,9 +15,19 @@ LOWEST = 0.03
 """the slider's smallest alpha; below it the limit is a spike"""
 
 
-def exact_limit_figure(target_name: str, reward: Reward, tau: float, alphas: tuple[float, ...]) -> go.Figure:
-    """Densities on a line: the pretrained one in grey, the exact limit for each of ``alphas``."""
-    limits = {f"α = {alpha:g}": _limit(target_name, reward, tau, alpha) for alpha in alphas}
+def exact_limit_figure(target_name: str, reward: Reward, tau: float, alphas: Sequence[float]) -> go.Figure:
+    """Densities on a line: the pretrained one in grey, the exact limit for each of ``alphas``.
+
+    Args:
+        target_name: a target on a line.
+        reward: what is asked for.
+        tau: inverse temperature, >= 0.
+        alphas: W2 coefficients, > 0, no two alike.
+    """
+    named = {f"α = {alpha:g}": alpha for alpha in checks.numbers("alphas", alphas, above=0.0)}
+    if len(named) < len(alphas):
+        raise checks.fail("alphas", alphas, "numbers that differ in their first six digits: each names a curve")
+    limits = {name: _limit(target_name, reward, tau, alpha) for name, alpha in named.items()}
     first = next(iter(limits.values()))
     return figures.densities_on_a_line(
         first.grid[:, 0], {name: limit.density for name, limit in limits.items()}, reference=first.reference_density
@@ -57,6 +68,9 @@ def alpha_slider(target_name: str = "three_modes_1d", reward_name: str = "bump",
 
 
 def _limit(target_name: str, reward: Reward, tau: float, alpha: float) -> PopulationDynamics:
-    limit = PopulationDynamics(targets.get(target_name), reward, tau=tau, alpha=alpha, weighting="mean_one")
+    target = targets.get(target_name)
+    if target.dim != 1:
+        raise checks.fail("target_name", target_name, "a target on a line, such as 'three_modes_1d'")
+    limit = PopulationDynamics(target, reward, tau=tau, alpha=alpha, weighting="mean_one")
     limit.fixed_point()
     return limit

@@ -21,6 +21,7 @@ from typing import Any
 
 from PIL import Image, PngImagePlugin
 
+from orwlab import checks
 from orwlab.show.stage import frames, javascript, stylesheet
 
 MIME = "application/vnd.orwlab.stage+json"
@@ -54,8 +55,15 @@ def png(
         caption: a line below.
 
     Raises:
+        ValueError: a value without a frame, or a size that is no whole number >= 1.
         RuntimeError: there is no Chromium, or the stage did not draw.
     """
+    if not isinstance(value, Mapping) or not isinstance(value.get("frame"), str):
+        raise checks.fail("value", value, "a value of Session.frame")
+    width, height = checks.integer("width", width), checks.integer("height", height)
+    dark = checks.yes_or_no("dark", dark)
+    if not isinstance(caption, str):
+        raise checks.fail("caption", caption, "a text")
     page = _PAGE % {
         "style": stylesheet(),
         "ground": "#111111" if dark else "white",
