@@ -86,9 +86,25 @@ def trajectory(
     field, grad = foreign.velocity("v", v), checks.yes_or_no("grad", grad)
     x0 = checks.points("x0", x0)
     x = _state(v, x0)
-    grid, stops = _grid(times, method, steps, x)
+    stops = _stops(times, x)
     with torch.inference_mode(False), torch.set_grad_enabled(grad), foreign.at_rest(v):
-        return solve(field, x, grid, method, rtol, atol)[stops].to(x0)
+        if isinstance(v, velocity.Preconditioned):
+            return _in_own_coordinates(v, x, stops, method, steps, rtol, atol).to(x0)
+        grid, wanted = _grid(stops, method, steps)
+        return solve(field, x, grid, method, rtol, atol)[wanted].to(x0)
+
+
+def _in_own_coordinates(
+    v: velocity.Preconditioned, x: Tensor, stops: Tensor, method: str, steps: int, rtol: float, atol: float
+) -> Tensor:
+    """The flow of ``v`` at the times ``stops``, solved where equal steps fit the data whatever their size."""
+    y = v.inward(stops[0], x)[1]
+    taus, which = torch.unique_consecutive(torch.stack([v.inward(t, x)[0] for t in stops]), return_inverse=True)
+    ys = y[None]
+    if len(taus) > 1:  # of data of huge size, times may be one in floating-point numbers
+        grid, wanted = _grid(taus, method, steps)
+        ys = solve(foreign.velocity("v.network", v.network), y, grid, method, rtol, atol)[wanted]
+    return torch.stack([v.outward(t, ys[k]) for t, k in zip(stops, which.tolist())])
 
 
 def sample_sde(
@@ -183,7 +199,10 @@ def log_prob(
     if generator is not None or divergence == "hutchinson":
         generator = checks.generator("generator", generator)
     size = math.prod(x1.shape[1:])
-    x = _state(v, x1)
+    x, stretch = _state(v, x1), 0.0
+    if isinstance(v, velocity.Preconditioned):  # in its own coordinates, where all data have size 1
+        field, stretch = foreign.velocity("v.network", v.network), size * math.log(float(v.std))
+        x = v.inward(x.new_ones(()), x)[1]
     if divergence == "exact":
         directions = torch.eye(size, dtype=x.dtype, device=x.device)[:, None, :].expand(-1, len(x), -1)
         scale = 1.0
@@ -195,12 +214,12 @@ def log_prob(
         u, div = _velocity_and_divergence(field, t, state[0], directions)
         return u, scale * div
 
-    grid, _ = _grid((1.0, 0.0), method, steps, x)
+    grid, _ = _grid(_stops((1.0, 0.0), x), method, steps)
     with torch.inference_mode(False), torch.no_grad(), foreign.at_rest(v):
         # integrating from 1 to 0, the second component becomes minus the integral of the divergence
         end, minus_integral = solve(augmented, (x, x.new_zeros(len(x))), grid, method, rtol, atol)
     z = end[-1].flatten(1)
-    log_p = -0.5 * z.square().sum(1) - 0.5 * size * math.log(2 * math.pi) + minus_integral[-1]
+    log_p = -0.5 * z.square().sum(1) - 0.5 * size * math.log(2 * math.pi) + minus_integral[-1] - stretch
     return log_p.to(x1.device, torch.promote_types(x1.dtype, torch.float32))
 
 
@@ -209,11 +228,15 @@ def _velocity_and_divergence(v: Velocity, t: Tensor, x: Tensor, directions: Tens
 
     By automatic differentiation; by central differences for a field whose graph does not lead back to x.
     """
-    with torch.enable_grad():
-        x = x.detach().requires_grad_()
+    x, rows = x.detach(), None
+    try:
+        with torch.enable_grad():
+            along = x.clone().requires_grad_()
+            u = v(t, along)
+            rows = _gradients(u, along, directions)
+    except ValueError:  # numpy refuses numbers that carry a gradient
         u = v(t, x)
-        rows = _gradients(u, x, directions)
-    x, u = x.detach(), u.detach()
+    u = u.detach()
     if rows is None:
         h = torch.finfo(x.dtype).eps ** (1 / 3) * max(1.0, float(x.abs().max()))
         steps = (h * e.reshape(x.shape) for e in directions)
@@ -286,14 +309,18 @@ def _strictly_ordered(name: str, times: Tensor, given: Any) -> Tensor:
     return times
 
 
-def _grid(times: Tensor | tuple[float, ...], method: str, steps: int, x: Tensor) -> tuple[Tensor, slice | Tensor]:
-    """The solver's grid, and where the wanted times stand in it."""
-    checks.choice("method", method, [*FIXED, *ADAPTIVE])
-    steps = checks.integer("steps", steps)
+def _stops(times: Tensor | tuple[float, ...], x: Tensor) -> Tensor:
     # their order is looked at as the solver will see them
     stops = _strictly_ordered("times", checks.array("times", times, "times in [0, 1]").detach().to(x), times)
     if stops.min() < 0 or stops.max() > 1:
         raise checks.fail("times", times, "times in [0, 1]")
+    return stops
+
+
+def _grid(stops: Tensor, method: str, steps: int) -> tuple[Tensor, slice | Tensor]:
+    """The solver's grid, and where the wanted times stand in it."""
+    checks.choice("method", method, [*FIXED, *ADAPTIVE])
+    steps = checks.integer("steps", steps)
     if method not in FIXED:
         return stops, slice(None)
     span = float((stops[-1] - stops[0]).abs())
@@ -301,7 +328,7 @@ def _grid(times: Tensor | tuple[float, ...], method: str, steps: int, x: Tensor)
     pieces = [
         torch.linspace(a, b, n + 1, dtype=torch.float64)[:-1] for (a, b), n in zip(pairwise(stops.tolist()), counts)
     ]
-    grid = torch.cat([*pieces, stops[-1:].double().cpu()]).to(x)
+    grid = torch.cat([*pieces, stops[-1:].double().cpu()]).to(stops)
     return grid, torch.tensor([0, *counts]).cumsum(0)
 
 
@@ -328,7 +355,7 @@ def fit(
         lr: Adam's learning rate at the start.
         coupling: "independent" or "ot"; see ``couplings``.
         network: a trainable v(t, x) to fit in place, for data as they are. None: an ``MLP`` for points and a
-            ``ResidualMLP`` for anything else, preconditioned with the data's mean and size.
+            ``ResidualMLP`` for anything else, made for the data's position and size: ``velocity.Preconditioned``.
         seed: of initial weights and draws, from 0 to 2^32 - 1; torch's global random state is not used.
         progress: show a bar.
 
@@ -345,30 +372,31 @@ def fit(
     progress = checks.yes_or_no("progress", progress)
     generator = torch.Generator().manual_seed(seed)
     with torch.inference_mode(False):
-        network = _fresh_network(data, seed) if network is None else network
-        parameters = [p for p in network.parameters() if p.requires_grad] if isinstance(network, nn.Module) else []
+        whole = _fresh_network(data, seed) if network is None else network
+        parameters = [p for p in whole.parameters() if p.requires_grad] if isinstance(whole, nn.Module) else []
         if not parameters:
             raise checks.fail("network", network, "a network v(t, x) with trainable parameters")
-        data = checks.points("data", data.to(parameters[0]))  # which may be of a shorter floating type
-        draw = lambda: data[torch.randint(len(data), (batch_size,), generator=generator).to(data.device)]  # noqa: E731
-        field = foreign.velocity("network", network)
-        learn(network, matching_losses(field, draw, generator, coupling=coupling), steps, lr, "flow", progress)
-    network.path = paths.get("linear")  # type: ignore[assignment]
-    network.event_shape = tuple(data.shape[1:])  # type: ignore[assignment]
-    return network.eval()
+        x1 = checks.points("data", data.to(parameters[0]))  # which may be of a shorter floating type
+        learner = whole
+        if network is None:
+            learner, x1 = whole.network, (data.double() - whole.mean.double()).div(float(whole.std)).to(x1)
+        draw = lambda: x1[torch.randint(len(x1), (batch_size,), generator=generator).to(x1.device)]  # noqa: E731
+        field = foreign.velocity("network", learner)
+        learn(learner, matching_losses(field, draw, generator, coupling=coupling), steps, lr, "flow", progress)
+    whole.path = paths.get("linear")  # type: ignore[assignment]
+    whole.event_shape = tuple(data.shape[1:])  # type: ignore[assignment]
+    return whole.eval()
 
 
-def _fresh_network(data: Tensor, seed: int) -> nn.Module:
+def _fresh_network(data: Tensor, seed: int) -> velocity.Preconditioned:
     """A network for data of this shape, position and size, on their device."""
     shape, exact = tuple(data.shape[1:]), data.double()
     mean = exact.mean(0)
-    std = float((exact - mean).abs().max())
-    std = std * float(((exact - mean) / std).square().mean().sqrt()) if 0 < std < math.inf else std
+    largest = float((exact - mean).abs().max())
+    std = largest * float(((exact - mean) / largest).square().mean().sqrt()) if 0 < largest < math.inf else largest
     resolution = torch.finfo(torch.float32).eps * float(exact.abs().max())
-    if not 1e3 * resolution < std < 1e30:
-        raise checks.fail(
-            "data", data, "data that differ, by 1e-4 of their distance from 0 or more and by 1e30 or less"
-        )
+    if not max(1e3 * resolution, velocity.SMALLEST) < std < 1 / velocity.SMALLEST:
+        raise checks.fail("data", data, "data that differ, by 1e-4 of their distance from 0 or more (else move them)")
     inner = velocity.MLP(shape[0], seed=seed) if len(shape) == 1 else velocity.ResidualMLP(shape, seed=seed)
     return velocity.Preconditioned(inner.float(), mean, std).to(data.device)
 

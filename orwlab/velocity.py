@@ -15,6 +15,9 @@ from orwlab import checks, foreign, paths
 from orwlab.targets import GaussianMixture
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
+SMALLEST = (
+    1e-15  # standard deviation of data (the largest is 1 over this): float32 must hold its square and its inverse
+)
 
 
 class Field(nn.Module):
@@ -186,14 +189,17 @@ class MixtureField(Field):
 
 
 class Preconditioned(Field):
-    """``v(t, x) = m + sqrt(1 + s^2) net(t, (x - t m) / sqrt((1 - t)^2 + t^2 s^2))``, for data of mean m and std s.
+    """A network for data of mean 0 and standard deviation 1, ``net(tau, y)``, as one for data ``x1 = m + s y1``.
 
-    A network for data of any position and size: what goes into ``network`` and what comes out of it has about unit
-    variance at every t, while noise and path stay those of the linear path, ``x_t = (1 - t) x0 + t x1``.
+        v(t, x) = m + (s - 1) y + (s / c) net(tau, y),   y = (x - t m) / c,   tau = t s / c,   c = 1 - t + t s
+
+    This is exact: ``x_t = (1 - t) x0 + t x1`` is ``c y_tau + t m``, so that y_tau runs along the linear path of the
+    standardised data. What goes into ``network`` and what comes out has about unit variance at every time, whatever
+    the data's position and size, while the noise of v stays N(0, I). ``flow`` solves in these coordinates too.
 
     Args:
         network: v(t, x) with an ``event_shape``.
-        mean: m, broadcastable to the event's shape.
+        mean: m, of the event's shape, or one number.
         std: s > 0, one number.
     """
 
@@ -212,21 +218,30 @@ class Preconditioned(Field):
         kept = mean.detach().to(like)
         if (mean.ndim > 0 and mean.shape != self.event_shape) or not torch.isfinite(kept).all():
             raise checks.fail("mean", mean, allowed)
-        finfo = torch.finfo(like.dtype)
-        std = checks.number("std", std, low=finfo.tiny, high=finfo.max)
+        std = checks.number("std", std, low=SMALLEST, high=1 / SMALLEST)
         if isinstance(getattr(network, "config", None), dict):
             self.config = dict(kind="preconditioned", network=network.config, mean=mean.tolist(), std=std)
         self.network = network
         self.register_buffer("mean", kept)
         self.register_buffer("std", torch.tensor(std).to(like))
 
+    def inward(self, t: Tensor | float, x: Tensor) -> tuple[Tensor, Tensor]:
+        """``tau`` and ``y`` where v's time and place are t, a scalar or (n,), and x (n, *event)."""
+        t = paths.time_like(t, x)
+        mean, std = self.mean.to(x), self.std.to(x)
+        c = 1 - t + t * std
+        return (t * std / c).reshape(-1) if t.ndim else t * std / c, (x - t * mean) / c
+
+    def outward(self, t: Tensor | float, y: Tensor) -> Tensor:
+        """The place x (n, *event) that is y at v's time t."""
+        t = paths.time_like(t, y)
+        return (1 - t + t * self.std.to(y)) * y + t * self.mean.to(y)
+
     def _at(self, time: Tensor, x: Tensor) -> Tensor:
-        """The network's answer to the scaled point, scaled back."""
+        """The network's answer in its own coordinates, carried outward."""
+        tau, y = self.inward(time, x)
         t = paths.time_like(time, x)
-        scale = torch.hypot(1 - t, t * self.std)  # a square of std might be too large or too small a number
-        return self.mean + torch.hypot(torch.ones_like(self.std), self.std) * self.network(
-            time, (x - t * self.mean) / scale
-        )
+        return self.mean + (self.std - 1) * y + self.std / (1 - t + t * self.std) * self.network(tau, y)
 
 
 class Conditioned(nn.Module):
