@@ -6,9 +6,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
-from orwlab import flow, oracle, rewards, targets, zoo
+from orwlab import cli, flow, oracle, rewards, targets, zoo
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -26,6 +27,36 @@ def test_the_ten_lines_run_and_meet_the_exact_limit(capsys):
     assert learned == pytest.approx(scope["exact"].mean_reward, abs=0.04)
 
 
+def test_your_own_data_end_where_the_readme_says():
+    example = re.search(r"## Your own data\n+```python\n(.*?)```", README, re.S).group(1)
+    scope = {}
+    exec(compile(example, "README.md", "exec"), scope)
+    run, data = scope["run"], torch.as_tensor(scope["data"])
+    for _ in run.rounds(200):
+        pass
+    x0 = flow.noise(2000, (4,), generator=torch.Generator().manual_seed(1))
+    before, after = flow.sample(scope["reference"], x0), flow.sample(run.average, x0)
+    long = data[:, 2] > 4.5
+    assert float(long.double().mean()) == pytest.approx(0.4, abs=0.05)
+    assert float((before[:, 2] > 4.5).double().mean()) == pytest.approx(0.4, abs=0.06)
+    assert float((after[:, 2] > 4.5).double().mean()) > 0.7
+    moved, expected = after.mean(0) - before.mean(0), data[long].mean(0) - data.mean(0)
+    for k in (0, 1, 3):  # the other measures
+        assert torch.sign(moved[k]) == torch.sign(expected[k])
+    assert (after > data.min(0).values - 1).all(1).logical_and(
+        (after < data.max(0).values + 1).all(1)
+    ).double().mean() > 0.95
+
+
+def test_its_commands_are_understood():
+    lines = re.findall(r"^    orwlab (.*?)(?:\s+#.*)?$", README + (ROOT / "notebooks" / "README.md").read_text(), re.M)
+    assert {line.split()[0] for line in lines} == {"app", "lab", "notebooks"}
+    for line in lines:
+        cli._parser().parse_args(line.split())
+    for line in re.findall(r"`orwlab (\w[^`]*)`", README):
+        assert line.split()[0] in {"app", "lab", "notebooks", "zoo", "science"}, line
+
+
 def test_every_name_in_the_table_exists():
     table = re.search(r"## From the paper to the code\n(.*?)\n## ", README, re.S).group(1)
     cells = [line.split("|")[3] for line in table.splitlines() if line.startswith("| ") and "---" not in line][1:]
@@ -40,6 +71,10 @@ def test_every_name_in_the_table_exists():
 
 
 def test_pictures_and_files_it_names_exist():
+    for path in re.findall(r"`((?:methods|exact)/\w+\.py)`", README):
+        assert (ROOT / "orwlab" / path).is_file(), path
+    for path in re.findall(r"`([A-Z]\w+\.md)`", README):
+        assert (ROOT / path).is_file(), path
     for path in re.findall(r"\]\((docs/[^)]+)\)", README) + re.findall(r"`((?:notebooks|benchmarks)/[\w./]+)`", README):
         assert (ROOT / path).exists(), path
 
