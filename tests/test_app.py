@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from orwlab.show.web.own_address import rewritten
+
 APP = Path(__file__).parents[1] / "app.py"
 HAS_IPV6 = False
 with contextlib.suppress(OSError):
@@ -119,6 +121,15 @@ def test_it_takes_no_files_and_nothing_large(tmp_path):
             for answer in (client.post("queue/join", json=large), client.post("component_server", content=pieces)):
                 assert (answer.status_code, answer.text) == (413, "This is too large; allowed: at most 1048576 bytes.")
         assert {path for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_only_pages_of_gradios_are_rewritten():
+    plain = '<html><head><base href="./"></head><body>const root = "/";</body></html>'
+    assert rewritten(plain, "/") == plain
+    page = plain.replace("<body>", "<body>window.gradio_config = {};")
+    assert "const root = window.gradio_config.root;" in rewritten(page, "/")
+    assert '("/arena");</script>' in rewritten(page, "/arena/")
+    assert "</script><b>" not in rewritten(page, "/</script><b>")
 
 
 @pytest.mark.slow

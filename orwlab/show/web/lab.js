@@ -43,7 +43,7 @@ class Lab {
   attach(stage) {
     this.stage = stage;
     this.configure();
-    setTimeout(() => { if (!this.known && !this.noticeKind) this.notice(SILENT, "silence"); }, PATIENT);
+    setTimeout(() => { if (!this.known && !this.noticeKind) this.notice(SILENT, "silence"); }, silentSince() + PATIENT - Date.now());
   }
 
   configure() {
@@ -85,6 +85,7 @@ class Lab {
   sees(run) {
     if (!run || run === "first" || run === this.line.run) return;
     this.notice(null, "silence");
+    silentSince(0);
     const again = this.known !== undefined && this.known !== run;
     this.known = this.line.run = run;
     if (again) {
@@ -190,6 +191,18 @@ class Lab {
     // the stage knows the keys; whose they are was decided here, so that space also plays while a slider has the focus
     const { key, repeat, shiftKey } = event;
     this.stage?.key({ key, repeat, shiftKey, target: null, preventDefault: () => event.preventDefault() });
+  }
+}
+
+/** Since when no picture has come, also over reloads: Gradio loads the page again when its line breaks. 0 ends it. */
+function silentSince(time) {
+  try {
+    const known = Number(sessionStorage.getItem("silentSince"));
+    const since = time ?? (Date.now() - known < 4 * PATIENT ? known : Date.now());
+    sessionStorage.setItem("silentSince", since);
+    return since;
+  } catch {
+    return Date.now(); // a browser may keep nothing
   }
 }
 

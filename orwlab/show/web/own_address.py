@@ -53,7 +53,9 @@ def rewritten(page: str, path: str) -> str:
     if "window.gradio_config" not in page:
         return page
     known = json.dumps(path.rstrip("/")).replace("<", "\\u003c")
-    page = _BASE.sub(lambda tag: f"{tag[0]}<script>({_SCRIPT})({known});</script>", page, count=1)
+    script = f"<script>({_SCRIPT})({known});</script>"
+    icon = '<link rel="icon" href="./favicon.ico" />'  # else a browser looks for it at the top of the host
+    page = _BASE.sub(lambda tag: f"{tag[0]}{script}{icon}", page, count=1)
     page = _ROOT.sub("const root = window.gradio_config.root;", page)
     return page.replace('href="/manifest.json"', 'href="./manifest.json"')
 
