@@ -1,5 +1,6 @@
 """CONTRIBUTING.md is code too: its map is held to the imports, and what it says is done in a copy of the house."""
 
+import asyncio
 import copy
 import json
 import os
@@ -9,11 +10,18 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
 import pytest
 from test_package import FLOORS, floor, imported, modules
+
+from orwlab import checks
+from orwlab.show.lab.settings import Settings
+from orwlab.show.web import live_lab, workers
+from orwlab.show.web.broadcast import Registry
+from orwlab.show.web.workers import Worker
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
@@ -107,6 +115,79 @@ def test_every_import_follows_the_arrows_of_the_picture_and_every_arrow_is_an_im
 def test_words_are_listed_in_reading_order():
     words = [named(place) for place in ROOMS["words"]]
     assert words == [room for rooms in FLOORS for room in rooms if room in words]
+
+
+# The way of alpha ---------------------------------------------------------------------------------------------------
+
+WAY = re.findall(r"^\d+\. `([^`]+)` `([^`]+)`: ", section("The way of α"), re.MULTILINE)
+
+
+class Here(Worker):
+    """A worker that does its work in this process, where a test can watch."""
+
+    def _hire(self) -> None:
+        pass
+
+    async def call(self, function, *arguments):
+        return function(*arguments)
+
+    def post(self, function, *arguments) -> None:
+        function(*arguments)
+
+
+class OneWorker:
+    shut_down = False
+
+    def __init__(self) -> None:
+        self.worker = Here()
+
+    def pick(self) -> Here:
+        return self.worker
+
+
+async def moved_on_the_page(alpha: float) -> tuple[list[tuple[str, str]], int]:
+    """The functions that ran since a slider was moved, by when they first did, and how often α was checked."""
+    registry = Registry(pool=OneWorker(), particles=50)
+    broadcast = await registry.open("somebody", Settings(speed=0.0))
+    pictures = broadcast.frames()
+    await anext(pictures)
+    ran: dict[tuple[str, str], None] = {}
+    checked = 0
+
+    def watch(frame, event, _):
+        nonlocal checked
+        code = frame.f_code
+        if event == "call" and code.co_filename.startswith(str(ROOT / "orwlab")):
+            name = code.co_qualname.split(".<locals>")[0]
+            ran.setdefault((str(Path(code.co_filename).relative_to(ROOT / "orwlab")), name))
+            checked += code is checks.number.__code__ and frame.f_locals["value"] == alpha
+
+    sys.setprofile(watch)
+    try:
+        obey = live_lab._obey(registry)
+        answer = await obey([broadcast.name, [{"name": "alpha", "value": alpha, "stamp": 1}]])
+        await anext(pictures)
+    finally:
+        sys.setprofile(None)
+    assert answer["settings"]["alpha"] == alpha
+    (session,) = workers._sessions.values()
+    assert session.runs[0].alpha == alpha
+    assert session.snapshot.alpha == alpha
+    await pictures.aclose()
+    registry.close("somebody")
+    return list(ran), checked
+
+
+def test_alpha_goes_the_way_that_it_says_and_is_checked_twice():
+    in_page = [(file, name) for file, name in WAY if file.endswith(".js")]
+    on_server = [(file, name) for file, name in WAY if file.endswith(".py")]
+    assert in_page + on_server == WAY
+    for file, name in in_page:
+        assert re.search(rf"^  {name}\(name, value\) {{$", (ROOT / "orwlab" / file).read_text(), re.MULTILINE), name
+    with ThreadPoolExecutor(1) as thread:  # where a browser was driven, this thread has a loop that never ends
+        ran, checked = thread.submit(asyncio.run, moved_on_the_page(2.5)).result()
+    assert [step for step in ran if step in on_server] == on_server
+    assert checked == 2
 
 
 # What it says to do -------------------------------------------------------------------------------------------------
