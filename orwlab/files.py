@@ -57,6 +57,8 @@ def read(path: str | PathLike[str], format: str) -> tuple[dict[str, Tensor], dic
         ValueError: the file is missing, damaged or not of this format.
     """
     try:
+        if not Path(path).is_file():
+            raise FileNotFoundError("there is no such file")
         with safe_open(os.fspath(path), framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get("orwlab", "{}"))
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)

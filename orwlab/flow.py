@@ -372,19 +372,19 @@ def fit(
     progress = checks.yes_or_no("progress", progress)
     generator = torch.Generator().manual_seed(seed)
     with torch.inference_mode(False):
-        whole = _fresh_network(data, seed) if network is None else network
+        fresh = _fresh_network(data, seed) if network is None else None
+        whole: Any = network if fresh is None else fresh
         parameters = [p for p in whole.parameters() if p.requires_grad] if isinstance(whole, nn.Module) else []
         if not parameters:
             raise checks.fail("network", network, "a network v(t, x) with trainable parameters")
         x1 = checks.points("data", data.to(parameters[0]))  # which may be of a shorter floating type
         learner = whole
-        if network is None:
-            learner, x1 = whole.network, (data.double() - whole.mean.double()).div(float(whole.std)).to(x1)
+        if fresh is not None:
+            learner, x1 = fresh.network, (data.double() - fresh.mean.double()).div(float(fresh.std)).to(x1)
         draw = lambda: x1[torch.randint(len(x1), (batch_size,), generator=generator).to(x1.device)]  # noqa: E731
         field = foreign.velocity("network", learner)
         learn(learner, matching_losses(field, draw, generator, coupling=coupling), steps, lr, "flow", progress)
-    whole.path = paths.get("linear")  # type: ignore[assignment]
-    whole.event_shape = tuple(data.shape[1:])  # type: ignore[assignment]
+    whole.path, whole.event_shape = paths.get("linear"), tuple(data.shape[1:])
     return whole.eval()
 
 
