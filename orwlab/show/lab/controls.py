@@ -305,6 +305,13 @@ TABLE: tuple[Control, ...] = (
         {"learned": "Learned", "both": "Both", "exact": "Exact"},
         few=True,
     ),
+    Choice(
+        "measured",
+        "Numbers",
+        "Read off the running average of the weights, which wanders less, or off the newest ones.",
+        {"average": "Average", "iterate": "Newest"},
+        few=True,
+    ),
     Number(
         "speed",
         "Speed",

@@ -29,6 +29,7 @@ class Settings:
         seed: of everything random.
         mode: "learned" shows networks, "exact" the population dynamics without any network, "both" networks and the
             contours of the exact limit.
+        measured: whether numbers are read off the running "average" of a network's weights or off the "iterate".
         speed: rounds a second, at most; 0 is as fast as it goes.
         t: flow time on show; 1 is finished samples.
         arrows: whether to show the velocity at that time.
@@ -46,6 +47,7 @@ class Settings:
     lr: float = 1e-3
     seed: int = 0
     mode: str = "learned"
+    measured: str = "average"
     speed: float = 20.0
     t: float = 1.0
     arrows: bool = False

@@ -6,7 +6,7 @@ from orwlab.show.web import controls
 
 _ESSENTIALS = ("tau", "mode", "target", "reward")
 _TRAINING = ("weighting", "coupling", "steps_per_round", "lr", "seed", "speed")
-_VIEW = ("t", "background", "ghost", "contours", "arrows", "paths")
+_VIEW = ("t", "measured", "background", "ghost", "contours", "arrows", "paths")
 
 _KEYS = {
     "Space": "play or pause",
