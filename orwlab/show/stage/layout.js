@@ -100,14 +100,14 @@ function numbersIn(x, y, w, most, { size, small, present, lanes }, want) {
     const rows = Math.max(0, Math.min(want.lane, present ? 4 : 12, Math.floor(most / row) - above - 1));
     const h = want.lane || above ? (rows + (rows ? 1 : 0) + above) * row : 0;
     const cell = (0.68 * w) / lanes;
-    return { ...box(x, y, w, h), table: true, row, rows, columns: lanes, exact: cell > 7.4 * small };
+    return { ...box(x, y, w, h), table: true, row, rows, columns: lanes, exact: cell > 7.4 * small, spread: false };
   }
   const total = want.session + want.lane;
   const fitting = clamp(Math.floor(w / (present ? 9 * size : 11 * size)), 1, Math.max(1, total));
   const row = Math.round(1.3 * small + 1.75 * size + 4);
   const rows = Math.min(Math.ceil(total / fitting), present ? 2 : 6, Math.max(1, Math.floor(most / row)));
   const columns = Math.min(fitting, Math.ceil(total / Math.max(1, rows))); // full rows where possible
-  return { ...box(x, y, w, total ? rows * row : 0), table: false, row, rows, columns, exact: true };
+  return { ...box(x, y, w, total ? rows * row : 0), table: false, row, rows, columns, exact: true, spread: w / columns > 4.3 * size + 9 * small + 14 };
 }
 
 /** Panels in the grid that gives them the best shape; the last ones are left out where there is no room. */

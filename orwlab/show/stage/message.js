@@ -55,7 +55,7 @@ function readNumber(number) {
   const name = String(given.name ?? given.key);
   return {
     key: String(given.key ?? name), name, short: String(given.short ?? name), value: String(given.value ?? "–"),
-    exact: given.exact ?? null, hint: String(given.hint ?? ""),
+    exact: given.exact ?? null, spread: given.spread ?? null, hint: String(given.hint ?? ""),
   };
 }
 

@@ -43,19 +43,21 @@ export class Numbers {
     for (const write of this.slots) write(whole, own);
   }
 
-  makeTiles(all, { numbers: { rows, columns, w }, small }) {
-    this.element.className = "orw-numbers orw-tiles";
+  makeTiles(all, { numbers: { rows, columns, w, spread: wide }, small }) {
+    this.element.className = `orw-numbers orw-tiles${wide ? " orw-wide" : ""}`;
     const letters = (w / columns - 10) / (0.57 * small); // about as many fit into a tile
     all.slice(0, rows * columns).forEach(([{ key, name, short, hint }]) => {
       const tile = make("div", "orw-tile"), value = make("span", "orw-value"), exact = make("span", "orw-exact");
+      const spread = make("span", "orw-spread");
       tile.dataset.key = key;
-      tile.append(term(name.length > letters ? short : name, hint, tile), value, exact);
+      tile.append(term(name.length > letters ? short : name, hint, tile), value, spread, exact);
       this.element.append(tile);
       let now = null;
-      tile.explain = () => ({ title: name, text: hint });
+      tile.explain = () => ({ title: name, text: wide || !now?.spread ? hint : `${hint} Now: ${now.spread}.` });
       this.slots.push((whole, own) => {
         now = find([...whole, ...own], key);
         setText(value, now?.value ?? "–");
+        setText(spread, wide ? now?.spread ?? "" : "");
         setText(exact, now?.exact ? `exact ${now.exact}` : "");
       });
     });
@@ -96,8 +98,10 @@ export class Numbers {
       cells.forEach((cell) => cell.append(make("span", "orw-value"), " ", make("span", "orw-exact")));
       let now = [];
       row.explain = () => {
-        const exact = frame.lanes.map(({ label }, k) => (now[k]?.exact ? `${label}: ${now[k].exact}` : "")).filter(Boolean);
-        return { title: name, text: `${hint}${exact.length ? ` Exact: ${exact.join("; ")}.` : ""}` };
+        const said = (what) => frame.lanes.map(({ label }, k) => (now[k]?.[what] ? `${label}: ${now[k][what]}` : ""))
+          .filter(Boolean).join("; ");
+        const spread = said("spread"), exact = said("exact");
+        return { title: name, text: hint + (spread && ` Spread: ${spread}.`) + (exact && ` Exact: ${exact}.`) };
       };
       this.slots.push((_, lanes) => {
         now = lanes.find(([number]) => number.key === key)?.[1] ?? [];

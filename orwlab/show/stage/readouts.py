@@ -22,7 +22,8 @@ class Number:
         name: what it is called, and ``short`` where there is no room.
         value: ready to be read, such as "0.40" or "43 %".
         exact: what it would be without a network and without samples, ready to be read; None if nobody knows.
-        hint: one sentence that explains the symbol.
+        hint: what explains the symbol.
+        spread: how far the value wanders, ready to be read, such as "±0.004"; shown where there is room.
     """
 
     key: str
@@ -31,6 +32,7 @@ class Number:
     value: str
     exact: str | None = None
     hint: str = ""
+    spread: str | None = None
 
 
 @dataclass(frozen=True)
