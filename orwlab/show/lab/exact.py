@@ -2,6 +2,7 @@
 
 import copy
 import functools
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
@@ -10,17 +11,19 @@ from torch import Tensor
 from orwlab import checks, flow, rewards, targets, weights
 from orwlab.exact.dynamics import PopulationDynamics
 from orwlab.exact.grid import Grid, evaluate
-from orwlab.show.lab import measures
+from orwlab.show.lab import measures, yardstick
 from orwlab.show.lab.banners import Banner, beyond_the_grid
 from orwlab.show.lab.settings import Settings
+from orwlab.show.lab.yardstick import Reading
 from orwlab.targets import GaussianMixture
 
 AXIS = 64  # cells an axis of what is stepped while one watches: 13 ms a round
-LIMIT_AXIS = 96  # of the limits: their mean reward is right to about 0.005
+LIMIT_AXIS = 96  # of the limits beside networks: their mean reward is right to 0.002
 FINE = 96  # cells an axis of what is drawn
 SMALLEST_ALPHA = 0.05  # below, the limit is a spike that no grid of this size holds
 MAX_ROUNDS = 100
-SETTLED = 1e-3  # total variation a refresh: nothing moves that one could see
+SETTLED = 1e-5  # total variation a refresh: no digit changes any more
+NEAR = 1e-3  # the same, of a search that may end before it has settled
 
 
 @functools.cache
@@ -127,10 +130,8 @@ class Exact:
 
 
 def numbers(state: PopulationDynamics, settings: Settings) -> Exact:
-    """All numbers of a state; takes about 50 ms because of the distances."""
+    """All numbers of a state, integrated over its cells but for W2^2; takes about 10 ms because of the distances."""
     q, extent = density(state), state.cells.extent
-    points = place(q, extent, _spread())
-    first = _reference_points(settings.target, extent)
     return Exact(
         float(state.mean_reward),
         not state.problems,
@@ -138,9 +139,24 @@ def numbers(state: PopulationDynamics, settings: Settings) -> Exact:
         extent,
         mode_mass(state, settings),
         ess(state),
-        measures.diversity(points),
-        measures.w2(points, first),
+        diversity(state),
+        w2(settings.target, q, extent),
     )
+
+
+def diversity(state: PopulationDynamics) -> float:
+    """``E|x - x'|`` for two independent draws of the state's density."""
+    from orwlab.exact import sweep  # imported here because scipy takes most of a second
+
+    return sweep.mean_distance(state.cells, state.density)
+
+
+def w2(name: str, q: Tensor, extent: float) -> float:
+    """``W2^2`` between a density ``q`` (FINE, FINE) and the reference, from the points where the yardstick meets them.
+
+    The same number of points as of a network's samples, so that what they miss they miss in both.
+    """
+    return measures.w2(place(q, extent, _corners()), _reference_points(name, extent))
 
 
 def mode_mass(state: PopulationDynamics, settings: Settings) -> Tensor:
@@ -159,44 +175,51 @@ def ess(state: PopulationDynamics) -> float:
     return float((2 * (log_w + log_q).logsumexp(0) - (2 * log_w + log_q).logsumexp(0)).exp())
 
 
-@functools.cache
-def _spread(n: int = 384) -> Tensor:
-    """Evenly spread numbers in the unit square, (n, 2): distances from them need fewer than from random ones."""
-    k = torch.arange(1, n + 1, dtype=torch.float64)[:, None]
-    golden = 1.32471795724474602596  # the real root of g^3 = g + 1: Roberts' sequence in the plane
-    return (0.5 + k / torch.tensor([golden, golden**2], dtype=torch.float64)) % 1
+def _corners() -> Tensor:
+    return yardstick.uniform()[: measures.TRANSPORT]
 
 
 @functools.cache
 def _reference_points(name: str, extent: float) -> Tensor:
-    return place(_fine(name, extent)[1].exp(), extent, _spread())
+    return place(_fine(name, extent)[1].exp(), extent, _corners())
 
 
 def limit(settings: Settings, alpha: float) -> Exact | None:
     """Where the dynamics settle at these settings with this alpha; None where no grid can hold it, or for pairs by
     optimal transport, whose limit is another. Remembered; seconds at worst.
+
+    Where the dynamics themselves are on show, it is the limit of their own grid: they come to rest in it to the last
+    digit. Beside networks, which know no grid, it is that of a finer one.
     """
     if alpha < SMALLEST_ALPHA or settings.coupling != "independent":
         return None
-    return _limit(settings.target, settings.reward, settings.weighting, settings.tau, alpha)
+    return _limit(settings.target, settings.reward, settings.weighting, settings.tau, alpha, _axis(settings))
 
 
 def limit_key(settings: Settings) -> tuple[object, ...]:
     """What the limits of all lanes depend on."""
+    return (*_recursion(settings), _axis(settings))
+
+
+def _recursion(settings: Settings) -> tuple[object, ...]:
     return (
         settings.target, settings.reward, settings.weighting, settings.coupling, settings.tau, settings.alphas,
     )  # fmt: skip
 
 
+def _axis(settings: Settings) -> int:
+    return AXIS if settings.mode == "exact" else LIMIT_AXIS
+
+
 @functools.lru_cache(maxsize=256)
-def _limit(target_name: str, reward: str, weighting: str, tau: float, alpha: float) -> Exact | None:
+def _limit(target_name: str, reward: str, weighting: str, tau: float, alpha: float, axis: int) -> Exact | None:
     settings = Settings(target=target_name, reward=reward, weighting=weighting, tau=tau)
-    state = dynamics(settings, alpha, LIMIT_AXIS)
+    state = dynamics(settings, alpha, axis)
     try:
         found = state.fixed_point(SETTLED, max_rounds=MAX_ROUNDS)
     except FloatingPointError:
         return None
-    if not found.converged or "domain" in state.problems or "mass" in state.problems:
+    if found.moved > NEAR or {"domain", "tail", "mass"} & state.problems.keys():
         return None
     return numbers(state, settings)
 
@@ -232,7 +255,7 @@ class ExactLanes:
     def obey(self, settings: Settings) -> bool:
         """Take over what may change under way. Returns whether the recursion is another one now."""
         before, self.settings = self.settings, settings
-        changed = limit_key(before) != limit_key(settings)
+        changed = _recursion(before) != _recursion(settings)
         if changed:
             self.resume()
         for state, alpha in zip(self.states, settings.alphas):
@@ -284,3 +307,23 @@ class ExactLanes:
     def warning(self, lane: int) -> Banner | None:
         """What the grid has to say about itself."""
         return beyond_the_grid(self.states[lane].problems, self.settings)
+
+    # Read off the densities -----------------------------------------------------------------------------------------
+
+    def reference_reward(self) -> float:
+        """The mean reward of the reference."""
+        state = self.states[0]
+        return float((state.reference_density * state.reward_values).sum() * state.cells.dx**2)
+
+    def read(self, lane: int, dear: Collection[str] = ()) -> Reading:
+        """Integrate over the lane's density; ``dear`` may hold "transport", for W2^2 as well."""
+        state = self.states[lane]
+        values = {
+            "reward": state.mean_reward,
+            "diversity": diversity(state),
+            "effective": ess(state),
+            "moved": state.moved,
+        }
+        if "transport" in dear:
+            values["w2"] = w2(self.settings.target, density(state), self.extent)
+        return Reading(values, mode_mass(state, self.settings))

@@ -3,15 +3,15 @@
 import torch
 from torch import Tensor
 
-from orwlab import rewards
 from orwlab.methods.orw import Diverged, FineTuning, Snapshot
-from orwlab.show.lab import banners, exact, lanes, measures
+from orwlab.show.lab import banners, exact, lanes, load, measures
 from orwlab.show.lab.banners import Banner
 from orwlab.show.lab.exact import ExactLanes
 from orwlab.show.lab.history import History
 from orwlab.show.lab.lanes import LearnedLanes
 from orwlab.show.lab.limits import Limits
 from orwlab.show.lab.picture import Picture
+from orwlab.show.lab.readings import Readings
 from orwlab.show.lab.settings import Settings
 
 LOOK_EVERY = 5  # rounds between checks for collapse and leaving the data
@@ -28,7 +28,7 @@ class Experiment:
     """
 
     lanes: LearnedLanes | ExactLanes
-    history: History
+    readings: Readings
     picture: Picture
     samples: Tensor  # (lanes, n, 2) finished particles
 
@@ -38,7 +38,7 @@ class Experiment:
         self.shown = particles  # that are drawn
         self.failure: Banner | None = None
         self.notice = notice
-        self._kinds: dict[str, tuple[LearnedLanes | ExactLanes, History, Picture]] = {}
+        self._kinds: dict[str, tuple[LearnedLanes | ExactLanes, Readings, Picture]] = {}
         self._drawn: tuple[object, ...] = ()  # what the picture was drawn for
         self.obey(settings)
 
@@ -52,22 +52,22 @@ class Experiment:
         fresh = kind not in self._kinds
         if fresh:
             made = ExactLanes(settings, self.watch) if kind == "exact" else LearnedLanes(settings, self.watch)
-            self._kinds[kind] = (made, History(), Picture(made.first, exact.target(settings.target)))
+            self._kinds[kind] = (made, Readings(made), Picture(made.first, exact.target(settings.target)))
         if not hasattr(self, "lanes") or self.lanes is not self._kinds[kind][0]:
-            self.lanes, self.history, self.picture = self._kinds[kind]
+            self.lanes, self.readings, self.picture = self._kinds[kind]
             self.looks: list[Banner | None] = [None] * len(settings.alphas)
+            self._looked = -LOOK_EVERY  # the round of the last look
             self._drawn = ()
         if fresh:
             self.draw()
-            self.measure(quiet=True)
-        another_reward = self.lanes.settings.reward != settings.reward
+            self.read()
+        before = self.lanes.settings
         changed = self.lanes.obey(settings)
-        if changed:
+        if changed or (kind == "learned" and before.measured != settings.measured):
             self.history.mark(self.round)
-        if another_reward:
+        if before.reward != settings.reward:
             self.picture.forget_scene()
-            value = float(rewards.evaluate(rewards.get(settings.reward), self.lanes.first).mean())
-            self.history.first = {**self.history.first, "reward": value}
+            self.history.first = {**self.history.first, "reward": self.lanes.reference_reward()}
         return changed
 
     def resume(self) -> None:
@@ -108,17 +108,24 @@ class Experiment:
             x = torch.stack([old[k] if k in bad else x[k] for k in range(len(x))])
         self.samples, self._drawn = x, self._view()
         self.picture.draw(self.lanes, x, self.settings)
+        if not self._looked <= self.round < self._looked + LOOK_EVERY:
+            self._look()
 
-    def measure(self, *, quiet: bool) -> None:
-        """Add this round's values to the curves; the dear ones only now and then, and only when it is ``quiet``."""
-        steepness = self.limits.steepness(self.settings)
-        self.picture.measure(self.lanes, self.samples, self.history, steepness, quiet=quiet)
-        if self.round % LOOK_EVERY == 0:
-            region, n = measures.region(self.settings.target), measures.DIVERSITY
-            first = self.lanes.first[:n]
-            self.looks = [banners.look(x[:n], first, region, self.settings) for x in self.samples]
-            if self.round:
-                self.notice = None
+    def _look(self) -> None:
+        """Whether what is on show has collapsed or is leaving the data, by particles that are always drawn."""
+        self._looked = self.round
+        region, n = measures.region(self.settings.target), load.LEAST
+        self.looks = [banners.look(x[:n], self.lanes.first[:n], region, self.settings) for x in self.samples]
+        if self.round:
+            self.notice = None
+
+    def due(self, *, at_rest: bool) -> bool:
+        """Whether the lanes are to be read now: ``at_rest`` whatever has not been read yet, else every few rounds."""
+        return self.readings.due(at_rest=at_rest)
+
+    def read(self, *, quiet: bool = True, at_rest: bool = False) -> None:
+        """Read all lanes and add that to the curves; what is dear only when it is ``quiet``, and ``at_rest``."""
+        self.readings.read(self.limits.steepness(self.settings), quiet=quiet, at_rest=at_rest)
 
     # What others want to know -----------------------------------------------------------------------------------------
 
@@ -126,6 +133,11 @@ class Experiment:
     def round(self) -> int:
         """Rounds done by the lanes on show."""
         return max(self.lanes.rounds)
+
+    @property
+    def history(self) -> History:
+        """The curves of the lanes on show."""
+        return self.readings.history
 
     @property
     def runs(self) -> list[FineTuning]:

@@ -1,15 +1,21 @@
 """The networks of an experiment: one fine-tuning run for each alpha, from the same seed and noise."""
 
 import functools
+import math
+from collections.abc import Collection
 
 import torch
 from torch import Tensor
 
-from orwlab import flow, rewards, zoo
+from orwlab import couplings, flow, losses, rewards, weights, zoo
+from orwlab.measure import samples
 from orwlab.methods.orw import Diverged, FineTuning, Snapshot
-from orwlab.show.lab import banners, measures
+from orwlab.show.lab import banners, measures, yardstick
 from orwlab.show.lab.banners import Banner
+from orwlab.show.lab.exact import target
 from orwlab.show.lab.settings import SEED_MAX, Settings
+from orwlab.show.lab.yardstick import Reading
+from orwlab.velocity import Velocity
 
 
 def noise(seed: int, n: int) -> Tensor:
@@ -58,7 +64,8 @@ class LearnedLanes:
         self.x0 = x0
         self.snapshots: list[Snapshot | None] = [None] * len(self.runs)
         self.resume()
-        self.first = self._push(self.runs[0], x0)  # (n, 2), the reference's: alike in all lanes
+        self.first = self._push(self.reference, x0)  # (n, 2): alike in all lanes
+        self._yardstick = self._push(self.reference, yardstick.noise())  # (m, 2), where the reference takes it
 
     @property
     def rounds(self) -> list[int]:
@@ -97,11 +104,11 @@ class LearnedLanes:
 
     def push(self, n: int, every: slice = slice(None)) -> Tensor:
         """Of the first ``n`` particles, those in ``every``, in all lanes, drawn as the training draws its data."""
-        return torch.stack([self._push(run, self.x0[:n][every]) for run in self.runs])  # (lanes, <= n, 2)
+        return torch.stack([self._push(run.policy, self.x0[:n][every]) for run in self.runs])  # (lanes, <= n, 2)
 
-    def _push(self, run: FineTuning, x0: Tensor) -> Tensor:
-        method, steps = run.sampler
-        return flow.sample(run.policy, x0, method=method, steps=steps)
+    def _push(self, v: Velocity, x0: Tensor) -> Tensor:
+        method, steps = self.runs[0].sampler
+        return flow.sample(v, x0, method=method, steps=steps)
 
     def at(self, x: Tensor, t: float) -> Tensor:
         """The same particles as ``x`` (lanes, n, 2) at flow time ``t`` < 1."""
@@ -129,12 +136,46 @@ class LearnedLanes:
         last, run = self.snapshots[lane], self.runs[lane]
         return None if last is None else banners.few_decide(last.ess, run.pool_size, run.weighting)
 
-    def effective(self, lane: int) -> float | None:
-        """The share of the last draw that counts."""
-        last = self.snapshots[lane]
-        return None if last is None else last.ess / self.runs[lane].pool_size
+    # Read on the yardstick ------------------------------------------------------------------------------------------
 
-    def penalty(self, lane: int) -> float | None:
-        """E|v - v_ref|^2 in the last round."""
-        last = self.snapshots[lane]
-        return None if last is None else last.penalty
+    def reference_reward(self) -> float:
+        """The mean reward of the reference."""
+        return float(rewards.evaluate(rewards.get(self.settings.reward), self._yardstick).mean())
+
+    def read(self, lane: int, dear: Collection[str] = ()) -> Reading | None:
+        """Read the lane's averaged weights, or its newest ones if the settings say so; None if that is not finite.
+
+        Args:
+            lane: which.
+            dear: of "transport" and "secant", those that are to be measured as well.
+        """
+        run = self.runs[lane]
+        v = run.average if self.settings.measured == "average" else run.policy
+        x = self._push(v, yardstick.noise())
+        if not x.isfinite().all():
+            return None
+        r = rewards.evaluate(rewards.get(self.settings.reward), x)
+        log_w = weights.log_weights(r, run.tau, run.weighting)
+        values = {
+            "reward": float(r.mean()),
+            "diversity": measures.diversity(x),
+            "effective": weights.effective_sample_size(log_w) / len(x),
+            "penalty": self._penalty(run, v, x),
+        }
+        if "transport" in dear:
+            values["w2"], values["coupled"] = measures.transport(x, self._yardstick)
+        if "secant" in dear:
+            values["secant"] = measures.secant(v, self.reference, yardstick.noise()[: measures.SECANT])
+        if not all(map(math.isfinite, values.values())):
+            return None
+        return Reading(values, samples.mode_mass(x, target(self.settings.target)))
+
+    def _penalty(self, run: FineTuning, v: Velocity, x1: Tensor) -> float:
+        """E|v - v_ref|^2 at points x_t made of samples ``x1`` as the training makes them."""
+        x0, t = yardstick.crossings()
+        parts = zip(x0.split(run.batch_size), x1.split(run.batch_size))  # pairs by transport depend on how many
+        generator = torch.Generator().manual_seed(0)
+        pairs = [couplings.pair_unweighted(run.coupling, *part, generator=generator) for part in parts]
+        x_t, _ = run.path.interpolate(t, *(torch.cat(side) for side in zip(*pairs)))
+        with torch.no_grad():
+            return float(losses.penalty(v(t, x_t).double(), self.reference(t, x_t).double()))

@@ -10,6 +10,8 @@ from orwlab.show.lab.exact import Exact
 from orwlab.show.lab.lanes import reference_name
 from orwlab.show.lab.settings import Settings
 
+KEPT = 8  # settings whose limits a session keeps: who goes back and forth finds them there
+
 # one for all sessions of a process, so that limits hold up other limits and never anybody's rounds
 _thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="exact")
 _log = logging.getLogger(__name__)
@@ -27,7 +29,7 @@ class Limits:
         self._lock = threading.Lock()
         self._wanted: Settings | None = None
         self._working = False
-        self._found: tuple[object, list[Exact | None]] = (None, [])
+        self._found: dict[object, list[Exact | None]] = {}  # the newest last
         self._steepness: dict[str, float] = {}
 
     @property
@@ -38,7 +40,7 @@ class Limits:
     def want(self, settings: Settings) -> None:
         """Find out about these settings; older wishes that nobody has begun with are forgotten."""
         with self._lock:
-            known = self._found[0] == exact.limit_key(settings) and reference_name(settings) in self._steepness
+            known = exact.limit_key(settings) in self._found and reference_name(settings) in self._steepness
             self._wanted = None if known else settings
             if self._wanted is not None and not self._working:
                 self._working = True
@@ -52,8 +54,7 @@ class Limits:
 
     def of(self, settings: Settings) -> Sequence[Exact | None]:
         """The limit of every lane, as far as it is known."""
-        key, found = self._found
-        return found if key == exact.limit_key(settings) else [None] * len(settings.alphas)
+        return self._found.get(exact.limit_key(settings)) or [None] * len(settings.alphas)
 
     def steepness(self, settings: Settings) -> float | None:
         """The reference's sampled Lipschitz constant, once it is known."""
@@ -69,7 +70,8 @@ class Limits:
             try:
                 found = [exact.limit(settings, alpha) for alpha in settings.alphas]
                 with self._lock:
-                    self._found = (exact.limit_key(settings), found)
+                    newest = [*self._found.items()][1 - KEPT :]
+                    self._found = {**dict(newest), exact.limit_key(settings): found}  # replaced: others read it
                 self._arrived()
                 steepness = measures.lipschitz(reference_name(settings))
                 with self._lock:

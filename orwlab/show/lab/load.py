@@ -26,7 +26,8 @@ class Load:
         self._frames = 0
         self.turns = False
         """whether rounds take turns with the second halves of the particles"""
-        self.round = self.push = 0.0  # seconds, running averages; push: of all particles that are drawn now
+        # seconds, running averages; push: of all particles that are drawn now; reading: its share in every round
+        self.round = self.push = self.reading = 0.0
 
     @property
     def shown(self) -> int:
@@ -43,9 +44,13 @@ class Load:
         self.round += (0.2 if self.round else 1.0) * (seconds - self.round)
 
     def note_push(self, seconds: float, pushed: int) -> None:
-        """Drawing and measuring took this long when so many particles of every lane were pushed."""
+        """Drawing took this long when so many particles of every lane were pushed."""
         seconds *= (self.shown + FIXED) / (pushed + FIXED)
         self.push += (0.2 if self.push else 1.0) * (seconds - self.push)
+
+    def note_reading(self, seconds: float, rounds: int) -> None:
+        """Reading all lanes, which happens every so many rounds, took this long."""
+        self.reading += (0.2 if self.reading else 1.0) * (seconds / rounds - self.reading)
 
     @property
     def cost(self) -> float:
@@ -75,4 +80,4 @@ class Load:
 
     def _cost(self, plan: int) -> float:
         n, halves = self._plans[plan]
-        return self.round + self.push * ((n / 2 if halves else n) + FIXED) / (self.shown + FIXED)
+        return self.round + self.reading + self.push * ((n / 2 if halves else n) + FIXED) / (self.shown + FIXED)

@@ -1,25 +1,29 @@
-"""Numbers of samples that cost too much for every frame, on subsets that make them cheap."""
+"""Numbers of samples from the yardstick, and of the velocities that made them."""
 
 import functools
+import math
 
 import torch
 from torch import Tensor
 
 from orwlab import flow, zoo
 from orwlab.measure import coupled_flows
-from orwlab.measure.samples import DataRegion, mean_pairwise_distance
+from orwlab.measure.samples import DataRegion
 from orwlab.velocity import Velocity
 
-DIVERSITY = 400  # particles
-TRANSPORT = 192  # particles; all of them would take seconds
-SECANT = 96  # particles
+TRANSPORT = 256  # samples; the assignment of all of them would take ten times as long
+SECANT = 128  # samples
 TIMES = 17  # of the secant's integrals
 LIPSCHITZ = 256  # trajectories that the reference's steepness is looked for on
 
 
 def diversity(x: Tensor) -> float:
-    """Mean distance between two of the first ``DIVERSITY`` samples."""
-    return mean_pairwise_distance(x[:DIVERSITY])
+    """``E|x - x'|`` for two independent draws, from samples ``x`` (n, 2) that lie evenly.
+
+    The double sum counts each sample with itself as well. Random samples would make it too small by 1/n; but those of
+    the yardstick keep away from each other, and it is the sum over different ones that would be too large.
+    """
+    return 2 * float(torch.nn.functional.pdist(x.double()).sum()) / len(x) ** 2
 
 
 def w2(x: Tensor, y: Tensor) -> float:
@@ -37,7 +41,7 @@ def w2(x: Tensor, y: Tensor) -> float:
 def transport(x: Tensor, y: Tensor) -> tuple[float, float]:
     """``W2^2`` and the coupled cost ``E|x - y|^2`` of samples (n, 2) that started from the same noise.
 
-    W2^2 is measured on the first ``TRANSPORT`` of them. What chance does to those it does to their coupled cost as
+    W2^2 is measured on the first ``TRANSPORT`` of them. What the choice does to those it does to their coupled cost as
     well, so the difference to that is taken off the coupled cost of all; like the two of the subset, W2^2 is then
     never above the coupled cost.
     """
@@ -65,6 +69,11 @@ def secant(policy: Velocity, reference: Velocity, x0: Tensor) -> float:
     later = ((m[1:] + m[:-1]) / 2 * h).flip(0).cumsum(0).flip(0)
     growth = torch.cat([later, torch.zeros_like(m[:1])]).exp() * dv
     return float(((growth[1:] + growth[:-1]) / 2 * h).sum(0).square().mean())
+
+
+def log_bound(penalty: float, steepness: float | None) -> float:
+    """The logarithm of the paper's bound on W2^2, ``2 L + log(penalty)``; -inf where it is 0 or not known yet."""
+    return -math.inf if steepness is None or penalty <= 0 else 2 * steepness + math.log(penalty)
 
 
 @functools.cache

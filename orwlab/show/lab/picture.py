@@ -1,7 +1,6 @@
-"""From lanes of particles to the stage's messages, and the measurements that go with them."""
+"""From lanes of particles and what was read off them to the stage's messages."""
 
 import functools
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,22 +8,17 @@ import torch
 from torch import Tensor
 
 from orwlab import rewards
-from orwlab.exact.grid import Grid
-from orwlab.show.lab import exact, measures, readouts
+from orwlab.show.lab import readouts
 from orwlab.show.lab.banners import Banner
 from orwlab.show.lab.exact import Exact, ExactLanes
-from orwlab.show.lab.history import History
 from orwlab.show.lab.lanes import LearnedLanes
+from orwlab.show.lab.readings import Readings
 from orwlab.show.lab.settings import Settings
 from orwlab.show.stage import scenes
 from orwlab.targets import GaussianMixture
 
-TRANSPORT_EVERY = 10  # rounds between measurements of W2^2
-SECANT_EVERY = 100  # rounds between estimates of the secant bound
-FIRST_SECANT = 20  # the round of the first one
 ARROWS = 13  # a side
 PATHS, PATH_TIMES = 24, 13
-LABELS = 128  # cells an axis of the map of modes
 
 
 class Picture:
@@ -42,8 +36,6 @@ class Picture:
         self._scene_of: tuple[float, int] | None = None
         self._scene = self._exact = ""
         self._exact_of: object = None
-        # rounds of the last dear measurements
-        self._last = {f"secant {k}": FIRST_SECANT - SECANT_EVERY for k in range(scenes.LANES)}
 
     def draw(self, lanes: LearnedLanes | ExactLanes, x: Tensor, settings: Settings) -> None:
         """Prepare what is drawn: particles at the flow time on show, and if wanted arrows and paths."""
@@ -61,66 +53,13 @@ class Picture:
         """The reward is another one."""
         self._scene_of = None
 
-    # Measuring ------------------------------------------------------------------------------------------------------
-
-    def measure(
-        self, lanes: LearnedLanes | ExactLanes, x: Tensor, history: History, steepness: float | None, *, quiet: bool
-    ) -> None:
-        """Add the values of finished particles ``x`` (lanes, n, 2) to the curves.
-
-        The dear ones are measured on subsets, every so many rounds and only when it is ``quiet``; in between they
-        keep their last value.
-        """
-        count, round = len(x), max(lanes.rounds)
-        self.mode_mass = torch.stack([self._masses(lanes, k, x[k]) for k in range(count)])
-        values: dict[str, Sequence[float]] = {"diversity": [measures.diversity(points) for points in x]}
-        if isinstance(lanes, ExactLanes):
-            values["reward"] = [float(state.mean_reward) for state in lanes.states]
-        else:
-            reward = rewards.get(lanes.settings.reward)
-            values["reward"] = [float(rewards.evaluate(reward, points).mean()) for points in x]
-            penalty = [lanes.penalty(k) or 0.0 for k in range(count)]
-            values["penalty"] = penalty
-            values["bound"] = [_clipped(log_bound(p, steepness)) for p in penalty]
-            values["secant"] = self._secants(lanes, history, round, quiet)
-        if not history.rounds or (quiet and self._due("transport", TRANSPORT_EVERY, round)):
-            values["w2"], values["coupled"] = zip(
-                *(measures.transport(points, self.first[: len(points)]) for points in x)
-            )
-        else:
-            values["w2"], values["coupled"] = history.last("w2"), history.last("coupled")
-        history.add(round, values)
-
-    def _due(self, what: str, every: int, round: int) -> bool:
-        if round < self._last.get(what, 0) + every:
-            return False
-        self._last[what] = round
-        return True
-
-    def _secants(self, lanes: LearnedLanes, history: History, round: int, quiet: bool) -> Sequence[float]:
-        """The last estimates; one lane's, whose turn it is, made anew: all at once would hold a frame up."""
-        values = list(history.last("secant")) if history.rounds else [0.0] * len(lanes.runs)
-        lane = next((k for k in range(len(values)) if quiet and self._due(f"secant {k}", SECANT_EVERY, round)), None)
-        if lane is not None:
-            found = measures.secant(lanes.runs[lane].policy, lanes.reference, lanes.x0[: measures.SECANT])
-            values[lane] = found if math.isfinite(found) else 0.0
-        return values
-
-    def _masses(self, lanes: LearnedLanes | ExactLanes, lane: int, x: Tensor) -> Tensor:
-        if isinstance(lanes, ExactLanes):
-            return exact.mode_mass(lanes.states[lane], lanes.settings)
-        labels, extent = _mode_map(self.target)
-        cell = ((x + extent) * (LABELS / (2 * extent))).long().clamp(0, LABELS - 1)
-        found = labels[cell[:, 0] * LABELS + cell[:, 1]]
-        return torch.bincount(found, minlength=self.target.n_modes).double() / len(x)
-
     # Messages -------------------------------------------------------------------------------------------------------
 
     def messages(
         self,
         meta: dict[str, Any],
         lanes: LearnedLanes | ExactLanes,
-        history: History,
+        readings: Readings,
         settings: Settings,
         limits: Sequence[Exact | None],
         steepness: float | None,
@@ -129,20 +68,20 @@ class Picture:
         particles: int,
     ) -> dict[str, str]:
         """``{"scene", "exact", "frame"}``."""
-        shown = self.x.shape[1]
-        subset = min(measures.TRANSPORT, shown)
-        meta["numbers"] = readouts.session_numbers(meta["round"], speed, shown, particles)
+        history, learned = readings.history, isinstance(lanes, LearnedLanes)
+        meta["numbers"] = readouts.session_numbers(meta["round"], speed, self.x.shape[1], particles)
         meta["lanes"] = [
             {
                 "alpha": alpha,
                 "label": f"α = {alpha:g}",
                 "round": lanes.rounds[k],
                 "banner": banner.plain() if banner else None,
-                "numbers": self._numbers(lanes, history, k, limits[k], subset, steepness),
+                "numbers": readouts.learned_numbers(history, k, limits[k], settings.measured, steepness)
+                if learned
+                else readouts.exact_numbers(history, k, limits[k]),
             }
             for k, (alpha, banner) in enumerate(zip(settings.alphas, banners))
         ]
-        learned = isinstance(lanes, LearnedLanes)
         known = any(limit is not None for limit in limits)
         return {
             "scene": self._scene_text(settings),
@@ -152,29 +91,14 @@ class Picture:
                 self.x,
                 self.size,
                 history.rounds,
-                readouts.curves(history, limits, learned, subset),
+                readouts.curves(history, limits, settings.measured if learned else None),
                 history.changes,
                 arrows=self.arrows,
                 paths=self.paths,
-                mode_mass=self.mode_mass,
+                mode_mass=readings.mode_mass,
                 mode_mass_exact=[None if limit is None else limit.mode_mass for limit in limits] if known else None,
             ),
         }
-
-    def _numbers(
-        self,
-        lanes: LearnedLanes | ExactLanes,
-        history: History,
-        lane: int,
-        limit: Exact | None,
-        subset: int,
-        steepness: float | None,
-    ) -> list[Any]:
-        if isinstance(lanes, ExactLanes):
-            state = lanes.states[lane]
-            return readouts.exact_numbers(history, lane, limit, subset, exact.ess(state), state.moved)
-        bound = log_bound(lanes.penalty(lane) or 0.0, steepness)
-        return readouts.learned_numbers(history, lane, limit, subset, lanes.effective(lane), bound)
 
     def _scene_text(self, settings: Settings) -> str:
         wanted = (self.size, self.x.shape[1])
@@ -201,22 +125,6 @@ class Picture:
                 self._exact = scenes.exact(densities, known[0].extent, resolved)
         self._exact_of = wanted
         return self._exact
-
-
-def log_bound(penalty: float, steepness: float | None) -> float:
-    """The logarithm of the paper's bound, ``2 L + log(penalty)``; -inf where it is 0 or not known yet."""
-    return -math.inf if steepness is None or penalty <= 0 else 2 * steepness + math.log(penalty)
-
-
-def _clipped(log: float) -> float:
-    return math.exp(min(log, readouts.LARGEST))
-
-
-@functools.lru_cache(maxsize=16)
-def _mode_map(target: GaussianMixture) -> tuple[Tensor, float]:
-    """The mode that claims each cell of a fine grid, (LABELS^2,), and half the side of that grid."""
-    extent = 6.0
-    return target.mode_of(Grid(2, LABELS, extent).flat), extent
 
 
 @functools.lru_cache(maxsize=16)

@@ -1,37 +1,42 @@
 """What the read-outs and curves of a session say, with their exact counterparts and a sentence that explains each."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from orwlab.show.lab import measures, yardstick
 from orwlab.show.lab.exact import Exact
-from orwlab.show.lab.history import History
+from orwlab.show.lab.history import WINDOW, History
 from orwlab.show.stage.readouts import SUPERSCRIPTS, Curve, Number, signed, significant
 
-LARGEST = 600.0  # natural logarithm of what a curve is clipped at
-
 HINTS = {
-    "reward": "Mean reward E r(x₁) of the samples on show: what fine-tuning is asked to increase.",
+    "reward": "Mean reward E r(x₁) of the model's samples: what fine-tuning is asked to increase.",
     "diversity": "Mean distance between two samples: near 0 when all of them are alike.",
-    "w2": "W₂², the least mean squared distance over which the reference's samples can be carried to these; measured "
-    "on {n} of them now and then, which makes it a little too large.",
+    "w2": "W₂², the least mean squared distance over which the reference's samples can be carried to the model's.",
     "coupled": "E|x₁ − y₁|² between the policy's and the reference's samples from the same noise: never below W₂².",
-    "penalty": "E|v − v_ref|² in the last round: what α multiplies in the loss.",
-    "ess": "The share of the draw that counts, (Σw)²/Σw² over its size: near 0 when few samples carry all the weight.",
+    "penalty": "E|v − v_ref|² where the model's samples come by: what α multiplies in the loss.",
+    "ess": "The share of a draw that counts, (E w)²/E w²: near 0 when few samples carry all the weight.",
     "secant": "An upper bound on the coupled cost from how fast the reference pulls each pair apart; no supremum.",
     "bound": "The paper's bound on W₂², e²ᴸ ∫E|v − v_ref|² dt, with L the steepest slope of the reference found "
     "on its own samples.",
     "moved": "How much of the mass the last exact round moved; near 0 it has reached its limit.",
     "round": "Rounds of fine-tuning: each draws samples, weighs them by their reward, and learns from them.",
     "speed": "Rounds of fine-tuning a second, as measured.",
-    "drawn": "Particles drawn for each α{why}.",
+    "drawn": "Particles drawn for each α{why}. They are the newest network's; no number depends on how many there are.",
 }
+READ_ON = {
+    "average": f"Read on {yardstick.SIZE} fixed, evenly spread samples of the weights' running average, which follows "
+    "the dots some rounds later and wanders less",
+    "iterate": f"Read on {yardstick.SIZE} fixed, evenly spread samples of the newest network, which made the dots too",
+}
+SPREAD = f"± is the standard deviation over the last {WINDOW} rounds"
 
 
-def hint(key: str, **words: object) -> str:
-    """The sentence that explains a read-out."""
-    return HINTS[key].format(**words)
+def hint(key: str, measured: str | None = None, *, spread: bool = False, **words: object) -> str:
+    """What explains a read-out; with the network it was ``measured`` on, if it was."""
+    how = [READ_ON[measured], *[SPREAD] * spread] if measured else []
+    return " ".join([HINTS[key].format(**words), *[f"{'; '.join(how)}."] * bool(how)])
 
 
 def per_cent(share: float) -> str:
@@ -56,48 +61,60 @@ def _exactly(limit: Exact | None, name: str, say: str = "") -> str | None:
 
 
 def learned_numbers(
-    history: History, lane: int, limit: Exact | None, subset: int, ess: float | None, log_bound: float
+    history: History, lane: int, limit: Exact | None, measured: str, steepness: float | None
 ) -> list[Number]:
-    """The read-outs of a network's lane."""
+    """The read-outs of a network's lane, the average's or the iterate's as ``measured`` says."""
 
     def last(name: str) -> float:
         return float(history.last(name)[lane])
 
-    def seen(name: str) -> str:
-        return significant(last(name)) if last(name) > 0 else "–"
+    def around(name: str, say: Callable[[float], str]) -> str | None:
+        spread = history.spread(name, lane)
+        return None if spread is None else f"±{say(spread)}"
 
+    def linear(key: str, name: str) -> Number:
+        said = hint(key, measured, spread=True)
+        return Number(key, name, key, signed(last(key)), _exactly(limit, key), said, around(key, thousandths))
+
+    def distance(key: str, name: str, short: str) -> Number:
+        value = significant(last(key)) if last(key) > 0 else "–"
+        exact = _exactly(limit, "w2", "s") if key == "w2" else None
+        return Number(key, name, short, value, exact, hint(key, measured, spread=True), around(key, significant))
+
+    effective = _exactly(limit, "ess", "%")
+    bound = power_of_ten(measures.log_bound(last("penalty"), steepness)) if last("penalty") > 0 else "–"
+    secant = significant(last("secant")) if last("secant") > 0 else "–"
     return [
-        Number("reward", "mean reward", "reward", signed(last("reward")), _exactly(limit, "reward"), hint("reward")),
+        linear("reward", "mean reward"),
+        linear("diversity", "diversity"),
+        distance("w2", "distance W₂²", "W₂²"),
+        distance("coupled", "coupled cost", "coupled"),
+        distance("penalty", "distance penalty", "penalty"),
         Number(
-            "diversity", "diversity", "diversity", signed(last("diversity")),
-            _exactly(limit, "diversity"), hint("diversity"),
+            "ess", "effective samples", "effective", per_cent(last("effective")), effective, hint("ess", measured)
         ),
-        Number("w2", "distance W₂²", "W₂²", seen("w2"), _exactly(limit, "w2", "s"), hint("w2", n=subset)),
-        Number("coupled", "coupled cost", "coupled", seen("coupled"), None, hint("coupled")),
-        Number("penalty", "distance penalty", "penalty", seen("penalty"), None, hint("penalty")),
-        Number(
-            "ess", "effective samples", "effective", "–" if ess is None else per_cent(ess),
-            _exactly(limit, "ess", "%"), hint("ess"),
-        ),
-        Number("secant", "secant bound", "secant", seen("secant"), None, hint("secant")),
-        Number("bound", "the paper's bound", "bound", power_of_ten(log_bound) if seen("penalty") != "–" else "–", None,
-               hint("bound")),
+        Number("secant", "secant bound", "secant", secant, None, hint("secant", measured)),
+        Number("bound", "the paper's bound", "bound", bound, None, hint("bound", measured)),
     ]  # fmt: skip
 
 
-def exact_numbers(
-    history: History, lane: int, limit: Exact | None, subset: int, ess: float, moved: float
-) -> list[Number]:
+def thousandths(value: float) -> str:
+    """Three decimals, of a spread; two digits or a power of ten where it is large."""
+    return f"{value:.3f}" if value < 10 else significant(value)
+
+
+def exact_numbers(history: History, lane: int, limit: Exact | None) -> list[Number]:
     """The read-outs of a lane of the population dynamics: the present round's, with the limit beside it."""
-    reward, diversity, w2 = (float(history.last(name)[lane]) for name in ("reward", "diversity", "w2"))
+    reward, diversity, w2, effective, moved = (
+        float(history.last(name)[lane]) for name in ("reward", "diversity", "w2", "effective", "moved")
+    )
     return [
-        Number("reward", "mean reward", "reward", signed(reward), _exactly(limit, "reward"),
-               hint("reward")),
-        Number("diversity", "diversity", "diversity", signed(diversity),
-               _exactly(limit, "diversity"), hint("diversity")),
-        Number("w2", "distance W₂²", "W₂²", significant(w2) if w2 > 0 else "–",
-               _exactly(limit, "w2", "s"), hint("w2", n=subset)),
-        Number("ess", "effective samples", "effective", per_cent(ess), _exactly(limit, "ess", "%"),
+        Number("reward", "mean reward", "reward", signed(reward), _exactly(limit, "reward"), hint("reward")),
+        Number("diversity", "diversity", "diversity", signed(diversity), _exactly(limit, "diversity"),
+               hint("diversity")),
+        Number("w2", "distance W₂²", "W₂²", significant(w2) if w2 > 0 else "–", _exactly(limit, "w2", "s"),
+               hint("w2")),
+        Number("ess", "effective samples", "effective", per_cent(effective), _exactly(limit, "ess", "%"),
                hint("ess")),
         Number("moved", "moved a round", "moved", per_cent(moved), None, hint("moved")),
     ]  # fmt: skip
@@ -113,18 +130,20 @@ def session_numbers(round: int, speed: float | None, drawn: int, all_of_them: in
     ]
 
 
-def curves(history: History, limits: Sequence[Exact | None], learned: bool, subset: int) -> list[Curve]:
-    """The panels: reward, diversity, and one logarithmic panel of distances to the reference."""
+def curves(history: History, limits: Sequence[Exact | None], measured: str | None) -> list[Curve]:
+    """The panels: reward, diversity, and one logarithmic panel of distances to the reference.
+
+    ``measured`` on the "average" or the "iterate" of networks; None for the population dynamics.
+    """
     names = ["exact limit" if limit is None or limit.resolved else "exact limit, about" for limit in limits]
 
     def linear(series: str, title: str, span: float) -> Curve:
         exact = [None if limit is None else float(getattr(limit, series)) for limit in limits]
-        return Curve(
-            series, title, history.series(series), history.first[series], exact, names, span=span, hint=hint(series)
-        )
+        said = hint(series, measured)
+        return Curve(series, title, history.series(series), history.first[series], exact, names, span=span, hint=said)
 
     distances = {"w2": "W₂²"}
-    if learned:
+    if measured:
         distances |= {"coupled": "coupled cost", "penalty": "penalty", "bound": "the paper's bound"}
     values = np.stack([history.series(name) for name in distances])  # (series, lanes, R)
     exact = [None if limit is None else limit.w2 for limit in limits]
@@ -132,7 +151,7 @@ def curves(history: History, limits: Sequence[Exact | None], learned: bool, subs
         linear("reward", "Mean reward", 0.4),
         linear("diversity", "Diversity", 1.0),
         Curve(
-            list(distances), "Distances", values, None, exact, names, hint=hint("w2", n=subset),
+            list(distances), "Distances", values, None, exact, names, hint=hint("w2", measured),
             log=True, names=list(distances.values()), span=1.0,
         ),
     ]  # fmt: skip

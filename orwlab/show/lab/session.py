@@ -14,7 +14,7 @@ from torch import Tensor
 
 from orwlab import checks
 from orwlab.methods.orw import FineTuning, Snapshot
-from orwlab.show.lab import banners
+from orwlab.show.lab import banners, readings
 from orwlab.show.lab.banners import Banner
 from orwlab.show.lab.experiment import Experiment
 from orwlab.show.lab.history import History
@@ -23,7 +23,7 @@ from orwlab.show.lab.load import Load
 from orwlab.show.lab.settings import Settings
 
 PARTICLES = 2000
-FOLLOW = 150  # rounds at most after which a moved control is not followed any further while paused
+FOLLOW = 300  # rounds at most after which a moved control is not followed any further while paused
 EARLY = 0.01  # seconds that a round may come before its time: frames and rounds have clocks of their own
 QUIET = 0.5  # seconds since a control moved, before dear measurements are made again
 LISTEN = 0.2  # seconds between looks for an exact limit that is being worked out
@@ -183,11 +183,14 @@ class Session:
                 others = self._load.turns and self._half == 1 and self._it.up_to_date
                 done = 0 if others else self._rounds(budget)
                 self._it.shown = self._load.adapt(budget if self.state == "running" else 0.0)
+                drawn = True
                 if done or others:
                     self._draw(self._half if self._load.halves else None)
                 elif not self._it.up_to_date or (self._mixed and self.state != "running"):
                     self._draw(None)
                 else:
+                    drawn = False
+                if not (self._read() or drawn):
                     return new
                 if self._it.stopped:
                     self._stop()
@@ -228,6 +231,7 @@ class Session:
             self._load.note_round(time.monotonic() - before)
             if self._it.lanes.settled:
                 self._following = 0
+            self._read()
             if budget <= 0:
                 break
         if done:
@@ -244,12 +248,20 @@ class Session:
             return False
         return self._it.settings.speed == 0 or time.monotonic() >= self._next - EARLY
 
+    def _read(self) -> bool:
+        """Read the lanes if that is due; returns whether it was."""
+        at_rest = self.state != "running" and self._steps == 0 and self._following == 0
+        if not self._it.due(at_rest=at_rest):
+            return False
+        before = time.monotonic()
+        self._it.read(quiet=before - self._moved > QUIET, at_rest=at_rest)
+        if not at_rest:
+            self._load.note_reading(time.monotonic() - before, readings.every(self._it.settings.speed))
+        return True
+
     def _draw(self, half: int | None) -> None:
         before = time.monotonic()
         self._it.draw(half)
-        stale = self._it.history.rounds[-1] != self._it.round or (self._mixed and half is None)
-        if stale and not (half == 0 and self._load.turns):
-            self._it.measure(quiet=before - self._moved > QUIET)
         self._half, self._mixed = (0, False) if half is None else (1 - half, not (half == 1 and self._load.turns))
         shown = self._it.samples.shape[1]
         self._load.note_push(time.monotonic() - before, shown if half is None else shown // 2)
@@ -273,7 +285,7 @@ class Session:
             return it.picture.messages(
                 meta,
                 it.lanes,
-                it.history,
+                it.readings,
                 settings,
                 self._limits.of(settings),
                 self._limits.steepness(settings),

@@ -1,0 +1,103 @@
+"""What has been read off some lanes: their curves, the shares at modes, and when to read again.
+
+When is a matter of rounds and never of time, so that the curves of a run are the same however busy the computer is.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+
+from orwlab.show.lab import exact, measures
+from orwlab.show.lab.exact import ExactLanes
+from orwlab.show.lab.history import History
+from orwlab.show.lab.lanes import LearnedLanes
+
+READINGS = 5  # a second, at the speed that is asked for
+SELDOM = 10  # rounds from one reading to the next, at most
+DEAR = {"transport": 10, "secant": 25}  # rounds from one to the next, at least
+LARGEST = 600.0  # natural logarithm of what a curve is clipped at
+LEARNED = ("reward", "diversity", "effective", "penalty", "bound", "w2", "coupled", "secant")
+EXACT = ("reward", "diversity", "effective", "moved", "w2")
+
+
+def every(speed: float) -> int:
+    """Rounds from one reading to the next at a speed in rounds a second; 0 is as fast as it goes."""
+    return SELDOM if speed == 0 else min(SELDOM, max(1, round(speed / READINGS)))
+
+
+class _Subject(NamedTuple):
+    """What a reading is of."""
+
+    round: int
+    measured: str
+    reward: str
+    tau: float
+
+
+class Readings:
+    """The readings of the lanes of one kind.
+
+    Args:
+        lanes: what is read.
+    """
+
+    def __init__(self, lanes: LearnedLanes | ExactLanes) -> None:
+        self.history = History()
+        modes = exact.target(lanes.settings.target).n_modes
+        self.mode_mass = torch.zeros(len(lanes.rounds), modes, dtype=torch.float64)
+        self._lanes = lanes
+        self._names = LEARNED if isinstance(lanes, LearnedLanes) else EXACT
+        self._last: _Subject | None = None
+        self._dear: dict[tuple[str, int], tuple[int, str]] = {}  # the last round and measure, by what and lane
+
+    def _now(self) -> _Subject:
+        settings = self._lanes.settings
+        return _Subject(max(self._lanes.rounds), settings.measured, settings.reward, settings.tau)
+
+    def due(self, *, at_rest: bool) -> bool:
+        """Whether to read now: ``at_rest`` whatever has not been read yet; else only every so many rounds."""
+        now, last = self._now(), self._last
+        lanes = range(len(self._lanes.rounds))
+        if at_rest and any(self._wanted(what, k, now, at_rest) for what in DEAR for k in lanes):
+            return True
+        if last is None or at_rest or (now.measured, now.reward) != (last.measured, last.reward):
+            return now != last
+        return now.round != last.round and now.round % every(self._lanes.settings.speed) == 0
+
+    def read(self, steepness: float | None, *, quiet: bool, at_rest: bool = False) -> None:
+        """Read all lanes, and add that to the curves. A lane whose numbers are not finite keeps its last ones.
+
+        What is dear is measured every so many rounds and only when it is ``quiet``, and in between keeps its last
+        value; ``at_rest`` all of it is measured.
+        """
+        now, last = self._now(), self._last
+        if last is not None and (now.measured, now.reward) != (last.measured, last.reward):
+            self.history.forget_spread()
+        self._last = now
+        count = len(self._lanes.rounds)
+        values = {name: self._kept(name, count) for name in self._names}
+        for k in range(count):
+            dear = {what for what in DEAR if (quiet or at_rest) and self._wanted(what, k, now, at_rest)}
+            found = self._lanes.read(k, dear)
+            self._dear |= {(what, k): (now.round, now.measured) for what in dear}
+            if found is None:
+                continue
+            self.mode_mass[k] = found.mode_mass
+            for name, value in found.values.items():
+                values[name][k] = value
+            if "bound" in values:
+                values["bound"][k] = math.exp(min(measures.log_bound(values["penalty"][k], steepness), LARGEST))
+        self.history.add(now.round, values)
+
+    def _kept(self, name: str, count: int) -> list[float]:
+        return list(self.history.last(name)) if self.history.rounds else [0.0] * count
+
+    def _wanted(self, what: str, lane: int, now: _Subject, at_rest: bool) -> bool:
+        """In round 0 nothing is: the policy is the reference then, and all distances are 0."""
+        round, measured = self._dear.get((what, lane), (0, now.measured))
+        if at_rest or measured != now.measured:
+            return (round, measured) != (now.round, now.measured)
+        if what == "secant" and any(self._dear.get((what, k), (-1, ""))[0] == now.round for k in range(lane)):
+            return False  # one lane's alone takes long: the next reading is for the next lane
+        return not round <= now.round < round + DEAR[what]
