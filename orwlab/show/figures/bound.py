@@ -77,7 +77,7 @@ def pairings(panels: Sequence[tuple[str, Tensor, Tensor, Tensor]], *, title: str
         title,
         width=width,
         height=PANEL + 110,
-        top=110 if title else 70,
+        top=(110, 70),
         over=headings,
         showlegend=False,
     )

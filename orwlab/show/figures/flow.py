@@ -193,5 +193,4 @@ def _broken(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _finish(figure: go.Figure, title: str, width: int, headings: Sequence[str] = ()) -> go.Figure:
-    top = 105 if title else 70
-    return layout.finished(figure, title, width=width, height=HEIGHT, top=top, over=headings, showlegend=False)
+    return layout.finished(figure, title, width=width, height=HEIGHT, top=(105, 70), over=headings, showlegend=False)

@@ -135,9 +135,9 @@ def panels(name: str, values: Any, parts: str) -> list[tuple[Any, ...]]:
     return [tuple(panel) for panel in found]
 
 
-def by_name(name: str, values: Any, allowed: str) -> dict[str, Any]:
-    """At least one series by its name, a text."""
-    if not isinstance(values, Mapping) or not values or not all(isinstance(key, str) for key in values):
+def by_name(name: str, values: Any, allowed: str, *, empty: bool = False) -> dict[str, Any]:
+    """Series by their names, which are texts; at least one unless ``empty``."""
+    if not isinstance(values, Mapping) or not (values or empty) or not all(isinstance(key, str) for key in values):
         raise checks.fail(name, values, allowed)
     return dict(values)
 

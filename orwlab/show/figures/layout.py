@@ -97,7 +97,7 @@ def finished(
     *,
     width: int,
     height: int,
-    top: int | None = None,
+    top: int | tuple[int, int] | None = None,
     bottom: int | None = None,
     over: Sequence[str] = (),
     font_size: int = 15,
@@ -110,7 +110,7 @@ def finished(
         title: broken into lines where it is wider than the figure.
         width: pixels.
         height: pixels, where title and headings fit above the axes and the legend beside them.
-        top: the margin above the axes, likewise; the template's if None.
+        top: the margin above the axes, likewise; the template's if None. Two numbers: with a title, and without.
         bottom: the margin below.
         over: the headings above the panels.
         font_size: of the template.
@@ -121,6 +121,8 @@ def finished(
     if width_of(words, size) > 0.97 * width:
         words = wrapped(words, size, 0.97 * width)
     margin = {**layout.pop("margin", {}), **({} if bottom is None else {"b": bottom})}
+    if isinstance(top, tuple):
+        top = top[0] if words else top[1]
     usual = theme.MARGIN["t"] if top is None else top
     # a wide heading stands higher, lest it meets the number at the upper end of the y axis
     raised = [HEADING / 2 * (width_of(text, HEADING) > 0.8 * width / len(over)) for text in over]

@@ -76,8 +76,8 @@ def densities_in_panels(
         figure,
         title,
         width=width,
-        height=PANEL + (130 if title else 90),
-        top=95 if title else 50,
+        height=PANEL + (130 if given.words("title", title) else 90),
+        top=(95, 50),
         over=headings,
         showlegend=False,
         margin=dict(r=10),
@@ -94,6 +94,7 @@ def under_frontiers(both: Frontiers, placed: Mapping[str, Placement], *, title: 
     """
     if not isinstance(both, Frontiers):
         raise checks.fail("both", both, "Frontiers of a reward over a reference")
+    given.words("title", title)  # before the long part
     named = given.by_name("placed", placed, "at least one Placement by its label")
     places = given.instances("placed", named.values(), Placement)
     figure = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.06)

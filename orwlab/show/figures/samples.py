@@ -63,7 +63,7 @@ def samples_in_panels(
         title,
         width=width,
         height=HEIGHT,
-        top=110 if title else 70,
+        top=(110, 70),
         over=headings,
         showlegend=False,
     )
@@ -87,7 +87,11 @@ def curves_over_rounds(
         title: above the figure.
     """
     shown = given.by_name("series", series, "at least one series, its values by its label")
-    limits = given.by_name("exact", exact, "limits by the labels of series, or None") if exact else {}
+    limits = (
+        given.by_name("exact", exact, "limits by the labels of series, or None", empty=True)
+        if exact is not None
+        else {}
+    )
     given.among("exact", limits, shown)
     figure = go.Figure()
     for look, (label, values) in zip(theme.looks("series", len(shown)), shown.items(), strict=True):

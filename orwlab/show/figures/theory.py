@@ -79,7 +79,7 @@ def drawn(lines: Sequence[Curve], width: float, size: float, log_x: bool = False
             colour = theme.CYCLE[k % len(theme.CYCLE)]
             look = theme.look("lines", colour, laps[colour, style])
         else:
-            look = theme.look("lines", given.words(f"colour of {name!r}", curve.colour), 0)
+            look = theme.look("lines", _colour(f"colour of {name!r}", curve.colour), 0)
         laps[look.colour, style] += 1
         trace: dict[str, Any] = dict(
             mode="markers" if style == "markers" else "lines",
@@ -179,6 +179,13 @@ def _pair(name: str, pair: Any) -> tuple[np.ndarray, np.ndarray]:
         raise checks.fail(name, pair, "(exact, learned)")
     exact = given.line(f"exact of {name}", pair[0])
     return exact, given.line(f"learned of {name}", pair[1], len(exact))
+
+
+def _colour(name: str, colour: Any) -> str:
+    try:
+        return go.scatter.Line(color=given.words(name, colour)).color
+    except ValueError as error:
+        raise checks.fail(name, colour, "a colour that CSS knows, such as '#0072B2' or 'red'") from error
 
 
 def _dash(look: theme.Look) -> dict[str, str]:

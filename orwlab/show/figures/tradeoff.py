@@ -69,21 +69,25 @@ def maps_over_alpha_and_tau(
             x=columns, y=rows, z=z, zmin=low, zmax=high, colorscale=SHADES, showscale=False, hoverinfo="skip"
         )
         figure.add_trace(heat, row=1, col=column)
+        words = []
         for i, j in np.ndindex(*z.shape):
             number = f"{field[i, j]:.2f}" if finite[i, j] else "–"
             doubt = "" if trusted[i, j] else "?"
             lost = " ✕" if collapse is not None and diversity[i, j] < collapse else ""
             dark = (z[i, j] - low) < 0.5 * (high - low)
-            figure.add_annotation(
-                x=columns[j],
-                y=rows[i],
-                text=number + doubt + lost,
-                showarrow=False,
-                yshift=17 if networks else 0,
-                font=dict(size=14, color="white" if dark else theme.INK),
-                row=1,
-                col=column,
+            words.append(
+                dict(
+                    x=columns[j],
+                    y=rows[i],
+                    xref="x" if column == 1 else f"x{column}",
+                    yref="y" if column == 1 else f"y{column}",
+                    text=number + doubt + lost,
+                    showarrow=False,
+                    yshift=17 if networks else 0,
+                    font=dict(size=14, color="white" if dark else theme.INK),
+                )
             )
+        figure.layout.annotations += tuple(map(go.layout.Annotation, words))  # all at once: one by one takes seconds
         if networks:
             marker = dict(
                 size=15,
@@ -119,10 +123,8 @@ def maps_over_alpha_and_tau(
 
 
 def _list(name: str, values: Any) -> list[Any]:
-    if isinstance(values, Tensor | np.ndarray):
-        return values.tolist()
     try:
-        return list(values)
+        return values.tolist() if isinstance(values, Tensor | np.ndarray) and values.ndim else list(values)
     except TypeError as error:
         raise checks.fail(name, values, "a list, perhaps empty") from error
 
@@ -330,9 +332,14 @@ def readings_table(chart: Mapping[str, Mapping[str, float]], *, title: str = "")
     )
     lines = max(map(layout.rows, heads))
     first = [layout.rows(layout.wrapped(run, 16, wide)) for run in runs]
-    height = 60 + 30 * (len(runs) + 1) + 20 * max(0, lines - 2) + 21 * (sum(first) - len(first)) + (40 if title else 0)
-    top = 50 if title else 15
-    return layout.finished(figure, title, width=1000, height=height, top=top, bottom=10, margin=dict(l=10, r=10))
+    height = (
+        60
+        + 40 * bool(given.words("title", title))
+        + 30 * (len(runs) + 1)
+        + 20 * max(0, lines - 2)
+        + 21 * (sum(first) - len(first))
+    )
+    return layout.finished(figure, title, width=1000, height=height, top=(50, 15), bottom=10, margin=dict(l=10, r=10))
 
 
 def _reading(name: str, value: Any) -> str:

@@ -174,7 +174,7 @@ def weighted_samples(
         title,
         width=width,
         height=PANEL + 140,
-        top=110 if title else 70,
+        top=(110, 70),
         over=headings,
         showlegend=False,
     )
