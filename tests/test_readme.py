@@ -9,6 +9,7 @@ import pytest
 import torch
 import yaml
 
+import orwlab
 from orwlab import cli, flow, oracle, rewards, targets, zoo
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +54,7 @@ def test_its_commands_are_understood():
     assert {line.split()[0] for line in lines} == {"app", "lab", "notebooks"}
     for line in lines:
         cli._parser().parse_args(line.split())
+    assert re.findall(r"orwlab-([\d.]+)-py3", README) == [orwlab.__version__]
     for line in re.findall(r"`orwlab (\w[^`]*)`", README):
         assert line.split()[0] in {"app", "lab", "notebooks", "zoo", "science"}, line
 
