@@ -64,7 +64,9 @@ def sample(
         ValueError: an argument out of range; ``v`` does not answer with x's shape; an adaptive method cannot meet its
             tolerance.
     """
-    return trajectory(v, x0, (0.0, 1.0), method=method, steps=steps, rtol=rtol, atol=atol, grad=grad)[-1]
+    grad = checks.yes_or_no("grad", grad)
+    with torch.inference_mode(False), torch.set_grad_enabled(grad):  # picking the last one is part of the graph
+        return trajectory(v, x0, (0.0, 1.0), method=method, steps=steps, rtol=rtol, atol=atol, grad=grad)[-1]
 
 
 def trajectory(
