@@ -5,15 +5,21 @@
 Let ``z_s`` be where the reference carries the point x_s from time s on to time 1, so that ``z_0 = y_1`` and
 ``z_1 = x_1``. Then ``dz_s/ds = Phi(1, s; x_s) dv_s`` (Alekseev and Groebner), with Phi the Jacobian of the reference's
 flow map from time s to time 1. ``wasserstein.bounds`` builds every rung of its ladder from what is computed here.
+
+Tolerances, and the step of a difference quotient, take it that the points are around 0 and a length of 1 apart:
+``wasserstein.bounds`` sees to that.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from orwlab import checks, flow
+from orwlab import checks, flow, foreign
 from orwlab.velocity import Velocity
+
+__all__ = ["FlowMap", "Pair", "jacobian"]
 
 CELLS = 8  # equal cells of time: the reference is launched from every edge, and shares of time are told by cell
 FINE = 4  # steps of the common time grid in a cell
@@ -63,30 +69,50 @@ class FlowMap:
 def jacobian(v: Velocity, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """``v(t, x)`` (n, d) and its Jacobian in x (n, d, d), where each row of v depends on its own row of x only.
 
-    By automatic differentiation, one backward pass a dimension; by central differences for a field that returns no
-    graph.
+    By automatic differentiation, one backward pass a dimension; by central differences, of a step that is right for
+    lengths about 1, for a field whose graph does not lead back to x, such as numpy's.
+
+    Args:
+        v: a velocity; a network is evaluated in eval mode.
+        t: a time in [0, 1], or (n,) of them.
+        x: (n, d); the answers are in its floating type, but in no shorter one than float32.
+
+    Raises:
+        ValueError: shapes that do not fit, or a velocity that does not answer with x's shape.
     """
-    d = x.shape[1]
+    field = foreign.velocity("v", v)
+    x = checks.points("x", x).detach()
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
+    if x.ndim != 2:
+        raise checks.fail("x", x, "points of shape (n, d)")
+    allowed = f"a time in [0, 1], or times of shape ({len(x)},)"
+    times = checks.array("t", t, allowed).detach()
+    if times.shape not in ((), (len(x),)) or times.min() < 0 or times.max() > 1:
+        raise checks.fail("t", t, allowed)
+    with torch.inference_mode(False), foreign.at_rest(v):
+        return _jacobian(field, times.to(x), x)
+
+
+def _jacobian(v: Velocity, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    d, x = x.shape[1], x.detach()
     with torch.enable_grad():
-        x = x.detach().requires_grad_()
-        u = v(t, x)
-        if u.requires_grad:
-            rows = [
-                torch.autograd.grad(
-                    u[:, i].sum(), x, retain_graph=i + 1 < d, allow_unused=True, materialize_grads=True
-                )[0]
-                for i in range(d)
-            ]
-            return u.detach(), torch.stack(rows, dim=1)
+        leaf = x.clone().requires_grad_()
+        try:
+            u = v(t, leaf)
+        except ValueError:  # numpy refuses numbers that carry a gradient; if that is not it, it fails again below
+            u = x
+        columns = range(d) if u.requires_grad else ()
+        rows = [torch.autograd.grad(u[:, i].sum(), leaf, retain_graph=i + 1 < d, allow_unused=True)[0] for i in columns]
+    if any(row is not None for row in rows):
+        return u.detach(), torch.stack([torch.zeros_like(x) if row is None else row for row in rows], dim=1)
     with torch.no_grad():
-        x = x.detach()
+        u = v(t, x)
         h = torch.finfo(x.dtype).eps ** (1 / 3) * max(1.0, float(x.abs().max()))
         steps = h * torch.eye(d, dtype=x.dtype, device=x.device)
-        columns = [(v(t, x + e) - v(t, x - e)) / (2 * h) for e in steps]
-        return u, torch.stack(columns, dim=2)
+        return u, torch.stack([(v(t, x + e) - v(t, x - e)) / (2 * h) for e in steps], dim=2)
 
 
-def launch(v: Velocity, s: Tensor, x: Tensor, until: Tensor, tol: float) -> tuple[Tensor, Tensor]:
+def _launch(v: Velocity, s: Tensor, x: Tensor, until: Tensor, tol: float) -> tuple[Tensor, Tensor]:
     """Carry each point ``x`` (m, d) from its own time ``s`` (m,) towards time 1, with the flow map's Jacobian.
 
     All start together because time is rescaled: ``t = s + (1 - s) theta``. ``until`` (k,) are the values of theta,
@@ -94,20 +120,30 @@ def launch(v: Velocity, s: Tensor, x: Tensor, until: Tensor, tol: float) -> tupl
     """
 
     def variational(theta: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        u, J = jacobian(v, (s + (1 - s) * theta).clamp(0.0, 1.0), state[0])
+        u, J = _jacobian(v, (s + (1 - s) * theta).clamp(0.0, 1.0), state[0])
         return (1 - s)[:, None] * u, (1 - s)[:, None, None] * (J @ state[1])
 
     eye = torch.eye(x.shape[1], dtype=x.dtype, device=x.device).expand(len(x), -1, -1)
     with torch.no_grad():
-        return flow.solve(variational, (x, eye), until, "dopri5", tol, tol)
+        return _solve("reference", variational, (x, eye), until, tol, tol)
+
+
+def _solve(name: str, f: Any, y0: Any, times: Tensor, rtol: float, atol: float) -> Any:
+    """The solution at ``times``; what the solver cannot do is said of the field called ``name``."""
+    try:
+        return flow.solve(f, y0, times, "dopri5", rtol, atol)
+    except ValueError as error:
+        if not isinstance(error.__cause__, AssertionError):
+            raise  # the field itself failed
+        raise ValueError(f"{name} has a flow that cannot be followed until time 1: {error}") from error
 
 
 def compare(policy: Velocity, reference: Velocity, x0: Tensor, *, tol: float = 0.005) -> tuple[Pair, FlowMap]:
     """Run both flows from ``x0`` (n, d), launch the reference from the policy's trajectories, and measure.
 
     Args:
-        policy: v.
-        reference: v_ref. Times are passed as scalars and as (n,).
+        policy: v, as ``foreign.velocity`` gives it.
+        reference: v_ref, likewise. Times are passed as scalars and as (n,).
         x0: the noise they share.
         tol: where the change of z_s over a panel of time and the quadrature of ``Phi dv_s`` over it differ by more
             than this fraction of ``sqrt(E|x_1 - y_1|^2)``, that particle's panel is halved.
@@ -123,12 +159,13 @@ def compare(policy: Velocity, reference: Velocity, x0: Tensor, *, tol: float = 0
 
     distance = float((x[-1] - y[-1]).square().sum(1).mean().sqrt())
     floor = 100 * torch.finfo(x0.dtype).eps
-    solver_tol = max(0.4 * tol * min(1.0, distance), floor)  # well below the changes of z_s that it is to tell
+    # well below the changes of z_s that it is to tell, and never so large that the launched trajectories leave the flow
+    solver_tol = min(max(0.4 * tol * min(1.0, distance), floor), 0.01)
     launched = []  # for each cell's left edge: positions at the grid's later times, and the Jacobian at the end
     for cell in range(CELLS):
         k = cell * FINE
         s = times[k].expand(len(x0))
-        z, Phi = launch(reference, s, x[k], (times[k:] - times[k]) / (1 - times[k]), solver_tol)
+        z, Phi = _launch(reference, s, x[k], (times[k:] - times[k]) / (1 - times[k]), solver_tol)
         launched.append((z, Phi[-1]))
     pair = _pool(policy, reference, times, x, y, [z for z, _ in launched])
     allowed = max(tol * distance, 20 * floor) if distance > 0 else torch.inf
@@ -137,12 +174,10 @@ def compare(policy: Velocity, reference: Velocity, x0: Tensor, *, tol: float = 0
 
 def _trajectory(name: str, v: Velocity, x0: Tensor, times: Tensor) -> Tensor:
     rtol = 1e-5 if x0.dtype == torch.float32 else 1e-8
-    try:
-        xs = flow.trajectory(v, x0, times, method="dopri5", rtol=rtol, atol=rtol / 10)
-    except ValueError as error:  # the solver's step shrank to nothing
-        raise checks.fail(name, v, "a field whose flow stays finite until time 1") from error
+    with torch.no_grad():
+        xs = _solve(name, v, x0, times, rtol, rtol / 10)
     if not torch.isfinite(xs).all():
-        raise checks.fail(name, v, "a field whose flow stays finite until time 1")
+        raise ValueError(f"{name} has a flow that does not stay finite until time 1")
     return xs
 
 
@@ -154,7 +189,9 @@ def _pool(policy: Velocity, reference: Velocity, times: Tensor, x: Tensor, y: Te
         gap = x[k] - y[k]
         later = [launched[cell][k - cell * FINE] for cell in range(1, CELLS) if cell * FINE < k]
         points = torch.cat([x[k], y[k], *(y[k] + share * gap for share in (0.25, 0.5, 0.75)), *later])
-        u, J = jacobian(reference, t, points)
+        u, J = _jacobian(reference, t, points)
+        if not torch.isfinite(J).all():
+            raise ValueError(f"reference has a Jacobian that is not finite at time {float(t):.3g}")
         largest = torch.linalg.eigvalsh((J + J.mT).double() / 2)[:, -1]  # (points,)
         with torch.no_grad():
             dv = policy(t, x[k]) - u[:n]
@@ -255,7 +292,7 @@ def _integrate(
 def _launch_all(reference: Velocity, s: Tensor, x: Tensor, tol: float, chunk: int = 8192) -> tuple[Tensor, Tensor]:
     """Where each (s, x) arrives at time 1 and with what Jacobian, in chunks that fit the cache."""
     until = torch.tensor([0.0, 1.0], dtype=x.dtype, device=x.device)
-    parts = [launch(reference, a, b, until, tol) for a, b in zip(s.split(chunk), x.split(chunk))]
+    parts = [_launch(reference, a, b, until, tol) for a, b in zip(s.split(chunk), x.split(chunk))]
     return torch.cat([z[-1] for z, _ in parts]), torch.cat([Phi[-1] for _, Phi in parts])
 
 

@@ -1,4 +1,4 @@
-"""The ladder of bounds on the Wasserstein-2 distance between two flows; distances between samples come with it.
+"""The ladder of bounds on the Wasserstein-2 distance between two flows.
 
 Everything here is **squared**. The ladder bounds W2^2 between what a policy v and a reference v_ref generate, from
 tight to loose. With both flows started from the same noise, ``dv_s = v(s, x_s) - v_ref(s, x_s)`` on the policy's
@@ -19,18 +19,19 @@ Each is at most the next, except that secant and flow_map are not ordered betwee
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from orwlab import checks, flow
+from orwlab import checks, flow, foreign
 from orwlab.measure.coupled_flows import CELLS, FlowMap, Pair, compare, simpson
-from orwlab.measure.distances import sinkhorn_w2_squared, sliced_w2_squared, w2_squared, w2_squared_gaussian
+from orwlab.measure.distances import doubles, w2_squared
 from orwlab.velocity import Velocity
 
-__all__ = ["Ladder", "Rung", "bounds", "sinkhorn_w2_squared", "sliced_w2_squared", "w2_squared", "w2_squared_gaussian"]
+__all__ = ["Ladder", "Rung", "bounds"]
 
+MOST = 10_000  # particles: the empirical distance compares all with all
 _SAMPLED = "L and mu are suprema over all x; sampled ones are too small, and so may the bound be"
 _RUNGS = {  # name: (whether certified, what it assumes)
     "empirical": (
@@ -70,7 +71,10 @@ class Rung:
     @property
     def value(self) -> float:
         """The bound on W2^2; inf beyond the range of floating-point numbers."""
-        return math.exp(self.log) if self.log < 709 else math.inf
+        try:
+            return math.exp(self.log)
+        except OverflowError:
+            return math.inf
 
 
 @dataclass(frozen=True)
@@ -119,62 +123,106 @@ def bounds(
     """The ladder of bounds on W2^2 between what ``policy`` and ``reference`` generate; see the head of this file.
 
     Args:
-        policy: v(t, x), t scalar or (n,), x (n, d).
+        policy: v(t, x), t scalar or (n,), x (n, d). A network is evaluated in eval mode.
         reference: v_ref(t, x), likewise; L, mu and Phi are of this field. d <= 16, for its Jacobian is formed.
-        n: number of particles. Both flows start from the same noise; E is under the policy's own trajectories.
-        seed: of the noise.
-        x0: (n, d) noise to use instead; it sets the precision too, which is otherwise that of the networks, and double
-            where both fields are closed forms.
-        tol: of the adaptive integration of the flow map; smaller is slower. At the default the identity meets the
-            coupled cost to 2 %.
+        n: number of particles, from 2 to 10,000. Both flows start from the same noise; E is under the policy's own
+            trajectories.
+        seed: of the noise, from 0 to 2^32 - 1.
+        x0: (n, d) noise to use instead, of any position and size.
+        tol: of the adaptive integration of the flow map, at most 0.1; smaller is slower. At the default the identity
+            meets the coupled cost to 2 %.
 
-    Suprema are over one pool of points at each time: the policy's trajectories, the reference's, three points between
-    the two, and trajectories of the reference launched from the policy's at eight times. They are lower estimates of
-    the suprema over all x, and more particles find larger ones.
+    The precision is that of the networks, the shorter one of two; where both fields are closed forms, that of x0, or
+    double without one. Suprema are over one pool of points at each time: the policy's trajectories, the reference's,
+    three points between the two, and trajectories of the reference launched from the policy's at eight times. They are
+    lower estimates of the suprema over all x, and more particles find larger ones.
+
+    Raises:
+        ValueError: an argument out of range; a field that is no velocity, whose answer for a point depends on the other
+            points, or whose flow does not stay finite.
 
     Warns:
         UserWarning: the identity misses the coupled cost by more than 2 %, because a trajectory crosses between two
             basins of the reference in less time than the precision resolves; ``flow_map`` is then not certified.
     """
+    v, v_ref = foreign.velocity("policy", policy), foreign.velocity("reference", reference)
+    n, seed = checks.integer("n", n, low=2, high=MOST), checks.seed("seed", seed)
+    tol = checks.number("tol", tol, above=0.0, high=0.1)
     if x0 is None:
         shape = getattr(policy, "event_shape", None) or getattr(reference, "event_shape", None)
         if shape is None:
             raise checks.fail("x0", x0, "noise of shape (n, d), as neither field has an event_shape that says d")
-        generator = torch.Generator().manual_seed(checks.integer("seed", seed, low=0))
-        x0 = flow.noise(checks.integer("n", n, low=2), tuple(shape), generator=generator).to(_dtype(policy, reference))
-    checks.points("x0", x0)
-    if x0.ndim != 2 or not 1 <= x0.shape[1] <= 16:
-        raise checks.fail("x0", x0, "points of shape (n, d) with d <= 16")
-    checks.number("tol", tol, above=0.0)
-    for name, field in (("policy", policy), ("reference", reference)):
-        _check_field(name, field, x0)
-    return _assemble(*compare(policy, reference, x0, tol=tol))
+        x0 = flow.noise(n, tuple(shape), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    start = doubles("x0", x0)
+    if start.ndim != 2 or start.shape[1] > 16 or len(start) > MOST:
+        raise checks.fail("x0", x0, f"points of shape (n, d) with n <= {MOST:,} and d <= 16")
+    dtype, device = _home(policy, reference, x0)
+    start = start.to(device)
+    with torch.inference_mode(False), foreign.at_rest(policy), foreign.at_rest(reference):
+        speed = max(_check_field(name, f, start.to(dtype)) for name, f in (("policy", v), ("reference", v_ref)))
+        centre, unit = _units(start, speed)
+        z0 = ((start - centre) / unit).to(dtype)
+        centre = centre.to(dtype)
+        pair, along = compare(_seen(v, centre, unit), _seen(v_ref, centre, unit), z0, tol=tol)
+    return _assemble(pair, along, centre, unit)
 
 
-def _dtype(*fields: Velocity) -> torch.dtype:
-    parameters = [p for field in fields if isinstance(field, torch.nn.Module) for p in field.parameters()]
-    return parameters[0].dtype if parameters else torch.float64
+def _home(policy: Velocity, reference: Velocity, x0: Tensor) -> tuple[torch.dtype, torch.device | None]:
+    """In which floating type, and on which device, the two flows are followed."""
+    homes = {"policy": foreign.home_of(policy), "reference": foreign.home_of(reference)}
+    types = [dtype for dtype, _ in homes.values() if dtype is not None]
+    for name, (dtype, _) in homes.items():
+        if dtype not in (None, torch.float32, torch.float64):
+            raise ValueError(f"{name} computes in {dtype}; allowed: float32 or float64, such as {name}.float()")
+    if not types and isinstance(x0, Tensor) and x0.is_floating_point():
+        types = [torch.promote_types(x0.dtype, torch.float32)]
+    devices = [device for _, device in homes.values() if device is not None]
+    return torch.float32 if torch.float32 in types else torch.float64, devices[0] if devices else None
 
 
-def _check_field(name: str, field: Velocity, x0: Tensor) -> None:
+def _check_field(name: str, v: Velocity, x0: Tensor) -> float:
+    """How fast the field moves ``x0``, as the root of a mean square."""
     allowed = "a velocity v(t, x), t scalar or (n,), x (n, d) -> finite (n, d), the same for both kinds of t"
     with torch.no_grad():
-        try:
-            each, once = field(x0.new_full((len(x0),), 0.5), x0), field(x0.new_tensor(0.5), x0)
-        except (RuntimeError, TypeError) as error:
-            raise ValueError(f"{name} cannot be evaluated ({error}); allowed: {allowed}") from error
-    good = all(isinstance(u, Tensor) and u.shape == x0.shape and torch.isfinite(u).all() for u in (each, once))
-    if not good or not torch.allclose(each, once, rtol=1e-3, atol=1e-4):
-        raise checks.fail(name, field, allowed)
+        each, once = v(x0.new_full((len(x0),), 0.5), x0), v(x0.new_tensor(0.5), x0)
+        alone = v(x0.new_tensor(0.5), x0[:1])
+    size = float(each.double().square().mean().sqrt())
+    if not torch.isfinite(each).all() or not torch.isfinite(once).all():
+        raise ValueError(f"{name}(t, x) is NaN or infinite at time 0.5 for some x0; allowed: {allowed}")
+    if not torch.allclose(each, once, rtol=1e-3, atol=1e-4 * size):
+        raise ValueError(f"{name}(t, x) differs between t = 0.5 and t = 0.5 for every point; allowed: {allowed}")
+    if not torch.allclose(once[:1], alone, rtol=1e-3, atol=1e-4 * size):
+        raise ValueError(f"{name}(t, x) depends on which other points x holds; allowed: a velocity of each point alone")
+    return size
 
 
-def _assemble(pair: Pair, along: FlowMap) -> Ladder:
+def _units(x0: Tensor, speed: float) -> tuple[Tensor, float]:
+    """A centre (d,) and a length in which ``x0`` (n, d) lies around 0 and 1 apart; 0 and 1 if it nearly does.
+
+    So that tolerances mean the same wherever the data are and whatever their unit: W2^2 scales with its square. Where
+    all x0 are close together, the flow's ``speed`` is a length too, as the flow lasts for a time of 1.
+    """
+    centre = x0.mean(0)
+    spread = float((x0 - centre).square().mean().sqrt())
+    length = spread if spread >= 1 else min(1.0, max(spread, speed))
+    if float(centre.abs().max()) <= 10 * length:
+        centre = torch.zeros_like(centre)
+    return centre, 2.0 ** round(math.log2(length)) if length > 0 else 1.0  # a power of two rounds nothing
+
+
+def _seen(v: Velocity, centre: Tensor, unit: float) -> Velocity:
+    """``v`` in coordinates z with ``x = centre + unit z``."""
+    return lambda t, z: v(t, centre + unit * z) / unit
+
+
+def _assemble(pair: Pair, along: FlowMap, centre: Tensor, unit: float) -> Ladder:
+    """The ladder from what was measured in coordinates z, ``x = centre + unit z``."""
     dv = pair.dv  # (T, n)
     gap = (pair.x[-1] - pair.y[-1]).double()  # (n, d)
     cost = gap.square().sum(1)  # (n,)
     moved = torch.einsum("knd,nd->k", along.moved, gap)  # (CELLS,)
     distance = w2_squared(pair.x[-1], pair.y[-1])
-    length = along.length.sum(0)  # (n,)
+    length = along.length.sum(0).clamp_min(0)  # (n,)
 
     # of each rung: its logarithm, and weights proportional to the shares of particles and of times
     found: dict[str, tuple[float, Tensor, Tensor]] = {
@@ -200,11 +248,12 @@ def _assemble(pair: Pair, along: FlowMap) -> Ladder:
         found[name] = (power * float(log_total), (each - each.max()).exp().nan_to_num(), cells[:, 0])
 
     identity = float(along.integral.sum(0).square().sum(1).mean())
-    resolved = math.isclose(identity, float(cost.mean()), rel_tol=0.02, abs_tol=1e-12)
+    least = (10 * torch.finfo(pair.x.dtype).eps) ** 2  # what rounding makes of 0
+    resolved = math.isclose(identity, float(cost.mean()), rel_tol=0.02, abs_tol=least)
     if not resolved:
         warnings.warn(
-            f"the flow map is not resolved: the identity gives {identity:.4g} where the coupled cost is "
-            f"{float(cost.mean()):.4g}. Try a smaller tol, or x0 in double precision.",
+            f"the flow map is not resolved: the identity gives {identity * unit**2:.4g} where the coupled cost is "
+            f"{float(cost.mean()) * unit**2:.4g}. Try a smaller tol, or double precision (of networks, or else of x0).",
             stacklevel=3,
         )
     rungs = {}
@@ -213,7 +262,7 @@ def _assemble(pair: Pair, along: FlowMap) -> Ladder:
         total, sum_of_times = particles.sum(), times.sum()
         rungs[name] = Rung(
             name,
-            log,
+            log + 2 * math.log(unit),
             certified and (resolved or name != "flow_map"),
             assumes,
             particles / total if total > 0 else torch.zeros_like(particles),
@@ -222,9 +271,15 @@ def _assemble(pair: Pair, along: FlowMap) -> Ladder:
     return Ladder(
         **{name: rung.value for name, rung in rungs.items()},
         rungs=rungs,
-        identity=identity,
-        penalty=float(_pieces(mean_square).sum()),
-        pair=pair,
+        identity=identity * unit**2,
+        penalty=float(_pieces(mean_square).sum()) * unit**2,
+        pair=replace(
+            pair,
+            x=centre + unit * pair.x,
+            y=centre + unit * pair.y,
+            dv=unit * pair.dv,
+            steepest=centre + unit * pair.steepest,
+        ),
     )
 
 
