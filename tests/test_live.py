@@ -228,7 +228,11 @@ def test_buttons_and_keys_do_the_same(by_hand):
 @pytest.mark.parametrize(
     "message",
     [{}, {"kind": 3}, {"kind": "command", "name": "close"}, {"kind": "command", "name": ["toggle"]},
-     {"kind": "acknowledge", "seq": "many"}, {"kind": "acknowledge", "seq": 10**9}],
+     {"kind": "command", "name": "target_up"}, {"kind": "command", "name": "_up"},
+     {"kind": "command", "name": "alpha_"}, {"kind": "command", "name": "others_down"},
+     {"kind": "acknowledge", "seq": "many"}, {"kind": "acknowledge", "seq": 10**9},
+     {"kind": "acknowledge", "seq": 10**400}, {"kind": "seen", "view": {}},
+     {"kind": "acknowledge", "seq": float("nan")}, {"kind": "acknowledge", "seq": float("inf"), "visible": []}],
 )  # fmt: skip
 def test_nonsense_from_a_browser_changes_nothing(by_hand, message):
     made, _ = stage()

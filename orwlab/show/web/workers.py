@@ -13,7 +13,6 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -41,9 +40,6 @@ class Reply:
     state: str
     idle_for: float
     """seconds until it is worth asking again"""
-    settings: "Settings"
-    seconds: float
-    """that it took"""
 
 
 # In the worker process ------------------------------------------------------------------------------------------------
@@ -86,7 +82,6 @@ def _open(name: str, settings: "Settings", particles: int, seq: int, again: bool
 
 def _work(name: str, orders: "list[tuple[str, Settings | None]]", budget: float, whole: bool) -> Reply:
     """Obey, do what is due, and draw if there is something new, or in any case if the ``whole`` picture is wanted."""
-    start = time.perf_counter()
     session = _sessions[name]
     for action, settings in orders:
         if settings is not None:
@@ -99,8 +94,7 @@ def _work(name: str, orders: "list[tuple[str, Settings | None]]", budget: float,
         before = {} if whole else _sent[name]
         picture = {key: text for key, text in parts.items() if before.get(key) != text}
         _sent[name] = parts
-    seconds = time.perf_counter() - start
-    return Reply(picture, session.seq, session.state, session.idle_for, session.settings, seconds)
+    return Reply(picture, session.seq, session.state, session.idle_for)
 
 
 def _close(name: str) -> None:
