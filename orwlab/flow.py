@@ -23,6 +23,10 @@ ADAPTIVE = ("dopri5", "dopri8", "bosh3")
 MOST_STEPS = 10_000  # of an adaptive method between two times: ten times what the sharpest of our flows needs
 
 
+# what is made in inference mode cannot take part in anything that is differentiated
+_outside_inference = torch.inference_mode(False)
+
+
 def noise(
     n: int,
     event_shape: tuple[int, ...],
@@ -69,6 +73,7 @@ def sample(
         return trajectory(v, x0, (0.0, 1.0), method=method, steps=steps, rtol=rtol, atol=atol, grad=grad)[-1]
 
 
+@_outside_inference
 def trajectory(
     v: Velocity,
     x0: Tensor,
@@ -89,7 +94,7 @@ def trajectory(
     x0 = checks.points("x0", x0)
     x = _state(v, x0)
     stops = _stops(times, x)
-    with torch.inference_mode(False), torch.set_grad_enabled(grad), foreign.at_rest(v):
+    with torch.set_grad_enabled(grad), foreign.at_rest(v):
         if isinstance(v, velocity.Preconditioned):
             return _in_own_coordinates(v, x, stops, method, steps, rtol, atol).to(x0)
         grid, wanted = _grid(stops, method, steps)
@@ -109,6 +114,7 @@ def _in_own_coordinates(
     return torch.stack([v.outward(t, ys[k]) for t, k in zip(stops, which.tolist())])
 
 
+@_outside_inference
 def sample_sde(
     v: Velocity,
     x0: Tensor,
@@ -143,7 +149,7 @@ def sample_sde(
     strength = sigma if callable(sigma) else lambda t: sigma
     way = paths.get(_path_of(v) if path is None else path)
     x, h = _state(v, x0), 1 / steps
-    with torch.inference_mode(False), torch.no_grad(), foreign.at_rest(v):
+    with torch.no_grad(), foreign.at_rest(v):
         for k in range(steps):
             s = checks.number("sigma", strength(k * h), low=0.0)
             t = torch.tensor(k * h, dtype=torch.float64)
@@ -160,6 +166,7 @@ def _path_of(v: Velocity) -> str:
     return path.name if isinstance(path, paths.Linear) else "linear"
 
 
+@_outside_inference
 def log_prob(
     v: Velocity,
     x1: Tensor,
@@ -217,7 +224,7 @@ def log_prob(
         return u, scale * div
 
     grid, _ = _grid(_stops((1.0, 0.0), x), method, steps)
-    with torch.inference_mode(False), torch.no_grad(), foreign.at_rest(v):
+    with torch.no_grad(), foreign.at_rest(v):
         # integrating from 1 to 0, the second component becomes minus the integral of the divergence
         end, minus_integral = solve(augmented, (x, x.new_zeros(len(x))), grid, method, rtol, atol)
     z = end[-1].flatten(1)
@@ -337,6 +344,7 @@ def _grid(stops: Tensor, method: str, steps: int) -> tuple[Tensor, slice | Tenso
 # -- from data to a velocity -------------------------------------------------------------------------------------
 
 
+@_outside_inference
 def fit(
     data: Tensor,
     *,
@@ -373,19 +381,18 @@ def fit(
     checks.choice("coupling", coupling, couplings.NAMES)
     progress = checks.yes_or_no("progress", progress)
     generator = torch.Generator().manual_seed(seed)
-    with torch.inference_mode(False):
-        fresh = _fresh_network(data, seed) if network is None else None
-        whole: Any = network if fresh is None else fresh
-        parameters = [p for p in whole.parameters() if p.requires_grad] if isinstance(whole, nn.Module) else []
-        if not parameters:
-            raise checks.fail("network", network, "a network v(t, x) with trainable parameters")
-        x1 = checks.points("data", data.to(parameters[0]))  # which may be of a shorter floating type
-        learner = whole
-        if fresh is not None:
-            learner, x1 = fresh.network, (data.double() - fresh.mean.double()).div(float(fresh.std)).to(x1)
-        draw = lambda: x1[torch.randint(len(x1), (batch_size,), generator=generator).to(x1.device)]  # noqa: E731
-        field = foreign.velocity("network", learner)
-        learn(learner, matching_losses(field, draw, generator, coupling=coupling), steps, lr, "flow", progress)
+    fresh = _fresh_network(data, seed) if network is None else None
+    whole: Any = network if fresh is None else fresh
+    parameters = [p for p in whole.parameters() if p.requires_grad] if isinstance(whole, nn.Module) else []
+    if not parameters:
+        raise checks.fail("network", network, "a network v(t, x) with trainable parameters")
+    x1 = checks.points("data", data.to(parameters[0]))  # which may be of a shorter floating type
+    learner = whole
+    if fresh is not None:
+        learner, x1 = fresh.network, (data.double() - fresh.mean.double()).div(float(fresh.std)).to(x1)
+    draw = lambda: x1[torch.randint(len(x1), (batch_size,), generator=generator).to(x1.device)]  # noqa: E731
+    field = foreign.velocity("network", learner)
+    learn(learner, matching_losses(field, draw, generator, coupling=coupling), steps, lr, "flow", progress)
     whole.path, whole.event_shape = paths.get("linear"), tuple(data.shape[1:])
     return whole.eval()
 

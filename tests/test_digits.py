@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -22,6 +23,13 @@ def test_the_reward_is_the_probability_of_even():
     assert ((r > 0.5) == (labels % 2 == 0)).float().mean() > 0.97
 
 
+def test_arrays_of_numbers_are_taken():
+    arguments = dict(rounds=1, samples=np.int64(4), seed=np.int64(1), progress=False)
+    start, first, second = digits.fine_tune(np.array([0.0, 0.5]), **arguments)
+    assert [start.alpha, first.alpha, second.alpha] == [None, 0.0, 0.5]
+    assert first.samples.shape == (4, 1, 8, 8)
+
+
 @pytest.mark.slow
 def test_alpha_0_collapses_and_cheats_and_a_good_alpha_does_not():
     """The README's claim. Cheating: the reward is near its ceiling while no sample resembles a digit."""
@@ -43,6 +51,13 @@ def test_bad_input_is_named():
         (lambda: digits.fine_tune(alphas=(-1.0,)), "alphas is -1.0"),
         (lambda: digits.fine_tune(rounds=0), "rounds is 0"),
         (lambda: digits.fine_tune(seed=-2), "seed is -2"),
+        (lambda: digits.fine_tune(seed=2**32), "seed is 4294967296"),
+        (lambda: digits.fine_tune(alphas=1.0), "alphas is 1.0"),
+        (lambda: digits.fine_tune(alphas=np.array([[1.0]])), "alphas is an array of shape"),
+        (lambda: digits.fine_tune(tau=-1.0), "tau is -1"),
+        (lambda: digits.fine_tune(lr=0.0), "lr is 0"),
+        (lambda: digits.fine_tune(samples=1), "samples is 1"),
+        (lambda: digits.fine_tune(progress="yes"), "progress is 'yes'"),
         (lambda: data.digits("validation"), "split is 'validation'"),
     ]:
         with pytest.raises(ValueError, match=message):

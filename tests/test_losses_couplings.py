@@ -133,5 +133,91 @@ def test_bad_input_is_named(generator):
     x = torch.zeros(4, 2)
     with pytest.raises(ValueError, match="coupling is 'optimal'; allowed: one of 'independent', 'ot'"):
         couplings.pair("optimal", x, x, torch.ones(4), generator=generator)
-    with pytest.raises(ValueError, match="shapes of x0, x1, w"):
-        couplings.pair("ot", x, x, torch.ones(3), generator=generator)
+    one, g = torch.ones(4), generator
+    cases = [
+        (lambda: couplings.pair("ot", x, x, torch.ones(3), generator=g), r"w is a tensor of shape \(3,\)"),
+        (lambda: couplings.pair("independent", x, x, one[:, None], generator=g), r"w is a tensor of shape \(4, 1\)"),
+        (lambda: couplings.pair("independent", x, x[:, :1], one, generator=g), r"x0 is a tensor of shape \(4, 2\)"),
+        (lambda: couplings.pair("ot", x[:3], x, one, generator=g), r"x0 is a tensor of shape \(3, 2\)"),
+        (lambda: couplings.pair("ot", x, x, -one, generator=g), "w is from -1 to -1; allowed: finite weights >= 0"),
+        (lambda: couplings.pair("ot", x, x, 0 * one, generator=g), "w is from 0 to 0"),
+        (lambda: couplings.pair("ot", x, x, one / 0, generator=g), "w holds NaN or infinite"),
+        (lambda: couplings.pair("ot", x / 0, x, one, generator=g), "x0 holds NaN or infinite"),
+        (lambda: couplings.pair("ot", x, x, one, generator=None), "generator is None"),
+        (lambda: couplings.pair("independent", x, x, one, generator=0), "generator is 0"),
+        (lambda: couplings.transport_plan(x.double(), x.double() + 1e300, one), "x0 and x1 are too far apart"),
+        (lambda: couplings.draw_pairs(torch.zeros(3, 3), g), "plan is"),
+        (lambda: couplings.draw_pairs(torch.ones(3), g), "plan is"),
+        (lambda: couplings.draw_pairs(torch.ones(3, 3), None), "generator is None"),
+    ]
+    for call, message in cases:
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda v, u, w: losses.fit(v, u, w[:, None]), r"w is a tensor of shape \(5, 1\)"),
+        (lambda v, u, w: losses.fit(v, u, w[None]), r"w is a tensor of shape \(1, 5\)"),
+        (lambda v, u, w: losses.fit(v, u, w[:1]), r"w is a tensor of shape \(1,\)"),
+        (lambda v, u, w: losses.fit(v, u[:1], w), r"u_t is a tensor of shape \(1, 2\)"),
+        (lambda v, u, w: losses.fit(v, u[:, :1], w), r"u_t is a tensor of shape \(5, 1\)"),
+        (lambda v, u, w: losses.fit(v[0], u, w), "v_t is a tensor"),
+        (lambda v, u, w: losses.fit(v[:, :1], u, w), "u_t is a tensor"),
+        (lambda v, u, w: losses.penalty(v, u[:1]), "v_ref_t is a tensor"),
+        (lambda v, u, w: losses.penalty(v[:, None], u), "v_ref_t is a tensor"),
+        (lambda v, u, w: losses.penalty(v, u.sum()), "v_ref_t is a tensor"),
+        (lambda v, u, w: losses.squared_norm(v[:, 0]), "v is a tensor"),
+        (lambda v, u, w: losses.squared_norm(v[:0]), "v is a tensor"),
+        (lambda v, u, w: losses.fit(v * 1j, u), "v_t is a tensor"),
+        (lambda v, u, w: losses.fit(v, u, "heavy"), "w is 'heavy'"),
+        (lambda v, u, w: paths.get("linear").interpolate(w[:, None], v, u), r"t is a tensor of shape \(5, 1\)"),
+        (lambda v, u, w: paths.get("linear").interpolate(w[:2], v, u), r"t is a tensor of shape \(2,\)"),
+        (lambda v, u, w: paths.get("linear").interpolate(w, v, u[:1]), r"x0 is a tensor of shape \(5, 2\)"),
+        (lambda v, u, w: paths.get("cosine").interpolate(w, v[:, :1], u), r"x0 is a tensor of shape \(5, 1\)"),
+        (lambda v, u, w: paths.get("linear").interpolate(4 * w, v, u), "t is from 2 to 2; allowed: times in"),
+        (lambda v, u, w: weights.log_weights(w[:, None], 1.0), r"r is a tensor of shape \(5, 1\)"),
+        (lambda v, u, w: weights.effective_sample_size(v), r"log_w is a tensor of shape \(5, 2\)"),
+        (lambda v, u, w: weights.unit(w[:0]), r"log_w is a tensor of shape \(0,\)"),
+    ],
+)
+def test_nothing_broadcasts_in_silence(call, named):
+    v, u, w = torch.ones(5, 2), torch.zeros(5, 2), torch.full((5,), 0.5)
+    with pytest.raises(ValueError, match=named):
+        call(v, u, w)
+
+
+def test_a_loss_that_is_not_finite_says_so():
+    v = torch.full((3, 2), torch.inf)
+    assert torch.isinf(losses.fit(v, torch.zeros(3, 2)))
+    assert torch.isnan(losses.penalty(v, v))
+
+
+def test_losses_in_bfloat16_are_summed_in_float32(generator):
+    v, u = torch.randn(2, 4000, 8, generator=generator)
+    short = losses.fit(v.bfloat16(), u.bfloat16())
+    assert short.dtype == torch.float32
+    assert float(short) == pytest.approx(float(losses.fit(v.bfloat16().double(), u.bfloat16().double())), rel=1e-2)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-45, 1e-12, 1.0, 1e30, 1e305])
+def test_ot_pairs_are_the_same_for_weights_of_any_size(scale):
+    """Only w / sum(w) is a marginal: neither sums of huge weights nor tiny weights may change it."""
+    g = torch.Generator().manual_seed(0)
+    x0, x1 = torch.randn(2, 64, 2, generator=g, dtype=torch.float64)
+    w = (3 * x1[:, 0]).exp()
+    w = (w / w.max()).clamp_min(2.0**-20)
+    draw = lambda w: couplings.pair("ot", x0, x1, w, generator=torch.Generator().manual_seed(1))  # noqa: E731
+    plain, scaled = draw(w), draw(w * scale)
+    assert torch.equal(scaled.x1, plain.x1)
+    assert torch.allclose(scaled.w / scale, plain.w)
+    plan = couplings.transport_plan(x0, x1, w * scale)
+    assert torch.allclose(plan.sum(0), w / w.sum(), atol=1e-12)
+    assert torch.allclose(plan.sum(1), torch.full((64,), 1 / 64, dtype=torch.float64), atol=1e-12)
+
+
+def test_ot_is_exact_far_from_the_origin(generator):
+    x0, x1 = torch.randn(2, 48, 2, generator=generator, dtype=torch.float64)
+    plan = couplings.transport_plan(x0, x1, torch.ones(48))
+    assert torch.equal(couplings.transport_plan(x0 + 1e6, x1 + 1e6, torch.ones(48)).argmax(1), plan.argmax(1))

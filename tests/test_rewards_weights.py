@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -91,3 +92,102 @@ def test_unknown_names_are_named():
         weights.log_weights(torch.zeros(3), 1.0, "softmax")
     with pytest.raises(ValueError, match="reward is 'left'"):
         rewards.get("left")
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lambda: rewards.Direction(width=0.0), "width is 0"),
+        (lambda: rewards.Direction(degrees=math.nan), "degrees is nan"),
+        (lambda: rewards.Direction(width="wide"), "width is 'wide'"),
+        (lambda: rewards.Plane(slope=math.inf), "slope is inf"),
+        (lambda: rewards.Bump(width=-1.0), "width is -1"),
+        (lambda: rewards.Bump(height=math.nan), "height is nan"),
+        (lambda: rewards.Bump(centre=()), r"centre is \(\)"),
+        (lambda: rewards.Bump(centre=(0.0, math.nan)), "centre is nan"),
+        (lambda: rewards.Bump(centre=1.0), "centre is 1.0"),
+        (lambda: rewards.Ring(radius=-1.0), "radius is -1"),
+        (lambda: rewards.Ring(width=0.0), "width is 0"),
+        (lambda: rewards.Angle(degrees=None), "degrees is None"),
+        (lambda: rewards.Box((0.0, 0.0), (1.0, -1.0)), "high is"),
+        (lambda: rewards.Box((0.0, 0.0), (1.0,)), "high is"),
+        (lambda: rewards.Sum(()), "rewards is"),
+        (lambda: rewards.Sum((rewards.Bump(), "ring")), "rewards is"),
+        (lambda: rewards.Sum(rewards.Bump()), "rewards is"),
+        (lambda: rewards.Sum((rewards.Bump(),), (1.0, 2.0)), "coefficients is"),
+        (lambda: rewards.Sum((rewards.Bump(),), (math.inf,)), "coefficients is"),
+        (lambda: rewards.Bump((1.0,))(torch.zeros(3, 2)), r"centre is \(1.0,\); allowed: at least 2 numbers"),
+        (lambda: rewards.Box((0.0,), (1.0,))(torch.zeros(3, 2)), r"low is \(0.0,\); allowed: at least 2 numbers"),
+        (lambda: rewards.Angle()(torch.zeros(3, 1)), r"x is a tensor of shape \(3, 1\)"),
+        (lambda: rewards.Sum((lambda x: x, rewards.Bump()))(torch.zeros(3, 2)), r"rewards\[0\]\(x\) is a tensor"),
+        (lambda: rewards.Direction()(torch.zeros(3)), "x is a tensor"),
+    ],
+)
+def test_rewards_name_what_does_not_fit(make, named):
+    with pytest.raises(ValueError, match=named) as raised:
+        make()
+    assert "allowed" in str(raised.value)
+
+
+def test_rewards_take_numbers_and_points_of_all_kinds():
+    made = rewards.Bump(np.array([1.0, 2.0]), np.float64(0.5), torch.tensor(2))
+    assert made == rewards.Bump((1.0, 2.0), 0.5, 2.0)
+    assert rewards.Sum([made, made], [np.float32(1.0), 2]).coefficients == (1.0, 2.0)
+    x = torch.tensor([[0.5, -1.0], [2.0, 0.25], [-1.5, 3.0]])
+    for name in rewards.names():
+        r = rewards.get(name)
+        for same in (x.double(), x.bfloat16(), x.numpy(), x.tolist(), x.T.contiguous().T):
+            assert torch.allclose(r(same).float(), r(x), atol=1e-6), name
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-3, 1.0, 1e25, 1e150])
+def test_an_angle_is_told_at_any_distance(size):
+    direction = torch.tensor([[0.6, 0.8], [-0.8, 0.6]], dtype=torch.float64)
+    r = rewards.Angle(degrees=math.degrees(math.atan2(0.8, 0.6)))
+    expected = [1.0, 0.0] if size > 1e-6 else [size * 1e6, 0.0]  # zero at the origin
+    assert r(size * direction).tolist() == pytest.approx(expected, abs=1e-12)
+    if size <= 1e25:
+        assert r((size * direction).float()).tolist() == pytest.approx(expected, abs=1e-6)
+    assert rewards.Ring(radius=size, width=size / 2)(size * direction).tolist() == pytest.approx([1.0, 1.0])
+
+
+def test_a_part_of_a_sum_that_writes_into_its_points_does_not_change_the_others():
+    def writes(x):
+        x.zero_()
+        return x[:, 0]
+
+    x = torch.randn(5, 2, generator=torch.Generator().manual_seed(0))
+    kept = x.clone()
+    assert torch.equal(rewards.Sum((writes, rewards.get("right")))(x), rewards.get("right")(x))
+    assert torch.equal(x, kept)
+
+
+def test_the_gradient_of_a_reward_passes():
+    for name in ("right", "plane", "bump", "ring", "angle", "two_bumps"):
+        x = torch.tensor([[0.5, -1.0], [2.0, 0.25]], dtype=torch.float64, requires_grad=True)
+        assert torch.autograd.gradcheck(rewards.get(name), x)
+
+
+def test_weights_of_bfloat16_and_of_lists_are_those_of_float32(generator):
+    r = torch.randn(500, generator=generator).bfloat16()
+    for kind in weights.KINDS:
+        plain = weights.log_weights(r.float(), 1.5, kind)
+        assert torch.equal(weights.log_weights(r, 1.5, kind), plain)
+        assert torch.allclose(weights.log_weights(r.tolist(), np.float64(1.5), kind).float(), plain, atol=1e-6)
+    assert weights.effective_sample_size(r) == pytest.approx(weights.effective_sample_size(r.double()), rel=1e-6)
+
+
+def test_bad_weights_are_named():
+    for call, message in [
+        (lambda: weights.log_weights([], 1.0), "r is"),
+        (lambda: weights.log_weights([[1.0], [2.0]], 1.0), "r is"),
+        (lambda: weights.log_weights([1.0, math.nan], 1.0), "r holds NaN"),
+        (lambda: weights.log_weights([1.0, 2.0], 1.0, clip=0.0), "clip is 0"),
+        (
+            lambda: weights.log_weights(torch.ones(2), 1e300),
+            r"tau is 1e\+300; allowed: a number for which tau r is finite",
+        ),
+        (lambda: weights.effective_sample_size([-math.inf, 0.0]), "log_w holds NaN or infinite"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            call()

@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -71,11 +72,53 @@ def test_tilt_is_the_reweighted_density(name):
         (([1.0], torch.zeros(2), 1.0), "means"),
         (([1.0], torch.zeros(1, 2), torch.tensor([[[1.0, 2.0], [2.0, 1.0]]])), "covs"),
         (([1.0], torch.zeros(1, 2), torch.tensor([[[1.0, 0.5], [0.0, 1.0]]])), "covs"),
+        (([1.0], torch.zeros(1, 2), 1e-12 * torch.tensor([[[1.0, 0.5], [0.0, 1.0]]])), "covs"),
+        (([1.0, 1.0], torch.zeros(2, 2), torch.ones(2, 1)), "covs"),
+        (([1.0], torch.zeros(1, 2), -1.0), "covs"),
+        (([1.0], torch.zeros(1, 2), 1.0, [-1]), "modes"),
+        (([1.0], torch.zeros(1, 2), 1.0, [1]), "modes"),
+        (([1.0], torch.zeros(1, 2), 1.0, [0.5]), "modes"),
+        (([1.0], torch.zeros(1, 2), 1.0, [[0]]), "modes"),
+        (([1.0], torch.zeros(1, 2), 1.0, "left"), "modes"),
+        (([1.0], torch.zeros(1, 2), 1.0, 0), "modes"),
     ],
 )
 def test_bad_mixtures_are_named(arguments, named):
     with pytest.raises(ValueError, match=f"^{named} is"):
         targets.GaussianMixture(torch.as_tensor(arguments[0]), *arguments[1:])
+
+
+def test_values_that_are_not_finite_are_named():
+    for arguments, named in [
+        (([math.nan], [[0.0]], 1.0), "weights"),
+        (([1.0], [[math.nan]], 1.0), "means"),
+        (([1.0], [[0.0]], math.inf), "covs"),
+    ]:
+        with pytest.raises(ValueError, match=f"^{named} holds NaN"):
+            targets.GaussianMixture(*arguments)
+
+
+def test_mixtures_are_made_of_lists_and_arrays_and_keep_copies():
+    means = np.array([[-1.0, 0.0], [2.0, 1.0]])
+    made = targets.GaussianMixture([1, 3], means, [0.25, 1], modes=[1, 0])
+    same = targets.GaussianMixture(torch.tensor([0.25, 0.75]), torch.tensor(means), torch.tensor([0.25, 1.0]).double())
+    x = torch.randn(20, 2, generator=torch.Generator().manual_seed(0))
+    before = made.log_prob(x)
+    means[:] = 100
+    assert torch.equal(made.log_prob(x), before)
+    assert torch.allclose(same.log_prob(x), before)
+    assert torch.equal(made.mode_of(x), 1 - same.mode_of(x))
+    learnable = targets.GaussianMixture(torch.ones(1, requires_grad=True), torch.zeros(1, 2, requires_grad=True), 1.0)
+    assert not learnable.sample(3, generator=torch.Generator().manual_seed(0)).requires_grad
+
+
+def test_points_of_all_kinds_have_their_density():
+    target = targets.get("four_modes")
+    x = torch.tensor([[0.5, -1.0], [2.0, 0.25], [-1.5, 3.0]])
+    for same in (x.double(), x.bfloat16(), x.numpy(), x.tolist(), x.T.contiguous().T):
+        assert torch.allclose(target.log_prob(same).float(), target.log_prob(x))
+        assert torch.equal(target.mode_of(same), target.mode_of(x))
+    assert target.log_prob(x.bfloat16()).dtype == torch.float32
 
 
 def test_bad_input_is_named(generator):
@@ -88,8 +131,20 @@ def test_bad_input_is_named(generator):
         target.log_prob(torch.zeros(3, 1))
     with pytest.raises(ValueError, match="x holds NaN"):
         target.log_prob(torch.full((3, 2), torch.nan))
-    with pytest.raises(ValueError, match="B is"):
-        target.tilted(torch.zeros(2), 1000 * torch.eye(2))
+    for call, message in [
+        (lambda: target.tilted(torch.zeros(2), 1000 * torch.eye(2)), "B is"),
+        (lambda: target.tilted(torch.zeros(2), [[0.0, 1.0], [0.0, 0.0]]), "B is .*; allowed: a symmetric matrix"),
+        (lambda: target.tilted(torch.zeros(3)), "a is"),
+        (lambda: target.tilted(torch.zeros(2, 1)), "a is"),
+        (lambda: target.tilted([0.0, 1e300]), "a is"),
+        (lambda: target.tilted([0.0, math.nan]), "a holds NaN"),
+        (lambda: target.sample(3, generator=None), "generator is None; allowed: a torch.Generator"),
+        (lambda: target.sample(2.0, generator=generator), "n is 2.0"),
+        (lambda: target.mode_of([[1e300, 0.0]]), "x is"),
+        (lambda: targets.names("2"), "dim is '2'"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            call()
 
 
 def test_same_seed_same_samples_another_seed_others():

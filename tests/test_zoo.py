@@ -118,3 +118,60 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
     checkpoint.write(file, other.state_dict(), metadata)
     with pytest.raises(ValueError, match="tensors fit its network"):
         zoo.read(file)
+
+
+def test_files_that_do_not_fit_are_named(tmp_path):
+    file, network = tmp_path / "x.safetensors", velocity.MLP(2, 8, 1)
+    for metadata in (
+        {},
+        {"config": None, "path": "linear"},
+        {"config": {"kind": "cnn"}},
+        {"config": {"kind": "classifier"}},
+        {"config": {"kind": "classifier", "event_shape": 3, "classes": 10, "width": 8}},
+        {"config": network.config | {"width": "8"}, "path": "linear"},
+        {"config": network.config, "path": "bent"},
+    ):
+        checkpoint.write(file, network.state_dict(), metadata | {"format": zoo.FORMAT})
+        with pytest.raises(ValueError, match=r"path is .*; allowed: a file whose tensors fit its network"):
+            zoo.read(file)
+    for path in (tmp_path, tmp_path / "missing", None, "", 3, b"x"):
+        with pytest.raises(ValueError, match="path is"):
+            zoo.read(path)
+        with pytest.raises(ValueError, match="path is"):
+            zoo.write(network, path if path != tmp_path / "missing" else path / "x")
+    for odd in (None, torch.nn.Linear(2, 2, device="meta"), velocity.MixtureField(targets.get("rings"))):
+        with pytest.raises(ValueError, match="network is"):
+            zoo.write(odd, file)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_network_comes_back_in_its_floating_type(tmp_path, dtype):
+    network = velocity.MLP(2, 8, 1).to(dtype)
+    zoo.write(network, tmp_path / "x")
+    for key, value in zoo.read(str(tmp_path / "x")).state_dict().items():
+        assert value.dtype == dtype
+        assert torch.equal(value, network.state_dict()[key])
+
+
+def test_the_classifier_takes_images_of_any_floating_type():
+    from orwlab.zoo import data
+
+    network, (images, _) = zoo.load("digits_classifier"), data.digits("test")
+    plain = network(images[:5])
+    for same in (images[:5].double(), images[:5].numpy(), images[:5].tolist()):
+        assert torch.allclose(network(same).float(), plain, atol=1e-5)
+    with pytest.raises(ValueError, match="x is a tensor of shape"):
+        network(images[:5, 0])
+
+
+def test_recipes_name_what_does_not_fit(tmp_path):
+    for call, message in [
+        (lambda: recipes.train("lion", tmp_path), "name is 'lion'"),
+        (lambda: recipes.train("gaussian", tmp_path / "missing"), "folder is"),
+        (lambda: recipes.train("gaussian", None), "folder is None"),
+        (lambda: recipes.train("gaussian", tmp_path, steps=0), "steps is 0"),
+        (lambda: recipes.quality("gaussian", None), "network is None"),
+        (lambda: recipes.quality("gaussian", zoo.load("gaussian"), n=1), "n is 1"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            call()
