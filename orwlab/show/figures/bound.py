@@ -127,7 +127,7 @@ def coupled_paths(
         )
     # the flow that ends higher is named above all lines that pass there, the other one below
     wide = max(layout.width_of(given.words("names", name), 15) for name in names) / 540  # in flow time, from 1 back
-    late = np.concatenate([first, second], 1)[min(int(np.searchsorted(t, 1 - wide)), len(t) - 1) :]
+    late = np.concatenate([first, second], 1)[max(0, min(int(np.searchsorted(t, 1 - wide)), len(t)) - 1) :]
     both = [(names[0], theme.BLUE, first[-1].max()), (names[1], theme.VERMILION, second[-1].max())]
     both.sort(key=lambda flow: -flow[2])
     for (name, colour, _), place, shift in zip(both, (late.max(), late.min()), (10, -10), strict=True):

@@ -21,7 +21,7 @@ _LEGEND = 250  # pixels for a name in a legend, before it is broken
 # Widths of DejaVu Sans in units of the font size; Verdana's are about the same, Arial's smaller.
 _WIDTHS = {
     **dict.fromkeys("ijlI'J", 0.29),
-    **dict.fromkeys(" .,:;|/!", 0.34),
+    **dict.fromkeys(" .,:;|/!·", 0.34),
     **dict.fromkeys("ftr()[]-", 0.39),
     **dict.fromkeys("csxzvyk", 0.56),
     **dict.fromkeys("ABCKPRSTVXYZE", 0.67),
@@ -124,8 +124,9 @@ def finished(
     if isinstance(top, tuple):
         top = top[0] if words else top[1]
     usual = theme.MARGIN["t"] if top is None else top
-    # a wide heading stands higher, lest it meets the number at the upper end of the y axis
-    raised = [HEADING / 2 * (width_of(text, HEADING) > 0.8 * width / len(over)) for text in over]
+    # a heading wider than its panel, which may be a square, stands higher: the y axis has a number at its upper end
+    square = min(0.9 * width / max(1, len(over)), height - usual - margin.get("b", theme.MARGIN["b"])) - 10
+    raised = [HEADING / 2 * (width_of(text, HEADING) > square) for text in over]
     under = max((LINE * HEADING * rows(text) + up + 4 for text, up in zip(over, raised, strict=True)), default=0.0)
     needed = usual / 2 + LINE * size * (rows(words) - 0.5) if words else 0.0  # a title's first line is in the middle
     more = max(0, math.ceil(needed + under - usual))
@@ -147,7 +148,7 @@ def finished(
         layout["margin"] = margin
     figure.update_layout(template=theme.template(font_size), title=words, width=width, height=height, **layout)
     if more and words:
-        figure.update_layout(title=dict(y=1 - usual / 2 / height))
+        figure.update_layout(title=dict(y=1 - usual / 2 / height, yanchor="middle"))
     return figure
 
 

@@ -125,7 +125,9 @@ def learned_against_exact(groups: Mapping[str, tuple[Numbers, Numbers]], *, titl
     series = given.by_name("groups", groups, "at least one group of points, (exact, learned) by its label")
     pairs = {name: _pair(f"groups[{name!r}]", pair) for name, pair in series.items()}
     everything = np.concatenate([np.concatenate(pair) for pair in pairs.values()])
-    low, high = float(everything.min()) - 0.05, float(everything.max()) + 0.05
+    low, high = float(everything.min()), float(everything.max())
+    air = max(0.05, 0.03 * (high - low))
+    low, high = low - air, high + air
     figure = go.Figure(
         go.Scatter(x=[low, high], y=[low, high], mode="lines", name="equal", line=dict(color=theme.GHOST, dash="dash"))
     )
