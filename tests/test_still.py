@@ -77,3 +77,19 @@ def test_a_still_changes_with_the_code_that_draws(monkeypatch):
     before = still.fingerprint(description)
     monkeypatch.setattr(still, "_drawing", lambda: "another stage")
     assert still.fingerprint(description) != before
+
+
+def test_what_cannot_be_drawn_is_named():
+    frame = {"scene": "", "exact": "", "frame": ""}
+    for call, name in (
+        (lambda: still.png({}), "value"),
+        (lambda: still.png(frame, width=0), "width"),
+        (lambda: still.png(frame, height=2.5), "height"),
+        (lambda: still.png(frame, dark="yes"), "dark"),
+        (lambda: still.png(frame, caption=None), "caption"),
+        (lambda: still.picture({"round": 3}), "description"),
+        (lambda: still.fingerprint(None), "description"),
+        (lambda: still.replace(None), "output"),
+    ):
+        with pytest.raises(ValueError, match=f"^{name} is .*allowed"):
+            call()

@@ -113,6 +113,8 @@ def _photograph(page_text: str, width: int, dark: bool) -> bytes:
 
 def fingerprint(description: Mapping[str, Any]) -> str:
     """Equal for descriptions that give the same picture: it also changes with the code that draws."""
+    if not isinstance(description, Mapping) or not {"settings", "particles", "round", "height"} <= set(description):
+        raise checks.fail("description", description, "what a stage leaves in its output: settings, particles, ...")
     looks = json.dumps([dict(description), _drawing()], sort_keys=True)
     return hashlib.sha256(looks.encode()).hexdigest()
 
@@ -128,13 +130,14 @@ def picture(description: Mapping[str, Any]) -> bytes:
 
     The file also holds, as texts, the ``fingerprint`` and the alternative text (``words``).
     """
+    key = fingerprint(description)  # before the training, for it looks at what is described
     value = _value(description)
     caption = f"A still picture, {_after(description)}. {CAPTION}"
     shot = Image.open(io.BytesIO(png(value, height=description["height"], caption=caption)))
     # few colours are needed, and a notebook is to stay small
     image = shot.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     texts = PngImagePlugin.PngInfo()
-    texts.add_text("orwlab", fingerprint(description))
+    texts.add_text("orwlab", key)
     texts.add_itxt("Description", words(value, description))
     file = io.BytesIO()
     image.save(file, "png", optimize=True, pnginfo=texts)
@@ -214,6 +217,8 @@ def replace(output: Any, known: dict[str, str] | None = None) -> bool:
     Returns:
         whether a picture had to be drawn.
     """
+    if not isinstance(output, Mapping):
+        raise checks.fail("output", output, "an output of a cell, as nbformat has it")
     if MIME not in output.get("data", {}):
         return False
     known = {} if known is None else known

@@ -8,13 +8,15 @@ import hashlib
 import io
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from nbformat import NotebookNode
 from PIL import Image, ImageColor, PngImagePlugin
 from scipy.spatial import cKDTree
 
+from orwlab import checks
 from orwlab.show import theme
 from orwlab.show.notebook import still
 
@@ -55,14 +57,22 @@ def illustrate(notebook: NotebookNode, known: dict[str, str]) -> int:
 
 
 def _outputs(notebook: NotebookNode) -> Iterator[NotebookNode]:
+    if not isinstance(notebook, NotebookNode) or "cells" not in notebook:
+        raise checks.fail("notebook", notebook, "a notebook as nbformat.read returns it")
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "data" in output:
                 yield output
 
 
-def fingerprint(figure: dict) -> str:
-    """Equal for figures that give the same picture."""
+def fingerprint(figure: Mapping[str, Any]) -> str:
+    """Equal for figures that give the same picture.
+
+    Args:
+        figure: as plotly writes it, with its "data" and its "layout".
+    """
+    if not isinstance(figure, Mapping) or not {"data", "layout"} <= set(figure):
+        raise checks.fail("figure", figure, "a figure as plotly writes it, with data and layout")
     layout = {key: value for key, value in figure["layout"].items() if key != "meta"}  # words do not change the picture
     looks = json.dumps({"drawn": DRAWN, "data": figure["data"], "layout": layout}, sort_keys=True)
     return hashlib.sha256(looks.encode()).hexdigest()
