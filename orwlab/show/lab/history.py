@@ -1,6 +1,5 @@
 """The curves of a run, in bounded memory however long it goes on."""
 
-import statistics
 from collections import deque
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -66,7 +65,7 @@ class History:
     def spread(self, name: str, lane: int) -> float | None:
         """The standard deviation of a lane's values over the last ``WINDOW`` rounds; None for fewer than three."""
         values = [lanes[name][lane] for _, lanes in self._recent]
-        return statistics.stdev(values) if len(values) > 2 else None
+        return float(np.std(values, ddof=1)) if len(values) > 2 else None
 
     def forget_spread(self) -> None:
         """From now on the values are of another kind: spreads begin anew."""
