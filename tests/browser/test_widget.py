@@ -179,9 +179,9 @@ def test_what_does_not_fit_is_said(one, lesson):
 def test_screen_readers_are_told(one, lesson):
     for name in ("Play", "Step", "Reset"):
         assert one.box.locator(".orw-bar").get_by_role("button", name=name).count() == 1
-    handle = one.box.get_by_role("slider", name="inverse temperature τ")
+    handle = one.box.get_by_role("slider", name="Inverse temperature τ")
     assert handle.get_attribute("aria-valuetext") == "1.00"
-    assert one.box.get_by_label("reward", exact=True).input_value()
+    assert one.box.get_by_label("Reward", exact=True).input_value()
     assert one.canvas.get_attribute("aria-label")
     from axe_playwright_python.sync_playwright import Axe
 
