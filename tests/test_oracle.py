@@ -269,9 +269,10 @@ def test_acceleration_finds_the_same_limit_in_fewer_rounds(alpha):
     fast_end = fast.fixed_point(1e-6)
     assert slow_end.converged
     assert fast_end.converged
-    assert fast_end.rounds < 0.7 * slow_end.rounds
+    assert fast_end.rounds < 0.7 * slow_end.rounds + 1  # one plain refresh confirms the limit
     assert tv(cell_mass(plain), cell_mass(fast)) < 1e-5
-    assert fast_end.rate == pytest.approx(slow_end.rate, abs=0.06)
+    # the plain recursion is still losing faster errors; the slowest rate is at most that of a cell on its own
+    assert slow_end.rate - 0.05 < fast_end.rate < math.e / (math.e + alpha) + 0.01
 
 
 def test_mean_one_weights_do_not_notice_a_constant_and_equal_raw_weights_at_a_scaled_alpha():

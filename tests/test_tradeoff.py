@@ -105,7 +105,7 @@ def test_bad_arguments_are_named():
     for call, name in (
         (lambda: tradeoff.limits(on_a_line(), (), (1.0,)), "alphas"),
         (lambda: tradeoff.limits(on_a_line(), (1.0,), ()), "taus"),
-        (lambda: tradeoff.limits(on_a_line(), (0.0,), (1.0,)), "alpha"),
+        (lambda: tradeoff.limits(on_a_line(), (0.0,), (1.0,)), "alphas"),
         (lambda: tradeoff.alpha_for(on_a_line(), lambda d: d.kl, 0.1, low=2.0, high=1.0), "high"),
         (lambda: tradeoff.alpha_for(on_a_line(), lambda d: d.kl, math.nan), "goal"),
         (lambda: tradeoff.alpha_from_rewards(r, 0.4, 1.0), "goal"),

@@ -84,21 +84,24 @@ class Frontiers:
         n: prices swept.
 
     Raises:
-        ValueError: a density that is negative or not of the grid's shape, a reward that is not finite.
+        ValueError: a density that is negative or not of the grid's shape, a reward that is not finite or beyond 1e100.
     """
 
-    def __init__(self, cells: Grid, reference: Tensor, reward: Any, *, n: int = 64) -> None:
+    def __init__(self, cells: Grid, reference: Any, reward: Any, *, n: int = 64) -> None:
         self.cells, self.n = cells, checks.integer("n", n, low=2)
         self._p, self._r = optima.masses("reference", cells, reference), optima.reward_on(cells, reward)
+        if float(self._r.abs().max()) > 1e100:
+            raise checks.fail("reward", f"{float(self._r.abs().max()):g} at its largest", "values of at most 1e100")
 
     @cached_property
     def kl(self) -> Frontier:
         """E[r] against KL(p | p_ref) in nats."""
         p, r = self._p, self._r
-        spread = math.sqrt(float((p * (r - (p * r).sum()).square()).sum()))
+        unit = float(r.abs().max()) or 1.0  # so that squares do not underflow
+        spread = unit * math.sqrt(float((p * ((r - (p * r).sum()) / unit).square()).sum()))
 
         def optimum(price: float) -> tuple[float, float]:
-            q = optima.tilt(p, r, 1 / price)
+            q = optima.tilt(p, r, min(1 / checks.number("price", price, above=0.0), 1e308))
             return max(0.0, optima.relative_entropy(q, p)), float((q * r).sum())
 
         return self._sweep(optimum, 1e-4 * spread, 1e4 * spread, float(r[p > 0].max()))
@@ -110,7 +113,7 @@ class Frontiers:
         steepest = max(float(r.diff(dim=axis).abs().max()) for axis in range(cells.dim))
 
         def optimum(price: float) -> tuple[float, float]:
-            goal = optima.proximal_map(cells, r, price)
+            goal = optima.proximal_map(cells, r, checks.number("price", price, above=0.0))
             cost = float((p * (goal - cells.components).square().sum(0)).sum())
             return cost, float((p * cells.interpolate(r[None], goal)[0]).sum())
 
@@ -119,7 +122,7 @@ class Frontiers:
         lowest, highest = 1e-3 * spread / (2 * cells.extent) ** 2, 10 * steepest / cells.dx**2
         return self._sweep(optimum, lowest, highest, float(r.max()))
 
-    def place(self, density: Tensor, *, w2_squared: float | None = None) -> Placement:
+    def place(self, density: Any, *, w2_squared: float | None = None) -> Placement:
         """Where ``density`` (*shape) lies; ``w2_squared`` if it is known better than ``w2_squared(...)`` finds it."""
         q = optima.masses("density", self.cells, density)
         kl = max(0.0, optima.relative_entropy(q, self._p))
@@ -139,7 +142,7 @@ class Frontiers:
         return Frontier(distance, reward, price, highest, optimum)
 
 
-def w2_distance_squared(cells: Grid, a: Tensor, b: Tensor, *, max_atoms: int = 2500) -> float:
+def w2_distance_squared(cells: Grid, a: Any, b: Any, *, max_atoms: int = 2500) -> float:
     """``W2^2`` between two densities on the same grid: exact on a line, estimated in the plane.
 
     On a line by quantiles, each cell's mass spread evenly over it. In the plane POT's exact solver couples atoms at
@@ -159,7 +162,7 @@ def w2_distance_squared(cells: Grid, a: Tensor, b: Tensor, *, max_atoms: int = 2
         ValueError: a density that is negative or not of the grid's shape.
     """
     first, second = optima.masses("a", cells, a), optima.masses("b", cells, b)
-    checks.integer("max_atoms", max_atoms, low=16)
+    max_atoms = checks.integer("max_atoms", max_atoms, low=16)
     return _on_a_line(cells, first, second) if cells.dim == 1 else _in_the_plane(cells, first, second, max_atoms)
 
 

@@ -1,20 +1,15 @@
-"""The numerics under the oracle: conditional moments on a grid, fields from them, and the search for a fixed point."""
+"""The numerics under the oracle: conditional moments on a grid, and the fields made of them."""
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from orwlab import paths
 from orwlab.exact.grid import Grid
+from orwlab.velocity import Field
 
-if TYPE_CHECKING:
-    from orwlab.exact.dynamics import PopulationDynamics
-
-LINEAR = 0.05  # total variation a refresh, below which extrapolating pays
 STOP = 0.6  # cells: the kernel's width at the last time; narrower ones fall between the cells
+NOTHING = 1e-150  # of a row's largest entry, below which a kernel is 0: subnormal numbers multiply five times slower
 
 
 class Moments:
@@ -24,6 +19,14 @@ class Moments:
     ``E[f(x1) | x_t = x]`` is a ratio of separable sums ``sum_g K[x, g] q(g) f(g)``.
     Times are ``t = 1 - u^2`` with u linear from 1 to sqrt(0.6 dx): dense where the flow is fast, and ending where the
     kernel is still wide enough for the cells.
+
+    Positions are in units of half the domain's side, and their coordinates in the order of torch's ``grid_sample``:
+    that of the fields' last axis comes first.
+
+    Args:
+        cells: the grid.
+        p: the reference's mass of each cell, (*shape).
+        times: how many.
     """
 
     def __init__(self, cells: Grid, p: Tensor, times: int) -> None:
@@ -31,31 +34,32 @@ class Moments:
         u = torch.linspace(1.0, math.sqrt(STOP * cells.dx), times, dtype=torch.float64)
         self.times = [0.0, *(1 - u[1:] ** 2).tolist()]
         g = cells.coordinates
+        self._g = g / cells.extent  # (n,)
+        self.here = [self._g, self._g[:, None]][: cells.dim]  # the coordinates of the cell centres, to be broadcast
         self.kernels = [kernel(g, g, torch.tensor(t, dtype=torch.float64))[0] for t in self.times]  # (n, n) each
-        self._right = [torch.cat([K.T, (K * g).T], 1) for K in self.kernels]  # (n, 2n): acts on the last axis
+        self._with_g = [(K * self._g).T.contiguous() for K in self.kernels] if cells.dim == 2 else []
         # the reference's E[x1 | x_t], by the same sums: where q = p_ref the correction then vanishes exactly
-        source = self.lay_out(p[None])
-        self.reference = []
+        source = self.lay_out(p)
+        self.reference = []  # (d, *shape) each
         for k in range(times):
-            total, first = self.sums(k, source)
-            self.reference.append(torch.stack([f[0] / total[0] for f in first]))  # (d, *shape)
+            sums = self.sums(k, source)
+            self.reference.append(sums[1:] / sums[0])
 
-    def lay_out(self, fields: Tensor) -> Tensor:
-        """Fields (c, *shape) and their products with the first coordinate, side by side as ``sums`` takes them."""
-        g, n = self.cells.coordinates, self.cells.n
-        if self.cells.dim == 1:
-            return torch.stack([fields.T, fields.T * g[:, None]])  # (2, n, c)
-        side = fields.movedim(0, 1).reshape(n, -1)  # (n, c * n)
-        return torch.stack([side, side * g[:, None]])  # (2, n, c * n)
+    def lay_out(self, field: Tensor) -> Tensor:
+        """A field (*shape) and its product with the first coordinate, side by side as ``sums`` takes them."""
+        return torch.cat([field.view(len(field), -1), field.view(len(field), -1) * self._g[:, None]], 1)
 
-    def sums(self, k: int, source: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """``sum_g K[x, g] F(g)``, and ``sum_g K[x, g] F(g) g_a`` for every axis a, at time k: (c, *shape) each."""
-        K, n = self.kernels[k], self.cells.n
-        plain, with_g = K @ source[0], K @ source[1]
-        if self.cells.dim == 1:
-            return plain.T, [with_g.T]
-        both = (plain.view(-1, n) @ self._right[k]).view(n, -1, 2, n).movedim(0, 2)  # (c, 2, n, n)
-        return both[:, 0], [(with_g.view(-1, n) @ K.T).view(n, -1, n).movedim(0, 1), both[:, 1]]
+    def sums(self, k: int, source: Tensor, out: Tensor | None = None) -> Tensor:
+        """``sum_g K[x, g] F(g)``, then ``sum_g K[x, g] F(g) g_a`` for each coordinate a, at time k: (1 + d, *shape)."""
+        K, n, dim = self.kernels[k], self.cells.n, self.cells.dim
+        out = source.new_empty(1 + dim, *self.cells.shape) if out is None else out
+        half = K @ source
+        if dim == 1:
+            return out.copy_(half.T)
+        plain, with_x = half[:, :n], half[:, n:]
+        for left, right, to in ((plain, K.T, out[0]), (plain, self._with_g[k], out[1]), (with_x, K.T, out[2])):
+            torch.mm(left, right, out=to)
+        return out
 
     def correction(self, q: Tensor, w: Tensor, alpha: float) -> Tensor:
         """``alpha int_0^1 (div e + e . grad log rho_t) / (W + alpha) dt`` on the v*-trajectories that end at each cell.
@@ -63,52 +67,85 @@ class Moments:
         Followed backward from t = 1 by Heun's method. Fields are carried as ``E[x1 | x_t]`` in place of velocities,
         ``v = (E[x1 | x_t] - x) / (1 - t)``: these stay bounded as t goes to 1. q and w are (*shape); so is the answer.
         """
-        source = self.lay_out(torch.stack([q, q * w]))
-        x = end = self.cells.components  # (d, *shape)
-        total = torch.zeros_like(q)
-        last = len(self.times) - 1
-        velocity = older = rate = total
-        before = 0.0
+        way = _Backward(self, q, w, alpha)
+        total, last = torch.zeros_like(q), len(self.times) - 1
+        end = torch.stack([here.expand(q.shape) for here in self.here])  # (d, *shape)
+        x, guess, pull, older = end.clone(), torch.empty_like(end), torch.empty_like(end), torch.empty_like(end)
+        speed = speed_before = before = 0.0
         for k in range(last, -1, -1):
-            t = self.times[k]
-            aim_and_rate = self._aim_and_rate(k, source, alpha)  # (d + 1, *shape)
-
-            def look(x: Tensor, both: Tensor = aim_and_rate, t: float = t) -> tuple[Tensor, Tensor]:
-                values = self.cells.interpolate(both, x)
-                return values[:-1].sub_(x).div_(1 - t), values[-1]
-
+            way.stop_at(k)
             if k == last:  # from 1 back to the first time: a straight line at the speed it has there
                 for _ in range(2):
-                    x = end - (1 - t) * look(x)[0]
-                velocity, rate = look(x)
-                total = total + (1 - t) / 2 * rate  # the rate falls linearly to 0 at t = 1
-                continue
-            dt = self.times[k + 1] - t
-            # one look a step: predict with the previous slope, look there, correct (PEC)
-            guess = x - dt * (velocity + (0.5 * dt / before) * (velocity - older) if before else velocity)
-            new, new_rate = look(guess)
-            x = x - dt / 2 * (velocity + new)
-            total = total + dt / 2 * (rate + new_rate)
-            older, velocity, rate, before = velocity, new, new_rate, dt
+                    way.look(x, pull)
+                    torch.sub(end, pull, out=x)
+                rate = way.look(x, pull)
+                speed = 1 / (1 - self.times[k])  # slopes are kept as pulls, (1 - t) v*
+            else:  # one look a step: predict with the previous slope, look there, correct (PEC)
+                dt = self.times[k + 1] - self.times[k]
+                bend = 0.5 * dt / before if before else 0.0
+                torch.add(x, pull, alpha=-dt * (1 + bend) * speed, out=guess)
+                if before:
+                    guess.add_(older, alpha=dt * bend * speed_before)
+                x.add_(pull, alpha=-dt / 2 * speed)
+                pull, older, speed_before, speed, before = older, pull, speed, 1 / (1 - self.times[k]), dt
+                rate = way.look(guess, pull)
+                x.add_(pull, alpha=-dt / 2 * speed)
+            # the trapezoid rule; the rate falls linearly to 0 at t = 1
+            width = ([*self.times, 1.0][k + 1] - self.times[max(k - 1, 0)]) / 2
+            total.add_(rate, alpha=width * way.unit)
         return total
 
-    def _aim_and_rate(self, k: int, source: Tensor, alpha: float) -> Tensor:
-        """v* as ``x + (1 - t) v*`` (d fields), and the integrand of ``correction``, at time k: (d + 1, *shape)."""
-        t, reference = self.times[k], self.reference[k]
-        (S, S_w), first = self.sums(k, source)  # E[.] = S_. / S
-        pull = alpha * S
-        share = 1 / (S_w + pull)
-        inverse = 1 / S
-        out = torch.empty(len(first) + 1, *S.shape, dtype=S.dtype)
-        rate = torch.zeros_like(S)
-        for a, (S_a, S_wa) in enumerate(first):
-            torch.mul(torch.addcmul(S_wa, pull, reference[a]), share, out=out[a])
-            mean = S_a * inverse
-            e = reference[a] - mean  # (1 - t) times the velocities' difference
-            rate += self.cells.derivative(e, a)
-            rate.addcmul_(e, (t * mean).sub_(self.cells.components[a]), value=(1 - t) ** -2)  # e . grad log rho_t
-        torch.mul(rate, pull * share, out=out[-1]).div_(1 - t)
-        return out
+
+class _Backward:
+    """The way back from t = 1: v* and the integrand of ``Moments.correction`` at one time after the other.
+
+    All is written to the same memory at every time, which then stays in the processor's cache.
+    """
+
+    def __init__(self, moments: Moments, q: Tensor, w: Tensor, alpha: float) -> None:
+        cells, dim, n = moments.cells, moments.cells.dim, moments.cells.n
+        self.moments, self.alpha = moments, alpha
+        self._sources = [moments.lay_out(q), moments.lay_out(q * (w + alpha))]
+        self._sums = list(q.new_empty(2, 1 + dim, *q.shape))
+        (self._S, self._S_x), (self._T, self._T_x) = ((sums[0], sums[1:]) for sums in self._sums)
+        self._pull, (self._mean, self._e) = torch.empty_like(q), q.new_empty(2, dim, *q.shape)
+        plane = (n if dim == 2 else 1, n)  # as grid_sample has it: a line is a plane with y = 0
+        self._fields, self._where = q.new_empty(1, dim + 1, *plane), q.new_zeros(1, *plane, 2)
+        self._here = self._where[0, ..., :dim].movedim(-1, 0).view(dim, *q.shape)
+        out = self._fields.view(dim + 1, *q.shape)
+        self._aim, self._rate = out[:-1], out[-1]
+        self._axes = []
+        for a, here in enumerate(moments.here):
+            e, axis = self._e[a], dim - 1 - a
+            self._axes.append((e, self._mean[a], here, cells.inside(self._rate, axis), cells.differences(e, axis)))
+
+    def stop_at(self, k: int) -> None:
+        """Go to time k: ``x + (1 - t) v*``, and the integrand but for the factor ``unit``, on all cells.
+
+        With the sums S of q and T of q (w + alpha), v* pulls to the reference's ``E[x1 | x_t]`` by ``alpha S / T``.
+        """
+        t, extent = self.moments.times[k], self.moments.cells.extent
+        for source, sums in zip(self._sources, self._sums):
+            self.moments.sums(k, source, sums)
+        torch.div(self._S_x, self._S, out=self._mean)
+        torch.sub(self.moments.reference[k], self._mean, out=self._e)  # (1 - t) times the velocities' difference
+        torch.div(self._S, self._T, out=self._pull)
+        torch.div(self._T_x, self._T, out=self._aim).addcmul_(self._pull, self._e, value=self.alpha)
+        self._rate.zero_()
+        for e, mean, here, inside, differences in self._axes:
+            # e . grad log rho_t = e . (t mean - x) / (1 - t)^2, and div e
+            self._rate.addcmul_(e, mean, value=t).addcmul_(e, here, value=-1)
+            for weight, shifted in differences:
+                inside.add_(shifted, alpha=weight * (1 - t) ** 2 / extent)
+        self._rate.mul_(self._pull)
+        self.unit = self.alpha * extent**2 / (1 - t) ** 3
+
+    def look(self, x: Tensor, out: Tensor) -> Tensor:
+        """At positions ``x`` (d, *shape): (1 - t) v* into ``out`` (d, *shape); the answer is the integrand (*shape)."""
+        self._here.copy_(x)
+        values = torch.grid_sampler(self._fields, self._where, 0, 1, False).view(-1, *x.shape[1:])  # bilinear
+        torch.sub(values[:-1], x, out=out)
+        return values[-1]
 
 
 def kernel(x: Tensor, g: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,16 +157,18 @@ def kernel(x: Tensor, g: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
     t = t.reshape(-1, 1)
     exponent = -((x[:, None] - t * g).square()) / (2 * (1 - t).square())
     top = exponent.amax(1, keepdim=True)
-    return (exponent - top).exp(), top
+    return torch.nn.functional.threshold((exponent - top).exp(), NOTHING, 0.0), top
 
 
-class PopulationField(nn.Module):
+class PopulationField(Field):
     """The pointwise minimiser ``(E_q[w u_t | x_t = x] + alpha v_ref) / (E_q[w | x_t = x] + alpha)`` as ``v(t, x)``.
 
     With no w and alpha 0, the flow-matching field of q. Has no parameters; differentiable in x. The cells resolve
     nothing finer than the oracle's last quadrature time: after it the score in ``v = x / t + (1 - t) / t score`` is
     kept as it was.
     """
+
+    fields: Tensor  # (c, *shape)
 
     def __init__(
         self, moments: Moments, q: Tensor, w: Tensor | None = None, alpha: float = 0.0, p: Tensor | None = None
@@ -138,112 +177,34 @@ class PopulationField(nn.Module):
         self.cells, self.alpha, self.last = moments.cells, alpha, moments.times[-1]
         self.event_shape = (self.cells.dim,)
         fields = [q if w is None else q * w] + ([q, p] if alpha > 0 and p is not None else [])
-        self.register_buffer("fields", torch.stack(fields))
+        with torch.inference_mode(False):
+            self.register_buffer("fields", torch.stack(fields))
 
-    def forward(self, t: Tensor | float, x: Tensor) -> Tensor:
-        """``t`` scalar or (n,), ``x`` (n, d) -> (n, d)."""
-        points = x.double()
-        now = paths.time_like(t, points).reshape(-1)
-        time = now.clamp_max(self.last)
-        total, first = self._sums(time, points)  # (c, m), (c, m, d)
+    def _computes_in(self, x: Tensor) -> Tensor:
+        """``x`` in float64, where the fields are."""
+        return x.to(self.fields)
+
+    def _at(self, time: Tensor, x: Tensor) -> Tensor:
+        now, time = time, time.clamp_max(self.last)
+        total, first = self._sums(time, x)  # (c, m), (c, m, d)
         if self.alpha > 0:
             pull = self.alpha * total[1]
             v_ref = first[2] / total[2][:, None]
             aim = (first[0] + pull[:, None] * v_ref) / (total[0] + pull)[:, None]
         else:
             aim = first[0] / total[0][:, None]
-        velocity = (aim - points) / (1 - time)[:, None]
+        velocity = (aim - x) / (1 - time)[:, None]
         if bool((now > time).any()):
             now, time = now[:, None], time[:, None]
-            score = (time * velocity - points) / (1 - time)  # v = x / t + (1 - t) / t * score
-            velocity = torch.where(now > time, (points + (1 - now) * score) / now, velocity)
-        return velocity.to(x.dtype)
+            score = (time * velocity - x) / (1 - time)  # v = x / t + (1 - t) / t * score
+            velocity = torch.where(now > time, (x + (1 - now) * score) / now, velocity)
+        return velocity
 
     def _sums(self, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        g, fields = self.cells.coordinates.to(x), self.get_buffer("fields")
+        g, fields = self.cells.coordinates.to(x), self.fields
         K = [kernel(x[:, a], g, t)[0] for a in range(self.cells.dim)]
         if self.cells.dim == 1:
             return fields @ K[0].T, (fields * g @ K[0].T)[..., None]
         left, left_g = K[0] @ fields, (K[0] * g) @ fields  # (c, m, n)
         first = torch.stack([(left_g * K[1]).sum(-1), (left * (K[1] * g)).sum(-1)], -1)
         return (left * K[1]).sum(-1), first
-
-
-@dataclass(frozen=True)
-class FixedPoint:
-    """How the search for the limit ended.
-
-    ``converged``; ``rounds`` refreshes computed; ``moved``, the total variation of the last one; ``rate``, the factor
-    by which the slowest remaining error shrinks a refresh (of the plain recursion, also when it was accelerated);
-    ``error``, what may remain to the limit, ``moved / (1 - rate)``.
-    """
-
-    converged: bool
-    rounds: int
-    moved: float
-    rate: float
-    error: float
-
-
-def accelerate(dynamics: "PopulationDynamics", tol: float, max_rounds: int, memory: int) -> FixedPoint:
-    """Anderson's method on ``l -> refresh(l)``, in the norm of L2(p_ref); with ``memory`` 0 the plain recursion.
-
-    It extrapolates only once refreshes move little: before, the map is far from linear. An extrapolated state from
-    which the next refresh moves further than the last is dropped for the plain refresh that it replaced. The slowest
-    rate is read off the secants: the largest eigenvalue of the linear map that they fit.
-    """
-    root = dynamics._p.sqrt()
-    steps: list[Tensor] = []  # differences of states, each (*shape)
-    bends: list[Tensor] = []  # differences of residuals
-    previous: tuple[Tensor, Tensor] | None = None
-    plain: Tensor | None = None  # what the last extrapolation replaced
-    moved, rate, rounds = math.inf, math.nan, 0
-    while rounds < max_rounds:
-        state, moved_before = dynamics._l, moved
-        try:
-            dynamics.advance()
-            failed = plain is not None and dynamics.moved > moved_before
-        except FloatingPointError:
-            if plain is None:
-                raise
-            failed = True
-        rounds += 1
-        if failed:
-            assert plain is not None
-            dynamics._l, plain, previous = plain, None, None
-            steps, bends = [], []
-            continue
-        plain = None
-        moved = dynamics.moved
-        if memory == 0:
-            rate = moved / moved_before if moved_before < math.inf else math.nan
-        if moved <= tol or "domain" in dynamics.problems:
-            break
-        if memory == 0 or moved > LINEAR:
-            continue
-        residual = dynamics._l - state
-        if previous is not None:
-            steps = [*steps, state - previous[0]][-memory:]
-            bends = [*bends, residual - previous[1]][-memory:]
-        previous = (state, residual)
-        if steps:
-            A = torch.stack([(b * root).flatten() for b in bends], 1)  # (cells, m)
-            B = torch.stack([(s * root).flatten() for s in steps], 1)
-            gram = A.T @ A
-            gram += 1e-12 * gram.diagonal().max() * torch.eye(len(gram), dtype=gram.dtype)
-            c = torch.linalg.solve(gram, A.T @ (residual * root).flatten())
-            plain = dynamics._l
-            l_new = plain - sum(ci * (s + b) for ci, s, b in zip(c.tolist(), steps, bends))
-            dynamics._l = l_new - (l_new + dynamics._p.log()).flatten().logsumexp(0)
-            rate = _slowest(A, B)
-    if plain is not None:  # out of rounds on an extrapolated state
-        dynamics._l = plain
-    converged = moved <= tol and not {"domain", "tail"} & dynamics.problems.keys()
-    error = moved / (1 - rate) if rate < 1 else math.inf
-    return FixedPoint(converged, rounds, moved, rate, error)
-
-
-def _slowest(bends: Tensor, steps: Tensor) -> float:
-    """The largest eigenvalue of the refresh's linearisation: residuals bend by (J - 1) times the step."""
-    fitted = torch.linalg.lstsq(steps, bends).solution  # steps @ fitted ~ bends
-    return float(1 + torch.linalg.eigvals(fitted).real.max())

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from orwlab import checks
 from orwlab.exact.dynamics import OracleWarning
-from orwlab.exact.grid import Grid, as_field, reward_values
+from orwlab.exact.grid import Grid, as_field, normalised, reward_values
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class EffectiveTemperature:
 # -- the optima --------------------------------------------------------------------------------------------------
 
 
-def kl_tilt(cells: Grid, reference: Tensor, reward: Any, tau: float) -> Optimum:
+def kl_tilt(cells: Grid, reference: Any, reward: Any, tau: float) -> Optimum:
     """The KL optimum ``p_ref exp(tau r) / Z``: what one offline round of reward weighting learns (Theorem 1).
 
     Args:
@@ -88,7 +88,7 @@ def kl_tilt(cells: Grid, reference: Tensor, reward: Any, tau: float) -> Optimum:
     return Optimum(q / cells.dx**cells.dim, float((q * r).sum()), relative_entropy(q, p))
 
 
-def w2_proximal(cells: Grid, reference: Tensor, reward: Any, lam: float) -> Proximal:
+def w2_proximal(cells: Grid, reference: Any, reward: Any, lam: float) -> Proximal:
     """The W2 optimum: p_ref pushed through ``x -> argmax_y r(y) - lam |y - x|^2``.
 
     The inner maximum (the c-transform of r; a Moreau envelope) is separable: one brute-force pass an axis finds the
@@ -114,7 +114,7 @@ def w2_proximal(cells: Grid, reference: Tensor, reward: Any, lam: float) -> Prox
 
 
 def mixture_limit(
-    cells: Grid, reference: Tensor, reward: Any, tau: float, alpha: float, *, reward_sup: float | None = None
+    cells: Grid, reference: Any, reward: Any, tau: float, alpha: float, *, reward_sup: float | None = None
 ) -> MixtureLimit:
     """The limit ``alpha p_ref / (alpha + Z - w)`` of ``q_new = (w q + alpha p_ref) / (Z + alpha)``, w = exp(tau r).
 
@@ -165,7 +165,7 @@ def mixture_limit(
     )
 
 
-def effective_temperature(density: Tensor, reference: Tensor, reward: Tensor) -> EffectiveTemperature:
+def effective_temperature(density: Any, reference: Any, reward: Any) -> EffectiveTemperature:
     """How much like a tilt ``reference exp(tau_eff r)`` a density is: least squares of log(density / reference) on r.
 
     Every cell counts with the density's own mass there. For a weak tilt the limit of ORW-CFM-W2 has tau_eff =
@@ -184,20 +184,23 @@ def effective_temperature(density: Tensor, reference: Tensor, reward: Tensor) ->
     for name, field in (("reference", p), ("reward", r)):
         if field.shape != q.shape:
             raise checks.fail(name, field, f"values of the density's shape {tuple(q.shape)}")
-    q, p = _normalised("density", q), _normalised("reference", p)
+    q, p = normalised("density", q), normalised("reference", p)
     there = q > 0
     if (p[there] == 0).any():
         raise ValueError("density is positive where reference is 0; allowed: densities that vanish wherever it does")
     q, p, r = q[there], p[there], r[there]
-    y = (q / p).log()
+    y, unit = q.log() - p.log(), float(r.abs().max()) or 1.0  # so that squares of r neither over- nor underflow
+    r = r / unit
     centred_r, centred_y = r - (q * r).sum(), y - (q * y).sum()
     spread = float((q * centred_r.square()).sum())
-    if spread <= 1e-24 * float(r.abs().max()) ** 2:
-        raise checks.fail("reward", float(r.mean()), "values that differ where the density is positive")
+    if spread <= 1e-24:
+        raise checks.fail("reward", float(r.mean()) * unit, "values that differ where the density is positive")
     slope = float((q * centred_r * centred_y).sum()) / spread
     total, left = float((q * centred_y.square()).sum()), float((q * (centred_y - slope * centred_r).square()).sum())
     intercept = float((q * y).sum()) - slope * float((q * r).sum())
-    return EffectiveTemperature(slope, intercept, 1.0 if total < 1e-24 else 1 - left / total)
+    if not math.isfinite(slope / unit):
+        raise checks.fail("reward", f"{unit:g} at its largest", "values for which tau_eff can be represented")
+    return EffectiveTemperature(slope / unit, intercept, 1.0 if total < 1e-24 else 1 - left / total)
 
 
 # -- what they are made of ---------------------------------------------------------------------------------------
@@ -210,16 +213,7 @@ def masses(name: str, cells: Grid, density: Any) -> Tensor:
     field = as_field(name, density)
     if tuple(field.shape) != cells.shape:
         raise checks.fail(name, field, f"values of the grid's shape {cells.shape}")
-    return _normalised(name, field)
-
-
-def _normalised(name: str, field: Tensor) -> Tensor:
-    if (field < 0).any():
-        raise ValueError(f"{name} has negative values (the least is {float(field.min()):.4g}); allowed: values >= 0")
-    scaled = field / field.max() if float(field.max()) > 0 else field
-    if not float(scaled.sum()) > 0:
-        raise ValueError(f"{name} is zero everywhere; allowed: values >= 0 with a positive sum")
-    return scaled / scaled.sum()
+    return normalised(name, field)
 
 
 def reward_on(cells: Grid, reward: Any) -> Tensor:

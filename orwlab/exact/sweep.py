@@ -6,8 +6,9 @@ laid (images), ``alpha_from_rewards`` needs only the rewards of reference sample
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from scipy.optimize import brentq
@@ -35,28 +36,28 @@ class Map:
     trusted: Tensor
 
 
-def limits(dynamics: PopulationDynamics, alphas: Sequence[float], taus: Sequence[float], *, tol: float = 1e-3) -> Map:
+def limits(dynamics: PopulationDynamics, alphas: Any, taus: Any, *, tol: float = 1e-3) -> Map:
     """The limit for every alpha and tau, each search starting where its neighbour's ended.
 
     Args:
         dynamics: target, reward, weighting and grid; it is left at the last limit.
-        alphas: W2 coefficients, > 0.
-        taus: inverse temperatures, >= 0.
+        alphas: W2 coefficients, > 0; any sequence, array or tensor of one dimension.
+        taus: inverse temperatures, >= 0; the same.
         tol: as in ``PopulationDynamics.fixed_point``.
 
     Raises:
-        ValueError: nothing to sweep, or a value that is not allowed.
+        ValueError: nothing to sweep, or a value that is not allowed; before any search.
     """
-    for name, values in (("alphas", alphas), ("taus", taus)):
-        if not values:
-            raise checks.fail(name, values, "at least one number")
+    dynamics = _dynamics(dynamics)
+    alphas, taus = checks.numbers("alphas", alphas, above=0.0), checks.numbers("taus", taus, low=0.0)
+    tol = checks.number("tol", tol, above=0.0)
     fields = torch.zeros(4, len(alphas), len(taus), dtype=torch.float64)
     order = sorted(range(len(alphas)), key=lambda i: -alphas[i])  # from the reference outward
     for j, tau in enumerate(taus):
         dynamics.reset()
         dynamics.tau = tau
         for i in order:
-            dynamics.alpha = checks.number("alpha", alphas[i], above=0.0)
+            dynamics.alpha = alphas[i]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", OracleWarning)  # what they would say is kept in ``trusted``
                 end = dynamics.fixed_point(tol)
@@ -64,14 +65,8 @@ def limits(dynamics: PopulationDynamics, alphas: Sequence[float], taus: Sequence
             spread = mean_distance(dynamics.cells, dynamics.density)
             fields[:, i, j] = torch.tensor([dynamics.mean_reward, spread, dynamics.kl, trusted])
     reward, diversity, kl, trusted = fields
-    return Map(
-        torch.tensor(alphas, dtype=torch.float64),
-        torch.tensor(taus, dtype=torch.float64),
-        reward,
-        diversity,
-        kl,
-        trusted.bool(),
-    )
+    of_alpha, of_tau = torch.tensor(alphas, dtype=torch.float64), torch.tensor(taus, dtype=torch.float64)
+    return Map(of_alpha, of_tau, reward, diversity, kl, trusted.bool())
 
 
 def alpha_for(
@@ -96,31 +91,51 @@ def alpha_for(
         tol: as in ``PopulationDynamics.fixed_point``.
 
     Raises:
-        ValueError: no alpha in the range reaches the goal; the message says what the range reaches.
+        ValueError: no alpha in the range reaches the goal (the message says what the range reaches), a measure that
+            raises or is no finite number, or another bad argument.
     """
-    checks.number("high", high, above=checks.number("low", low, above=0.0))
-    checks.number("goal", goal)
+    dynamics, goal = _dynamics(dynamics), checks.number("goal", goal)
+    low = checks.number("low", low, above=0.0)
+    high, tol = checks.number("high", high, above=low), checks.number("tol", tol, above=0.0)
+    wanted = "a callable, from the dynamics at a limit to a number"
+    if not callable(measure):
+        raise checks.fail("measure", measure, wanted)
+    found: dict[float, float] = {}  # searches that start elsewhere end a little elsewhere: each alpha is asked once
 
     def excess(log_alpha: float) -> float:
-        dynamics.alpha = math.exp(log_alpha)
-        dynamics.fixed_point(tol)
-        return measure(dynamics) - goal
+        if log_alpha not in found:
+            dynamics.alpha = min(max(math.exp(log_alpha), low), high)
+            dynamics.fixed_point(tol)
+            try:
+                value = measure(dynamics)
+            except Exception as error:
+                raise ValueError(f"measure raised {type(error).__name__}: {error}; allowed: {wanted}") from error
+            found[log_alpha] = checks.number("measure(dynamics)", value) - goal
+        return found[log_alpha]
 
     dynamics.reset()
-    start = here = excess(math.log(high))
-    above = below = math.log(high)
-    while here * start > 0 and below > math.log(low):  # downwards by factors of three: small alphas are slow
-        above, below = below, max(below - math.log(3), math.log(low))
+    least, most = math.log(low), math.log(min(high, 1e308))
+    above = below = most
+    start = here = excess(most)
+    while (here > 0) == (start > 0) and here and below > least:  # downwards by factors of three: small ones are slow
+        above, below = below, max(below - math.log(3), least)
         here = excess(below)
-    if here * start > 0:
+    if here and (here > 0) == (start > 0):
         reached = " to ".join(f"{goal + end:.4g}" for end in sorted((start, here)))
         raise checks.fail("goal", goal, f"{reached}, which alpha from {low:g} to {high:g} reaches")
-    found = brentq(excess, below, above, xtol=1e-3) if above > below else above
-    excess(found)
-    return math.exp(found)
+    answer = brentq(excess, below, above, xtol=1e-3) if above > below else above
+    dynamics.alpha = min(max(math.exp(answer), low), high)
+    dynamics.fixed_point(tol)
+    return dynamics.alpha
 
 
-def alpha_from_rewards(r: Tensor, goal: float, tau: float, weighting: str = "exp") -> float:
+def _dynamics(dynamics: Any) -> PopulationDynamics:
+    if not isinstance(dynamics, PopulationDynamics):
+        raise checks.fail("dynamics", dynamics, "an oracle.PopulationDynamics")
+    return dynamics
+
+
+def alpha_from_rewards(r: Any, goal: float, tau: float, weighting: str = "exp") -> float:
     """The alpha whose effective temperature takes the reference's rewards ``r`` (n,) to the mean ``goal``.
 
     Finds tau_eff with ``mean(r exp(tau_eff r)) / mean(exp(tau_eff r)) = goal`` and returns ``tau Z / tau_eff`` for
@@ -128,27 +143,62 @@ def alpha_from_rewards(r: Tensor, goal: float, tau: float, weighting: str = "exp
     exponential tilt: right while tau times the spread of r is small, a guess where it is not.
 
     Raises:
-        ValueError: a goal that is not between the mean and the largest of r, tau <= 0, another weighting.
+        ValueError: a goal that is not between the mean and the largest of r, rewards that are all the same, tau <= 0,
+            another weighting, or an alpha that no floating-point number holds.
     """
-    r = checks.points("r", r[:, None])[:, 0].double()
+    allowed = "finite real numbers, a tensor or array of shape (n,) with n >= 2"
+    r = checks.array("r", r, allowed)
+    if r.ndim != 1 or len(r) < 2:
+        raise checks.fail("r", r, allowed)
+    r, goal = r.detach().cpu().double(), checks.number("goal", goal)
     tau = checks.number("tau", tau, above=0.0)
-    checks.choice("weighting", weighting, ("exp", "mean_one"))
-    mean, top = float(r.mean()), float(r.max())
-    if not mean < goal < top:
-        raise checks.fail("goal", goal, f"a number between the rewards' mean {mean:.4g} and their largest {top:.4g}")
+    weighting = checks.choice("weighting", weighting, ("exp", "mean_one"))
+    top, bottom = float(r.max()), float(r.min())
+    if not top > bottom:
+        raise checks.fail("r", f"{top:g} at all {len(r)} points", "rewards that are not all the same")
+    unit = max(abs(top), abs(bottom))  # so that neither sums nor differences overflow
+    mean = float((r / unit).mean())
+    span = top / unit - mean
+    reached = (goal / unit - mean) / span  # of the way from the mean to the largest
+    lacking = (top / unit - goal / unit) / span
+    if not (reached > 0 and lacking > 0):
+        allowed = f"a number between the rewards' mean {mean * unit:.4g} and their largest {top:.4g}"
+        raise checks.fail("goal", goal, allowed)
+    gain, loss = (r / unit - mean) / span, (top / unit - r / unit) / span  # the mean gains 0, the largest loses 0
 
-    def excess(log_temperature: float) -> float:
-        return float((r * (math.exp(log_temperature) * r).softmax(0)).sum()) - goal
+    def excess(log_s: float) -> float:
+        """Whether the tilt by s is too strong, on a scale that resolves both ends."""
+        s = math.exp(log_s)
+        if lacking < 0.5:
+            return math.log(lacking) - math.log(max(float((loss * (-s * loss).softmax(0)).sum()), 1e-300))
+        if s < 1:  # sum gain = 0, so this is exact to the last digit however small s is
+            shift = float((gain * (s * gain).expm1()).mean() / (s * gain).exp().mean())
+        else:
+            shift = 1 - float((loss * (-s * loss).softmax(0)).sum())
+        return math.log(max(shift, 1e-300)) - math.log(reached)
 
-    tau_eff = math.exp(brentq(excess, -12.0, 12.0, xtol=1e-9))
-    Z = float((tau * r).exp().mean()) if weighting == "exp" else 1.0
-    return tau * Z / tau_eff
+    low = high = 0.0
+    while excess(low) > 0 and low > -690:
+        low -= 3.0
+    while excess(high) < 0 and high < 690:
+        high += 3.0
+    log_s = brentq(excess, low, high, xtol=1e-12) if low < high else low
+    log_alpha = math.log(tau) - (log_s - math.log(span) - math.log(unit))  # tau_eff = s / (top - mean)
+    if weighting == "exp":
+        log_alpha += tau * top + math.log(float((tau * (r - top)).exp().mean()))
+    if not -708.0 < log_alpha < 709.0:
+        held = f"a number for which alpha can be represented (here it is e^{log_alpha:.4g})"
+        raise checks.fail("tau", tau, held + (", or mean-one weights" if weighting == "exp" else ""))
+    return math.exp(log_alpha)
 
 
-def mean_distance(cells: Grid, density: Tensor) -> float:
+def mean_distance(cells: Grid, density: Any) -> float:
     """``E|x - x'|`` for two independent draws of a density: what ``metrics.mean_pairwise_distance`` estimates.
 
     Mass is spread evenly over each cell; cells that hold less than 1e-7 of the fullest one's are left out.
+
+    Raises:
+        ValueError: a density that is negative or not of the grid's shape.
     """
     q = masses("density", cells, density).flatten()
     kept = q > 1e-7 * q.max()
