@@ -16,8 +16,11 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from orwlab import checks, couplings, foreign, losses, paths, velocity
+from orwlab.solvers import NonStationary
 from orwlab.velocity import Velocity
 
+Sampler = tuple[str, int] | NonStationary
+"""How a draw is made where its cost counts: a fixed method and its steps, or a learned solver."""
 FIXED = {"euler": 1, "midpoint": 2, "rk4": 4}  # evaluations of v a step
 ADAPTIVE = ("dopri5", "dopri8", "bosh3")
 MOST_STEPS = 10_000  # of an adaptive method between two times: ten times what the sharpest of our flows needs
@@ -71,6 +74,27 @@ def sample(
     grad = checks.yes_or_no("grad", grad)
     with torch.inference_mode(False), torch.set_grad_enabled(grad):  # picking the last one is part of the graph
         return trajectory(v, x0, (0.0, 1.0), method=method, steps=steps, rtol=rtol, atol=atol, grad=grad)[-1]
+
+
+def push(v: Velocity, x0: Tensor, sampler: Sampler) -> Tensor:
+    """Noise ``x0`` (n, *event) to samples by a ``Sampler``, such as a run's own: (n, *event), as x0 is.
+
+    Raises:
+        ValueError: an argument out of range; ``v`` does not answer with x's shape.
+    """
+    sampler = as_sampler(sampler)
+    if isinstance(sampler, NonStationary):
+        return sampler.sample(v, x0)
+    return sample(v, x0, method=sampler[0], steps=sampler[1])
+
+
+def as_sampler(sampler: Any) -> Sampler:
+    """A ``Sampler``, checked: a fixed method and its steps as (method, steps), or a learned solver."""
+    if isinstance(sampler, NonStationary):
+        return sampler
+    if not isinstance(sampler, tuple | list) or len(sampler) != 2:
+        raise checks.fail("sampler", sampler, "a method and a number of steps, such as ('rk4', 3), or a learned solver")
+    return checks.choice("sampler[0]", sampler[0], FIXED), checks.integer("sampler[1]", sampler[1])
 
 
 @_outside_inference
@@ -157,7 +181,7 @@ def sample_sde(
             a, b, da, db = (float(f(t)) for f in (way.noise, way.data, way.d_noise, way.d_data))
             score = (b * u - db * x) / (a * db - b * da) / a
             dw = math.sqrt(h) * torch.randn(x.shape, generator=generator, dtype=torch.float32).to(x)
-            x = x + h * (u + 0.5 * s**2 * score) + s * dw
+            x = x + h * (u + 0.5 * s * s * score) + s * dw
     return x.to(x0)
 
 
@@ -380,6 +404,9 @@ def fit(
     lr, seed = checks.number("lr", lr, above=0.0), checks.seed("seed", seed)
     checks.choice("coupling", coupling, couplings.NAMES)
     progress = checks.yes_or_no("progress", progress)
+    shape = getattr(network, "event_shape", data.shape[1:])
+    if tuple(shape) != tuple(data.shape[1:]):
+        raise checks.fail("data", data, f"samples of the network's shape {tuple(shape)}")
     generator = torch.Generator().manual_seed(seed)
     fresh = _fresh_network(data, seed) if network is None else None
     whole: Any = network if fresh is None else fresh
@@ -430,9 +457,9 @@ def matching_losses(
         exact: ``E[u_t | x_t]`` where it is known in closed form: it then stands in for u_t. The minimiser is the same
             and the noise is gone.
     """
-    for name, value in dict(v=v, draw=draw).items():
-        if not callable(value):
-            raise checks.fail(name, value, "a callable")
+    if not callable(draw):
+        raise checks.fail("draw", draw, "a callable that gives a batch of data, (n, *event)")
+    field = foreign.velocity("v", v)
     way, generator = paths.get(path), checks.generator("generator", generator)
     checks.choice("coupling", coupling, couplings.NAMES)
     known = None if exact is None else foreign.velocity("exact", exact)
@@ -447,11 +474,12 @@ def matching_losses(
             if known is not None:
                 with torch.no_grad():
                     u_t = known(t, x_t)
-            yield losses.fit(v(t, x_t), u_t)
+            yield losses.fit(field(t, x_t), u_t)
 
     return losses_for_ever()
 
 
+@_outside_inference
 def learn(
     network: nn.Module, losses: Iterable[Tensor], steps: int, lr: float, label: str, progress: bool = True
 ) -> None:

@@ -10,7 +10,7 @@ import time
 import pytest
 import torch
 
-from orwlab import couplings, files, finetune, flow, metrics, rewards, targets, velocity, zoo
+from orwlab import couplings, files, finetune, flow, metrics, rewards, solvers, targets, velocity, zoo
 from orwlab.methods import orw
 
 FineTuning = finetune.FineTuning
@@ -149,8 +149,7 @@ def test_a_snapshot_keeps_its_own_policy():
     run, watch = small(lr=1e-2), noise(5)
     snapshots = run.rounds(6, watch=watch)
     first = next(snapshots)
-    method, steps = run.sampler
-    now = flow.sample(run.policy, watch, method=method, steps=steps)
+    now = flow.push(run.policy, watch, run.sampler)
     list(snapshots)
     assert torch.equal(first.samples, now)  # bit for bit: what the run itself would draw
     assert not torch.allclose(flow.sample(run.policy, watch), now, atol=1e-3)
@@ -766,3 +765,28 @@ def test_a_saved_file_has_the_permissions_that_a_new_file_gets(tmp_path):
     assert link.is_symlink()
     assert file.stat().st_mode & 0o777 == 0o600
     assert FineTuning.load(link, reward=run.reward).round == 0
+
+
+# Solvers ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_draws_by_its_references_own_solver_unless_told_otherwise(tmp_path):
+    reference, solver = velocity.MLP(2, 16, 1), solvers.midpoint(4)
+    assert FineTuning(reference, rewards.get("right")).sampler == ("rk4", 3)
+    reference.solver = solver
+    run = FineTuning(reference, rewards.get("right"), batch_size=16)
+    assert run.sampler == solver
+    advance(run, 2)
+    told = FineTuning(reference, rewards.get("right"), batch_size=16, sampler=("midpoint", 2))
+    advance(told, 2)
+    for p, q in zip(run.policy.parameters(), told.policy.parameters(), strict=True):
+        assert torch.allclose(p, q, atol=1e-6)  # the same rule
+    run.save(tmp_path / "run")
+    again = FineTuning.load(tmp_path / "run", reward=run.reward)
+    assert again.sampler == solver
+    for each in (run, again):
+        advance(each, 2)
+    assert equal(run.policy, again.policy)
+    for sampler in ("rk4", ("rk4",), ("dopri5", 3), ("rk4", 0), 3):
+        with pytest.raises(ValueError, match="sampler"):
+            FineTuning(reference, rewards.get("right"), sampler=sampler)

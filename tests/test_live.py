@@ -312,8 +312,7 @@ def test_the_same_seed_gives_the_same_samples_everywhere(by_hand):
     )
     for _ in run.rounds(rounds):
         pass
-    method, steps = run.sampler
-    x = flow.sample(run.policy, app.watch, method=method, steps=steps)
+    x = flow.push(run.policy, app.watch, run.sampler)
     half_step = 2 * meta["view"][1] / frames.LEVELS  # what 16 bits leave of a position
     torch.testing.assert_close(torch.from_numpy(shown), x, atol=half_step, rtol=0)
 

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from orwlab import checks, couplings, files, losses, paths, rewards, weights
-from orwlab.methods.run import FORMAT, Diverged, Numbers, Run, Sampler, Setting, Snapshot
+from orwlab.flow import Sampler
+from orwlab.methods.run import FORMAT, Diverged, Numbers, Run, Setting, Snapshot
 from orwlab.rewards import Reward
 
 __all__ = ["Diverged", "FineTuning", "Snapshot"]
@@ -37,7 +38,8 @@ class FineTuning(Run):
         pool_size: samples drawn a round; ``batch_size`` if None. Each step takes a random batch of them.
         lr: Adam's learning rate.
         average_decay: the running average of the weights keeps this fraction of itself a gradient step.
-        sampler: solver and number of steps with which the policy's own samples are drawn while training.
+        sampler: how the policy's own samples are drawn while training: a solver and its number of steps, such as
+            ("rk4", 3), or a learned solver. None: the reference's own learned ``solver`` if it has one, else rk4.
         path: "linear" or "cosine"; that of the reference if None.
         data: (m, *event) fixed samples: then the method is offline (RW-CFM). None: online.
         policy: a trainable network to start from instead of a copy of the reference (which may then be a closed form).
@@ -77,7 +79,7 @@ class FineTuning(Run):
         *,
         pool_size: int | None = None,
         average_decay: float = 0.98,
-        sampler: Sampler = ("rk4", 3),
+        sampler: Sampler | None = None,
         path: str | None = None,
         data: Tensor | None = None,
         policy: nn.Module | None = None,

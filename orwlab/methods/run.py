@@ -14,12 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from orwlab import checks, files, flow, foreign, velocity
+from orwlab import checks, files, flow, foreign, solvers, velocity
+from orwlab.flow import Sampler
 from orwlab.rewards import Reward
+from orwlab.solvers import NonStationary
 
 FORMAT = "orwlab fine-tuning run 2"
+CLASSICAL: Sampler = ("rk4", 3)  # where nobody has learned a better solver
 LARGEST_MEMORY = 35.0  # nats: of a gradient that the optimiser remembers, whose square has to be a float32
-Sampler = tuple[str, int]
 
 
 class Diverged(RuntimeError):
@@ -67,8 +69,7 @@ class Snapshot(Numbers):
         """The watched noise pushed by the run's sampler through the policy as it was then; computed on each access."""
         if self._watch is None or self._state is None:
             raise checks.fail("watch", None, "noise x0 of shape (n, *event) given to rounds(n, watch=x0)")
-        method, steps = self._sampler
-        return flow.sample(_Then(self._policy, self._state), self._watch, method=method, steps=steps)
+        return flow.push(_Then(self._policy, self._state), self._watch, self._sampler)
 
 
 class _Then(nn.Module):
@@ -114,7 +115,8 @@ class Run:
         lr: Adam's learning rate.
         seed: of everything random in the run, from 0 to 2^32 - 1. torch's global random state is never used.
         average_decay: the running average of the weights keeps this fraction of itself a gradient step.
-        sampler: solver and number of steps with which the policy's own samples are drawn while training.
+        sampler: how the policy's own samples are drawn while training: a solver and its number of steps, such as
+            ("rk4", 3), or a learned solver. None: the reference's own learned ``solver`` if it has one, else rk4.
         policy: a trainable network to start from instead of a copy of the reference (which may then be a closed form).
             Frozen and unused parameters stay as they are.
         event_shape: shape of one sample; needed only where neither network has an ``event_shape``.
@@ -138,7 +140,7 @@ class Run:
         lr: float,
         seed: int,
         average_decay: float,
-        sampler: Sampler,
+        sampler: Sampler | None,
         policy: nn.Module | None,
         event_shape: tuple[int, ...] | None,
     ) -> None:
@@ -154,7 +156,7 @@ class Run:
         self.event_shape = _shape(shape)
         self.batch_size = checks.integer("batch_size", batch_size)
         self.average_decay = checks.number("average_decay", average_decay, low=0.0, high=1.0)
-        self.sampler = _sampler(sampler)
+        self.sampler = flow.as_sampler(getattr(reference, "solver", CLASSICAL) if sampler is None else sampler)
         self.seed = checks.seed("seed", seed)
         self.generator = torch.Generator().manual_seed(self.seed)
         self.reward = reward
@@ -255,8 +257,7 @@ class Run:
 
     def _policy_samples(self, n: int) -> Tensor:
         """``n`` fresh samples of the policy, (n, *event)."""
-        method, steps = self.sampler
-        x1 = flow.sample(self.policy, self._noise(n), method=method, steps=steps)
+        x1 = flow.push(self.policy, self._noise(n), self.sampler)
         if not torch.isfinite(x1).all():
             raise self._diverged("policy's samples")
         return x1
@@ -324,7 +325,10 @@ class Run:
 
     def settings(self) -> dict[str, Any]:
         """The arguments, as they are now, that rebuild this run next to its networks, reward and data."""
-        return {name: getattr(self, name) for name in self.settings_names}
+        found = {name: getattr(self, name) for name in self.settings_names}
+        if isinstance(self.sampler, NonStationary):
+            found["sampler"] = self.sampler.config
+        return found
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write networks, optimiser, random state and settings to one safetensors file, all or nothing."""
@@ -367,7 +371,8 @@ class Run:
             networks[name] = copy.deepcopy(given) if given is not None else velocity.build(config)
             fill(networks[name], tensors, name)
         settings = dict(metadata["settings"])
-        settings["sampler"] = tuple(settings["sampler"])
+        if isinstance(settings["sampler"], dict):
+            settings["sampler"] = solvers.build(settings["sampler"])
         run = cls(
             networks["reference"],
             reward,
@@ -405,9 +410,3 @@ def _shape(shape: Any) -> tuple[int, ...]:
     if not found:
         raise checks.fail("event_shape", shape, "whole numbers >= 1, such as (2,) or (1, 8, 8)")
     return found
-
-
-def _sampler(sampler: Any) -> Sampler:
-    if not isinstance(sampler, tuple | list) or len(sampler) != 2:
-        raise checks.fail("sampler", sampler, "a method and a number of steps, such as ('rk4', 3)")
-    return checks.choice("sampler[0]", sampler[0], flow.FIXED), checks.integer("sampler[1]", sampler[1])

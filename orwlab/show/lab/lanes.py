@@ -107,8 +107,7 @@ class LearnedLanes:
         return torch.stack([self._push(run.policy, self.x0[:n][every]) for run in self.runs])  # (lanes, <= n, 2)
 
     def _push(self, v: Velocity, x0: Tensor) -> Tensor:
-        method, steps = self.runs[0].sampler
-        return flow.sample(v, x0, method=method, steps=steps)
+        return flow.push(v, x0, self.runs[0].sampler)
 
     def at(self, x: Tensor, t: float) -> Tensor:
         """The same particles as ``x`` (lanes, n, 2) at flow time ``t`` < 1."""
