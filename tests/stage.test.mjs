@@ -63,7 +63,8 @@ test("the lab's message holds what Python put into it, lane by lane", () => {
   assert.equal(frame.count, 2);
   assert.deepEqual(frame.lanes.map(({ label }) => label), ["α = 0.3", "α = 1"]);
   assert.equal(frame.lanes[1].banner.title, "It has collapsed.");
-  assert.deepEqual(frame.lanes[0].numbers.map(({ key, exact }) => [key, exact]), [["reward", "0.67"], ["ess", null]]);
+  assert.deepEqual(frame.lanes[0].numbers.map(({ key, exact, spread }) => [key, exact, spread]),
+    [["reward", "0.67", "±0.012"], ["ess", null, null]]);
   assert.deepEqual(frame.numbers.map(({ value }) => value), ["12"]);
   assert.equal(frame.time, 0.5);
   assert.equal(frame.mode, "both");

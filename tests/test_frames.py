@@ -84,7 +84,7 @@ def lab_message() -> str:
     """Two lanes with a bit of everything; what `stage.test.mjs` expects of it is written there."""
     lanes = [
         {"alpha": 0.3, "label": "α = 0.3", "round": 12, "banner": None,
-         "numbers": [Number("reward", "mean reward", "reward", "0.25", "0.67", "The mean of r."),
+         "numbers": [Number("reward", "mean reward", "reward", "0.25", "0.67", "The mean of r.", "±0.012"),
                      Number("ess", "effective samples", "effective", "40 %")]},
         {"alpha": 1.0, "label": "α = 1", "round": 12,
          "banner": {"kind": "warning", "title": "It has collapsed.", "text": "Try a larger α."},

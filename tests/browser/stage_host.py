@@ -92,7 +92,7 @@ class Lab:
                 "banner": banner,
                 "numbers": [
                     Number("reward", "mean reward", "reward", scenes.signed(now[0]), limit and limit.said,
-                           "The mean of r(x₁) over the model's samples."),
+                           "The mean of r(x₁) over the model's samples.", "±0.012"),
                     Number("ess", "effective samples", "effective", ess, None,
                            "The share of a draw that still counts once the samples are weighted by exp(τ r)."),
                     Number("w2", "W₂² to the reference", "W₂²", scenes.signed(3.9 * now[2]), "3.35",

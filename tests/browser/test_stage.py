@@ -18,7 +18,7 @@ BOXES = """() => [...document.querySelectorAll('.orw-lane, .orw-head, .orw-tile,
         return [element.className + ' ' + element.textContent, left, top, right, bottom];
     })"""
 # values and names of lanes that do not fit where they stand
-CUT_OFF = """() => [...document.querySelectorAll('.orw-value, .orw-label, .orw-now, .orw-exact')]
+CUT_OFF = """() => [...document.querySelectorAll('.orw-value, .orw-label, .orw-now, .orw-exact, .orw-spread')]
     .filter((e) => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== 'inline')
     .map((e) => e.textContent)"""
 TYPE_SIZES = """() => [...document.querySelectorAll('.orw-stage *')]

@@ -136,6 +136,16 @@ def test_a_tap_explains_too(host, labs):
     assert page.locator(".orw-tip").inner_text().startswith("Mean reward")
 
 
+@pytest.mark.parametrize(("lanes", "width"), [(1, 1500), (1, 390), (4, 1500)])
+def test_a_spread_stands_beside_its_value_or_in_what_explains_it(host, labs, lanes, width):
+    page = host(labs[lanes].value(), width, 800)
+    beside = page.locator(".orw-tile[data-key=reward] .orw-spread, td .orw-spread").all_text_contents()
+    page.locator(".orw-tile[data-key=reward] .orw-term, th .orw-term").first.hover()
+    said = page.locator(".orw-tip").inner_text()
+    assert ("±0.012" in beside) != ("±0.012" in said)
+    assert ("±0.012" in beside) == (lanes == 1 and width == 1500)
+
+
 def test_tiles_show_the_value_beside_the_exact_one_and_do_not_move(host, labs):
     page = host(labs[1].value())
     tile = page.locator(".orw-tile[data-key=reward]")
