@@ -8,6 +8,7 @@ from orwlab.exact.optima import (
     effective_temperature,
     kl_tilt,
     mixture_limit,
+    relative_entropy,
     w2_proximal,
 )
 
@@ -19,5 +20,6 @@ __all__ = [
     "effective_temperature",
     "kl_tilt",
     "mixture_limit",
+    "relative_entropy",
     "w2_proximal",
 ]

@@ -401,7 +401,7 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
         FineTuning.load(file, reward=rewards.get("right"))
     with pytest.raises(ValueError, match="path is"):
         FineTuning.load(tmp_path / "missing.safetensors", reward=rewards.get("right"))
-    with pytest.raises(ValueError, match="existing folder"):
+    with pytest.raises(ValueError, match="a folder that exists"):
         run.save(tmp_path / "no" / "such" / "run.safetensors")
     assert list(tmp_path.glob("*.partial")) == []
 
