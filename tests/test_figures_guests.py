@@ -68,6 +68,7 @@ GOOD = {
         estimates=[Band("a", ROW, ROW, ROW / 2, ROW * 2)], truth=Curve("b", ROW, ROW), log_y=True, **LABELS
     ),
     "weighted_regression": lambda: dict(x_t=ROW, u_t=ROW, w=ROW, curves=[Curve("a", ROW, ROW)], **LABELS),
+    "readings_over_particles": lambda: dict(readings={"a": SQUARE}, particles=ROW, within=0.25),
     "weighted_samples": lambda: dict(
         panels=[("a", PLANE, ROW, PLANE)], contours=[(ROW, SQUARE)], extent=3.0, centre=(1.0, 0.0)
     ),

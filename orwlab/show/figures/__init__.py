@@ -17,3 +17,4 @@ from orwlab.show.figures.tradeoff import (
     ward,
 )
 from orwlab.show.figures.weighting import Band, bands, weighted_regression, weighted_samples
+from orwlab.show.figures.yardstick import readings_over_particles
