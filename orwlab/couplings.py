@@ -96,9 +96,10 @@ def draw_pairs(plan: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor
 
 def _checked(x0: Any, x1: Any, w: Any) -> tuple[Tensor, Tensor, Tensor]:
     """Points of one event shape, and a weight >= 0 for each of x1."""
-    x1 = checks.points("x1", x1)
-    x0 = checks.points("x0", x0, tuple(x1.shape[1:]))
-    allowed = f"finite weights >= 0, not all 0, of shape ({len(x1)},)"
+    x0, x1 = checks.points("x0", x0), checks.points("x1", x1)
+    if x0.shape[1:] != x1.shape[1:]:
+        raise checks.fail("x0", x0, f"samples like those of x1, of shape {tuple(x1.shape[1:])} each")
+    allowed = f"finite weights >= 0, not all 0, of shape ({len(x1)},), one for each of x1"
     w = checks.array("w", w, allowed)
     if w.shape != (len(x1),):
         raise checks.fail("w", w, allowed)

@@ -500,6 +500,8 @@ def learn(
     bar = tqdm(islice(losses, steps), total=steps, desc=str(label), mininterval=0.5, disable=not progress)
     with torch.enable_grad():
         for step, loss in enumerate(bar, start=1):
+            if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
+                raise checks.fail("losses", loss, "losses of the network: tensors of one number, with a gradient")
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -142,7 +142,7 @@ def values(name: str, f: Any, x: Tensor, *, infinite: bool = False) -> Tensor:
     """
     if not callable(f):
         raise checks.fail(name, f, "a callable (n, *event) -> (n,)")
-    x = checks.points("x", x)
+    x, infinite = checks.points("x", x), checks.yes_or_no("infinite", infinite)
     allowed = f"real numbers of shape ({len(x)},) for x of shape {tuple(x.shape)}"
     with torch.inference_mode(False), torch.enable_grad(), at_rest(f):
         r = checks.tensor(f"{name}(x)", _answer(name, f, x.detach(), allowed), allowed).detach()

@@ -12,7 +12,7 @@ from orwlab import checks
 def time_like(t: Tensor | float, x: Tensor) -> Tensor:
     """``t``, a scalar or (n,), shaped to broadcast over the event dimensions of ``x`` (n, *event), as x is floating."""
     x = checks.tensor("x", x, "real numbers of shape (n, *event)")
-    allowed = f"a scalar or a tensor of shape ({len(x) if x.ndim else 'n'},), in [0, 1]"
+    allowed = f"a scalar or a tensor of shape ({len(x) if x.ndim else 'n'},) for x of shape {tuple(x.shape)}"
     t = checks.tensor("t", t, allowed).to(x)
     if t.ndim not in (0, 1) or (t.ndim == 1 and (x.ndim == 0 or len(t) not in (1, len(x)))):
         raise checks.fail("t", t, allowed)
@@ -47,10 +47,10 @@ class Linear:
         Raises:
             ValueError: shapes that differ, values that are not finite, times out of range.
         """
-        x1 = checks.points("x1", x1)
-        x0 = checks.points("x0", x0, tuple(x1.shape[1:])).to(x1.device)
+        x0, x1 = checks.points("x0", x0), checks.points("x1", x1)
         if x0.shape != x1.shape:
             raise checks.fail("x0", x0, f"the shape of x1, {tuple(x1.shape)}")
+        x0 = x0.to(x1.device)
         t = time_like(t, x0.to(torch.promote_types(x0.dtype, x1.dtype)))
         low, high = (float(end) for end in t.detach().aminmax())
         if not 0 <= low <= high <= 1:

@@ -44,12 +44,14 @@ class GaussianMixture:
         if means.ndim != 2 or 0 in means.shape:
             raise checks.fail("means", means, "finite numbers of shape (K, d)")
         K, d = means.shape
-        allowed = f"{K} finite positive numbers, one a component"
+        allowed = f"{K} finite positive numbers, one for each of the means"
         weights = _double("weights", weights, allowed)
         if weights.shape != (K,) or not (weights > 0).all():
             raise checks.fail("weights", weights, allowed)
         weights = weights / weights.max()  # no sum of weights overflows
-        allowed = f"symmetric positive definite matrices of shape ({K}, {d}, {d}), or variances of shape ({K},) or ()"
+        allowed = (
+            f"for means of shape ({K}, {d}): positive variances, () or ({K},), or symmetric positive definite matrices"
+        )
         covs = _double("covs", covs, allowed)
         if covs.shape in ((), (K,)):  # variances of round components
             covs = covs.expand(K)[:, None, None] * torch.eye(d, dtype=torch.float64)

@@ -4,6 +4,7 @@ Every field takes time first: ``t`` is a scalar or (n,), ``x`` is (n, *event), a
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -20,7 +21,7 @@ SMALLEST = (
 )
 
 
-class Field(nn.Module):
+class Field(nn.Module, ABC):
     """A network ``v(t, x)``: takes any floating type, whole numbers and arrays, and computes where its parameters are.
 
     A subclass sets ``event_shape`` and says what ``_at(time, x)`` is, with ``time`` (1,) or (n,) and ``x`` checked.
@@ -30,20 +31,24 @@ class Field(nn.Module):
 
     def forward(self, t: Tensor | float, x: Tensor) -> Tensor:
         """``t`` scalar or (n,), ``x`` (n, *event) -> (n, *event), in x's floating type and on its device."""
-        allowed = f"real numbers of shape (n, {', '.join(map(str, self.event_shape))})"
-        x = checks.tensor("x", x, allowed)
-        if x.ndim == 0 or tuple(x.shape[1:]) != self.event_shape:
-            raise checks.fail("x", x, allowed)
+        x = self._samples("x", x)
         own = self._computes_in(x)
         return self._at(paths.time_like(t, own).reshape(-1), own).to(x)
+
+    def _samples(self, name: str, x: Tensor) -> Tensor:
+        allowed = f"real numbers of shape (n, {', '.join(map(str, self.event_shape))})"
+        x = checks.tensor(name, x, allowed)
+        if x.ndim == 0 or tuple(x.shape[1:]) != self.event_shape:
+            raise checks.fail(name, x, allowed)
+        return x
 
     def _computes_in(self, x: Tensor) -> Tensor:
         """``x`` in the floating type and on the device of the parameters."""
         return x.to(next(self.parameters()))
 
+    @abstractmethod
     def _at(self, time: Tensor, x: Tensor) -> Tensor:
         """The velocity at checked arguments."""
-        raise NotImplementedError
 
 
 def _time_features(time: Tensor, n: int, frequencies: int) -> Tensor:
@@ -72,7 +77,7 @@ class MLP(Field):
         self.event_shape = (dim,)
         self.frequencies = frequencies
         sizes = [dim + 1 + 2 * frequencies] + [width] * depth
-        with torch.device("meta"):
+        with torch.inference_mode(False), torch.device("meta"):
             layers: list[nn.Module] = []
             for size_in, size_out in pairwise(sizes):
                 layers += [nn.Linear(size_in, size_out), nn.SiLU()]
@@ -117,7 +122,7 @@ class ResidualMLP(Field):
             frequencies=self.frequencies,
         )
         size = math.prod(self.event_shape)
-        with torch.device("meta"):
+        with torch.inference_mode(False), torch.device("meta"):
             self.inward = nn.Linear(size, width)
             self.time = nn.Sequential(nn.Linear(1 + 2 * self.frequencies, width), nn.SiLU())
             self.blocks = nn.ModuleList(_Block(width) for _ in range(blocks))
@@ -227,6 +232,7 @@ class Preconditioned(Field):
 
     def inward(self, t: Tensor | float, x: Tensor) -> tuple[Tensor, Tensor]:
         """``tau`` and ``y`` where v's time and place are t, a scalar or (n,), and x (n, *event)."""
+        x = self._samples("x", x)
         t = paths.time_like(t, x)
         mean, std = self.mean.to(x), self.std.to(x)
         c = 1 - t + t * std
@@ -234,6 +240,7 @@ class Preconditioned(Field):
 
     def outward(self, t: Tensor | float, y: Tensor) -> Tensor:
         """The place x (n, *event) that is y at v's time t."""
+        y = self._samples("y", y)
         t = paths.time_like(t, y)
         return (1 - t + t * self.std.to(y)) * y + t * self.mean.to(y)
 
@@ -294,6 +301,7 @@ def build(config: dict[str, Any]) -> nn.Module:
         raise checks.fail("config", config, f"the arguments of a network of kind {kind!r} ({error})") from error
 
 
+@torch.inference_mode(False)
 def initialise(network: nn.Module, seed: int) -> None:
     """Fill a network that was laid out on the device "meta" with initial values: torch's own, from ``seed``.
 

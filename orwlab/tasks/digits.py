@@ -88,6 +88,8 @@ def fine_tune(
 
     def outcome(alpha: float | None, v: nn.Module, history: list[float]) -> Outcome:
         x = flow.sample(v, x0)
+        if not bool(torch.isfinite(x).all()):
+            raise checks.fail("lr", lr, "a learning rate at which the samples stay finite")
         even = float(rewards.evaluate(reward, x).mean())
         nearest = labels[torch.cdist(x.flatten(1), images.flatten(1)).argmin(1)]
         return Outcome(

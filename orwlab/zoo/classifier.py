@@ -27,7 +27,7 @@ class Classifier(nn.Module):
         self.config = dict(kind="classifier", event_shape=list(shape), classes=classes, width=width)
         self.event_shape = shape
         channels, height, side = shape
-        with torch.device("meta"):
+        with torch.inference_mode(False), torch.device("meta"):
             self.net = nn.Sequential(
                 nn.Conv2d(channels, width, 3, padding=1),
                 nn.SiLU(),

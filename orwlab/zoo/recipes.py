@@ -76,7 +76,7 @@ def train(name: str, folder: Path, *, steps: int | None = None) -> dict[str, Any
     """
     recipe = RECIPES[checks.choice("name", name, RECIPES)]
     steps = checks.integer("steps", recipe.steps if steps is None else steps)
-    if not isinstance(folder, str | PathLike) or not Path(folder).is_dir():
+    if not isinstance(folder, str | PathLike) or not str(folder) or not Path(folder).is_dir():
         raise checks.fail("folder", folder, "a folder that exists")
     generator = torch.Generator().manual_seed(recipe.seed)
     network = recipe.network(recipe.seed)
@@ -130,7 +130,7 @@ def quality(name: str, network: nn.Module, n: int = 2000) -> dict[str, float]:
         target = targets.get(recipe.data)
         fresh, other = (target.sample(n, generator=generator) for _ in range(2))
     x0 = flow.noise(len(fresh), tuple(fresh.shape[1:]), generator=generator)
-    samples = flow.sample(network, x0, steps=48)
+    samples = flow.sample(foreign.velocity("network", network), x0, steps=48)
     return {
         "samples": len(fresh),
         "energy_distance_model_to_data": round(energy_distance(samples, fresh), 5),
