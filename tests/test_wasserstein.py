@@ -478,6 +478,23 @@ def test_a_network_seen_through_detached_points_still_has_a_jacobian():
     assert torch.allclose(from_numpy, torch.diag_embed(x.cos()), atol=1e-6)
 
 
+def test_a_smaller_tol_is_no_worse_where_mass_crosses_between_modes():
+    """The work goes to the few panels of time that hold a spike, not evenly to all until none is left for them."""
+    fields = [velocity.MixtureField(targets.get(name)) for name in ("four_modes", "eight_gaussians")]
+    x0 = noise(60, 2)[40:]
+    for tol in (0.005, 1e-4):
+        ladder = bounds(*fields, x0=x0, tol=tol)
+        assert ladder.identity == pytest.approx(ladder.coupled, rel=2 * tol + 0.01)
+        assert ladder.rungs["flow_map"].certified
+        assert_ordered(ladder)
+
+
+def test_a_coarse_flow_map_is_not_certified():
+    fields = [Field(lambda t, x: -x, 2), Field(lambda t, x: 1 - x, 2)]
+    certified = [bounds(*fields, x0=noise(5, 2), tol=tol).rungs["flow_map"].certified for tol in (0.1, 0.2)]
+    assert certified == [True, False]
+
+
 def test_seeds(tuned):
     reference, policies = tuned
     first, again, other = (bounds(policies[1.0], reference, n=20, seed=seed) for seed in (0, 0, 1))

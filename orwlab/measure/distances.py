@@ -66,7 +66,7 @@ def w2_squared_gaussian(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Te
         if mean.ndim != 1 or len(mean) == 0:
             raise checks.fail(f"mean_{name}", given_mean, "finite numbers of shape (d,), d >= 1")
         d = len(mean)
-        allowed = f"a symmetric positive semi-definite matrix of shape ({d}, {d})"
+        allowed = f"a symmetric positive semi-definite matrix of shape ({d}, {d}), as mean_{name} is ({d},)"
         cov = _double(f"cov_{name}", given_cov, allowed)
         largest = float(cov.abs().max()) if cov.numel() else 0.0
         if cov.shape != (d, d) or (cov - cov.mT).abs().max() > 1e-5 * largest:
@@ -191,8 +191,7 @@ def _sweep(plan: Tensor, most: int, *, together: bool) -> tuple[Tensor, Tensor, 
 
 
 def _pair(x: Any, y: Any) -> tuple[Tensor, Tensor]:
-    x = doubles("x", x)
-    y = doubles("y", y, tuple(x.shape[1:]))
+    x, y = alike("x", x, "y", y)
     return x.flatten(1).cpu(), y.flatten(1).cpu()
 
 
@@ -232,6 +231,15 @@ def doubles(name: str, x: Any, event_shape: tuple[int, ...] | None = None, *, at
     if float(x.abs().max()) > FARTHEST:
         raise ValueError(f"{name} holds numbers as large as {float(x.abs().max()):.1g}; allowed: up to {FARTHEST:g}")
     return x
+
+
+def alike(name: str, x: Any, other_name: str, y: Any, *, at_least: int = 1) -> tuple[Tensor, Tensor]:
+    """Two sets of points as ``doubles`` has them, (n, *event) and (m, *event), on the device of the first."""
+    x, given = doubles(name, x, at_least=at_least), y
+    y = doubles(other_name, y, at_least=at_least)
+    if y.shape[1:] != x.shape[1:]:
+        raise checks.fail(other_name, given, f"points of the same shape as those of {name}, {tuple(x.shape[1:])}")
+    return x, y.to(x.device)
 
 
 def blocks(x: Tensor, y: Tensor) -> Iterator[Tensor]:

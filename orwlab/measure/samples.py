@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from orwlab import checks
-from orwlab.measure.distances import BLOCK, blocks, doubles
+from orwlab.measure.distances import BLOCK, alike, blocks, doubles
 from orwlab.targets import GaussianMixture
 
 __all__ = [  # noqa: RUF022  the reading order
@@ -62,9 +62,7 @@ def energy_distance(x: Tensor, y: Tensor) -> float:
     0 between equal laws and only there. The unbiased form (Szekely and Rizzo, 2013): two samples of one law give
     values around 0, of either sign, and one sample with itself a negative one.
     """
-    a = doubles("x", x, at_least=2)
-    b = doubles("y", y, tuple(a.shape[1:]), at_least=2).to(a.device)
-    a, b = a.flatten(1), b.flatten(1)
+    a, b = (points.flatten(1) for points in alike("x", x, "y", y, at_least=2))
     cross = sum(float(block.sum()) for block in blocks(a, b)) / (len(a) * len(b))
     return 2 * cross - _mean_pairwise(a) - _mean_pairwise(b)
 
@@ -77,12 +75,11 @@ def collapsed(x: Tensor, reference: Tensor, ratio: float = 0.25) -> bool:
         reference: (m, *event), m >= 2, not all alike.
         ratio: above 0.
     """
-    points = doubles("x", x, at_least=2)
-    before = _mean_pairwise(doubles("reference", reference, tuple(points.shape[1:]), at_least=2).flatten(1))
+    now, before = (_mean_pairwise(p.flatten(1)) for p in alike("x", x, "reference", reference, at_least=2))
     ratio = checks.number("ratio", ratio, above=0.0)
     if before == 0:
         raise checks.fail("reference", reference, "samples that are not all alike")
-    return _mean_pairwise(points.flatten(1)) < ratio * before
+    return now < ratio * before
 
 
 class DataRegion:
