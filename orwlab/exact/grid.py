@@ -237,11 +237,8 @@ def _pixels(image: Any) -> np.ndarray:
     """A picture as a float64 array (H, W, c) of numbers from 0 to 1: grey or red, green, blue; then perhaps opacity."""
     if "PIL.Image" in sys.modules and isinstance(image, sys.modules["PIL.Image"].Image):
         image = _as_seen(image)
-    elif isinstance(image, Tensor):
-        image = image.detach().cpu()
-        image = image.float() if image.dtype == torch.bfloat16 else image
     try:
-        array = np.array(image)
+        array = _numpy(image) if isinstance(image, Tensor) else np.array(image)
     except (TypeError, ValueError, RuntimeError) as error:
         raise checks.fail("image", image, _PICTURE) from error
     array = array[..., None] if array.ndim == 2 else array
@@ -255,6 +252,11 @@ def _pixels(image: Any) -> np.ndarray:
         low, high = array.min(), array.max()
         raise checks.fail("image", f"{array.dtype} pixels from {low} to {high}", _PICTURE)
     return values
+
+
+def _numpy(x: Tensor) -> np.ndarray:
+    x = x.detach().cpu()
+    return (x.float() if x.dtype == torch.bfloat16 else x).numpy()
 
 
 def _as_seen(image: Any) -> np.ndarray:
