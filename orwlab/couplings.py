@@ -8,6 +8,7 @@ minimiser. The remedy here puts the weights into the transport problem: the targ
 points are matched more often, and the loss must then not be weighted again.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +74,9 @@ def transport_plan(x0: Tensor, x1: Tensor, w: Tensor) -> Tensor:
     cost = torch.cdist(x0.flatten(1), x1.flatten(1), compute_mode="donot_use_mm_for_euclid_dist").square()
     if not torch.isfinite(cost).all():
         raise ValueError("x0 and x1 are too far apart; allowed: points whose squared distances are numbers")
+    # in units of a power of two near their mean, exactly: the solver takes costs far below 1 for zero
+    if (mean := float(cost.mean())) > 0:
+        cost = torch.ldexp(cost, torch.tensor(-math.frexp(mean)[1]))
     uniform = torch.full((len(x0),), 1 / len(x0), dtype=torch.float64)
     relative = w / w.max()  # so that no sum overflows, and small weights are numbers like large ones
     plan = ot.emd(uniform.numpy(), (relative / relative.sum()).numpy(), cost.numpy(), numItermax=10_000_000)

@@ -221,3 +221,11 @@ def test_ot_is_exact_far_from_the_origin(generator):
     x0, x1 = torch.randn(2, 48, 2, generator=generator, dtype=torch.float64)
     plan = couplings.transport_plan(x0, x1, torch.ones(48))
     assert torch.equal(couplings.transport_plan(x0 + 1e6, x1 + 1e6, torch.ones(48)).argmax(1), plan.argmax(1))
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-6, 1.0, 1e6])
+def test_a_transport_plan_is_the_same_at_any_scale(generator, scale):
+    x0, x1 = torch.randn(2, 24, 2, generator=generator, dtype=torch.float64)
+    w = torch.rand(24, generator=generator, dtype=torch.float64)
+    plan = couplings.transport_plan(x0, x1, w)
+    assert torch.allclose(couplings.transport_plan(scale * x0, scale * x1, w), plan, atol=1e-12)
