@@ -132,7 +132,7 @@ class FineTuning(Run):
         """One gradient step; returns the two terms of the loss."""
         x0 = self._noise(len(x1))
         t = torch.rand(len(x1), generator=self.generator).to(x1)
-        pairs = couplings.pair(self.coupling, x0, x1, w, generator=self.generator)
+        pairs = self._pair(x0, x1, w)
         x_t, u_t = self.path.interpolate(t, pairs.x0, pairs.x1)
         v_t = self.policy(t, x_t)
         fit = losses.fit(v_t, u_t, pairs.w)
@@ -146,6 +146,10 @@ class FineTuning(Run):
         pull = _ratio(self._log_alpha - self._log_total())
         self._descend((1 - pull) * fit + pull * penalty)
         return torch.stack([fit.detach(), penalty.detach()]).float().cpu()
+
+    def _pair(self, x0: Tensor, x1: Tensor, w: Tensor) -> couplings.Pairs:
+        """Noise and data for the fit term; what pairs them otherwise overrides this."""
+        return couplings.pair(self.coupling, x0, x1, w, generator=self.generator)
 
     def _unit_for(self, log_w: Tensor) -> float:
         """The logarithm of the unit of weights: that of the run's first draw, until a draw's have drifted far from it.
