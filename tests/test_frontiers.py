@@ -147,6 +147,35 @@ def test_a_constant_reward_has_flat_frontiers():
     assert (place.kl_allows, place.w2_allows) == pytest.approx((0.7, 0.7))
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e-9, 1e9, 1e99])
+def test_frontiers_scale_with_the_reward(scale):
+    cells = Grid(1, 64, 6.0)
+    p, r = density(cells, targets.get("two_modes_1d")), RIGHT(cells.flat).double()
+    once, scaled = (Frontiers(cells, p, factor * r, n=12).place(p * (0.5 * r).exp()) for factor in (1.0, scale))
+    assert scaled.kl_allows == pytest.approx(scale * once.kl_allows, rel=1e-6)
+    assert scaled.w2_allows == pytest.approx(scale * once.w2_allows, rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["float32", "bfloat16", "integer", "numpy", "list", "strided", "grad"])
+def test_densities_of_any_kind_are_placed(kind):
+    cells = Grid(1, 16, 4.0)
+    values = torch.tensor([1.0, 2, 3, 2, 1, 4, 8, 2, 1, 1, 2, 4, 2, 1, 1, 2], dtype=D)  # exact in every type
+    given = {
+        "float32": values.float(),
+        "bfloat16": values.bfloat16(),
+        "integer": values.long(),
+        "numpy": values.numpy()[::-1].copy()[::-1],
+        "list": values.tolist(),
+        "strided": torch.stack([values, -values], 1)[:, 0],
+        "grad": values.clone().requires_grad_(),
+    }[kind]
+    expected = Frontiers(cells, values, values.roll(4), n=8).place(values.roll(1))
+    assert Frontiers(cells, given, values.roll(4), n=torch.tensor(8)).place(values.roll(1)) == expected
+    other = Frontiers(cells, values.roll(4), values, n=8).place(values)
+    assert Frontiers(cells, values.roll(4), given, n=8).place(given) == other
+    assert w2_distance_squared(cells, given, values.roll(2)) == w2_distance_squared(cells, values, values.roll(2))
+
+
 # -- refusals
 
 P = density(Grid(1, 64, 6.0), targets.get("two_modes_1d"))
@@ -163,6 +192,15 @@ BAD = [
     (lambda c: w2_distance_squared(c, P, -P), "b has negative"),
     (lambda c: w2_distance_squared(c, P[:50], P), "a is"),
     (lambda c: w2_distance_squared(c, P, P, max_atoms=0), "max_atoms"),
+    (lambda c: w2_distance_squared(c, P, P, max_atoms=64.0), "max_atoms"),
+    (lambda c: w2_distance_squared(c, P[:, None], P), "a is"),
+    (lambda c: Frontiers(c, P, 1e300 * R), "reward is .* at its largest"),
+    (lambda c: Frontiers(c, P, lambda x: x), "reward"),
+    (lambda c: Frontiers(6.0, P, R), "cells"),
+    (lambda c: Frontiers(c, P, R).kl.optimum(0.0), "price"),
+    (lambda c: Frontiers(c, P, R).kl.optimum("1"), "price"),
+    (lambda c: Frontiers(c, P, R).w2.optimum(math.nan), "price"),
+    (lambda c: Frontiers(c, P, R).w2.allowed(math.inf), "distance"),
 ]
 
 

@@ -422,3 +422,47 @@ def test_an_optimum_that_wants_to_leave_the_domain_says_so():
         optima.kl_tilt(LINE, reference, lambda x: x[:, 0], 5.0)
     with pytest.warns(OracleWarning, match="larger lam"):
         optima.w2_proximal(LINE, reference, lambda x: x[:, 0], 0.1)
+
+
+# -- odd arguments -----------------------------------------------------------------------------------------------
+
+CELLS = Grid(1, 16, 4.0)
+VALUES = torch.tensor([1.0, 2, 3, 2, 1, 4, 8, 2, 1, 1, 2, 4, 2, 1, 1, 2], dtype=D)  # exact in every type
+KINDS = {
+    "float32": VALUES.float(),
+    "bfloat16": VALUES.bfloat16(),
+    "integer": VALUES.long(),
+    "numpy": VALUES.numpy()[::-1].copy()[::-1],
+    "list": VALUES.tolist(),
+    "strided": torch.stack([VALUES, -VALUES], 1)[:, 0],
+    "grad": VALUES.clone().requires_grad_(),
+}
+NUMBERS = {
+    "tilt": lambda p, r: optima.kl_tilt(CELLS, p, r, 0.5).kl,
+    "proximal": lambda p, r: optima.w2_proximal(CELLS, p, r, 0.5).w2_squared,
+    "mixture": lambda p, r: optima.mixture_limit(CELLS, p, r, 0.5, 2.0).mean_reward,
+    "temperature": lambda p, r: optima.effective_temperature(p, VALUES.roll(3), r).tau_eff,
+    "temperature of": lambda p, r: optima.effective_temperature(VALUES.roll(3), p, r).tau_eff,
+}
+
+
+@pytest.mark.filterwarnings("ignore::orwlab.oracle.OracleWarning")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", NUMBERS)
+def test_densities_and_rewards_of_any_kind_are_taken(name, kind):
+    expected = NUMBERS[name](VALUES, VALUES.flip(0) / 8)
+    assert NUMBERS[name](KINDS[kind], VALUES.flip(0) / 8) == pytest.approx(expected, rel=1e-12)
+    assert NUMBERS[name](VALUES.flip(0), KINDS[kind]) == pytest.approx(NUMBERS[name](VALUES.flip(0), VALUES), rel=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore::orwlab.oracle.OracleWarning")
+@pytest.mark.parametrize("scale", [1e-300, 1e-150, 1e150, 1e300])
+def test_the_temperature_scales_with_the_reward(scale):
+    tilted = VALUES * (VALUES.flip(0) / 8).exp()
+    once = optima.effective_temperature(tilted, VALUES, VALUES.flip(0) / 8)
+    found = optima.effective_temperature(tilted, VALUES, scale * VALUES.flip(0) / 8)
+    assert once.tau_eff == pytest.approx(1)
+    assert found.tau_eff == pytest.approx(1 / scale, rel=1e-9)
+    assert found.r_squared == pytest.approx(1)
+    with pytest.raises(ValueError, match="reward is 5e-311 at its largest"):
+        optima.effective_temperature(tilted, VALUES, 5e-311 * VALUES.flip(0) / 8)

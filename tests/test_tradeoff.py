@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from on_grids import LINE, RIGHT, density, limit, normal
@@ -98,6 +99,144 @@ def test_alpha_from_rewards_of_a_gaussian_reward_is_the_closed_form():
     r = torch.distributions.Normal(0.0, 1.0).icdf((torch.arange(200_000, dtype=torch.float64) + 0.5) / 200_000)
     assert tradeoff.alpha_from_rewards(r, 0.4, 0.8) == pytest.approx(0.8 * math.exp(0.32) / 0.4, rel=1e-3)
     assert tradeoff.alpha_from_rewards(r, 0.4, 0.8, "mean_one") == pytest.approx(2.0, rel=1e-3)
+
+
+def tilted_mean(r, s):
+    """By plain sums in extended precision."""
+    weight = np.exp(np.longdouble(s) * (r - r.max()))
+    return (weight * r).sum() / weight.sum()
+
+
+@pytest.mark.parametrize("share", [1e-9, 1e-3, 0.3, 0.9, 1 - 1e-6, 1 - 1e-12])
+@pytest.mark.parametrize(
+    ("scale", "offset"), [(1.0, 0.0), (1e-6, 3.0), (1e6, -5.0), (1.0, 1e3), (1e250, 0.0), (1e-250, 0.0)]
+)
+def test_alpha_from_rewards_is_right_at_every_scale_and_near_both_ends(scale, offset, share):
+    r = np.linspace(-1, 1, 401) ** 3 * scale + offset
+    mean, top = r.mean(), r.max()
+    goal = mean + share * (top - mean)
+    if not mean < goal < top:
+        pytest.skip("no number lies there")
+    alpha = tradeoff.alpha_from_rewards(r, goal, 1.0, "mean_one")
+    found = tilted_mean(r.astype(np.longdouble), 1 / np.longdouble(alpha))
+    rounding = 1e-14 * max(abs(mean), abs(top))
+    assert float(abs(found - goal)) <= 1e-9 * min(goal - mean, top - goal) + rounding
+
+
+@pytest.mark.parametrize("tau", [1e-300, 1e-3, 1.0, 300.0, 690.0])
+def test_raw_weights_scale_alpha_by_their_mean(tau):
+    r = torch.linspace(-1, 1, 101, dtype=torch.float64)
+    raw, mean_one = (tradeoff.alpha_from_rewards(r, 0.3, tau, weighting) for weighting in ("exp", "mean_one"))
+    log_Z = float((tau * r).logsumexp(0)) - math.log(101)
+    assert math.log(raw) - math.log(mean_one) == pytest.approx(log_Z, rel=1e-12, abs=1e-12)
+    shifted = tradeoff.alpha_from_rewards(r + 700.0, 700.3, 1e-3)  # tau r = 0.7
+    assert shifted == pytest.approx(math.exp(0.7) * tradeoff.alpha_from_rewards(r, 0.3, 1e-3), rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["float32", "integer", "numpy", "reversed", "list", "grad"])
+def test_alpha_from_rewards_takes_rewards_of_any_kind(kind):
+    r = torch.tensor([0.0, 1.0, 2.0, 5.0, 3.0], dtype=torch.float64)
+    given = {
+        "float32": r.float(),
+        "integer": r.long(),
+        "numpy": r.numpy(),
+        "reversed": r.numpy()[::-1].copy()[::-1],
+        "list": r.tolist(),
+        "grad": r.clone().requires_grad_(),
+    }[kind]
+    found = tradeoff.alpha_from_rewards(given, np.float32(3.0), torch.tensor(1.0))
+    assert found == pytest.approx(tradeoff.alpha_from_rewards(r, 3.0, 1.0), rel=1e-12)
+
+
+def test_what_cannot_be_inverted_is_refused_by_name():
+    r = torch.linspace(0, 1, 10)
+    for call, message in (
+        (lambda: tradeoff.alpha_from_rewards(torch.full((9,), 0.7), 0.7, 1.0), "^r is 0.7 at all 9 points"),
+        (lambda: tradeoff.alpha_from_rewards(torch.full((9,), 0.1), 0.1, 1.0), "^r is 0.1 at all 9 points"),
+        (lambda: tradeoff.alpha_from_rewards(r, 0.9, 1e5), r"^tau is 100000.0; .*e\^1e\+05\), or mean-one weights"),
+        (lambda: tradeoff.alpha_from_rewards(1e4 * r, 9e3, 1.0), "^tau is 1.0"),
+        (lambda: tradeoff.alpha_from_rewards(-1e4 * r, -1e3, 1.0, "exp"), None),
+        (lambda: tradeoff.alpha_from_rewards(-1e4 * r - 1e4, -1.1e4, 1.0, "exp"), "^tau is 1.0"),
+        (lambda: tradeoff.alpha_from_rewards(r, torch.nan, 1.0), "^goal"),
+        (lambda: tradeoff.alpha_from_rewards(r, -1e300, 1.0), "^goal"),
+        (lambda: tradeoff.alpha_from_rewards(r, "0.9", 1.0), "^goal"),
+        (lambda: tradeoff.alpha_from_rewards(r[:, None], 0.9, 1.0), "^r is"),
+        (lambda: tradeoff.alpha_from_rewards([], 0.9, 1.0), "^r is"),
+        (lambda: tradeoff.alpha_from_rewards(r * torch.nan, 0.9, 1.0), "^r holds"),
+        (lambda: tradeoff.alpha_from_rewards(["a", "b"], 0.9, 1.0), "^r is"),
+    ):
+        if message is None:
+            assert call() > 0
+            continue
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_arrays_and_tensors_of_alphas_and_taus_are_swept():
+    expected = tradeoff.limits(on_a_line(), (1.0, 3.0), (1.0, 0.5))
+    for alphas, taus in (
+        (np.array([1.0, 3.0], dtype=np.float32), torch.tensor([1.0, 0.5])),
+        (torch.tensor([1, 3]), np.array([1.0, 0.5])[::1]),
+        (iter([1.0, 3.0]), [np.float64(1.0), torch.tensor(0.5)]),
+    ):
+        found = tradeoff.limits(on_a_line(), alphas, taus)
+        for field in ("alphas", "taus", "reward", "diversity", "kl"):
+            assert torch.allclose(getattr(found, field), getattr(expected, field), rtol=1e-9, atol=1e-12)
+        assert found.trusted.equal(expected.trusted)
+    untouched = on_a_line()
+    for alphas, taus, name in (
+        ([1.0, -1.0], [1.0], "alphas"),
+        ([1.0], [1.0, math.nan], "taus"),
+        (1.0, [1.0], "alphas"),
+        ("1", [1.0], "alphas"),
+        ([[1.0]], [1.0], "alphas"),
+        (np.ones((2, 2)), [1.0], "alphas"),
+        (None, [1.0], "alphas"),
+    ):
+        with pytest.raises(ValueError, match=f"^{name} "):
+            tradeoff.limits(untouched, alphas, taus)
+    assert untouched.round == 0
+
+
+def test_alpha_for_names_what_is_wrong_with_a_measure():
+    def fails(limit):
+        raise KeyError("nothing")
+
+    for arguments, message in (
+        ((on_a_line(), fails, 0.1), "^measure raised KeyError"),
+        ((on_a_line(), lambda d: math.nan, 0.1), r"^measure\(dynamics\) is nan"),
+        ((on_a_line(), lambda d: "much", 0.1), r"^measure\(dynamics\)"),
+        ((on_a_line(), 0.3, 0.1), "^measure is"),
+        (("two_modes_1d", lambda d: d.kl, 0.1), "^dynamics is"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            tradeoff.alpha_for(*arguments)
+    with pytest.raises(ValueError, match=r"^dynamics is"):
+        tradeoff.limits(None, [1.0], [1.0])
+
+
+def test_alpha_for_takes_tensors_and_finds_goals_at_the_ends_of_its_range():
+    for end in (0.5, 4.0):
+        reached = limit("two_modes_1d", alpha=end, axis=128).mean_reward
+        dynamics = on_a_line()
+        found = tradeoff.alpha_for(
+            dynamics,
+            lambda d: torch.tensor(d.mean_reward),
+            np.float64(reached),
+            low=0.499,
+            high=torch.tensor(4.01),
+            tol=1e-6,
+        )
+        assert found == pytest.approx(end, rel=0.01)
+        assert dynamics.alpha == found
+    asked = []
+
+    def measure(dynamics):  # an answer that changes whenever it is asked again
+        asked.append(dynamics.alpha)
+        return dynamics.mean_reward + 1e-4 * (-1) ** len(asked)
+
+    assert 0.1 < tradeoff.alpha_for(on_a_line(), measure, 0.3) < 3
+    assert len(asked) == len(set(asked))
 
 
 def test_bad_arguments_are_named():

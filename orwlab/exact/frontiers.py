@@ -49,7 +49,7 @@ class Frontier:
         if len(tried) == 2:
             low, high = tried[0][0], tried[1][0]
             for _ in range(12):
-                middle = math.sqrt(low * high)
+                middle = math.sqrt(low) * math.sqrt(high)
                 reached, reward = self.optimum(middle)
                 tried.append((middle, reached, reward))
                 low, high = (middle, high) if reached > distance else (low, middle)
@@ -90,8 +90,9 @@ class Frontiers:
     def __init__(self, cells: Grid, reference: Any, reward: Any, *, n: int = 64) -> None:
         self.cells, self.n = cells, checks.integer("n", n, low=2)
         self._p, self._r = optima.masses("reference", cells, reference), optima.reward_on(cells, reward)
-        if float(self._r.abs().max()) > 1e100:
-            raise checks.fail("reward", f"{float(self._r.abs().max()):g} at its largest", "values of at most 1e100")
+        largest = float(self._r.abs().max())
+        if largest > 1e100:
+            raise ValueError(f"reward is {largest:g} at its largest; allowed: values of at most 1e100")
 
     @cached_property
     def kl(self) -> Frontier:

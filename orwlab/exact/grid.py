@@ -249,8 +249,7 @@ def _pixels(image: Any) -> np.ndarray:
     scale = 1.0 if array.dtype.kind in "bf" else 65535.0 if array.dtype.itemsize == 2 else 255.0
     values = array.astype(np.float64) / scale
     if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
-        low, high = array.min(), array.max()
-        raise checks.fail("image", f"{array.dtype} pixels from {low} to {high}", _PICTURE)
+        raise ValueError(f"image has {array.dtype} pixels from {array.min()} to {array.max()}; allowed: {_PICTURE}")
     return values
 
 

@@ -199,7 +199,7 @@ def effective_temperature(density: Any, reference: Any, reward: Any) -> Effectiv
     total, left = float((q * centred_y.square()).sum()), float((q * (centred_y - slope * centred_r).square()).sum())
     intercept = float((q * y).sum()) - slope * float((q * r).sum())
     if not math.isfinite(slope / unit):
-        raise checks.fail("reward", f"{unit:g} at its largest", "values for which tau_eff can be represented")
+        raise ValueError(f"reward is {unit:g} at its largest; allowed: values for which tau_eff can be represented")
     return EffectiveTemperature(slope / unit, intercept, 1.0 if total < 1e-24 else 1 - left / total)
 
 

@@ -155,7 +155,7 @@ def alpha_from_rewards(r: Any, goal: float, tau: float, weighting: str = "exp") 
     weighting = checks.choice("weighting", weighting, ("exp", "mean_one"))
     top, bottom = float(r.max()), float(r.min())
     if not top > bottom:
-        raise checks.fail("r", f"{top:g} at all {len(r)} points", "rewards that are not all the same")
+        raise ValueError(f"r is {top:g} at all {len(r)} points; allowed: rewards that are not all the same")
     unit = max(abs(top), abs(bottom))  # so that neither sums nor differences overflow
     mean = float((r / unit).mean())
     span = top / unit - mean
