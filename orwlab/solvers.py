@@ -20,6 +20,7 @@ from orwlab import checks, foreign, velocity
 from orwlab.velocity import Velocity
 
 CLOSE = 1e-6  # how near a row's sum must be to the time that it leads to
+_FINITE = "a velocity, noise and end points whose squares are finite all the way from 0 to 1"
 MOST = 100  # evaluations; classical rules are as good long before
 
 
@@ -74,11 +75,9 @@ class NonStationary:
         Raises:
             ValueError: an argument out of range; ``v`` does not answer with x's shape.
         """
-        inner = v.network if isinstance(v, velocity.Preconditioned) else v
-        field, grad = foreign.velocity("v", inner), checks.yes_or_no("grad", grad)
+        field, grad = foreign.velocity("v", _inner(v)), checks.yes_or_no("grad", grad)
         x0 = checks.points("x0", x0)
-        dtype, device = foreign.home_of(v)
-        x = x0.to(device or x0.device, torch.promote_types(dtype or x0.dtype, torch.float32))
+        x = _state(v, x0)
         with torch.inference_mode(False), torch.set_grad_enabled(grad), foreign.at_rest(v):
             x1 = _push(field, [x], x.new_tensor(self.times), x.new_tensor(self.B))
             if isinstance(v, velocity.Preconditioned):  # noise is the same in both coordinates
@@ -111,7 +110,7 @@ def fit(
     *,
     evaluations: int = 8,
     steps: int = 30,
-    large: float = 0.03,
+    large: float = 0.1,
     progress: bool = True,
 ) -> NonStationary:
     """The solver that takes noise ``x0`` nearest to the end points ``x1`` of its flow.
@@ -134,13 +133,16 @@ def fit(
     """
     from scipy.optimize import least_squares  # imported here because it takes a quarter of a second
 
-    field, start = foreign.velocity("v", v), midpoint(evaluations)
-    n, steps, large = start.evaluations, checks.integer("steps", steps), checks.number("large", large, above=0.0)
-    x0 = checks.points("x0", x0).detach()
+    start, steps = midpoint(evaluations), checks.integer("steps", steps)
+    large, progress = checks.number("large", large, low=1e-9, high=1e9), checks.yes_or_no("progress", progress)
+    field = foreign.velocity("v", _inner(v))
+    x0 = _state(v, checks.points("x0", x0).detach())
     x1 = checks.points("x1", x1, tuple(x0.shape[1:])).detach().to(x0)
     if len(x1) != len(x0):
         raise checks.fail("x1", x1, f"as many end points as noise, {len(x0)}")
-    bar = tqdm(total=steps, desc=f"solver, {n} evaluations", disable=not checks.yes_or_no("progress", progress))
+    if isinstance(v, velocity.Preconditioned):
+        x1 = v.inward(1.0, x1)[1]
+    n = start.evaluations
     below = np.tril_indices(n, -1)
     h = float(torch.finfo(foreign.dtype_of(v) or x0.dtype).eps) ** 0.5
 
@@ -166,20 +168,42 @@ def fit(
             moved = coefficients(theta + h * e)
             first = int(np.argmax((moved[1] != B).any(1)))  # the first row that moves: what is seen before it stays
             columns.append((errors(seen[: first + 2], *moved) - base) / h)
-        return np.stack(columns, 1)
+        slopes = np.stack(columns, 1)
+        if not np.isfinite((slopes**2).sum() + (base**2).sum()):
+            raise ValueError(f"v leads to errors that are not finite; allowed: {_FINITE}")
+        return slopes
 
     theta = np.concatenate([-np.log(np.arange(n - 1, 0, -1)), np.array(start.B)[below]])
-    with torch.inference_mode(False), torch.no_grad(), foreign.at_rest(v), bar:
-        found = least_squares(
-            lambda theta: errors([x0], *coefficients(theta)),
-            theta,
-            jacobian,
-            loss="soft_l1",
-            f_scale=large,
-            max_nfev=steps,
-        )
-    times, B = coefficients(found.x)
+    with (
+        torch.inference_mode(False),
+        torch.no_grad(),
+        foreign.at_rest(v),
+        np.errstate(over="ignore", invalid="ignore"),
+        tqdm(total=steps, desc=f"solver, {n} evaluations", disable=not progress) as bar,
+    ):
+        if not np.isfinite((errors([x0], *coefficients(theta)) ** 2).sum()):
+            raise ValueError(f"v leads to errors that are not finite; allowed: {_FINITE}")
+        if n > 1:  # else nothing is left to choose
+            theta = least_squares(
+                lambda theta: errors([x0], *coefficients(theta)),
+                theta,
+                jacobian,
+                loss="soft_l1",
+                f_scale=large,
+                max_nfev=steps,
+            ).x
+    times, B = coefficients(theta)
     return NonStationary(tuple(times), tuple(map(tuple, B)))
+
+
+def _inner(v: Velocity) -> Velocity:
+    return v.network if isinstance(v, velocity.Preconditioned) else v
+
+
+def _state(v: Velocity, x: Tensor) -> Tensor:
+    """``x`` where v computes and in its floating type, but in no shorter one than float32."""
+    dtype, device = foreign.home_of(v)
+    return x.to(device or x.device, torch.promote_types(dtype or x.dtype, torch.float32))
 
 
 def _push(v: Velocity, seen: list[Tensor], times: Tensor, B: Tensor) -> Tensor:
