@@ -125,7 +125,7 @@ class Experiment:
 
     def read(self, *, quiet: bool = True, at_rest: bool = False) -> None:
         """Read all lanes and add that to the curves; what is dear only when it is ``quiet``, and ``at_rest``."""
-        self.readings.read(self.limits.steepness(self.settings), quiet=quiet, at_rest=at_rest)
+        self.readings.read(quiet=quiet, at_rest=at_rest)
 
     # What others want to know -----------------------------------------------------------------------------------------
 

@@ -91,7 +91,7 @@ class Picture:
                 self.x,
                 self.size,
                 history.rounds,
-                readouts.curves(history, limits, settings.measured if learned else None),
+                readouts.curves(history, limits, settings.measured if learned else None, steepness),
                 history.changes,
                 arrows=self.arrows,
                 paths=self.paths,

@@ -1,14 +1,14 @@
 """What has been read off some lanes: their curves, the shares at modes, and when to read again.
 
 When is a matter of rounds and never of time, so that the curves of a run are the same however busy the computer is.
+Only what is dear waits while somebody drags a control.
 """
 
-import math
 from typing import NamedTuple
 
 import torch
 
-from orwlab.show.lab import exact, measures
+from orwlab.show.lab import exact
 from orwlab.show.lab.exact import ExactLanes
 from orwlab.show.lab.history import History
 from orwlab.show.lab.lanes import LearnedLanes
@@ -16,8 +16,7 @@ from orwlab.show.lab.lanes import LearnedLanes
 READINGS = 5  # a second, at the speed that is asked for
 SELDOM = 10  # rounds from one reading to the next, at most
 DEAR = {"transport": 10, "secant": 25}  # rounds from one to the next, at least
-LARGEST = 600.0  # natural logarithm of what a curve is clipped at
-LEARNED = ("reward", "diversity", "effective", "penalty", "bound", "w2", "coupled", "secant")
+LEARNED = ("reward", "diversity", "effective", "penalty", "w2", "coupled", "secant")
 EXACT = ("reward", "diversity", "effective", "moved", "w2")
 
 
@@ -65,7 +64,7 @@ class Readings:
             return now != last
         return now.round != last.round and now.round % every(self._lanes.settings.speed) == 0
 
-    def read(self, steepness: float | None, *, quiet: bool, at_rest: bool = False) -> None:
+    def read(self, *, quiet: bool, at_rest: bool = False) -> None:
         """Read all lanes, and add that to the curves. A lane whose numbers are not finite keeps its last ones.
 
         What is dear is measured every so many rounds and only when it is ``quiet``, and in between keeps its last
@@ -86,8 +85,6 @@ class Readings:
             self.mode_mass[k] = found.mode_mass
             for name, value in found.values.items():
                 values[name][k] = value
-            if "bound" in values:
-                values["bound"][k] = math.exp(min(measures.log_bound(values["penalty"][k], steepness), LARGEST))
         self.history.add(now.round, values)
 
     def _kept(self, name: str, count: int) -> list[float]:

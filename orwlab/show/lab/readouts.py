@@ -10,6 +10,8 @@ from orwlab.show.lab.exact import Exact
 from orwlab.show.lab.history import WINDOW, History
 from orwlab.show.stage.readouts import SUPERSCRIPTS, Curve, Number, signed, significant
 
+LARGEST = 600.0  # natural logarithm of what a curve is clipped at
+
 HINTS = {
     "reward": "Mean reward E r(x₁) of the model's samples: what fine-tuning is asked to increase.",
     "diversity": "Mean distance between two samples: near 0 when all of them are alike.",
@@ -130,10 +132,13 @@ def session_numbers(round: int, speed: float | None, drawn: int, all_of_them: in
     ]
 
 
-def curves(history: History, limits: Sequence[Exact | None], measured: str | None) -> list[Curve]:
+def curves(
+    history: History, limits: Sequence[Exact | None], measured: str | None, steepness: float | None
+) -> list[Curve]:
     """The panels: reward, diversity, and one logarithmic panel of distances to the reference.
 
-    ``measured`` on the "average" or the "iterate" of networks; None for the population dynamics.
+    ``measured`` on the "average" or the "iterate" of networks; None for the population dynamics. The paper's bound
+    needs the reference's ``steepness``, which may become known late.
     """
     names = ["exact limit" if limit is None or limit.resolved else "exact limit, about" for limit in limits]
 
@@ -142,16 +147,26 @@ def curves(history: History, limits: Sequence[Exact | None], measured: str | Non
         said = hint(series, measured)
         return Curve(series, title, history.series(series), history.first[series], exact, names, span=span, hint=said)
 
-    distances = {"w2": "W₂²"}
+    names_of = {"w2": "W₂²"}
+    values = [history.series("w2")]  # (lanes, R) each
     if measured:
-        distances |= {"coupled": "coupled cost", "penalty": "penalty", "bound": "the paper's bound"}
-    values = np.stack([history.series(name) for name in distances])  # (series, lanes, R)
+        names_of |= {"coupled": "coupled cost", "penalty": "penalty", "bound": "the paper's bound"}
+        values += [history.series("coupled"), history.series("penalty")]
+        values.append(_bounds(values[-1], steepness))
     exact = [None if limit is None else limit.w2 for limit in limits]
     return [
         linear("reward", "Mean reward", 0.4),
         linear("diversity", "Diversity", 1.0),
         Curve(
-            list(distances), "Distances", values, None, exact, names, hint=hint("w2", measured),
-            log=True, names=list(distances.values()), span=1.0,
+            list(names_of), "Distances", np.stack(values), None, exact, names, hint=hint("w2", measured),
+            log=True, names=list(names_of.values()), span=1.0,
         ),
     ]  # fmt: skip
+
+
+def _bounds(penalty: np.ndarray, steepness: float | None) -> np.ndarray:
+    """The paper's bound for each penalty, 0 where there is none."""
+    if steepness is None:
+        return np.zeros_like(penalty)
+    logs = np.log(penalty, out=np.full_like(penalty, -np.inf), where=penalty > 0)
+    return np.exp(np.minimum(2 * steepness + logs, LARGEST))
