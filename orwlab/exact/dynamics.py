@@ -77,7 +77,7 @@ class PopulationDynamics:
         weighting: "exp" (raw), "mean_one" or "clipped", as in ``orwlab.weights``.
         penalty: "policy" averages the penalty over the policy's samples, as the method does; "reference" over the
             reference's, which gives ``q_new = (w q + alpha p_ref) / (Z + alpha)``, Kingman's house of cards.
-        axis: cells an axis; 128 in 2-D and 256 on a line by default. 64 in 2-D is five times faster and five times
+        axis: cells an axis; 128 in 2-D and 256 on a line by default. 64 in 2-D is four times faster and five times
             less exact.
         extent: half the side of the domain ``[-extent, extent]^dim``; chosen from the target by default, at least 6.
         times: flow times of the quadrature.
