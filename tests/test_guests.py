@@ -898,22 +898,9 @@ def somewhere_small(tmp_path, monkeypatch):
     monkeypatch.setattr(digits, "FineTuning", functools.partial(digits.FineTuning, batch_size=4))
 
 
-OPEN = {  # faults that are known: whoever mends one takes it out here
-    "orwlab.methods.orw.FineTuning": "event_shape (), {2: 2} and '' are taken; data too large for the policy's type",
-    "orwlab.methods.orw.FineTuning.load": "a reference or policy that is no network",
-    "orwlab.methods.orw.FineTuning.load_state_dict": "a state that is no dictionary",
-}
-
-
 @pytest.mark.timeout(120)
 @pytest.mark.filterwarnings("ignore")  # that a grid is too coarse is known
-@pytest.mark.parametrize(
-    "label",
-    [
-        pytest.param(label, marks=[pytest.mark.xfail(reason=OPEN[label], strict=True)] if label in OPEN else [])
-        for label in PUBLIC
-    ],
-)
+@pytest.mark.parametrize("label", PUBLIC)
 def test_guests(label):
     visit = Visit(label)
     visit.plain()

@@ -100,9 +100,7 @@ class FineTuning(Run):
             raise checks.fail(
                 "path", path, f"the reference's, {reference_path!r} (else v_ref penalises the wrong thing)"
             )
-        self.data = None
-        if data is not None:
-            self.data = checks.points("data", data, self.event_shape).to(self.device, self.dtype)
+        self.data = None if data is None else self._here("data", data)
 
     # The algorithm --------------------------------------------------------------------------------------------------
 

@@ -150,10 +150,11 @@ class Run:
         if not isinstance(trained, nn.Module) or not any(p.requires_grad for p in trained.parameters()):
             name = "reference" if policy is None else "policy"
             raise checks.fail(name, trained, "a network with trainable parameters (or pass one as policy=)")
-        shape = event_shape or getattr(trained, "event_shape", None) or getattr(reference, "event_shape", None)
+        said = [event_shape, *(getattr(network, "event_shape", None) for network in (trained, reference))]
+        shape = next((shape for shape in said if shape is not None), None)
         if shape is None:
             raise checks.fail("event_shape", event_shape, "the shape of one sample, as the networks do not say")
-        self.event_shape = _shape(shape)
+        self.event_shape = checks.shape("event_shape", shape)
         self.batch_size = checks.integer("batch_size", batch_size)
         self.average_decay = checks.number("average_decay", average_decay, low=0.0, high=1.0)
         self.sampler = flow.as_sampler(getattr(reference, "solver", CLASSICAL) if sampler is None else sampler)
@@ -213,7 +214,7 @@ class Run:
         """
         n = checks.integer("n", n)
         if watch is not None:
-            watch = checks.points("watch", watch, self.event_shape).to(self.device, self.dtype)
+            watch = self._here("watch", watch)
         return self._rounds(n, watch)
 
     def _rounds(self, n: int, watch: Tensor | None) -> Iterator[Snapshot]:
@@ -261,6 +262,11 @@ class Run:
         if not torch.isfinite(x1).all():
             raise self._diverged("policy's samples")
         return x1
+
+    def _here(self, name: str, x: Any) -> Tensor:
+        """Samples from outside, checked, where the run computes and in its floating type, maybe a shorter one."""
+        x = checks.points(name, x, self.event_shape).to(self.device, self.dtype)
+        return checks.points(name, x, self.event_shape)
 
     def _noise(self, n: int) -> Tensor:
         return flow.noise(n, self.event_shape, generator=self.generator, device=self.device, dtype=self.dtype)
@@ -311,6 +317,8 @@ class Run:
         Raises:
             ValueError: the values do not fit the networks, or some are missing.
         """
+        if not isinstance(state, dict) or not {"generator", "round"} <= state.keys():
+            raise checks.fail("state", state, "what state_dict() gave")
         for name in ("policy", "average"):
             fill(getattr(self, name), state, name)
         entries: dict[int, dict[str, Tensor]] = {}
@@ -365,6 +373,8 @@ class Run:
             raise checks.fail("path", metadata["method"], f"a run of {cls.__name__}")
         networks = {}
         for name, given in (("reference", reference), ("policy", policy)):
+            if given is not None and not isinstance(given, nn.Module):
+                raise checks.fail(name, given, "a torch.nn.Module v(t, x), or None")
             config = metadata[name]
             if given is None and config is None:
                 raise checks.fail(name, given, "a module of the saved one's class: the file cannot say how to build it")
@@ -400,13 +410,3 @@ def fill(module: nn.Module, tensors: dict[str, Tensor], prefix: str) -> None:
         module.load_state_dict(saved)
     except RuntimeError as error:
         raise checks.fail(prefix, type(module).__name__, f"a module that fits the saved values ({error})") from error
-
-
-def _shape(shape: Any) -> tuple[int, ...]:
-    try:
-        found = tuple(checks.integer("event_shape", n) for n in shape)
-    except (TypeError, ValueError) as error:
-        raise checks.fail("event_shape", shape, "whole numbers >= 1, such as (2,) or (1, 8, 8)") from error
-    if not found:
-        raise checks.fail("event_shape", shape, "whole numbers >= 1, such as (2,) or (1, 8, 8)")
-    return found
