@@ -2,7 +2,7 @@
 
     x_(i+1) = x_0 + sum_(j <= i) B_ij v(t_j, x_j),    i = 0 .. n-1,    x_n the answer at time 1
 
-Every explicit Runge-Kutta or multistep method with fixed steps has this form, so that a learned rule can start from one
+Euler's steps, midpoint steps and explicit multistep methods have this form, so that a learned rule can start from one
 and get better: the non-stationary solvers of Shaul et al. ("Bespoke Non-Stationary Solvers for Fast Sampling of
 Diffusion and Flow Models", 2024, arXiv 2403.01329). Theirs has a factor a_i before x_0 too; here it is 1 and row i of B
 sums to t_(i+1), for only then are fields that are constant solved exactly, and data that are moved come out moved.

@@ -303,6 +303,7 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
         "large": lambda: 0.5,
         "x1": lambda: flow.sample(drift, X),
     },
+    "orwlab.zoo.solver": {"name": lambda: "solver_8"},
     "orwlab.methods.orw.FineTuning.save": {"path": lambda: Path(FILE).absolute()},
     "orwlab.methods.orw.FineTuning.load": {"path": lambda: saved(), "data": lambda: None},
     "orwlab.exact": {

@@ -1,7 +1,8 @@
-"""Pretrained networks: a reference flow for every target and for digits, and a digit classifier.
+"""Pretrained networks: a reference flow for every target and for digits, and a digit classifier; few-step solvers.
 
-Each is a safetensors file with a card beside it (``models/NAME.json``) that says how it was made and how close its
-samples are to the data. ``python -m orwlab.zoo train NAME`` makes one again.
+Each network is a safetensors file with a card beside it (``models/NAME.json``) that says how it was made and how close
+its samples are to the data. A solver's few coefficients are on its card. ``python -m orwlab.zoo train NAME`` makes one
+again.
 """
 
 import hashlib
@@ -13,37 +14,55 @@ from typing import Any
 from torch import nn
 
 from orwlab import checks, files, paths, velocity
+from orwlab.solvers import NonStationary, build
 from orwlab.zoo.classifier import Classifier
 
 FORMAT = "orwlab network 1"
 MODELS = Path(__file__).parent / "models"
+SOLVER = "solver_8"  # the one that flows come with
 
 
 def names(kind: str | None = None) -> list[str]:
-    """The names that ``load`` knows, sorted; only those of one ``kind`` if given: "points", "images", "classifier"."""
+    """The names that ``load`` knows, sorted; or those of one ``kind``: "points", "images", "classifier", "solver"."""
+    if kind == "solver":
+        return sorted(path.stem for path in MODELS.glob("solver_*.json"))
     found = sorted(path.stem for path in MODELS.glob("*.safetensors"))
     if kind is None:
         return found
-    checks.choice("kind", kind, ("points", "images", "classifier"))
+    checks.choice("kind", kind, ("points", "images", "classifier", "solver"))
     return [name for name in found if card(name)["kind"] == kind]
 
 
 def card(name: str) -> dict[str, Any]:
-    """What is known of a network: its recipe, seed, size, and its energy distance to fresh data."""
-    checks.choice("name", name, names())
+    """What is known of a network or a solver: its recipe, seed, size, and how good it is."""
+    checks.choice("name", name, [*names(), *names("solver")])
     return json.loads((MODELS / f"{name}.json").read_text())
 
 
 def load(name: str) -> nn.Module:
     """The pretrained network called ``name``, in eval mode.
 
-    A flow is a velocity ``v(t, x)`` with ``.event_shape`` and ``.path``; the classifier maps images to logits.
+    A flow is a velocity ``v(t, x)`` with ``.event_shape``, ``.path`` and the learned ``.solver`` of its draws; the
+    classifier maps images to logits.
 
     Raises:
         ValueError: no such network, or its file is damaged.
     """
     checks.choice("name", name, names())
-    return read(MODELS / f"{name}.safetensors")
+    network = read(MODELS / f"{name}.safetensors")
+    if hasattr(network, "path") and SOLVER in names("solver"):
+        network.solver = solver(SOLVER)  # type: ignore[assignment]
+    return network
+
+
+def solver(name: str = SOLVER) -> NonStationary:
+    """The learned few-step solver called ``name``; for flows on the linear path, of data about as large as its noise.
+
+    Raises:
+        ValueError: no such solver.
+    """
+    checks.choice("name", name, names("solver"))
+    return build(card(name)["solver"])
 
 
 def read(path: str | PathLike[str]) -> nn.Module:

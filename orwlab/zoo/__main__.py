@@ -8,16 +8,16 @@ from pathlib import Path
 import torch
 
 from orwlab import zoo
-from orwlab.zoo import recipes
+from orwlab.zoo import recipes, solvers
 
 
 def main(arguments: list[str] | None = None, program: str = "python -m orwlab.zoo") -> int:
     """Run the command line; returns the exit status. ``program`` is what help calls it."""
-    parser = argparse.ArgumentParser(prog=program, description="The zoo of pretrained networks.")
+    parser = argparse.ArgumentParser(prog=program, description="The zoo of pretrained networks and solvers.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="the networks and how close each samples to its data")
-    train = commands.add_parser("train", help="make networks again")
-    train.add_argument("names", nargs="+", choices=[*recipes.RECIPES, "all"], metavar="NAME")
+    commands.add_parser("list", help="the networks and how close each samples to its data; the solvers")
+    train = commands.add_parser("train", help="make networks or solvers again")
+    train.add_argument("names", nargs="+", choices=[*recipes.RECIPES, *solvers.RECIPES, "all"], metavar="NAME")
     train.add_argument("--steps", type=int, help="instead of the recipe's number")
     train.add_argument("--folder", type=Path, default=zoo.MODELS, help="where to write (default: the package)")
     options = parser.parse_args(arguments)
@@ -27,9 +27,12 @@ def main(arguments: list[str] | None = None, program: str = "python -m orwlab.zo
     torch.set_num_threads(1)  # the same numbers on every machine of one kind, and faster for networks this small
     if not options.folder.is_dir():
         parser.error(f"--folder is {str(options.folder)!r}; allowed: an existing folder")
-    for name in recipes.RECIPES if "all" in options.names else options.names:
+    for name in [*recipes.RECIPES, *solvers.RECIPES] if "all" in options.names else options.names:
         try:
-            card = recipes.train(name, options.folder, steps=options.steps)
+            if name in solvers.RECIPES:
+                card = solvers.train(name, steps=options.steps)
+            else:
+                card = recipes.train(name, options.folder, steps=options.steps)
         except ValueError as error:
             parser.error(str(error))
         (options.folder / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n")
@@ -49,6 +52,11 @@ def table() -> str:
             model, data = quality["energy_distance_model_to_data"], quality["energy_distance_data_to_data"]
             text = f"energy distance to data {model:+.4f} (two draws of data: {data:+.4f})"
         lines.append(f"{name:20} {card['kind']:11} {card['parameters']:10,} {card['bytes'] / 1000:6.0f}  {text}")
+    for name in zoo.names("solver"):
+        quality = zoo.card(name)["quality"].values()
+        rmse, rk4 = (sum(found[key] for found in quality) / len(quality) for key in ("rmse", "rmse_of_rk4_12"))
+        text = f"off the exact flow by {rmse:.4f} (rk4, 12 evaluations: {rk4:.4f}), mean over flows and policies"
+        lines.append(f"{name:20} {'solver':11} {'':10} {'':6}  {text}")
     return "\n".join(lines)
 
 
