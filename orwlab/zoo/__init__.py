@@ -19,7 +19,7 @@ from orwlab.zoo.classifier import Classifier
 
 FORMAT = "orwlab network 1"
 MODELS = Path(__file__).parent / "models"
-SOLVER = "solver_8"  # the one that flows come with
+SOLVER = "solver_8"  # as good as rk4's twelve evaluations
 
 
 def names(kind: str | None = None) -> list[str]:
@@ -42,8 +42,7 @@ def card(name: str) -> dict[str, Any]:
 def load(name: str) -> nn.Module:
     """The pretrained network called ``name``, in eval mode.
 
-    A flow is a velocity ``v(t, x)`` with ``.event_shape``, ``.path`` and the learned ``.solver`` of its draws; the
-    classifier maps images to logits.
+    A flow is a velocity ``v(t, x)`` with ``.event_shape`` and ``.path``; the classifier maps images to logits.
 
     Raises:
         ValueError: no such network, or its file is damaged.
@@ -57,6 +56,8 @@ def load(name: str) -> nn.Module:
 
 def solver(name: str = SOLVER) -> NonStationary:
     """The learned few-step solver called ``name``; for flows on the linear path, of data about as large as its noise.
+
+    ``FineTuning(..., sampler=zoo.solver())`` draws by it.
 
     Raises:
         ValueError: no such solver.
