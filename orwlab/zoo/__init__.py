@@ -48,10 +48,7 @@ def load(name: str) -> nn.Module:
         ValueError: no such network, or its file is damaged.
     """
     checks.choice("name", name, names())
-    network = read(MODELS / f"{name}.safetensors")
-    if hasattr(network, "path") and SOLVER in names("solver"):
-        network.solver = solver(SOLVER)  # type: ignore[assignment]
-    return network
+    return read(MODELS / f"{name}.safetensors")
 
 
 def solver(name: str = SOLVER) -> NonStationary:
