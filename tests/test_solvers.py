@@ -1,0 +1,294 @@
+"""Learned few-step solvers: the rule, its coefficients, the fit, and those in the zoo."""
+
+import copy
+import dataclasses
+import json
+import math
+
+import pytest
+import torch
+
+from orwlab import flow, rewards, solvers, targets, velocity, zoo
+from orwlab.finetune import FineTuning
+from orwlab.zoo import __main__ as command
+from orwlab.zoo import solvers as recipes
+
+FLOWS = zoo.names("points") + zoo.names("images")
+
+
+def noise(n=64, d=2, seed=0, dtype=torch.float64):
+    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def moons():
+    return velocity.MixtureField(targets.get("two_moons"))
+
+
+# -- the rule ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_midpoint_is_the_midpoint_rule(steps):
+    x0, v = noise(), moons()
+    expected = flow.sample(v, x0, method="midpoint", steps=steps)
+    torch.testing.assert_close(solvers.midpoint(2 * steps).sample(v, x0), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_one_evaluation_is_euler():
+    x0, v = noise(), moons()
+    torch.testing.assert_close(solvers.midpoint(1).sample(v, x0), x0 + v(0.0, x0))
+
+
+def test_a_rule_worked_by_hand():
+    """v = t x: x_1 = x0 + 1/2 (0), x_2 = x0 + 1/4 (0) + 3/4 (1/2 x_1)."""
+    rule = solvers.NonStationary((0.0, 0.5), ((0.5, 0.0), (0.25, 0.75)))
+    x0 = noise()
+    torch.testing.assert_close(rule.sample(lambda t, x: t * x, x0), x0 * (1 + 0.75 * 0.5))
+
+
+@pytest.mark.parametrize("solver", [zoo.solver(), zoo.solver("solver_6"), solvers.midpoint(3)])
+def test_constant_fields_are_exact_and_moved_data_come_out_moved(solver):
+    x0, v = noise(), moons()
+    c = torch.tensor([30.0, -7.0], dtype=torch.float64)
+    torch.testing.assert_close(solver.sample(lambda t, x: c.expand_as(x), x0), x0 + c)
+    moved = solver.sample(lambda t, x: v(t, x - t * c) + c, x0)
+    torch.testing.assert_close(moved, solver.sample(v, x0) + c)
+
+
+def test_it_evaluates_as_often_as_it_says():
+    asked = []
+
+    def v(t, x):
+        asked.append(float(t))
+        return -x
+
+    solver = zoo.solver()
+    solver.sample(v, noise())
+    assert len(asked) == solver.evaluations == 8
+    assert asked == pytest.approx(solver.times)
+
+
+def test_data_of_any_size_are_solved_in_their_own_coordinates():
+    x0 = noise()
+    inner = velocity.MLP(2, 16, 1, seed=3).double()
+    wide = velocity.Preconditioned(inner, torch.tensor([5e3, -2e3], dtype=torch.float64), 1e3)
+    expected = wide.mean + 1e3 * zoo.solver().sample(inner, x0)
+    torch.testing.assert_close(zoo.solver().sample(wide, x0), expected)
+
+
+def test_events_of_any_shape_types_and_places():
+    digits, solver = zoo.load("digits"), zoo.solver()
+    images = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    made = solver.sample(digits, images)
+    assert made.shape == images.shape
+    assert made.dtype == torch.float32
+    torch.testing.assert_close(solver.sample(digits, images.double()), made.double())
+    half = solver.sample(digits, images.bfloat16())
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(half, solver.sample(digits, images.bfloat16().float()).bfloat16())
+    for device in ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available():
+        away = solver.sample(copy.deepcopy(digits).to(device), images)
+        torch.testing.assert_close(away, made, rtol=1e-3, atol=1e-3)
+
+
+def test_gradients_pass_when_asked_for():
+    x0 = noise(5).requires_grad_()
+    v = velocity.MLP(2, 8, 1, seed=1).double()
+    solver = zoo.solver("solver_6")
+    assert not solver.sample(v, x0).requires_grad
+    torch.autograd.gradcheck(lambda x: solver.sample(v, x, grad=True), x0)
+    solver.sample(v, x0, grad=True).sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in v.parameters())
+
+
+# -- coefficients ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("times", "B", "name"),
+    [
+        ((), (), "times"),
+        ((0.1,), ((1.0,),), "times"),
+        ((0.0, 0.5, 0.5), torch.eye(3), "times"),
+        ((0.0, 1.0), ((1.0, 0.0), (0.0, 1.0)), "times"),
+        ((0.0, math.nan), ((0.5, 0.0), (0.0, 1.0)), "times"),
+        ((0.0, 0.5), ((0.5, 0.0),), "B"),
+        ((0.0, 0.5), ((0.5,), (0.0, 1.0)), "B"),
+        ((0.0, 0.5), ((0.25, 0.25), (0.0, 1.0)), "B"),
+        ((0.0, 0.5), ((0.5, 0.0), (0.0, 0.9)), "B"),
+        ((0.0, 0.5), ((0.4, 0.0), (0.0, 1.0)), "B"),
+        ((0.0, 0.5), ((0.5, 0.0), (math.inf, 1.0)), "B"),
+        ((0.0, 0.5), "no", "B"),
+    ],
+)
+def test_coefficients_that_are_no_solver_are_named(times, B, name):
+    with pytest.raises(ValueError, match=rf"^{name} .*; allowed: "):
+        solvers.NonStationary(times, B)
+
+
+def test_coefficients_may_be_tensors_and_arrays():
+    listed = solvers.NonStationary([0.0, 0.5], [[0.5, 0.0], [0.25, 0.75]])
+    tensors = solvers.NonStationary(torch.tensor([0.0, 0.5]), torch.tensor([[0.5, 0.0], [0.25, 0.75]]).numpy())
+    assert listed == tensors
+    assert hash(listed) == hash(tensors)
+
+
+def test_a_solver_goes_through_json():
+    solver = zoo.solver()
+    assert solvers.build(json.loads(json.dumps(solver.config))) == solver
+    for config in (None, {}, {"kind": "mlp", "times": [0.0], "B": [[1.0]]}, solver.config | {"a": 1}):
+        with pytest.raises(ValueError, match="config is"):
+            solvers.build(config)
+
+
+# -- the fit -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """Four evaluations for two moons."""
+    x0 = noise(400, seed=1)
+    return solvers.fit(moons(), x0, flow.sample(moons(), x0, method="rk4", steps=64), evaluations=4, progress=False)
+
+
+def test_a_fit_beats_its_start_on_other_noise(fitted):
+    x0 = noise(2000, seed=2)
+    exact = flow.sample(moons(), x0, method="rk4", steps=64)
+    error = lambda solver: (solver.sample(moons(), x0) - exact).norm(dim=1).median()  # noqa: E731
+    assert fitted.evaluations == 4
+    assert error(fitted) < 0.25 * error(solvers.midpoint(4))
+
+
+def test_the_same_fit_gives_the_same_solver():
+    x0 = noise(32)
+    x1 = flow.sample(moons(), x0, method="rk4", steps=16)
+    first, second = (solvers.fit(moons(), x0, x1, evaluations=3, steps=4, progress=False) for _ in range(2))
+    assert first == second
+
+
+def test_a_fit_for_a_network_in_single_precision_and_of_any_size():
+    """The steps by which slopes are taken fit the type; a network with coordinates of its own is fitted in them."""
+    inner = zoo.load("two_moons")
+    x0 = noise(200, seed=1, dtype=torch.float32)
+    x1 = flow.sample(inner, x0, method="rk4", steps=32)
+    found = solvers.fit(inner, x0, x1, evaluations=4, progress=False)
+    error = lambda solver: float((solver.sample(inner, x0) - x1).norm(dim=1).median())  # noqa: E731
+    assert error(found) < 0.35 * error(solvers.midpoint(4))
+    wide = velocity.Preconditioned(inner, 100.0, 1e3)
+    again = solvers.fit(wide, x0, flow.sample(wide, x0, method="rk4", steps=32), evaluations=4, progress=False)
+    assert error(again) < 0.35 * error(solvers.midpoint(4))
+
+
+def test_a_fit_shows_progress_and_names_mistakes(capfd):
+    x0 = noise(8)
+    solvers.fit(moons(), x0, x0, evaluations=2, steps=2)
+    assert "solver, 2 evaluations" in capfd.readouterr().err
+    for arguments, name in (
+        (dict(x1=x0[:5]), "x1"),
+        (dict(x1=x0[:, :1]), "x1"),
+        (dict(evaluations=0), "evaluations"),
+        (dict(evaluations=10**6), "evaluations"),
+        (dict(steps=0), "steps"),
+        (dict(large=0), "large"),
+        (dict(v=lambda t, x: x * math.nan), "v"),
+    ):
+        with pytest.raises(ValueError, match=rf"^{name} .*; allowed: "):
+            solvers.fit(**({"v": moons(), "x0": x0, "x1": x0, "progress": False} | arguments))
+
+
+# -- those in the zoo --------------------------------------------------------------------------------------------
+
+
+def test_every_recipe_is_in_the_zoo():
+    assert zoo.names("solver") == sorted(recipes.RECIPES)
+    for name, recipe in recipes.RECIPES.items():
+        card = zoo.card(name)
+        assert card["kind"] == "solver"
+        assert card["recipe"] == dataclasses.asdict(recipe)
+        assert zoo.solver(name).evaluations == recipe.evaluations
+        assert set(card["quality"]) == {*FLOWS, *(f"{flow}, a policy" for flow in zoo.names("points"))}
+    assert not set(zoo.names("solver")) & set(zoo.names())
+    with pytest.raises(ValueError, match="name is 'solver_7'; allowed: one of"):
+        zoo.solver("solver_7")
+
+
+def test_a_run_draws_by_a_solver_of_the_zoo_where_it_is_asked_to():
+    reference, right = zoo.load("gaussian"), rewards.get("right")
+    assert FineTuning(reference, right).sampler == ("rk4", 3)
+    run = FineTuning(reference, right, sampler=zoo.solver())
+    assert run.sampler.evaluations == 8
+    assert all(snapshot.reward < 1 for snapshot in run.rounds(3))
+
+
+def total(quality, key):
+    """Root mean square over the flows and policies of a card."""
+    values = [errors[key] for errors in quality.values() if key in errors]
+    return math.sqrt(sum(value**2 for value in values) / len(values))
+
+
+def test_eight_evaluations_are_as_good_as_twelve_of_rk4():
+    quality = zoo.card("solver_8")["quality"]
+    for key in ("rmse", "width", "reward"):
+        assert total(quality, key) < total(quality, f"{key}_of_rk4_12"), key
+
+
+def test_the_card_says_that_six_evaluations_are_not_as_good():
+    quality = zoo.card("solver_6")["quality"]
+    assert total(quality, "rmse_of_rk4_12") < total(quality, "rmse") < 2 * total(quality, "rmse_of_rk4_12")
+
+
+@pytest.mark.parametrize("name", ["eight_gaussians", "digits"])
+def test_the_quality_on_the_card_is_measured_again(name):
+    for solver in zoo.names("solver"):
+        for key, found in recipes.quality(zoo.solver(solver), [name]).items():
+            assert found == pytest.approx(zoo.card(solver)["quality"][key], abs=4e-3), key
+
+
+def test_what_solvers_are_fitted_to_are_mixtures_and_exact_end_points():
+    recipe = dataclasses.replace(recipes.RECIPES["solver_8"], fields=3, points=4, disturbance=0.0)
+    v, x0, x1 = recipes.flows(recipe)
+    generator = torch.Generator().manual_seed(recipe.seed)
+    assert torch.equal(x0[:, :2], -x0[:, 2:])
+    for row in range(3):
+        field = velocity.MixtureField(recipes.random_mixture(recipe.components, generator))
+        torch.testing.assert_close(v(0.3, x0)[row], field(0.3, x0[row]))
+        torch.testing.assert_close(x1[row], flow.sample(field, x0[row], method="rk4", steps=400), rtol=1e-4, atol=1e-4)
+
+
+def test_disturbances_stay_below_their_bound():
+    quiet = dataclasses.replace(recipes.RECIPES["solver_8"], fields=40, points=64, disturbance=0.0)
+    loud = dataclasses.replace(quiet, disturbance=0.3)
+    x = torch.randn(40, 400, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    off = [(recipes.flows(loud)[0](t, x) - recipes.flows(quiet)[0](t, x)).square().mean() for t in (0.1, 0.9)]
+    assert 0.1 < float(sum(off) / 2) ** 0.5 < 0.3
+
+
+def test_the_command_makes_a_solver_again(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(recipes, "quality", lambda solver: {"two_moons": {"rmse": 0.5}})
+    made = []
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        folder.mkdir()
+        assert command.main(["train", "solver_6", "--steps", "2", "--folder", str(folder)]) == 0
+        made.append(json.loads((folder / "solver_6.json").read_text()))
+    assert "solver, 6 evaluations" in capfd.readouterr().err
+    assert made[0]["solver"] == made[1]["solver"]
+    assert made[0]["recipe"]["steps"] == 2
+    assert solvers.build(made[0]["solver"]).evaluations == 6
+    assert made[0]["quality"] == {"two_moons": {"rmse": 0.5}}
+
+
+def test_the_list_says_how_good_solvers_are(capsys):
+    assert command.main(["list"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("solver_8 "))
+    quality = zoo.card("solver_8")["quality"].values()
+    assert f"{sum(errors['rmse'] for errors in quality) / len(quality):.4f}" in line
+
+
+@pytest.mark.slow
+def test_the_recipe_gives_the_solver_on_the_card():
+    """The same errors on what it is fitted to: where a search ends exactly, rounding decides."""
+    recipe = recipes.RECIPES["solver_6"]
+    v, x0, x1 = recipes.flows(recipe)
+    again = solvers.fit(v, x0, x1, evaluations=recipe.evaluations, steps=recipe.steps, progress=False)
+    error = lambda solver: float((solver.sample(v, x0) - x1).norm(dim=-1).median())  # noqa: E731
+    assert error(again) == pytest.approx(error(zoo.solver("solver_6")), rel=0.1)
