@@ -109,14 +109,12 @@ def tilted_mean(r, s):
 
 @pytest.mark.parametrize("share", [1e-9, 1e-3, 0.3, 0.9, 1 - 1e-6, 1 - 1e-12])
 @pytest.mark.parametrize(
-    ("scale", "offset"), [(1.0, 0.0), (1e-6, 3.0), (1e6, -5.0), (1.0, 1e3), (1e250, 0.0), (1e-250, 0.0)]
+    ("scale", "offset"), [(1.0, 0.0), (1e-6, 0.01), (1e6, -5.0), (1.0, 1e3), (1e250, 0.0), (1e-250, 0.0)]
 )
 def test_alpha_from_rewards_is_right_at_every_scale_and_near_both_ends(scale, offset, share):
     r = np.linspace(-1, 1, 401) ** 3 * scale + offset
     mean, top = r.mean(), r.max()
     goal = mean + share * (top - mean)
-    if not mean < goal < top:
-        pytest.skip("no number lies there")
     alpha = tradeoff.alpha_from_rewards(r, goal, 1.0, "mean_one")
     found = tilted_mean(r.astype(np.longdouble), 1 / np.longdouble(alpha))
     rounding = 1e-14 * max(abs(mean), abs(top))
