@@ -174,7 +174,7 @@ def tensor(name: str, x: Any, allowed: str) -> Tensor:
 def array(name: str, x: Any, allowed: str) -> Tensor:
     """``x`` as ``tensor`` has it, all of it finite."""
     x = tensor(name, x, allowed)
-    if not _all_finite(x):
+    if not all_finite(x):
         raise ValueError(f"{name} holds NaN or infinite values; allowed: {allowed}")
     return x
 
@@ -194,7 +194,8 @@ def points(name: str, x: Any, event_shape: tuple[int, ...] | None = None, *, at_
     return x
 
 
-def _all_finite(x: Tensor) -> bool:
+def all_finite(x: Tensor) -> bool:
+    """Whether every value is finite."""
     # a sum is finite only if all are: one pass in place of four; but a sum of large numbers may overflow
     return math.isfinite(float(x.detach().sum())) or bool(torch.isfinite(x).all())
 

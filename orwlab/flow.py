@@ -116,9 +116,9 @@ def trajectory(
     """
     field, grad = foreign.velocity("v", v), checks.yes_or_no("grad", grad)
     x0 = checks.points("x0", x0)
-    x = _state(v, x0)
+    x = foreign.at_home(field, x0)
     stops = _stops(times, x)
-    with torch.set_grad_enabled(grad), foreign.at_rest(v):
+    with torch.set_grad_enabled(grad), foreign.at_rest(field):
         if isinstance(v, velocity.Preconditioned):
             return _in_own_coordinates(v, x, stops, method, steps, rtol, atol).to(x0)
         grid, wanted = _grid(stops, method, steps)
@@ -172,8 +172,8 @@ def sample_sde(
     generator = checks.generator("generator", generator)
     strength = sigma if callable(sigma) else lambda t: sigma
     way = paths.get(_path_of(v) if path is None else path)
-    x, h = _state(v, x0), 1 / steps
-    with torch.no_grad(), foreign.at_rest(v):
+    x, h = foreign.at_home(field, x0), 1 / steps
+    with torch.no_grad(), foreign.at_rest(field):
         for k in range(steps):
             s = checks.number("sigma", strength(k * h), low=0.0)
             t = torch.tensor(k * h, dtype=torch.float64)
@@ -232,7 +232,7 @@ def log_prob(
     if generator is not None or divergence == "hutchinson":
         generator = checks.generator("generator", generator)
     size = math.prod(x1.shape[1:])
-    x, stretch = _state(v, x1), 0.0
+    x, stretch = foreign.at_home(field, x1), 0.0
     if isinstance(v, velocity.Preconditioned):  # in its own coordinates, where all data have size 1
         field, stretch = foreign.velocity("v.network", v.network), size * math.log(float(v.std))
         x = v.inward(x.new_ones(()), x)[1]
@@ -248,7 +248,7 @@ def log_prob(
         return u, scale * div
 
     grid, _ = _grid(_stops((1.0, 0.0), x), method, steps)
-    with torch.no_grad(), foreign.at_rest(v):
+    with torch.no_grad(), foreign.at_rest(field):
         # integrating from 1 to 0, the second component becomes minus the integral of the divergence
         end, minus_integral = solve(augmented, (x, x.new_zeros(len(x))), grid, method, rtol, atol)
     z = end[-1].flatten(1)
@@ -323,12 +323,6 @@ def solve(f: Callable[..., Any], y0: Any, grid: Tensor, method: str, rtol: float
             f"{method} cannot follow v to rtol {rtol:g} and atol {atol:g} ({error}); allowed: a velocity that stays "
             f"finite and smooth on the way, a larger tolerance, or a fixed method ({', '.join(FIXED)})"
         ) from error
-
-
-def _state(v: Velocity, x: Tensor) -> Tensor:
-    """``x`` as the solver keeps it: where v computes and in its floating type, but in no shorter one than float32."""
-    dtype, device = foreign.home_of(v)
-    return x.to(device or x.device, torch.promote_types(dtype or x.dtype, torch.float32))
 
 
 def _as_tuple(y: Any) -> tuple[Any, ...]:

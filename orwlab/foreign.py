@@ -24,6 +24,8 @@ _TIMES = ("t", "time", "times", "s", "timestep", "timesteps")
 _DEPTH = 4  # how far networks are looked for behind a callable
 _LIBRARIES = sys.stdlib_module_names | {"torch", "numpy", "scipy"}  # nobody's network lies in there
 
+_FUNCTIONS = (FunctionType, MethodType, functools.partial)
+
 _lock = threading.Lock()
 _resting: weakref.WeakKeyDictionary[nn.Module, int] = weakref.WeakKeyDictionary()  # how many blocks hold each part
 
@@ -40,10 +42,13 @@ def networks(f: Any) -> list[nn.Module]:
         if depth == 0 or id(value) in seen:
             return
         seen.add(id(value))
+        held: list[Any]
         if isinstance(value, nn.Module):
             found[id(value)] = value
-            held = [v for part in value.modules() for k, v in vars(part).items() if not k.startswith("_")]
-            held = [v for v in held if isinstance(v, FunctionType | MethodType | functools.partial)]
+            parts = [part for part in value.modules() if not type(part).__module__.startswith("torch.")]
+            held = [v for part in parts for v in vars(part).values() if isinstance(v, _FUNCTIONS)]
+        elif isinstance(value, Checked):
+            held = list(value._networks)
         elif isinstance(value, list | tuple):
             held = list(value[:16])
         elif isinstance(value, dict):
@@ -65,6 +70,8 @@ def networks(f: Any) -> list[nn.Module]:
         for part in held:
             look(part, depth - 1)
 
+    if isinstance(f, Checked):
+        return list(f._networks)
     look(f, _DEPTH)
     return list(found.values())
 
@@ -73,25 +80,31 @@ def _refers_to(f: FunctionType) -> list[Any]:
     """The values of a function's free and global names, and of its defaults."""
     if (f.__module__ or "").split(".")[0] in _LIBRARIES - {"__main__"}:
         return []
-
-    def names(code: CodeType) -> set[str]:
-        inner = [names(part) for part in code.co_consts if isinstance(part, CodeType)]
-        return set(code.co_names).union(*inner)
-
-    held = [f.__globals__[name] for name in sorted(names(f.__code__)) if name in f.__globals__]
+    held = [f.__globals__[name] for name in _names_in(f.__code__) if name in f.__globals__]
     for cell in f.__closure__ or ():
         with contextlib.suppress(ValueError):  # not filled yet
             held.append(cell.cell_contents)
     return [*held, *(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()]
 
 
-@contextlib.contextmanager
-def at_rest(f: Any) -> Iterator[None]:
+def at_rest(f: Any) -> contextlib.AbstractContextManager[None]:
     """Within the block, all ``networks`` of ``f`` are in eval mode with all their parts; afterwards as they were.
 
     In training mode a batch normalisation would learn from what it is asked about, and dropout would answer at random.
     """
-    parts = dict.fromkeys(part for network in networks(f) for part in network.modules())
+    return _at_rest(networks(f))
+
+
+@functools.lru_cache(maxsize=1024)
+def _names_in(code: CodeType) -> list[str]:
+    """The global names and attributes that a function's code, and the functions in it, refer to."""
+    inner = [_names_in(part) for part in code.co_consts if isinstance(part, CodeType)]
+    return sorted({*code.co_names}.union(*inner))
+
+
+@contextlib.contextmanager
+def _at_rest(found: list[nn.Module]) -> Iterator[None]:
+    parts = dict.fromkeys(part for network in found for part in network.modules())
     with _lock:  # two threads may ask one network: the one that is done first must not switch training on
         held = [part for part in parts if part.training or part in _resting]
         for part in held:
@@ -110,7 +123,11 @@ def at_rest(f: Any) -> Iterator[None]:
 
 def home_of(f: Any) -> tuple[torch.dtype | None, torch.device | None]:
     """In which floating type and on which device ``networks(f)`` compute; None where no floating parameter says."""
-    for network in networks(f):
+    return _home(networks(f))
+
+
+def _home(found: list[nn.Module]) -> tuple[torch.dtype | None, torch.device | None]:
+    for network in found:
         for p in network.parameters():
             if p.is_floating_point():
                 return p.dtype, p.device
@@ -120,6 +137,12 @@ def home_of(f: Any) -> tuple[torch.dtype | None, torch.device | None]:
 def dtype_of(f: Any) -> torch.dtype | None:
     """The floating type in which ``networks(f)`` compute; None where no floating parameter says."""
     return home_of(f)[0]
+
+
+def at_home(f: Any, x: Tensor) -> Tensor:
+    """``x`` where ``networks(f)`` compute and in their floating type, but in no shorter one than float32."""
+    dtype, device = home_of(f)
+    return x.to(device or x.device, torch.promote_types(dtype or x.dtype, torch.float32))
 
 
 def values(name: str, f: Any, x: Tensor, *, infinite: bool = False) -> Tensor:
@@ -144,20 +167,26 @@ def values(name: str, f: Any, x: Tensor, *, infinite: bool = False) -> Tensor:
         raise checks.fail(name, f, "a callable (n, *event) -> (n,)")
     x, infinite = checks.points("x", x), checks.yes_or_no("infinite", infinite)
     allowed = f"real numbers of shape ({len(x)},) for x of shape {tuple(x.shape)}"
-    with torch.inference_mode(False), torch.enable_grad(), at_rest(f):
-        r = checks.tensor(f"{name}(x)", _answer(name, f, x.detach(), allowed), allowed).detach()
+    found = networks(f)
+    with torch.inference_mode(False), torch.enable_grad(), _at_rest(found):
+        r = checks.tensor(f"{name}(x)", _answer(name, f, x.detach(), allowed, _home(found)), allowed).detach()
     if r.shape != (len(x),):
         raise checks.fail(f"{name}(x)", r, allowed)
     r = r.to(device=x.device, dtype=torch.promote_types(x.dtype, torch.float32))
-    bad = r.isnan() if infinite else ~torch.isfinite(r)
-    if bad.any():
+    if not checks.all_finite(r) and (bad := r.isnan() if infinite else ~torch.isfinite(r)).any():
         what, fine = ("NaN", "numbers or infinity") if infinite else ("NaN or infinite", "finite values")
         raise ValueError(f"{name}(x) is {what} at {int(bad.sum())} of {len(x)} points; allowed: {fine}")
     return r
 
 
-def _answer(name: str, f: Callable[[Tensor], Any], x: Tensor, allowed: str) -> Any:
-    own, device = home_of(f)
+def _answer(
+    name: str,
+    f: Callable[[Tensor], Any],
+    x: Tensor,
+    allowed: str,
+    home: tuple[torch.dtype | None, torch.device | None],
+) -> Any:
+    own, device = home
     plain = torch.promote_types(x.dtype, torch.float32)
     first: Exception | None = None
     for dtype in dict.fromkeys((own or plain, plain, torch.float32, torch.float64)):
@@ -175,10 +204,43 @@ def _answer(name: str, f: Callable[[Tensor], Any], x: Tensor, allowed: str) -> A
     ) from first
 
 
-def velocity(name: str, v: Any, *more: Any) -> Callable[[Tensor, Tensor], Tensor]:
+class Checked:
+    """A velocity as ``velocity`` gives it: (t, x) -> u of x's shape, in x's floating type and on its device."""
+
+    __slots__ = ("_allowed", "_device", "_dtype", "_more", "_name", "_networks", "_v")
+
+    def __init__(self, name: str, v: Callable[..., Any], more: tuple[Any, ...], allowed: str) -> None:
+        self._name, self._v, self._more, self._allowed = name, v, more, allowed
+        self._networks = networks(v)
+        self._dtype, self._device = _home(self._networks)
+
+    def __call__(self, t: Tensor, x: Tensor) -> Tensor:
+        """``v``'s answer, checked. A solver asks hundreds of times: what is as it should be takes the short way."""
+        where, how = self._device or x.device, self._dtype or x.dtype
+        try:
+            u = self._v(t.to(where, how, copy=True), x.to(where, how, copy=True), *self._more)
+        except (torch.OutOfMemoryError, MemoryError):
+            raise
+        except Exception as error:
+            raise ValueError(
+                f"{self._name} raised {type(error).__name__}: {error}; it was called with t of shape {tuple(t.shape)} "
+                f"and x of shape {tuple(x.shape)} and dtype {how}; allowed: {self._allowed}"
+            ) from error
+        fits = type(u) is Tensor and u.shape == x.shape and u.dtype == x.dtype and u.device == x.device
+        if not fits or u.is_inference():
+            allowed = f"{self._allowed}; x was {tuple(x.shape)}"
+            u = checks.tensor(f"{self._name}(t, x)", u, allowed)
+            if u.shape != x.shape:
+                raise checks.fail(f"{self._name}(t, x)", u, allowed)
+            u = u.to(x)
+        return u
+
+
+def velocity(name: str, v: Any, *more: Any) -> Checked:
     """``v`` as a velocity that can be trusted: (t, x) -> u of x's shape, in x's floating type and on its device.
 
-    ``v`` sees copies, in its network's floating type and on its device. Gradients pass.
+    ``v`` sees copies, in its network's floating type and on its device. Gradients pass. What this gave comes back as
+    it is.
 
     Args:
         name: what errors call it.
@@ -189,35 +251,34 @@ def velocity(name: str, v: Any, *more: Any) -> Callable[[Tensor, Tensor], Tensor
         ValueError: ``v`` is no callable or takes x before t, at once; it raises, or answers with another shape or with
             complex numbers, when it does.
     """
+    if isinstance(v, Checked) and not more:
+        return v
     allowed = f"a velocity v(t, x{', c' * len(more)}), time first: t scalar or (n,), x (n, *event) -> (n, *event)"
     if not callable(v):
         raise checks.fail(name, v, allowed)
     first = _parameters(v)[:2]
     if len(first) == 2 and first[1].lower() in _TIMES and first[0].lower() not in _TIMES:
         raise ValueError(f"{name} takes ({first[0]}, {first[1]}); allowed: {allowed}")
-    dtype, device = home_of(v)
-
-    def checked(t: Tensor, x: Tensor) -> Tensor:
-        where, how = device or x.device, dtype or x.dtype
-        try:
-            u = v(t.to(where, how, copy=True), x.to(where, how, copy=True), *more)
-        except (torch.OutOfMemoryError, MemoryError):
-            raise
-        except Exception as error:
-            raise ValueError(
-                f"{name} raised {type(error).__name__}: {error}; it was called with t of shape {tuple(t.shape)} and "
-                f"x of shape {tuple(x.shape)} and dtype {how}; allowed: {allowed}"
-            ) from error
-        u = checks.tensor(f"{name}(t, x)", u, f"{allowed}; x was {tuple(x.shape)}")
-        if u.shape != x.shape:
-            raise checks.fail(f"{name}(t, x)", u, f"{allowed}; x was {tuple(x.shape)}")
-        return u.to(x)
-
-    return checked
+    return Checked(name, v, more, allowed)
 
 
 def _parameters(f: Any) -> list[str]:
+    """The names of what a call of ``f`` takes."""
+    if not isinstance(f, nn.Module):
+        return _names(f)
+    if "forward" in vars(f):
+        return _names(f.forward)
+    kind: Any = type(f)
+    return _forward_names(kind)[1:]
+
+
+@functools.lru_cache(maxsize=256)
+def _forward_names(network: Any) -> list[str]:
+    return _names(network.forward)
+
+
+def _names(f: Any) -> list[str]:
     try:
-        return list(inspect.signature(f.forward if isinstance(f, nn.Module) else f).parameters)
+        return list(inspect.signature(f).parameters)
     except (TypeError, ValueError):  # builtins and the like do not say
         return []

@@ -77,8 +77,8 @@ class NonStationary:
         """
         field, grad = foreign.velocity("v", _inner(v)), checks.yes_or_no("grad", grad)
         x0 = checks.points("x0", x0)
-        x = _state(v, x0)
-        with torch.inference_mode(False), torch.set_grad_enabled(grad), foreign.at_rest(v):
+        x = foreign.at_home(field, x0)
+        with torch.inference_mode(False), torch.set_grad_enabled(grad), foreign.at_rest(field):
             x1 = _push(field, [x], x.new_tensor(self.times), x.new_tensor(self.B))
             if isinstance(v, velocity.Preconditioned):  # noise is the same in both coordinates
                 x1 = v.outward(1.0, x1)
@@ -136,7 +136,7 @@ def fit(
     start, steps = midpoint(evaluations), checks.integer("steps", steps)
     large, progress = checks.number("large", large, low=1e-9, high=1e9), checks.yes_or_no("progress", progress)
     field = foreign.velocity("v", _inner(v))
-    x0 = _state(v, checks.points("x0", x0).detach())
+    x0 = foreign.at_home(field, checks.points("x0", x0).detach())
     x1 = checks.points("x1", x1, tuple(x0.shape[1:])).detach().to(x0)
     if len(x1) != len(x0):
         raise checks.fail("x1", x1, f"as many end points as noise, {len(x0)}")
@@ -144,7 +144,7 @@ def fit(
         x1 = v.inward(1.0, x1)[1]
     n = start.evaluations
     below = np.tril_indices(n, -1)
-    h = float(torch.finfo(foreign.dtype_of(v) or x0.dtype).eps) ** 0.5
+    h = float(torch.finfo(foreign.dtype_of(field) or x0.dtype).eps) ** 0.5
 
     def coefficients(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Any numbers give a solver: what part of the time that is left each step takes, and B below its diagonal.
@@ -177,7 +177,7 @@ def fit(
     with (
         torch.inference_mode(False),
         torch.no_grad(),
-        foreign.at_rest(v),
+        foreign.at_rest(field),
         np.errstate(over="ignore", invalid="ignore"),
         tqdm(total=steps, desc=f"solver, {n} evaluations", disable=not progress) as bar,
     ):
@@ -200,12 +200,6 @@ def _inner(v: Velocity) -> Velocity:
     return v.network if isinstance(v, velocity.Preconditioned) else v
 
 
-def _state(v: Velocity, x: Tensor) -> Tensor:
-    """``x`` where v computes and in its floating type, but in no shorter one than float32."""
-    dtype, device = foreign.home_of(v)
-    return x.to(device or x.device, torch.promote_types(dtype or x.dtype, torch.float32))
-
-
 def _push(v: Velocity, seen: list[Tensor], times: Tensor, B: Tensor) -> Tensor:
     """The rule itself: noise to time 1. ``seen`` holds the noise and the velocities found so far; more are appended."""
     rows = torch.cat([torch.ones_like(B[:, :1]), B], 1)
@@ -213,5 +207,5 @@ def _push(v: Velocity, seen: list[Tensor], times: Tensor, B: Tensor) -> Tensor:
     for i, t in enumerate(times):
         if i + 1 == len(seen):
             seen.append(v(t, x))
-        x = torch.tensordot(rows[i, : i + 2], torch.stack(seen[: i + 2]), 1)
+        x = (rows[i, : i + 2] @ torch.stack(seen[: i + 2]).flatten(1)).view_as(x)
     return x

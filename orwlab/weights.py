@@ -53,7 +53,8 @@ def unit(log_w: Tensor) -> float:
 def effective_sample_size(log_w: Tensor) -> float:
     """``(sum w)^2 / sum w^2``, between 1 (one sample decides everything) and n (all weigh the same)."""
     log_w = _vector("log_w", log_w).double()
-    return float((2 * log_w.logsumexp(0) - (2 * log_w).logsumexp(0)).exp())
+    w = (log_w - log_w.max()).exp()
+    return float(w.sum().square() / w.square().sum())
 
 
 def _vector(name: str, x: Any) -> Tensor:

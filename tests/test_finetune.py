@@ -637,6 +637,24 @@ class Adapter(torch.nn.Module):
         return self.body(t, x) + x @ self.low
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.5, 0.98, 1.0])
+def test_the_running_average_is_of_the_run_s_own_steps_alone(decay):
+    """Shares that fall by ``decay`` and sum to 1; where the run began is not among them."""
+    run, seen = small(average_decay=decay), []
+    for _ in range(7):
+        advance(run, 1)
+        seen.append(torch.nn.utils.parameters_to_vector(run.policy.parameters()).detach().clone())
+    shares = torch.tensor([decay**k for k in range(6, -1, -1)])
+    expected = (shares / shares.sum()) @ torch.stack(seen)
+    torch.testing.assert_close(torch.nn.utils.parameters_to_vector(run.average.parameters()), expected)
+
+
+def test_the_running_average_counts_gradient_steps():
+    one, three = small(average_decay=0.5), small(average_decay=0.5, steps_per_round=3)
+    advance(one, 2), advance(three, 2)
+    assert (one.steps, three.steps) == (2, 6)
+
+
 def test_frozen_and_unused_parameters_stay_and_the_others_learn(tmp_path):
     run = FineTuning(Adapter(), rewards.get("right"), alpha=0.1, batch_size=16)
     before = {key: value.clone() for key, value in run.policy.state_dict().items()}

@@ -231,12 +231,18 @@ def test_every_recipe_is_in_the_zoo():
         zoo.solver("solver_7")
 
 
-def test_a_run_draws_by_a_solver_of_the_zoo_where_it_is_asked_to():
-    reference, right = zoo.load("gaussian"), rewards.get("right")
+@pytest.mark.parametrize("name", FLOWS)
+def test_a_run_draws_by_the_solver_that_its_reference_brings(name):
+    assert FineTuning(zoo.load(name), lambda x: x.flatten(1).sum(1)).sampler == zoo.solver()
+
+
+def test_a_run_draws_by_rk4_where_nobody_has_learned_a_solver_and_by_any_that_it_is_given():
+    reference, right = velocity.MLP(2, 8, 1), rewards.get("right")
     assert FineTuning(reference, right).sampler == ("rk4", 3)
-    run = FineTuning(reference, right, sampler=zoo.solver())
-    assert run.sampler.evaluations == 8
+    run = FineTuning(reference, right, sampler=zoo.solver("solver_6"))
+    assert run.sampler.evaluations == 6
     assert all(snapshot.reward < 1 for snapshot in run.rounds(3))
+    assert not hasattr(zoo.load("digits_classifier"), "solver")  # which is no flow
 
 
 def total(quality, key):

@@ -37,7 +37,8 @@ class FineTuning(Run):
         batch_size: samples a gradient step.
         pool_size: samples drawn a round; ``batch_size`` if None. Each step takes a random batch of them.
         lr: Adam's learning rate.
-        average_decay: the running average of the weights keeps this fraction of itself a gradient step.
+        average_decay: the running average of the weights keeps this fraction of itself a gradient step; only the run's
+            own steps count in it. 1: their plain mean.
         sampler: how the policy's own samples are drawn while training: a solver and its number of steps, such as
             ("rk4", 3), or a learned solver. None: the reference's own learned ``solver`` if it has one, else rk4.
         path: "linear" or "cosine"; that of the reference if None.
@@ -123,20 +124,21 @@ class FineTuning(Run):
                 batch = torch.randperm(self.pool_size, generator=self.generator)[: self.batch_size].to(self.device)
             totals += self._step(x1[batch], w[batch])
         fit, penalty = (totals.double() / self.steps_per_round).tolist()
-        fit *= math.exp(min(self._unit_for(log_w), 700.0))
+        fit *= math.exp(min(self._log_unit or 0.0, 700.0))
         return Numbers(float(r.mean()), penalty, fit, weights.effective_sample_size(log_w), self.alpha, self.tau)
 
     def _step(self, x1: Tensor, w: Tensor) -> Tensor:
         """One gradient step; returns the two terms of the loss."""
         x0 = self._noise(len(x1))
         t = torch.rand(len(x1), generator=self.generator).to(x1)
+        at = t.reshape(-1, *[1] * len(self.event_shape))  # (n, 1, ..)
         pairs = self._pair(x0, x1, w)
-        x_t, u_t = self.path.interpolate(t, pairs.x0, pairs.x1)
+        x_t, u_t = self.path.between(at, pairs.x0, pairs.x1)
         v_t = self.policy(t, x_t)
         fit = losses.fit(v_t, u_t, pairs.w)
         if self.coupling != "independent":  # the tilted pairs are not the policy's x_t: the penalty needs its own
             unweighted = couplings.pair_unweighted(self.coupling, x0, x1, generator=self.generator)
-            x_t, _ = self.path.interpolate(t, *unweighted)
+            x_t, _ = self.path.between(at, *unweighted)
             v_t = self.policy(t, x_t)
         penalty = losses.penalty(v_t, self.reference(t, x_t))
         # (unit fit + alpha penalty) / (unit + alpha), the weights being in that unit: the divisor leaves Adam's path as

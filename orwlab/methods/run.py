@@ -19,7 +19,7 @@ from orwlab.flow import Sampler
 from orwlab.rewards import Reward
 from orwlab.solvers import NonStationary
 
-FORMAT = "orwlab fine-tuning run 2"
+FORMAT = "orwlab fine-tuning run 3"
 CLASSICAL: Sampler = ("rk4", 3)  # where nobody has learned a better solver
 LARGEST_MEMORY = 35.0  # nats: of a gradient that the optimiser remembers, whose square has to be a float32
 
@@ -114,7 +114,9 @@ class Run:
         batch_size: samples a gradient step.
         lr: Adam's learning rate.
         seed: of everything random in the run, from 0 to 2^32 - 1. torch's global random state is never used.
-        average_decay: the running average of the weights keeps this fraction of itself a gradient step.
+        average_decay: the running average of the weights keeps this fraction of itself a gradient step. Only the run's
+            own steps count in it (corrected as Adam's averages are), so that it does not lag behind at the start; with
+            1 it is their plain mean.
         sampler: how the policy's own samples are drawn while training: a solver and its number of steps, such as
             ("rk4", 3), or a learned solver. None: the reference's own learned ``solver`` if it has one, else rk4.
         policy: a trainable network to start from instead of a copy of the reference (which may then be a closed form).
@@ -174,9 +176,10 @@ class Run:
             self.reference.to(self.dtype)
         self._try("reference", self.reference)
         self._try("policy", self.policy)
-        self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=1e-3, fused=True)
+        self._learning, self._averaged = tuple(self.policy.parameters()), tuple(self.average.parameters())
+        self.optimizer = torch.optim.Adam(self._learning, lr=1e-3, fused=True)
         self.lr = lr
-        self.round = 0
+        self.round = self.steps = 0
         self._good = self.state_dict()
 
     def _try(self, name: str, network: nn.Module) -> None:
@@ -259,7 +262,7 @@ class Run:
     def _policy_samples(self, n: int) -> Tensor:
         """``n`` fresh samples of the policy, (n, *event)."""
         x1 = flow.push(self.policy, self._noise(n), self.sampler)
-        if not torch.isfinite(x1).all():
+        if not checks.all_finite(x1):
             raise self._diverged("policy's samples")
         return x1
 
@@ -281,16 +284,16 @@ class Run:
 
     def _descend(self, loss: Tensor) -> None:
         """One gradient step, and one of the running average."""
-        self.optimizer.zero_grad()
+        for p in self._learning:
+            p.grad = None
         loss.backward()
-        gradients = [p.grad for p in self.policy.parameters() if p.grad is not None]
-        if not torch.isfinite(nn.utils.get_total_norm(gradients) + loss.detach()):
+        gradients = [p.grad for p in self._learning if p.grad is not None]
+        if not checks.all_finite(torch.stack([*torch._foreach_norm(gradients), loss.detach()])):
             raise self._diverged("loss or its gradient")
         self.optimizer.step()
         with torch.no_grad():
-            torch._foreach_lerp_(
-                tuple(self.average.parameters()), tuple(self.policy.parameters()), 1 - self.average_decay
-            )
+            self.steps += 1
+            torch._foreach_lerp_(self._averaged, self._learning, _newest(self.average_decay, self.steps))
 
     def _diverged(self, what: str) -> Diverged:
         return Diverged(what, self.round + 1, self._described())
@@ -302,14 +305,13 @@ class Run:
 
     def state_dict(self) -> dict[str, Tensor]:
         """All that rounds change, as copies: networks, optimiser, random numbers, the round."""
-        state = {"round": torch.tensor(self.round), "generator": self.generator.get_state()}
-        for name in ("policy", "average"):
-            for key, value in getattr(self, name).state_dict().items():
-                state[f"{name}.{key}"] = value.detach().clone()
+        state = {"round": torch.tensor(self.round), "steps": torch.tensor(self.steps)}
+        state["generator"] = self.generator.get_state()
+        live = {f"{name}.{k}": v for name in ("policy", "average") for k, v in getattr(self, name).state_dict().items()}
         for index, entries in self.optimizer.state_dict()["state"].items():
-            for key, value in entries.items():
-                state[f"optimizer.{index}.{key}"] = value.detach().clone()
-        return state
+            live |= {f"optimizer.{index}.{key}": value for key, value in entries.items()}
+        with torch.no_grad():
+            return state | {key: value.clone() for key, value in live.items()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Put back what ``state_dict`` gave.
@@ -317,7 +319,7 @@ class Run:
         Raises:
             ValueError: the values do not fit the networks, or some are missing.
         """
-        if not isinstance(state, dict) or not {"generator", "round"} <= state.keys():
+        if not isinstance(state, dict) or not {"generator", "round", "steps"} <= state.keys():
             raise checks.fail("state", state, "what state_dict() gave")
         for name in ("policy", "average"):
             fill(getattr(self, name), state, name)
@@ -329,7 +331,7 @@ class Run:
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
         self.generator.set_state(state["generator"])
-        self.round = int(state["round"])
+        self.round, self.steps = int(state["round"]), int(state["steps"])
 
     def settings(self) -> dict[str, Any]:
         """The arguments, as they are now, that rebuild this run next to its networks, reward and data."""
@@ -394,6 +396,11 @@ class Run:
         run.load_state_dict(tensors)
         run._good = {key.removeprefix("good."): v for key, v in tensors.items() if key.startswith("good.")}
         return run
+
+
+def _newest(decay: float, n: int) -> float:
+    """The share of the newest of ``n`` values in their running average, whose shares fall by ``decay`` and sum to 1."""
+    return 1 / n if decay == 1 else (1 - decay) / (1 - decay**n)
 
 
 def fill(module: nn.Module, tensors: dict[str, Tensor], prefix: str) -> None:

@@ -42,19 +42,23 @@ def card(name: str) -> dict[str, Any]:
 def load(name: str) -> nn.Module:
     """The pretrained network called ``name``, in eval mode.
 
-    A flow is a velocity ``v(t, x)`` with ``.event_shape`` and ``.path``; the classifier maps images to logits.
+    A flow is a velocity ``v(t, x)`` with ``.event_shape``, ``.path`` and the ``.solver`` by which fine-tuning draws
+    from it, ``solver()``; the classifier maps images to logits.
 
     Raises:
         ValueError: no such network, or its file is damaged.
     """
     checks.choice("name", name, names())
-    return read(MODELS / f"{name}.safetensors")
+    network = read(MODELS / f"{name}.safetensors")
+    if hasattr(network, "path"):
+        network.solver = solver()  # type: ignore[assignment]
+    return network
 
 
 def solver(name: str = SOLVER) -> NonStationary:
     """The learned few-step solver called ``name``; for flows on the linear path, of data about as large as its noise.
 
-    ``FineTuning(..., sampler=zoo.solver())`` draws by it.
+    Flows that ``load`` gives have one. ``FineTuning(..., sampler=zoo.solver())`` draws by it from any other.
 
     Raises:
         ValueError: no such solver.
