@@ -9,7 +9,7 @@ also pairs each batch by optimal transport; that is another algorithm, and its p
 Speed: contenders run in turn, a few gradient steps each, in one process on one thread, so that whatever else the
 machine does hits all alike; a ratio is taken within each turn and the median is reported.
 
-Accuracy: mean reward against the exact limit after as many gradient steps each, on the yardstick's 512 points, for three
+Accuracy: mean reward against the exact limit after as many gradient steps each, on 512 even points, for three
 seeds; and the time until it stays within 0.02 of the limit, in which nothing but fine-tuning is counted. orwlab's runs
 are read on their running average, which the released recipe does not have: it is read as it is, and with one.
 """

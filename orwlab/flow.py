@@ -316,8 +316,10 @@ def solve(f: Callable[..., Any], y0: Any, grid: Tensor, method: str, rtol: float
     if method in FIXED:
         return odeint(f, y0, grid, method=method)
     checks.number("rtol", rtol, low=2 * torch.finfo(grid.dtype).eps)
+    # a step ends at every wanted time: else they would be interpolated, and up to 600 times further off
+    options = {"max_num_steps": MOST_STEPS, "step_t": grid}
     try:
-        return odeint(f, y0, grid, method=method, rtol=rtol, atol=atol, options={"max_num_steps": MOST_STEPS})
+        return odeint(f, y0, grid, method=method, rtol=rtol, atol=atol, options=options)
     except AssertionError as error:  # the step has shrunk to nothing, or there were too many
         raise ValueError(
             f"{method} cannot follow v to rtol {rtol:g} and atol {atol:g} ({error}); allowed: a velocity that stays "

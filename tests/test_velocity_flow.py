@@ -94,6 +94,20 @@ def test_solver_order(method, order, generator):
     assert float(torch.log2(error(32) / error(64))) == pytest.approx(order, abs=0.1)
 
 
+@pytest.mark.parametrize("method, off", [("dopri5", 5e-4), ("dopri8", 5e-5), ("bosh3", 5e-4)])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_adaptive_methods_step_to_every_wanted_time(method, off, backwards):
+    """Between its steps a method interpolates, with much larger errors than the tolerance asks for."""
+    v = velocity.MixtureField(targets.get("eight_gaussians"))
+    x0 = torch.randn(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    times = (0.0, 0.3, 0.5, 1.0)
+    fine = flow.trajectory(v, x0, times, method="rk4", steps=500)
+    if backwards:
+        times, fine = times[::-1], fine.flip(0)
+    found = flow.trajectory(v, fine[0], times, method=method, rtol=1e-5, atol=1e-6)
+    assert float((found - fine).abs().max()) < off
+
+
 def test_trajectory_passes_the_asked_times_and_runs_backwards(generator):
     x0 = torch.randn(10, 2, generator=generator, dtype=torch.float64)
     v = lambda t, x: 2 * t * x  # noqa: E731  (x_t = x_0 exp(t^2))
