@@ -34,11 +34,11 @@ def one_round(target: str, reward: str, axis: int, repeats: int) -> tuple[float,
     dynamics.iterate(2)
     moments = dynamics._moments
     mass = dynamics.density * dynamics.cells.dx**2
-    sources = [moments.lay_out(mass), moments.lay_out(mass * dynamics.reward_values.exp())]
+    sources = [mass, mass * dynamics.reward_values.exp()]
     sums = torch.empty(2, 3, axis, axis, dtype=mass.dtype)
 
     def products() -> None:
-        for k in range(len(moments.times)):
+        for k in range(1, len(moments.times)):
             for source, out in zip(sources, sums):
                 moments.sums(k, source, out)
 

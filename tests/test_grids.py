@@ -35,6 +35,16 @@ def test_smoothing_keeps_cubics_and_removes_what_alternates():
     assert grid.smooth(alternating)[4:-4].abs().max() < 1e-12
 
 
+@pytest.mark.parametrize("dim", [1, 2])
+def test_a_region_is_widened_by_whole_cells_along_every_axis(dim):
+    grid = Grid(dim, 12, 3.0)
+    where = torch.zeros(grid.shape, dtype=torch.bool)
+    where[(5,) * dim] = where[(0,) * dim] = True
+    expected = torch.zeros_like(where)
+    expected[(slice(3, 8),) * dim] = expected[(slice(0, 3),) * dim] = True
+    assert torch.equal(grid.widened(where, 2), expected)
+
+
 def test_a_grid_density_samples_what_its_log_prob_says():
     generator = torch.Generator().manual_seed(0)
     values = torch.rand(5, 5, generator=generator, dtype=D)

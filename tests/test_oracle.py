@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from orwlab import flow, rewards, targets, velocity
+from orwlab.exact.moments import Moments
 from orwlab.oracle import OracleWarning, PopulationDynamics
 from orwlab.targets import GaussianMixture
 
@@ -730,6 +731,61 @@ def test_without_the_penalty_any_tau_ends_on_the_best_cell(weighting, tau):
     if tau > 1e10:
         with pytest.raises(ValueError, match="tau is 1e"):
             dynamics.step()
+
+
+@pytest.mark.filterwarnings("ignore::orwlab.oracle.OracleWarning")
+@pytest.mark.parametrize("name", ["checkerboard", "two_modes_1d"])
+def test_at_the_start_x_t_knows_nothing_of_x1(name):
+    """What the last look of a refresh takes for granted."""
+    dynamics = PopulationDynamics(targets.get(name), RIGHT, axis=48)
+    q, moments = cell_mass(dynamics), dynamics._moments
+    sums = moments.sums(0, q)
+    mean = torch.tensordot(q, dynamics.grid, q.ndim).flip(0) / dynamics.cells.extent  # the last axis comes first
+    assert torch.allclose(sums[0], torch.ones_like(q))
+    assert torch.allclose(sums[1:].flatten(1), mean[:, None], atol=1e-12)
+    assert torch.allclose(moments.mean(q), mean, atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore::orwlab.oracle.OracleWarning")
+@pytest.mark.parametrize(("name", "axis"), [("two_moons", 128), ("eight_gaussians", 64), ("two_modes_1d", 128)])
+def test_cells_that_are_not_followed_change_nothing(name, axis):
+    some, all_ = (PopulationDynamics(targets.get(name), RIGHT, tau=2.0, alpha=0.5, axis=axis) for _ in range(2))
+    everywhere = torch.ones(all_.cells.shape, dtype=torch.bool)
+    all_._moments = Moments(all_.cells, all_._p, 20, everywhere)
+    assert some._moments.end.shape[1] < 0.95 * everywhere.sum()
+    for dynamics in (some, all_):
+        dynamics.iterate(6)
+    assert (some.density - all_.density).abs().max() < 1e-10
+    assert some.kl == pytest.approx(all_.kl, abs=1e-9)
+
+
+@pytest.mark.parametrize("weighting", ["exp", "mean_one", "clipped"])
+def test_weights_follow_settings_and_rewards_that_change_between_rounds(weighting):
+    """They are kept from round to round, but only while nothing that makes them changes; rewards even in place."""
+    dynamics = PopulationDynamics(targets.get("two_modes_1d"), RIGHT, weighting=weighting, axis=64)
+    for change in (
+        lambda: dynamics.reward_values.mul_(2),
+        lambda: setattr(dynamics, "tau", 0.7),
+        lambda: setattr(dynamics, "alpha", 2.0),
+        lambda: setattr(dynamics, "reward", -dynamics.reward_values),
+        lambda: setattr(dynamics, "weighting", "clipped" if weighting == "exp" else "exp"),
+    ):
+        dynamics.step()
+        before = dynamics.density
+        change()
+        dynamics.reset()
+        dynamics.step()
+        fresh = PopulationDynamics(
+            targets.get("two_modes_1d"),
+            dynamics.reward_values,
+            dynamics.tau,
+            dynamics.alpha,
+            weighting=dynamics.weighting,
+            axis=64,
+        )
+        fresh.step()
+        assert torch.allclose(dynamics.density, fresh.density, rtol=1e-12)
+        assert not torch.allclose(dynamics.density, before, rtol=1e-3)
 
 
 def test_kernels_hold_no_subnormal_numbers():

@@ -109,6 +109,11 @@ class Grid:
                 f.add_(wide.narrow(axis, i, self.n), alpha=SMOOTHING[i])
         return f
 
+    def widened(self, where: Tensor, by: int) -> Tensor:
+        """The cells at most ``by`` cells an axis from those of ``where`` (*shape), bool: likewise."""
+        pool = torch.nn.functional.max_pool2d if self.dim == 2 else torch.nn.functional.max_pool1d
+        return pool(where.double()[None], 2 * by + 1, stride=1, padding=by)[0] > 0
+
     def resample(self, values: Tensor) -> Tensor:
         """Values on a grid of any resolution over the same domain, (m,) or (m, k), brought to this one's."""
         if tuple(values.shape) == self.shape:

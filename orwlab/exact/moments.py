@@ -27,37 +27,42 @@ class Moments:
         cells: the grid.
         p: the reference's mass of each cell, (*shape).
         times: how many.
+        followed: the cells whose ``correction`` is wanted, (*shape), bool; at the others it is 0.
     """
 
-    def __init__(self, cells: Grid, p: Tensor, times: int) -> None:
+    def __init__(self, cells: Grid, p: Tensor, times: int, followed: Tensor) -> None:
         self.cells, self.p = cells, p
         u = torch.linspace(1.0, math.sqrt(STOP * cells.dx), times, dtype=torch.float64)
         self.times = [0.0, *(1 - u[1:] ** 2).tolist()]
         g = cells.coordinates
         self._g = g / cells.extent  # (n,)
         self.here = [self._g, self._g[:, None]][: cells.dim]  # the coordinates of the cell centres, to be broadcast
+        ends = followed.flatten().nonzero()[:, 0]  # (m,)
+        self.ends, self.end = ends, torch.stack([here.expand(p.shape).flatten()[ends] for here in self.here])  # (d, m)
         self.kernels = [kernel(g, g, torch.tensor(t, dtype=torch.float64))[0] for t in self.times]  # (n, n) each
-        self._with_g = [(K * self._g).T.contiguous() for K in self.kernels] if cells.dim == 2 else []
+        self._factors = []  # K above K g, (2 n, n), and both transposed, at each time
+        if cells.dim == 2:
+            both = [torch.cat([K, K * self._g]) for K in self.kernels]
+            self._factors = [(K, *K.T.tensor_split(2, 1)) for K in both]
+            self.kernels = [K[: cells.n] for K in both]
         # the reference's E[x1 | x_t], by the same sums: where q = p_ref the correction then vanishes exactly
-        source = self.lay_out(p)
-        self.reference = []  # (d, *shape) each
-        for k in range(times):
-            sums = self.sums(k, source)
+        self.reference = [self.mean(p)]  # (d,) at t = 0, then (d, *shape) each
+        for k in range(1, times):
+            sums = self.sums(k, p)
             self.reference.append(sums[1:] / sums[0])
 
-    def lay_out(self, field: Tensor) -> Tensor:
-        """A field (*shape) and its product with the first coordinate, side by side as ``sums`` takes them."""
-        return torch.cat([field.view(len(field), -1), field.view(len(field), -1) * self._g[:, None]], 1)
+    def mean(self, q: Tensor) -> Tensor:
+        """``E[x1]``, (d,): the conditional one at t = 0, where x_t knows nothing of x1."""
+        return torch.stack([(q * here).sum() for here in self.here]) / q.sum()
 
-    def sums(self, k: int, source: Tensor, out: Tensor | None = None) -> Tensor:
+    def sums(self, k: int, field: Tensor, out: Tensor | None = None) -> Tensor:
         """``sum_g K[x, g] F(g)``, then ``sum_g K[x, g] F(g) g_a`` for each coordinate a, at time k: (1 + d, *shape)."""
-        K, n, dim = self.kernels[k], self.cells.n, self.cells.dim
-        out = source.new_empty(1 + dim, *self.cells.shape) if out is None else out
-        half = K @ source
-        if dim == 1:
-            return out.copy_(half.T)
-        plain, with_x = half[:, :n], half[:, n:]
-        for left, right, to in ((plain, K.T, out[0]), (plain, self._with_g[k], out[1]), (with_x, K.T, out[2])):
+        out = field.new_empty(1 + self.cells.dim, *self.cells.shape) if out is None else out
+        if self.cells.dim == 1:
+            return out.copy_((self.kernels[k] @ torch.stack([field, field * self._g], 1)).T)
+        both, K_T, K_g_T = self._factors[k]
+        plain, with_g = (both @ field).tensor_split(2)  # along the first axis
+        for left, right, to in ((plain, K_T, out[0]), (plain, K_g_T, out[1]), (with_g, K_T, out[2])):
             torch.mm(left, right, out=to)
         return out
 
@@ -67,81 +72,87 @@ class Moments:
         Followed backward from t = 1 by Heun's method. Fields are carried as ``E[x1 | x_t]`` in place of velocities,
         ``v = (E[x1 | x_t] - x) / (1 - t)``: these stay bounded as t goes to 1. q and w are (*shape); so is the answer.
         """
-        way = _Backward(self, q, w, alpha)
-        end = torch.stack([here.expand(q.shape) for here in self.here])  # (d, *shape)
-        x, guess, (pull, older) = end.clone(), torch.empty_like(end), torch.empty(2, *end.shape, dtype=end.dtype)
-        total, before, last = torch.zeros_like(q), 0.0, len(self.times) - 1
-        for k in range(last, -1, -1):
+        way, times, last = _Backward(self, q, w, alpha), self.times, len(self.times) - 1
+        way.stop_at(last)
+        rest, step = 1 - times[last], times[last] - times[last - 1]  # times behind, and to the next
+        x = self.end
+        for _ in range(2):  # from 1 back to the first time: a straight line at the speed it has there
+            x = self.end - way.look(x)[0]
+        pull, rate = way.look(x)
+        total = rate * ((rest + step) / 2 * way.unit)  # the rate falls linearly to 0 at t = 1
+        guess = torch.sub(x, pull, alpha=step / rest)
+        x.sub_(pull, alpha=step / 2 / rest)
+        for k in range(last - 1, 0, -1):
             way.stop_at(k)
-            rest, step = 1 - self.times[k], self.times[k] - self.times[max(k - 1, 0)]  # times behind, and to the next
-            if k == last:  # from 1 back to the first time: a straight line at the speed it has there
-                for _ in range(2):
-                    way.look(x, pull)
-                    torch.sub(end, pull, out=x)
-                rate = way.look(x, pull)
-            else:
-                rate = way.look(guess, pull)
+            older, behind, before = pull, rest, step
+            rest, step = 1 - times[k], times[k] - times[k - 1]
             # one look a step: predict with the last two slopes, look there, correct (PEC); x is half a step ahead
-            x.add_(pull, alpha=-(before + step) / 2 / rest)
-            bend = step / before / 2 if before else 0.0
-            torch.add(x, pull, alpha=-step * (0.5 + bend) / rest, out=guess)
-            if before:
-                guess.add_(older, alpha=step * bend / (rest - before))
-            # the trapezoid rule; the rate falls linearly to 0 at t = 1
-            total.add_(rate, alpha=((before or rest) + step) / 2 * way.unit)
-            pull, older, before = older, pull, step
-        return total
+            pull, rate = way.look(guess)
+            total.add_(rate, alpha=(before + step) / 2 * way.unit)  # the trapezoid rule
+            x.sub_(pull, alpha=(before + step) / 2 / rest)
+            bend = step / before / 2
+            torch.sub(x, pull, alpha=step * (0.5 + bend) / rest, out=guess).add_(older, alpha=step * bend / behind)
+        total.add_(way.rate_at_0(guess), alpha=step / 2)
+        return q.new_zeros(q.numel()).index_copy_(0, self.ends, total).view(q.shape)
 
 
 class _Backward:
     """The way back from t = 1: v* and the integrand of ``Moments.correction`` at one time after the other.
 
-    All is written to the same memory at every time, so that it stays in the processor's cache: a field is 128 KB.
+    Fields have the shape ``plane``, as grid_sample takes them: a line is a plane with y = 0. All is written to the same
+    memory at every time, and no more of it than needed: the processor's cache holds some 16 fields of 128 KB.
     """
 
     def __init__(self, moments: Moments, q: Tensor, w: Tensor, alpha: float) -> None:
-        cells, dim, n = moments.cells, moments.cells.dim, moments.cells.n
+        cells, dim = moments.cells, moments.cells.dim
         self.moments, self.alpha = moments, alpha
-        self._sources = [moments.lay_out(q), moments.lay_out(q * (w + alpha))]
-        self._sums = list(q.new_empty(2, 1 + dim, *q.shape))
-        (self._S, self._S_x), (self._T, self._T_x) = ((sums[0], sums[1:]) for sums in self._sums)
-        self._e = q.new_empty(dim, *q.shape)
-        plane = (n if dim == 2 else 1, n)  # as grid_sample has it: a line is a plane with y = 0
-        self._fields, self._where = q.new_empty(1, dim + 1, *plane), q.new_zeros(1, *plane, 2)
-        self._here = self._where[0, ..., :dim].movedim(-1, 0).view(dim, *q.shape)
-        out = self._fields.view(dim + 1, *q.shape)
-        self._aim, self._rate = out[:-1], out[-1]
-        self._axes = []
-        for a, here in enumerate(moments.here):
-            e, axis = self._e[a], dim - 1 - a
-            self._axes.append((e, self._S_x[a], here, cells.inside(self._rate, axis), cells.differences(e, axis)))
+        self._sources = [q * (w + alpha), q]
+        self._sums = q.new_empty(2, 1 + dim, *q.shape)
+        plane = (cells.n if dim == 2 else 1, cells.n)
+        # one after the other: T and its sums with each coordinate, S and its
+        self._T, fields, self._mean = self._sums.view(-1, *plane).tensor_split([1, 2 + dim])
+        self._fields, self._S = fields[None], fields[-1]
+        self._rate, self._minus_e = self._T[0], q.new_empty(plane)
+        rate, minus_e = self._rate.view(q.shape), self._minus_e.view(q.shape)
+        slopes = [(cells.inside(rate, a), cells.differences(minus_e, a)) for a in reversed(range(dim))]
+        self._coordinates = list(zip(fields, self._mean, moments.here, slopes))
 
     def stop_at(self, k: int) -> None:
-        """Go to time k: ``x + (1 - t) v*``, and the integrand but for the factor ``unit``, on all cells.
+        """Go to time k > 0: ``x + (1 - t) v*``, and the integrand but for the factor ``unit``, on all cells.
 
-        With the sums S of q and T of q (w + alpha), v* pulls to the reference's ``E[x1 | x_t]`` by ``alpha S / T``.
+        With S and T the sums of q and of q (w + alpha), and ``e = E_p_ref[x1 | x_t] - E_q[x1 | x_t]``, which is 1 - t
+        times the velocities' difference, ``x + (1 - t) v* = T_x / T + alpha S / T e``; and 1 / (W + alpha) is S / T.
         """
-        t, extent = self.moments.times[k], self.moments.cells.extent
+        t, extent, minus_e = self.moments.times[k], self.moments.cells.extent, self._minus_e
         for source, sums in zip(self._sources, self._sums):
             self.moments.sums(k, source, sums)
-        mean, pull = self._S_x.div_(self._S), self._S.div_(self._T)
-        torch.sub(self.moments.reference[k], mean, out=self._e)  # (1 - t) times the velocities' difference
-        torch.div(self._T_x, self._T, out=self._aim).addcmul_(pull, self._e, value=self.alpha)
-        self._rate.zero_()
-        for e_a, mean_a, here, inside, differences in self._axes:
-            # e . grad log rho_t = e . (t mean - x) / (1 - t)^2, and div e
-            self._rate.addcmul_(e_a, mean_a, value=t).addcmul_(e_a, here, value=-1)
+        self._mean.div_(self._S)
+        self._fields.mul_(self._T.reciprocal_())
+        pull, rate = self._S, self._rate  # from here on S is S / T, and the rate is in T's memory
+        for a, (aim, mean, here, (inside, differences)) in enumerate(self._coordinates):
+            torch.sub(mean, self.moments.reference[k][a].view_as(mean), out=minus_e)
+            aim.addcmul_(pull, minus_e, value=-self.alpha)
+            minus_score = torch.sub(here, mean, alpha=t, out=mean)  # times (1 - t)^2
+            if a == 0:
+                torch.mul(minus_e, minus_score, out=rate)
+            else:
+                rate.addcmul_(minus_e, minus_score)
             for weight, shifted in differences:
-                inside.add_(shifted, alpha=weight * (1 - t) ** 2 / extent)
-        self._rate.mul_(pull)
+                inside.add_(shifted, alpha=-weight * (1 - t) ** 2 / extent)
+        pull.mul_(rate)
         self.unit = self.alpha * extent**2 / (1 - t) ** 3
 
-    def look(self, x: Tensor, out: Tensor) -> Tensor:
-        """At positions ``x`` (d, *shape): (1 - t) v* into ``out`` (d, *shape); the answer is the integrand (*shape)."""
-        self._here.copy_(x)
-        values = torch.grid_sampler(self._fields, self._where, 0, 1, False).view(-1, *x.shape[1:])  # bilinear
-        torch.sub(values[:-1], x, out=out)
-        return values[-1]
+    def look(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """At positions ``x`` (d, m): (1 - t) v*, (d, m), and the integrand but for ``unit``, (m,)."""
+        where = x if len(x) == 2 else torch.cat([x, torch.zeros_like(x)])
+        values = torch.grid_sampler(self._fields, where.T[None, None], 0, 1, False)[0, :, 0]  # bilinear
+        return values[:-1].sub_(x), values[-1]
+
+    def rate_at_0(self, x: Tensor) -> Tensor:
+        """The integrand at t = 0 and positions ``x`` (d, m): (m,). Here e and W are constant, grad log rho is -x."""
+        moments, (T, S) = self.moments, (float(source.sum()) for source in self._sources)
+        e, g = moments.reference[0] - moments.mean(self._sources[1]), moments.here[0]
+        return (e @ x.clamp(g[0], g[-1])).mul_(-self.alpha * moments.cells.extent**2 * S / T)
 
 
 def kernel(x: Tensor, g: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
