@@ -34,7 +34,7 @@ def one_round(target: str, reward: str, axis: int, repeats: int) -> tuple[float,
     dynamics.iterate(2)
     moments = dynamics._moments
     mass = dynamics.density * dynamics.cells.dx**2
-    sources = [mass, mass * dynamics.reward_values.exp()]
+    sources = [moments.lay_out(mass), moments.lay_out(mass * dynamics.reward_values.exp())]
     sums = torch.empty(2, 3, axis, axis, dtype=mass.dtype)
 
     def products() -> None:

@@ -739,7 +739,7 @@ def test_at_the_start_x_t_knows_nothing_of_x1(name):
     """What the last look of a refresh takes for granted."""
     dynamics = PopulationDynamics(targets.get(name), RIGHT, axis=48)
     q, moments = cell_mass(dynamics), dynamics._moments
-    sums = moments.sums(0, q)
+    sums = moments.sums(0, moments.lay_out(q))
     mean = torch.tensordot(q, dynamics.grid, q.ndim).flip(0) / dynamics.cells.extent  # the last axis comes first
     assert torch.allclose(sums[0], torch.ones_like(q))
     assert torch.allclose(sums[1:].flatten(1), mean[:, None], atol=1e-12)

@@ -48,20 +48,24 @@ class Moments:
         # the reference's E[x1 | x_t], by the same sums: where q = p_ref the correction then vanishes exactly
         self.reference = [self.mean(p)]  # (d,) at t = 0, then (d, *shape) each
         for k in range(1, times):
-            sums = self.sums(k, p)
+            sums = self.sums(k, self.lay_out(p))
             self.reference.append(sums[1:] / sums[0])
 
     def mean(self, q: Tensor) -> Tensor:
         """``E[x1]``, (d,): the conditional one at t = 0, where x_t knows nothing of x1."""
         return torch.stack([(q * here).sum() for here in self.here]) / q.sum()
 
-    def sums(self, k: int, field: Tensor, out: Tensor | None = None) -> Tensor:
+    def lay_out(self, field: Tensor) -> Tensor:
+        """A field (*shape) as ``sums`` takes it: as it is, or on a line beside its product with the coordinate."""
+        return torch.stack([field, field * self._g], 1) if self.cells.dim == 1 else field
+
+    def sums(self, k: int, source: Tensor, out: Tensor | None = None) -> Tensor:
         """``sum_g K[x, g] F(g)``, then ``sum_g K[x, g] F(g) g_a`` for each coordinate a, at time k: (1 + d, *shape)."""
-        out = field.new_empty(1 + self.cells.dim, *self.cells.shape) if out is None else out
+        out = source.new_empty(1 + self.cells.dim, *self.cells.shape) if out is None else out
         if self.cells.dim == 1:
-            return out.copy_((self.kernels[k] @ torch.stack([field, field * self._g], 1)).T)
+            return out.copy_((self.kernels[k] @ source).T)
         both, K_T, K_g_T = self._factors[k]
-        plain, with_g = (both @ field).tensor_split(2)  # along the first axis
+        plain, with_g = (both @ source).tensor_split(2)  # along the first axis
         for left, right, to in ((plain, K_T, out[0]), (plain, K_g_T, out[1]), (with_g, K_T, out[2])):
             torch.mm(left, right, out=to)
         return out
@@ -106,7 +110,8 @@ class _Backward:
     def __init__(self, moments: Moments, q: Tensor, w: Tensor, alpha: float) -> None:
         cells, dim = moments.cells, moments.cells.dim
         self.moments, self.alpha = moments, alpha
-        self._sources = [q * (w + alpha), q]
+        self._fitted = [q * (w + alpha), q]
+        self._sources = [moments.lay_out(field) for field in self._fitted]
         self._sums = q.new_empty(2, 1 + dim, *q.shape)
         plane = (cells.n if dim == 2 else 1, cells.n)
         # one after the other: T and its sums with each coordinate, S and its
@@ -150,8 +155,8 @@ class _Backward:
 
     def rate_at_0(self, x: Tensor) -> Tensor:
         """The integrand at t = 0 and positions ``x`` (d, m): (m,). Here e and W are constant, grad log rho is -x."""
-        moments, (T, S) = self.moments, (float(source.sum()) for source in self._sources)
-        e, g = moments.reference[0] - moments.mean(self._sources[1]), moments.here[0]
+        moments, (T, S) = self.moments, (float(field.sum()) for field in self._fitted)
+        e, g = moments.reference[0] - moments.mean(self._fitted[1]), moments.here[0]
         return (e @ x.clamp(g[0], g[-1])).mul_(-self.alpha * moments.cells.extent**2 * S / T)
 
 
