@@ -139,7 +139,7 @@ class PopulationDynamics:
         # where, without alpha and with it, the reference has next to nothing
         self._nowhere = [(p < bound).double() for bound in (10 * FLOOR, 10 * TAPER)]
         # where the taper leaves something of the correction, and where the smoothing mixes it in from
-        followed = self.cells.widened(self._taper > 1e-3, 2)
+        followed = self.cells.widened(self._taper > 1e-4, 2)
         self._moments = Moments(self.cells, self._p, times, followed)
 
     @property
