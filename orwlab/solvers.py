@@ -8,6 +8,7 @@ Diffusion and Flow Models", 2024, arXiv 2403.01329). Theirs has a factor a_i bef
 sums to t_(i+1), for only then are fields that are constant solved exactly, and data that are moved come out moved.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,7 +80,7 @@ class NonStationary:
         x0 = checks.points("x0", x0)
         x = foreign.at_home(field, x0)
         with torch.inference_mode(False), torch.set_grad_enabled(grad), foreign.at_rest(field):
-            x1 = _push(field, [x], x.new_tensor(self.times), x.new_tensor(self.B))
+            x1 = _push(field, [x], self.times, self.B)
             if isinstance(v, velocity.Preconditioned):  # noise is the same in both coordinates
                 x1 = v.outward(1.0, x1)
         return x1.to(x0)
@@ -157,7 +158,7 @@ def fit(
         return np.array([0.0, *times]), B + np.diag(np.array([*times, 1.0]) - B.sum(1))
 
     def errors(seen: list[Tensor], times: np.ndarray, B: np.ndarray) -> np.ndarray:
-        x = _push(field, seen, x0.new_tensor(times), x0.new_tensor(B))
+        x = _push(field, seen, times.tolist(), B.tolist())
         return (x - x1).double().flatten().cpu().numpy()
 
     def jacobian(theta: np.ndarray) -> np.ndarray:
@@ -200,12 +201,14 @@ def _inner(v: Velocity) -> Velocity:
     return v.network if isinstance(v, velocity.Preconditioned) else v
 
 
-def _push(v: Velocity, seen: list[Tensor], times: Tensor, B: Tensor) -> Tensor:
+def _push(v: Velocity, seen: list[Tensor], times: Sequence[float], B: Sequence[Sequence[float]]) -> Tensor:
     """The rule itself: noise to time 1. ``seen`` holds the noise and the velocities found so far; more are appended."""
-    rows = torch.cat([torch.ones_like(B[:, :1]), B], 1)
     x = seen[0]
-    for i, t in enumerate(times):
+    for i, t in enumerate(x.new_tensor(times)):
         if i + 1 == len(seen):
             seen.append(v(t, x))
-        x = (rows[i, : i + 2] @ torch.stack(seen[: i + 2]).flatten(1)).view_as(x)
+        # added one by one: in a product of matrices the last digit of a point depends on how many go with it
+        x = seen[0]
+        for b, u in zip(B[i], seen[1 : i + 2]):
+            x = torch.add(x, u, alpha=b)
     return x

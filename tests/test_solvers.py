@@ -91,6 +91,13 @@ def test_events_of_any_shape_types_and_places():
         torch.testing.assert_close(away, made, rtol=1e-3, atol=1e-3)
 
 
+def test_where_a_point_ends_does_not_depend_on_how_many_go_with_it():
+    v, x0 = zoo.load("eight_gaussians"), noise(60, dtype=torch.float32)
+    whole = zoo.solver().sample(v, x0)
+    for part in (slice(0, None, 2), slice(1, None, 2), slice(7, 30)):
+        assert torch.equal(zoo.solver().sample(v, x0[part]), whole[part])
+
+
 def test_gradients_pass_when_asked_for():
     x0 = noise(5).requires_grad_()
     v = velocity.MLP(2, 8, 1, seed=1).double()

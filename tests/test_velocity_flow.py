@@ -94,7 +94,7 @@ def test_solver_order(method, order, generator):
     assert float(torch.log2(error(32) / error(64))) == pytest.approx(order, abs=0.1)
 
 
-@pytest.mark.parametrize("method, off", [("dopri5", 5e-4), ("dopri8", 5e-5), ("bosh3", 5e-4)])
+@pytest.mark.parametrize(("method", "off"), [("dopri5", 5e-4), ("dopri8", 5e-5), ("bosh3", 5e-4)])
 @pytest.mark.parametrize("backwards", [False, True])
 def test_adaptive_methods_step_to_every_wanted_time(method, off, backwards):
     """Between its steps a method interpolates, with much larger errors than the tolerance asks for."""

@@ -164,8 +164,9 @@ class Session:
         """Obey the controls and do a round if one is due. Returns whether there is something new to draw.
 
         With a ``budget`` in seconds it does as many due rounds, and draws as many particles, as fit between two
-        frames, a round every second frame if need be; with 0 one round at most, and all particles. Never raises:
-        whatever goes wrong becomes a banner, and the last good state stays.
+        frames, a round every second frame if need be, and none in the first one after a control was moved; with 0 one
+        round at most, and all particles. Never raises: whatever goes wrong becomes a banner, and the last good state
+        stays.
         """
         with self._working:
             with self._lock:
@@ -178,8 +179,14 @@ class Session:
                     return True  # show the reference itself before it moves
                 if resume:
                     self._it.resume()
+                moved = settings != self._it.settings
                 if self._it.obey(settings):
                     self._following = FOLLOW if settings.mode == "exact" and self._it.round > 0 else 0
+                # a moved control is seen at once, with its exact limit: a round and its particles come in the next
+                # picture, which they would hold up and hardly change
+                self._prompt = moved and not self._prompt and budget > 0 and self._it.up_to_date
+                if self._prompt and self.state == "running":
+                    return True
                 others = self._load.turns and self._half == 1 and self._it.up_to_date
                 done = 0 if others else self._rounds(budget)
                 self._it.shown = self._load.adapt(budget if self.state == "running" else 0.0)
@@ -209,6 +216,7 @@ class Session:
         self._it = Experiment(settings, self.particles, self._limits, notice)
         self._speed, self._clock = 0.0, 0.0
         self._half, self._mixed = 0, False  # the half to push next; whether the other is a round older
+        self._prompt = False  # whether the last picture was of moved controls alone
         with self._lock:
             self._following, self._moved, self._next = 0, -math.inf, time.monotonic()
             self._limits.want(self._settings)  # which may have moved on meanwhile

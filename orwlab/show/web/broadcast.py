@@ -170,7 +170,7 @@ class Broadcast:
             except TimeoutError:
                 return
         # an order goes out early, but not at once: that would make a frame for every move of a drag
-        await asyncio.sleep(due - 0.5 / RATE - time.monotonic())
+        await asyncio.sleep(due - 0.75 / RATE - time.monotonic())
 
     async def _request(self, whole: bool) -> Reply:
         """One request to the session's worker; if that is gone, to another one, with the same settings."""
