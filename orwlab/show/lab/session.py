@@ -184,8 +184,9 @@ class Session:
                     self._following = FOLLOW if settings.mode == "exact" and self._it.round > 0 else 0
                 # a moved control is seen at once, with its exact limit: a round and its particles come in the next
                 # picture, which they would hold up and hardly change
-                self._prompt = moved and not self._prompt and budget > 0 and self._it.up_to_date
-                if self._prompt and self.state == "running":
+                now = self.state == "running" and budget > 0 and self._it.up_to_date
+                self._prompt = moved and now and not self._prompt
+                if self._prompt:
                     return True
                 others = self._load.turns and self._half == 1 and self._it.up_to_date
                 done = 0 if others else self._rounds(budget)
@@ -216,7 +217,7 @@ class Session:
         self._it = Experiment(settings, self.particles, self._limits, notice)
         self._speed, self._clock = 0.0, 0.0
         self._half, self._mixed = 0, False  # the half to push next; whether the other is a round older
-        self._prompt = False  # whether the last picture was of moved controls alone
+        self._prompt: bool = False  # whether the last picture was of moved controls alone
         with self._lock:
             self._following, self._moved, self._next = 0, -math.inf, time.monotonic()
             self._limits.want(self._settings)  # which may have moved on meanwhile
