@@ -64,6 +64,7 @@ class Session:
         self._steps = 0  # single rounds asked for
         self._restart = self._resume = False
         self._dirty = True  # something on the picture changed
+        self._prompt = False  # whether the last picture was of moved controls alone
         self._limits = Limits(self._touch)
         self._load = Load(self.particles)
         self._begin(self._settings, notice)
@@ -217,7 +218,7 @@ class Session:
         self._it = Experiment(settings, self.particles, self._limits, notice)
         self._speed, self._clock = 0.0, 0.0
         self._half, self._mixed = 0, False  # the half to push next; whether the other is a round older
-        self._prompt: bool = False  # whether the last picture was of moved controls alone
+        self._prompt = False
         with self._lock:
             self._following, self._moved, self._next = 0, -math.inf, time.monotonic()
             self._limits.want(self._settings)  # which may have moved on meanwhile
