@@ -1,10 +1,12 @@
 """Exercises of notebook 05: the right answer passes, each plausible wrong one fails where it should."""
 
+import copy
 import math
 
 import pytest
+import torch
 
-from orwlab import rewards, targets
+from orwlab import flow, rewards, targets
 from orwlab.oracle import PopulationDynamics
 from orwlab.teach.exercises import method
 
@@ -92,3 +94,56 @@ def test_alpha_for():
     for wrong in (1 / low, 1.15 * low, 0.5, 0.0, float("nan")):
         with pytest.raises(AssertionError, match=r"mean reward|0\.01 and 100"):
             method.alpha_for(wrong)
+
+
+def loop(**wrong):
+    """The loop of ORW-CFM-W2 in plain PyTorch, with a mistake if one is asked for."""
+
+    def train(reference, reward, tau, alpha, rounds, seed=0):
+        policy, seen = copy.deepcopy(reference), []
+        adam = torch.optim.Adam(policy.parameters(), lr=1e-3)
+        generator = torch.Generator().manual_seed(seed)
+        for _ in range(rounds):
+            source = reference if wrong.get("offline") else policy
+            x1 = flow.push(source, torch.randn(256, 2, generator=generator), reference.solver)
+            w = (tau * reward(x1)).exp()
+            seen.append(float(reward(x1).mean()))
+            x0, t = torch.randn(256, 2, generator=generator), torch.rand(256, generator=generator)
+            x_t, u_t = (1 - t[:, None]) * x0 + t[:, None] * x1, x1 - x0
+            v_t, v_ref_t = policy(t, x_t), reference(t, x_t).detach()
+            if wrong.get("penalty_elsewhere"):
+                v_ref_t = reference(t, x0).detach()
+            if wrong.get("wrong_sign"):
+                u_t = x0 - x1
+            fit = (w * (v_t - u_t).square().sum(1)).mean()
+            penalty = ((w if wrong.get("weighted_penalty") else 1) * (v_t - v_ref_t).square().sum(1)).mean()
+            if wrong.get("unweighted"):
+                fit = (v_t - u_t).square().sum(1).mean()
+            if wrong.get("mean_over_coordinates"):
+                penalty = penalty / 2
+            if not wrong.get("gradients_kept"):
+                adam.zero_grad()
+            (fit + alpha * penalty).backward()
+            adam.step()
+        return policy, seen
+
+    return train
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        *("offline", "penalty_elsewhere", "wrong_sign", "weighted_penalty", "unweighted", "mean_over_coordinates"),
+        "gradients_kept",
+    ],
+)
+def test_the_visible_loop_is_the_library_s(mistake):
+    method.visible_loop(loop())
+    with pytest.raises(AssertionError, match="all twelve"):
+        method.visible_loop(loop(**{mistake: True}))
+
+
+@pytest.mark.parametrize("answer", [lambda *_: None, lambda *_: (None, [0.0]), lambda *_: [0.0] * 12])
+def test_an_answer_of_another_shape_is_told_so(answer):
+    with pytest.raises(AssertionError):
+        method.visible_loop(answer)

@@ -1,4 +1,4 @@
-"""Checks of notebook 05: the pointwise minimiser, the first refresh, rates, a loss to repair, an alpha to find."""
+"""Checks of notebook 05: a loss to repair, its minimiser, the first refresh, rates, an alpha, the whole loop."""
 
 import math
 from collections.abc import Callable
@@ -6,8 +6,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from orwlab import rewards, targets
+from orwlab import rewards, targets, zoo
 from orwlab.exact.dynamics import PopulationDynamics
+from orwlab.methods.orw import FineTuning
 from orwlab.teach import checks
 
 _RIGHT = rewards.get("right")
@@ -81,3 +82,31 @@ def alpha_for(alpha: float) -> None:
     limit = PopulationDynamics(targets.get("two_modes_1d"), _RIGHT, tau=1.0, alpha=alpha)
     limit.fixed_point(1e-6)
     checks.close("mean reward of the exact limit at your alpha", limit.mean_reward, 0.5, 0.005, hint=hint)
+
+
+@checks.exercise
+def visible_loop(train: Callable[..., tuple[object, list[float]]]) -> None:
+    """``train(reference, reward, tau, alpha, rounds, seed)``: each draw's mean reward is that of ``FineTuning``."""
+    reference = zoo.load("eight_gaussians")
+    cases = (
+        (
+            1.0,
+            0.0,
+            "bump",
+            "Is w = exp(tau r) in the first term alone, and is each draw from the policy as it is by then?",
+        ),
+        (0.5, 2.0, "right", "The penalty: the same (t, x_t) as the fit, a sum over coordinates, no weights."),
+    )
+    for tau, alpha, name, hint in cases:
+        reward = rewards.get(name)
+        expected = [s.reward for s in FineTuning(reference, reward, tau=tau, alpha=alpha, seed=4).rounds(12)]
+        answer = train(reference, reward, tau, alpha, 12, 4)
+        if not isinstance(answer, tuple) or len(answer) != 2:
+            raise AssertionError(f"expected the policy and a list of mean rewards, got {type(answer).__name__}.")
+        seen = checks.shaped("mean rewards", torch.as_tensor(answer[1]), (12,))
+        gaps = (seen - torch.tensor(expected)).abs()
+        first = "Round 1 draws from the reference itself: noise, then flow.push, from this generator and in this order."
+        checks.below(
+            f"tau {tau:g}, alpha {alpha:g}, {name}: the first draw, against FineTuning", gaps[0], 1e-4, hint=first
+        )
+        checks.below(f"tau {tau:g}, alpha {alpha:g}, {name}: all twelve", gaps.max(), 1e-3, hint=hint)
