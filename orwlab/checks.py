@@ -194,8 +194,9 @@ def points(name: str, x: Any, event_shape: tuple[int, ...] | None = None, *, at_
     return x
 
 
-def all_finite(x: Tensor) -> bool:
-    """Whether every value is finite."""
+def all_finite(x: Any) -> bool:
+    """Whether every value of ``x``, numbers of any kind, is finite."""
+    x = tensor("x", x, "real numbers")
     # a sum is finite only if all are: one pass in place of four; but a sum of large numbers may overflow
     return math.isfinite(float(x.detach().sum())) or bool(torch.isfinite(x).all())
 

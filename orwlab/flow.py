@@ -292,7 +292,16 @@ def _gradients(u: Tensor, x: Tensor, directions: Tensor) -> list[Tensor] | None:
     return found or None
 
 
-def solve(f: Callable[..., Any], y0: Any, grid: Tensor, method: str, rtol: float, atol: float) -> Any:
+def solve(
+    f: Callable[..., Any],
+    y0: Any,
+    grid: Tensor,
+    method: str,
+    rtol: float,
+    atol: float,
+    *,
+    interpolate: bool = False,
+) -> Any:
     """Torchdiffeq's ``odeint`` with its failures as sentences: y at every time of ``grid``.
 
     Args:
@@ -302,6 +311,8 @@ def solve(f: Callable[..., Any], y0: Any, grid: Tensor, method: str, rtol: float
         method: one of ``FIXED`` or ``ADAPTIVE``.
         rtol: relative tolerance of an adaptive method; not below the numbers' own precision.
         atol: absolute tolerance of an adaptive method.
+        interpolate: let an adaptive method choose its steps whatever the grid, and interpolate between them: the steps
+            are then the same for every grid, but values between may be up to 600 times further off.
 
     Raises:
         ValueError: a tolerance out of range, or one that no step however small can meet.
@@ -316,8 +327,9 @@ def solve(f: Callable[..., Any], y0: Any, grid: Tensor, method: str, rtol: float
     if method in FIXED:
         return odeint(f, y0, grid, method=method)
     checks.number("rtol", rtol, low=2 * torch.finfo(grid.dtype).eps)
-    # a step ends at every wanted time: else they would be interpolated, and up to 600 times further off
-    options = {"max_num_steps": MOST_STEPS, "step_t": grid}
+    options: dict[str, Any] = {"max_num_steps": MOST_STEPS}
+    if not checks.yes_or_no("interpolate", interpolate):
+        options["step_t"] = grid  # a step ends at every wanted time
     try:
         return odeint(f, y0, grid, method=method, rtol=rtol, atol=atol, options=options)
     except AssertionError as error:  # the step has shrunk to nothing, or there were too many

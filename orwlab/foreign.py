@@ -47,7 +47,7 @@ def networks(f: Any) -> list[nn.Module]:
             found[id(value)] = value
             parts = [part for part in value.modules() if not type(part).__module__.startswith("torch.")]
             held = [v for part in parts for v in vars(part).values() if isinstance(v, _FUNCTIONS)]
-        elif isinstance(value, Checked):
+        elif isinstance(value, _Checked):
             held = list(value._networks)
         elif isinstance(value, list | tuple):
             held = list(value[:16])
@@ -70,7 +70,7 @@ def networks(f: Any) -> list[nn.Module]:
         for part in held:
             look(part, depth - 1)
 
-    if isinstance(f, Checked):
+    if isinstance(f, _Checked):
         return list(f._networks)
     look(f, _DEPTH)
     return list(found.values())
@@ -139,8 +139,9 @@ def dtype_of(f: Any) -> torch.dtype | None:
     return home_of(f)[0]
 
 
-def at_home(f: Any, x: Tensor) -> Tensor:
-    """``x`` where ``networks(f)`` compute and in their floating type, but in no shorter one than float32."""
+def at_home(f: Any, x: Any) -> Tensor:
+    """``x``, numbers, where ``networks(f)`` compute and in their floating type, but in no shorter one than float32."""
+    x = checks.tensor("x", x, "real numbers")
     dtype, device = home_of(f)
     return x.to(device or x.device, torch.promote_types(dtype or x.dtype, torch.float32))
 
@@ -204,10 +205,8 @@ def _answer(
     ) from first
 
 
-class Checked:
+class _Checked:
     """A velocity as ``velocity`` gives it: (t, x) -> u of x's shape, in x's floating type and on its device."""
-
-    __slots__ = ("_allowed", "_device", "_dtype", "_more", "_name", "_networks", "_v")
 
     def __init__(self, name: str, v: Callable[..., Any], more: tuple[Any, ...], allowed: str) -> None:
         self._name, self._v, self._more, self._allowed = name, v, more, allowed
@@ -236,7 +235,7 @@ class Checked:
         return u
 
 
-def velocity(name: str, v: Any, *more: Any) -> Checked:
+def velocity(name: str, v: Any, *more: Any) -> _Checked:
     """``v`` as a velocity that can be trusted: (t, x) -> u of x's shape, in x's floating type and on its device.
 
     ``v`` sees copies, in its network's floating type and on its device. Gradients pass. What this gave comes back as
@@ -251,7 +250,7 @@ def velocity(name: str, v: Any, *more: Any) -> Checked:
         ValueError: ``v`` is no callable or takes x before t, at once; it raises, or answers with another shape or with
             complex numbers, when it does.
     """
-    if isinstance(v, Checked) and not more:
+    if isinstance(v, _Checked) and not more:
         return v
     allowed = f"a velocity v(t, x{', c' * len(more)}), time first: t scalar or (n,), x (n, *event) -> (n, *event)"
     if not callable(v):
@@ -259,7 +258,7 @@ def velocity(name: str, v: Any, *more: Any) -> Checked:
     first = _parameters(v)[:2]
     if len(first) == 2 and first[1].lower() in _TIMES and first[0].lower() not in _TIMES:
         raise ValueError(f"{name} takes ({first[0]}, {first[1]}); allowed: {allowed}")
-    return Checked(name, v, more, allowed)
+    return _Checked(name, v, more, allowed)
 
 
 def _parameters(f: Any) -> list[str]:

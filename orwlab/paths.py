@@ -55,10 +55,6 @@ class Linear:
         low, high = (float(end) for end in t.detach().aminmax())
         if not 0 <= low <= high <= 1:
             raise ValueError(f"t is from {low:g} to {high:g}; allowed: times in [0, 1]")
-        return self.between(t, x0, x1)
-
-    def between(self, t: Tensor, x0: Tensor, x1: Tensor) -> tuple[Tensor, Tensor]:
-        """``interpolate`` of what has been checked already; ``t`` broadcasts over the points."""
         return self.noise(t) * x0 + self.data(t) * x1, self.d_noise(t) * x0 + self.d_data(t) * x1
 
 

@@ -166,7 +166,8 @@ async def moved_on_the_page(alpha: float) -> tuple[list[tuple[str, str]], int]:
     try:
         obey = live_lab._obey(registry)
         answer = await obey([broadcast.name, [{"name": "alpha", "value": alpha, "stamp": 1}]])
-        await anext(pictures)
+        await anext(pictures)  # what was moved
+        await anext(pictures)  # the round that it acts in
     finally:
         sys.setprofile(None)
     assert answer["settings"]["alpha"] == alpha

@@ -365,6 +365,7 @@ INSIDE: dict[str, set[str]] = {  # what those who write a check or a package say
     "orwlab.foreign.at_rest": {"f"},
     "orwlab.foreign.networks": {"f"},
     "orwlab.foreign.home_of": {"f"},
+    "orwlab.foreign.at_home": {"f"},
     "orwlab.foreign.dtype_of": {"f"},
     "orwlab.foreign": {"name"},
     "orwlab.foreign.velocity": {"v"},

@@ -131,7 +131,8 @@ def _launch(v: Velocity, s: Tensor, x: Tensor, until: Tensor, tol: float) -> tup
 def _solve(name: str, f: Any, y0: Any, times: Tensor, rtol: float, atol: float) -> Any:
     """The solution at ``times``; what the solver cannot do is said of the field called ``name``."""
     try:
-        return flow.solve(f, y0, times, "dopri5", rtol, atol)
+        # the same steps whichever times are wanted: then equal fields have equal trajectories
+        return flow.solve(f, y0, times, "dopri5", rtol, atol, interpolate=True)
     except ValueError as error:
         if not isinstance(error.__cause__, AssertionError):
             raise  # the field itself failed

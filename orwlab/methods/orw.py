@@ -131,14 +131,13 @@ class FineTuning(Run):
         """One gradient step; returns the two terms of the loss."""
         x0 = self._noise(len(x1))
         t = torch.rand(len(x1), generator=self.generator).to(x1)
-        at = t.reshape(-1, *[1] * len(self.event_shape))  # (n, 1, ..)
         pairs = self._pair(x0, x1, w)
-        x_t, u_t = self.path.between(at, pairs.x0, pairs.x1)
+        x_t, u_t = self.path.interpolate(t, pairs.x0, pairs.x1)
         v_t = self.policy(t, x_t)
         fit = losses.fit(v_t, u_t, pairs.w)
         if self.coupling != "independent":  # the tilted pairs are not the policy's x_t: the penalty needs its own
             unweighted = couplings.pair_unweighted(self.coupling, x0, x1, generator=self.generator)
-            x_t, _ = self.path.between(at, *unweighted)
+            x_t, _ = self.path.interpolate(t, *unweighted)
             v_t = self.policy(t, x_t)
         penalty = losses.penalty(v_t, self.reference(t, x_t))
         # (unit fit + alpha penalty) / (unit + alpha), the weights being in that unit: the divisor leaves Adam's path as

@@ -52,7 +52,7 @@ def _cases() -> tuple[tuple[str, str, dict[str, float]], ...]:
     for verdict, reward, tau, alpha in (
         ("healthy", "right", 1.0, 0.3),
         ("collapsed", "bump", 2.0, 0.0),
-        ("off the data", "plane", 1.0, 0.02),
+        ("off the data", "plane", 1.0, 0.05),
         ("asleep", "right", 1.0, 30.0),
         ("healthy", "right", 30.0, 1.0),
     ):
