@@ -99,6 +99,20 @@ def alone(app: App, browser: Any, seconds: float, moves: int) -> Any:
     return page
 
 
+def elsewhere(app: App, sessions: int, seconds: float) -> None:
+    """All of them with their browsers on other machines."""
+    clients = [Client(app.address) for _ in range(sessions)]
+    wait(lambda: all(len(client.frames) > 20 for client in clients), 120, "frames for all")
+    time.sleep(seconds)
+    found = sorted(client.rate(seconds) for client in clients)
+    row(
+        f"{sessions} sessions, no browser here: data frames a second", f"{found[0]:.1f}; {statistics.median(found):.1f}"
+    )
+    for client in clients:
+        client.close()
+    time.sleep(2)
+
+
 def crowd(app: App, page: Any, others: int, seconds: float, moves: int) -> list[Client]:
     """One person among ``others``."""
     clients = [Client(app.address) for _ in range(others)]
@@ -192,6 +206,7 @@ def main() -> None:
     app = App()
     try:
         row("start of the app", f"{app.started:.1f} s")
+        elsewhere(app, 10, seconds)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
             page = alone(app, browser, seconds, moves)

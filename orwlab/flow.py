@@ -320,6 +320,7 @@ def solve(
     from torchdiffeq import odeint  # imported here because it takes half a second
 
     checks.choice("method", method, [*FIXED, *ADAPTIVE])
+    interpolate = checks.yes_or_no("interpolate", interpolate)
     rtol, atol = checks.number("rtol", rtol, above=0.0), checks.number("atol", atol, above=0.0)
     grid = _strictly_ordered("grid", checks.array("grid", grid, "times"), grid)
     parts = [checks.tensor("y0", part, "numbers, a tensor or a tuple of them") for part in _as_tuple(y0)]
@@ -328,7 +329,7 @@ def solve(
         return odeint(f, y0, grid, method=method)
     checks.number("rtol", rtol, low=2 * torch.finfo(grid.dtype).eps)
     options: dict[str, Any] = {"max_num_steps": MOST_STEPS}
-    if not checks.yes_or_no("interpolate", interpolate):
+    if not interpolate:
         options["step_t"] = grid  # a step ends at every wanted time
     try:
         return odeint(f, y0, grid, method=method, rtol=rtol, atol=atol, options=options)
