@@ -1,10 +1,11 @@
-"""How fast is fine-tuning, against the recipe in the method's released code, and does speed cost accuracy?
+"""How fast is fine-tuning, against a plain recipe after the method's released code, and does speed cost accuracy?
 
     python benchmarks/finetune_speed.py [--quick]
 
-The released recipe is written out here in plain PyTorch, without any of orwlab's checks: every batch is drawn from the
-policy by 100 Euler steps of torchdiffeq, and one step of torch's default Adam is taken on it. (The authors' trainer
-also pairs each batch by optimal transport; that is another algorithm, and its price stands on a line of its own.)
+The released recipe is written out here in plain PyTorch, without any of orwlab's checks, and simplified: every batch is
+drawn from the policy by 100 Euler steps of torchdiffeq, and one step of torch's default Adam is taken on it. Their
+trainer also warms its learning rate up, clips gradients, draws from a copy of the policy that is renewed once an epoch,
+and pairs each batch by optimal transport; that pairing is another algorithm, and its price stands on a line of its own.
 
 Speed: contenders run in turn, a few gradient steps each, in one process on one thread, so that whatever else the
 machine does hits all alike; a ratio is taken within each turn and the median is reported.

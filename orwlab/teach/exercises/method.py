@@ -109,4 +109,4 @@ def visible_loop(train: Callable[..., tuple[object, list[float]]]) -> None:
         checks.below(
             f"tau {tau:g}, alpha {alpha:g}, {name}: the first draw, against FineTuning", gaps[0], 1e-4, hint=first
         )
-        checks.below(f"tau {tau:g}, alpha {alpha:g}, {name}: all twelve", gaps.max(), 1e-3, hint=hint)
+        checks.below(f"tau {tau:g}, alpha {alpha:g}, {name}: all twelve draws", gaps.max(), 1e-3, hint=hint)
