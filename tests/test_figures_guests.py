@@ -65,7 +65,7 @@ GOOD = {
     "reward_against_diversity": lambda: dict(alphas=ROW, exact=(ROW, ROW), learned={1.0: PLANE.abs()}, collapse=0.5),
     "ward": lambda: dict(patients=[Patient("a", PLANE, ROW)], reference=PLANE, extent=3.0),
     "bands": lambda: dict(
-        estimates=[Band("a", ROW, ROW, ROW / 2, ROW * 2)], truth=Curve("b", ROW, ROW), log_y=True, **LABELS
+        estimates=[Band("a", ROW, ROW, ROW / 2, ROW * 2)], truth=Curve("b", ROW, ROW), log_y=True, show=ROW, **LABELS
     ),
     "weighted_regression": lambda: dict(x_t=ROW, u_t=ROW, w=ROW, curves=[Curve("a", ROW, ROW)], **LABELS),
     "readings_over_particles": lambda: dict(readings={"a": SQUARE}, particles=ROW, within=0.25),

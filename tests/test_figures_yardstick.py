@@ -66,3 +66,10 @@ def test_what_it_does_not_draw_is_named(changes, message):
     arguments = {"readings": {"a": torch.zeros(3, 4)}, "particles": PARTICLES, **changes}
     with pytest.raises(ValueError, match=message):
         figures.readings_over_particles(**arguments)
+
+
+def test_both_edges_of_the_strip_are_seen():
+    low = {"far below": [[-0.5, -0.4], [-0.5, -0.4]]}
+    bottom, top = figures.readings_over_particles(low, [10, 20], within=0.02).layout.yaxis.range
+    assert bottom <= -0.5
+    assert top > 0.02

@@ -32,7 +32,14 @@ class Band:
 
 
 def bands(
-    estimates: Sequence[Band], truth: Curve, *, xlabel: str, ylabel: str, title: str = "", log_y: bool = False
+    estimates: Sequence[Band],
+    truth: Curve,
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    log_y: bool = False,
+    show: Sequence[float] | None = None,
 ) -> go.Figure:
     """Estimates as lines in shaded bands, and the truth as a dashed black line; each is named at its end.
 
@@ -43,8 +50,10 @@ def bands(
         ylabel: the y axis, with its symbol.
         title: above the figure.
         log_y: a logarithmic y axis, down to half of the smallest estimate; all numbers must be > 0.
+        show: values that the y axis must reach in any case, if it is not logarithmic.
     """
     log_y = checks.yes_or_no("log_y", log_y)
+    reached = () if show is None else checks.numbers("show", show)
     shown = given.instances("estimates", estimates, Band)
     (exact,) = given.instances("truth", [truth], Curve)
     looks = theme.looks("estimates", len(shown))
@@ -66,7 +75,10 @@ def bands(
         y_range = (lowest / 2, 1.3 * max(highest, float(np.nanmax(figure.data[0].y))))
     else:
         bottom, top = reach(figure, False)
-        y_range = (min(bottom, lowest), max(top, highest))  # as wide as the lines need, and the bands
+        y_range = (
+            min(bottom, lowest, *reached),
+            max(top, highest, *reached),
+        )  # as wide as the lines need, and the bands
     labelled(figure, xlabel=xlabel, ylabel=ylabel, title=title, log_y=log_y, y_range=y_range)
     for look, band, (x, low, high) in zip(looks, shown, edges, strict=True):
         r, g, b = (int(look.colour[i : i + 2], 16) for i in (1, 3, 5))

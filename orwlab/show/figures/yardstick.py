@@ -41,7 +41,8 @@ def readings_over_particles(
         mean, spread = found.mean(1), found.std(1)
         estimates.append(Band(name, x, mean, mean - spread, mean + spread))
     truth = Curve("exact", x, np.zeros_like(x))
-    figure = bands(estimates, truth, xlabel="particles", ylabel="reading − exact", title=title)
+    edges = (-1.2 * within, 1.2 * within)  # both of the strip are to be seen
+    figure = bands(estimates, truth, xlabel="particles", ylabel="reading − exact", title=title, show=edges)
     figure.update_xaxes(type="log", **ticks(np.log10(x[0]), np.log10(x[-1])))
     figure.add_hrect(-within, within, fillcolor=theme.GHOST, opacity=0.18, line_width=0, layer="below")
     return figure
