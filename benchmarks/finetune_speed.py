@@ -102,14 +102,12 @@ class Released:
 
 
 RELEASED = "released recipe (Euler, 100 evaluations)"
-DEFAULT = "orwlab's default (learned solver, 8 evaluations)"
-FOUR = "  each draw used 4 times"
 CONTENDERS: dict[str, Callable[..., Contender]] = {
     RELEASED: Released,
     "  read on a running average": lambda *a, **k: Released(*a, kept=0.98, **k),
     "  rk4's 3 steps, 12 evaluations": lambda *a, **k: FineTuning(*a, sampler=("rk4", 3), **k),
-    DEFAULT: FineTuning,
-    FOUR: lambda *a, **k: FineTuning(*a, steps_per_round=4, **k),
+    "orwlab's default (learned solver, 8 evaluations)": FineTuning,
+    "  each draw used 4 times": lambda *a, **k: FineTuning(*a, steps_per_round=4, **k),
     "  each draw used 8 times": lambda *a, **k: FineTuning(*a, steps_per_round=8, **k),
 }
 PAIRED = "  pairing each batch by optimal transport"

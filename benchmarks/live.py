@@ -99,15 +99,19 @@ def alone(app: App, browser: Any, seconds: float, moves: int) -> Any:
     return page
 
 
-def elsewhere(app: App, sessions: int, seconds: float) -> None:
-    """All of them with their browsers on other machines."""
-    clients = [Client(app.address) for _ in range(sessions)]
+def come(app: App, count: int, seconds: float, what: str) -> list[Client]:
+    """So many clients; their data frames a second, the least and the median, are a row that begins with ``what``."""
+    clients = [Client(app.address) for _ in range(count)]
     wait(lambda: all(len(client.frames) > 20 for client in clients), 120, "frames for all")
     time.sleep(seconds)
     found = sorted(client.rate(seconds) for client in clients)
-    row(
-        f"{sessions} sessions, no browser here: data frames a second", f"{found[0]:.1f}; {statistics.median(found):.1f}"
-    )
+    row(f"{what}: data frames a second, least; median", f"{found[0]:.1f}; {statistics.median(found):.1f}")
+    return clients
+
+
+def elsewhere(app: App, sessions: int, seconds: float) -> None:
+    """All of them with their browsers on other machines."""
+    clients = come(app, sessions, seconds, f"{sessions} sessions, no browser here")
     for client in clients:
         client.close()
     time.sleep(2)
@@ -115,14 +119,8 @@ def elsewhere(app: App, sessions: int, seconds: float) -> None:
 
 def crowd(app: App, page: Any, others: int, seconds: float, moves: int) -> list[Client]:
     """One person among ``others``."""
-    clients = [Client(app.address) for _ in range(others)]
-    wait(lambda: all(len(client.frames) > 20 for client in clients), 120, "frames for all")
-    time.sleep(seconds)
-    found = sorted(client.rate(seconds) for client in clients)
+    clients = come(app, others, seconds, f"{others + 1} sessions")
     drawn = sorted(client.particles[-1] for client in clients)
-    row(
-        f"{others + 1} sessions: data frames a second, least; median", f"{found[0]:.1f}; {statistics.median(found):.1f}"
-    )
     row("  particles drawn, least; most", f"{drawn[0]}; {drawn[-1]}")
     painted, data = rates(page, seconds)
     row("  in the browser: painted; data", f"{painted:.1f}; {data:.1f}")

@@ -46,11 +46,7 @@ class Field(nn.Module, ABC):
 
     def _computes_in(self, x: Tensor) -> Tensor:
         """``x`` in the floating type and on the device of the parameters."""
-        for part in self.modules():  # as next(self.parameters()), at a third of its time
-            for p in part._parameters.values():
-                if p is not None:
-                    return x.to(p)
-        return x
+        return x.to(next(self.parameters()))
 
     @abstractmethod
     def _at(self, time: Tensor, x: Tensor) -> Tensor:
