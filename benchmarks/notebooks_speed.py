@@ -33,14 +33,15 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="how files begin, such as 03 (default: all)")
     names = tuple(parser.parse_args().names)
     paths = [path for path in sorted(FOLDER.glob("*.ipynb")) if not names or path.name.startswith(names)]
-    print(f"{'notebook':32} {'run, s':>7} {'words':>6} {'read, min':>9} {'exercises':>9} {'MB':>5}")
+    print(f"{'notebook':32} {'run, s':>7} {'words':>6} {'first, min':>10} {'all, min':>8} {'tasks, min':>10} {'MB':>5}")
     bad = []
     for path in paths:
         notebook = nbformat.read(path, as_version=4)
-        words, minutes = notebooks.words(notebook), notebooks.minutes_to_read(notebook)
-        tasks, size = len(notebooks.exercises(notebook)), path.stat().st_size
+        words, minutes = notebooks.words(notebook), notebooks.minutes(notebook)
+        size = path.stat().st_size
         seconds = seconds_to_run(notebook)
-        print(f"{path.stem:32} {seconds:7.1f} {words:6d} {minutes:9.0f} {tasks:9d} {size / 1e6:5.2f}", flush=True)
+        times = f"{minutes.first:10.0f} {minutes.all:8.0f} {minutes.exercises:10.0f}"
+        print(f"{path.stem:32} {seconds:7.1f} {words:6d} {times} {size / 1e6:5.2f}", flush=True)
         if seconds > SLOWEST or size > LARGEST:
             bad.append(path.stem)
     if bad:

@@ -54,6 +54,8 @@ def tidy(notebook: nbformat.NotebookNode, name: str) -> None:
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02d}"
         cell.metadata.pop("execution", None)  # times of day
+        if notebooks.FOLDED in cell.metadata.get("tags", []):
+            cell.metadata["jupyter"] = {"source_hidden": True}  # what JupyterLab goes by
     notebooks.linked_to_student(notebook, name)
 
 

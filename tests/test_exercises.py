@@ -75,7 +75,7 @@ def test_an_exercise_is_put_together_as_a_teacher_expects(path, exercise):
     number = int(path.stem.split("_")[0])
     assert exercise.name.split("-")[0] == str(number), f"exercises of notebook {number} are called {number}-1, ..."
     assert f"### Exercise {exercise.name.replace('-', '.')}: " in exercise.task
-    assert "<details><summary>Hint</summary>" in exercise.task
+    assert "<details><summary>Hint 1</summary>" in exercise.task
     assert exercise.points > 0
     assert exercise.check.startswith("exercises.")
     assert len(ast.parse(exercise.check).body) == 1
@@ -90,6 +90,10 @@ def test_cells_say_to_nbgrader_what_they_are(path):
         marks = cell.metadata.get("nbgrader")
         if marks is None:
             assert "BEGIN SOLUTION" not in cell.source
+            continue
+        if marks.grade_id.startswith("words-"):  # a person grades it
+            assert cell.cell_type == "markdown"
+            assert (marks.grade, marks.locked, marks.solution, marks.task) == (True, False, True, False)
             continue
         answer = marks.grade_id.startswith("answer-")
         wanted = dict(grade=not answer, locked=not answer, solution=answer, task=False, schema_version=3)
@@ -114,12 +118,14 @@ def test_no_student_notebook_is_left_over():
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_the_students_notebook_shows_no_solution_and_no_output(path):
     student = read(FOLDER / "student" / path.name)
-    solutions = [exercise.answer for exercise in notebooks.exercises(read(path))]
+    solved = read(path)
+    solutions = [exercise.answer for exercise in [*notebooks.exercises(solved), *notebooks.written(solved)]]
     for cell in student.cells:
         assert cell.source not in solutions
         assert not cell.get("outputs")
         assert cell.get("execution_count") is None
-        assert "source_hidden" not in cell.metadata.get("jupyter", {})
+        folded = notebooks.FOLDED in cell.metadata.get("tags", [])
+        assert bool(cell.metadata.get("jupyter", {}).get("source_hidden")) == folded
     assert f"](../{path.name})" in student.cells[0].source
     assert f"](student/{path.name})" in read(path).cells[0].source
     assert "student/" not in student.cells[0].source
@@ -157,6 +163,25 @@ def test_exercises_are_found_and_broken_ones_refused():
     wordless.cells.insert(0, nbformat.from_dict(nbformat.v4.new_code_cell("1")))
     with pytest.raises(ValueError, match="the task in words"):
         notebooks.exercises(wordless)
+
+
+def test_what_a_person_grades_is_found_and_its_model_answer_is_not_handed_out():
+    notebook = one_exercise()
+    task = nbformat.v4.new_markdown_cell("### Exercise 9.2: why ★★☆ (in words)\n\nWhy?")
+    answer = nbformat.v4.new_markdown_cell("Because of this and that.")
+    answer.metadata.nbgrader = dict(
+        grade=True, grade_id="words-9-2", locked=False, points=4, schema_version=3, solution=True, task=False
+    )
+    notebook.cells += [nbformat.from_dict(task), nbformat.from_dict(answer)]
+    (found,) = notebooks.written(notebook)
+    assert (found.name, found.points, found.answer) == ("9-2", 4, "Because of this and that.")
+    assert [e.name for e in notebooks.exercises(notebook)] == ["9-1"]
+    student = notebooks.student_version(notebook, "09_x.ipynb")
+    assert student.cells[-1].source == "YOUR ANSWER HERE"
+    del notebook.cells[-2:]
+    notebook.cells.insert(0, nbformat.from_dict(answer))
+    with pytest.raises(ValueError, match="the task stands before 'words-9-2'"):
+        notebooks.written(notebook)
 
 
 def test_the_line_to_the_students_version_is_put_in_once():

@@ -200,7 +200,26 @@ def test_words_count_a_formula_once_and_markup_not():
     cells = [new.new_markdown_cell("# A title\n\nThe flow $x_t = (1-t) x_0$ ends [here](a/b.ipynb).\n\n$$a\n=b$$")]
     notebook = nbformat.from_dict(new.new_notebook(cells=[*cells, new.new_code_cell("1 + 1")]))
     assert notebooks.words(notebook) == 8, "A title, The flow formula ends here, formula"
-    assert notebooks.minutes_to_read(notebook) == pytest.approx(8 / 180 + 0.25)
+    estimate = notebooks.minutes(notebook)
+    assert estimate.first == estimate.all == pytest.approx(8 / 100 + 1 + 0.5), "words, one formula, one code cell"
+    assert estimate.exercises == 0
+
+
+def test_minutes_leave_out_a_second_reading_and_the_exercises():
+    new = nbformat.v4
+    cells = [
+        new.new_markdown_cell("# A title"),
+        new.new_markdown_cell("## Skip\n\n*Second reading.*\n\n" + "word " * 100 + "\n\n### Also\n\n$$a$$"),
+        new.new_code_cell("1 + 1"),
+        new.new_markdown_cell("## Back\n\n" + "word " * 99 + "\n\n### Exercise 0.1: a ★★☆\n\n" + "word " * 100),
+        new.new_code_cell("2 + 2", metadata=dict(nbgrader=dict(grade_id="answer-0-1"))),
+        new.new_code_cell("3 + 3", metadata=dict(nbgrader=dict(grade_id="check-0-1"))),
+        new.new_markdown_cell("word " * 100),
+    ]
+    estimate = notebooks.minutes(nbformat.from_dict(new.new_notebook(cells=cells)))
+    assert estimate.first == pytest.approx(2 / 100 + 1 + 1)
+    assert estimate.all - estimate.first == pytest.approx(5 / 100 + 1 + 1 + 0.5)
+    assert estimate.exercises == 10
 
 
 def test_checks_print_and_fail_loudly(capsys):
@@ -211,12 +230,14 @@ def test_checks_print_and_fail_loudly(capsys):
     checks.above("c", 2, 1)
     checks.same("d", torch.tensor([1.0, 2.5]), torch.tensor([1.0, 2.0]), 0.6)
     checks.holds("e", True)
+    checks.regression("f", 1.01, 1.0, 0.02)
     assert capsys.readouterr().out.splitlines() == [
         "a: measured 1.01, expected 1 ± 0.02: yes",
         "b: measured 0.5, expected below 1: yes",
         "c: measured 2, expected above 1: yes",
         "d, largest difference: measured 0.5, expected below 0.6: yes",
         "e: yes",
+        "f [regression]: measured 1.01, expected 1 ± 0.02: yes",
     ]
     for call in (
         lambda: checks.close("a", 1.1, 1.0, 0.02),
@@ -227,6 +248,7 @@ def test_checks_print_and_fail_loudly(capsys):
         lambda: checks.same("f", torch.ones(2, 1), torch.ones(2), 0.1),
         lambda: checks.same("g", None, torch.ones(2), 0.1),
         lambda: checks.holds("h", False),
+        lambda: checks.regression("i", 1.1, 1.0, 0.02),
     ):
         with pytest.raises(AssertionError, match="NO"):
             call()

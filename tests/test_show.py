@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from orwlab import rewards
-from orwlab.show import figures
+from orwlab.show import figures, theme
 from orwlab.show.notebook import explorer
 from orwlab.tasks import digits
 
@@ -119,3 +119,18 @@ def test_dragging_alpha_moves_the_limit():
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_an_alpha_has_one_colour_in_every_figure():
+    names = ["α = 0", "α = 0.1", "ring, α = 0.3", "α = 1, limit 0.397", "α = 3", "α = 10.", "α = 100"]
+    each = [theme.alpha_colour(a) for a in (0, 0.1, 0.3, 1, 3, 10, 100)]
+    assert theme.colours(names) == each
+    assert len(set(each)) == 7
+    assert theme.colours(["exact", "α = 1/3", "other"])[1] == each[2], "the nearest of the named"
+    assert set(theme.colours(["exact", "α = 1", "other"])[::2]).isdisjoint({each[3]}), "others keep clear of it"
+    looks = theme.looks("series", ["right, α = 0.3", "ring, α = 0.3"])
+    assert looks[0].colour == looks[1].colour
+    assert looks[0].dash != looks[1].dash
+    for wrong in (-1.0, float("nan"), "a"):
+        with pytest.raises(ValueError, match="alpha"):
+            theme.alpha_colour(wrong)

@@ -1,6 +1,10 @@
 """How figures look: Okabe and Ito's colours, which people with any colour vision tell apart, and a plotly template."""
 
+import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import plotly.graph_objects as go
@@ -17,6 +21,9 @@ INK = "#1B2430"
 MARGIN = dict(l=60, r=20, t=60, b=50)
 """pixels around the axes"""
 
+# one colour for each alpha that is drawn; a large one is the reference itself, and has its grey
+_ALPHAS = {0.03: BLACK, 0.1: PURPLE, 0.3: ORANGE, 1.0: BLUE, 3.0: GREEN, 10.0: SKY, 100.0: GHOST}
+_NAMED = re.compile(r"α\s*=\s*([0-9.]+)(?:/([0-9]+))?")
 _GRID = "#E3E6EB"
 # each time the colours come round again: the dash of a line, of a prediction or limit; a marker; the hatching of a bar
 _LAPS = (
@@ -55,13 +62,48 @@ def look(name: str, colour: str, lap: int) -> Look:
     return Look(colour, *_LAPS[lap], lap)
 
 
-def looks(name: str, count: int) -> list[Look]:
-    """A look for each of ``count`` series, no two alike; ``name`` is what an error calls them.
+def alpha_colour(alpha: float) -> str:
+    """The colour of an alpha >= 0, the same in every figure: that of the nearest of 0.03, 0.1, ..., 100, or of 0."""
+    alpha = checks.number("alpha", alpha, low=0.0)
+    if alpha == 0:
+        return VERMILION
+    steps = list(_ALPHAS)
+    middles = [(a * b) ** 0.5 for a, b in pairwise(steps)]
+    return _ALPHAS[steps[sum(alpha >= middle for middle in middles)]]
+
+
+def colours(names: Sequence[str]) -> list[str]:
+    """A colour for each series by its name: one that says "α = 0.3" has that alpha's, the others take turns.
+
+    The others keep clear of the colours of the alphas beside them, as long as there are enough. Where too many alphas
+    would share a colour, all take turns.
+    """
+    found: list[str | None] = []
+    for name in names:
+        if not isinstance(name, str):
+            raise checks.fail("a series' name", name, "a text")
+        said = _NAMED.search(name)
+        value = float(said[1].rstrip(".") or 0) / float(said[2] or 1) if said else None
+        found.append(None if value is None else alpha_colour(value))
+    if any(count > len(_LAPS) for count in Counter(filter(None, found)).values()):
+        found = [None] * len(found)  # more near one alpha than can be told apart in its colour
+    free = [colour for colour in CYCLE if colour not in found] or CYCLE
+    turn = iter(free[k % len(free)] for k in range(len(found)))
+    return [next(turn) if colour is None else colour for colour in found]
+
+
+def looks(argument: str, names: Sequence[str]) -> list[Look]:
+    """A look for each series, no two alike, in the ``colours`` of their names.
 
     Raises:
-        ValueError: more than ``SERIES``.
+        ValueError: too many of one colour; it calls the series ``argument``.
     """
-    return [look(name, CYCLE[k % len(CYCLE)], k // len(CYCLE)) for k in range(count)]
+    laps: Counter[str] = Counter()
+    found = []
+    for colour in colours(names):
+        found.append(look(argument, colour, laps[colour]))
+        laps[colour] += 1
+    return found
 
 
 def template(font_size: int = 15) -> go.layout.Template:

@@ -72,6 +72,14 @@ def close(what: str, measured: SupportsFloat, expected: SupportsFloat, tolerance
     _report(what, number, f"{float(expected):.4g} ± {tolerance:g}", gap <= tolerance, hint)
 
 
+def regression(what: str, measured: SupportsFloat, recorded: SupportsFloat, tolerance: float) -> None:
+    """As ``close``, against a number that this package itself recorded: the line says so.
+
+    It guards against changes. It is no evidence for the claim: theory or an independent computation has to be.
+    """
+    close(f"{what} [regression]", measured, recorded, tolerance)
+
+
 def below(what: str, measured: SupportsFloat, limit: float, *, hint: str = "") -> None:
     """``measured < limit``, or AssertionError."""
     number = _number(what, measured, hint)

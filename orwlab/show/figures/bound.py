@@ -298,7 +298,7 @@ def penalty_against_distance(runs: Mapping[str, Sequence[tuple[float, float]]], 
             )
         )
     symbols = ("circle", "square", "diamond", "cross")
-    for k, (look, (name, pairs)) in enumerate(zip(theme.looks("runs", len(series)), series.items(), strict=True)):
+    for k, (look, (name, pairs)) in enumerate(zip(theme.looks("runs", list(series)), series.items(), strict=True)):
         figure.add_trace(
             go.Scatter(
                 x=pairs[:, 0],

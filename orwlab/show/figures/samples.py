@@ -94,7 +94,7 @@ def curves_over_rounds(
     )
     given.among("exact", limits, shown)
     figure = go.Figure()
-    for look, (label, values) in zip(theme.looks("series", len(shown)), shown.items(), strict=True):
+    for look, (label, values) in zip(theme.looks("series", list(shown)), shown.items(), strict=True):
         y = given.line(f"series[{label!r}]", values, gaps=True)
         line: dict[str, Any] = dict(color=look.colour, width=1.5)
         if look.lap:

@@ -23,7 +23,8 @@ MOST_TICKS = 9
 class Curve:
     """One line of ``curves``: points (x, y), drawn solid, dashed (a prediction) or as markers (a measurement).
 
-    NaN in ``y`` is a gap. ``colour`` is any that plotly knows; if None, the next one of ``theme.CYCLE``.
+    NaN in ``y`` is a gap. ``colour`` is any that plotly knows; if None, that of the alpha in
+    its name, or the next one of ``theme.CYCLE``.
     """
 
     name: str
@@ -70,13 +71,13 @@ def drawn(lines: Sequence[Curve], width: float, size: float, log_x: bool = False
     log_x, log_y = checks.yes_or_no("log_x", log_x), checks.yes_or_no("log_y", log_y)
     figure = go.Figure()
     laps: Counter[tuple[str, str]] = Counter()
-    for k, curve in enumerate(given.instances("lines", lines, Curve)):
+    shown = given.instances("lines", lines, Curve)
+    names = [given.words("a curve's name", curve.name) for curve in shown]
+    for curve, name, colour in zip(shown, names, theme.colours(names), strict=True):
         style = checks.choice("style", curve.style, ("line", "dashes", "markers"))
-        name = given.words("a curve's name", curve.name)
         x = given.line(f"x of {name!r}", curve.x, positive=log_x)
         y = given.line(f"y of {name!r}", curve.y, len(x), gaps=True, positive=log_y)
         if curve.colour is None:
-            colour = theme.CYCLE[k % len(theme.CYCLE)]
             look = theme.look("lines", colour, laps[colour, style])
         else:
             look = theme.look("lines", _colour(f"colour of {name!r}", curve.colour), 0)
@@ -108,7 +109,7 @@ def densities_on_a_line(
         y = given.line("reference", reference, len(places), gaps=True)
         figure.add_trace(go.Scatter(x=places, y=y, name="reference", line=line, fill="tozeroy", mode="lines"))
     series = given.by_name("densities", densities, "at least one density by its name")
-    for look, (name, density) in zip(theme.looks("densities", len(series)), series.items(), strict=True):
+    for look, (name, density) in zip(theme.looks("densities", list(series)), series.items(), strict=True):
         line = dict(color=look.colour, width=2.5, **_dash(look))
         y = given.line(f"density {name!r}", density, len(places), gaps=True)
         figure.add_trace(go.Scatter(x=places, y=y, name=name, line=line, mode="lines"))
@@ -131,7 +132,7 @@ def learned_against_exact(groups: Mapping[str, tuple[Numbers, Numbers]], *, titl
     figure = go.Figure(
         go.Scatter(x=[low, high], y=[low, high], mode="lines", name="equal", line=dict(color=theme.GHOST, dash="dash"))
     )
-    for look, (name, (exact, learned)) in zip(theme.looks("groups", len(pairs)), pairs.items(), strict=True):
+    for look, (name, (exact, learned)) in zip(theme.looks("groups", list(pairs)), pairs.items(), strict=True):
         marker = dict(color=look.colour, size=10, **_symbol(look))
         figure.add_trace(go.Scatter(x=exact, y=learned, mode="markers", name=name, marker=marker))
     figure = _finish(figure, "mean reward at the exact limit", "mean reward learned", title, False, False, 560)
@@ -156,7 +157,7 @@ def bars(
     series = given.by_name("groups", groups, "at least one series, its bars by category")
     figure = go.Figure()
     names: list[str] = []
-    for look, (name, values) in zip(theme.looks("groups", len(series)), series.items(), strict=True):
+    for look, (name, values) in zip(theme.looks("groups", list(series)), series.items(), strict=True):
         heights = given.by_name(f"groups[{name!r}]", values, "at least one bar by its category")
         names = names or list(heights)
         if set(heights) != set(names):

@@ -200,7 +200,7 @@ def reward_against_diversity(
     )
     for x, y, text, place in zip(diversity, reward, texts, where, strict=True):
         layout.point_at(figure, float(x), float(y), text, place, theme.BLACK)
-    looks = theme.looks("learned", len(seeds))
+    looks = theme.looks("learned", list(names))
     for look, name, found in zip(looks, names, seeds.values(), strict=True):
         figure.add_trace(
             go.Scatter(

@@ -56,7 +56,7 @@ def bands(
     reached = () if show is None else checks.numbers("show", show)
     shown = given.instances("estimates", estimates, Band)
     (exact,) = given.instances("truth", [truth], Curve)
-    looks = theme.looks("estimates", len(shown))
+    looks = theme.looks("estimates", [band.name for band in shown])
     lines = [Curve(exact.name, exact.x, exact.y, "dashes", theme.BLACK)]
     lines += [Curve(band.name, band.x, band.y, colour=look.colour) for look, band in zip(looks, shown, strict=True)]
     edges = []

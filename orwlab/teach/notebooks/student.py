@@ -5,6 +5,8 @@ import re
 
 from nbformat import NotebookNode
 
+from orwlab.teach.notebooks.anatomy import FOLDED
+
 TO_STUDENT = (
     "*To solve the exercises yourself, open the [student's version](student/{name}): "
     "the same notebook without solutions and outputs.*"
@@ -38,7 +40,8 @@ def student_version(notebook: NotebookNode, name: str) -> NotebookNode:
     for preprocessor in (ClearSolutions(), ClearOutput()):
         student, _ = preprocessor.preprocess(student, {})
     for cell in student.cells:
-        cell.metadata.pop("jupyter", None)  # solutions were folded, answers are not
+        if FOLDED not in cell.metadata.get("tags", []):
+            cell.metadata.pop("jupyter", None)  # solutions were folded, answers are not
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"\]\(\.\./", "](../../", cell.source)
     first = student.cells[0]
