@@ -68,9 +68,9 @@ def pairings(panels: Sequence[tuple[str, Tensor, Tensor, Tensor]], *, title: str
                 ),
                 **at,
             )
-        figure.update_xaxes(title="x<sub>1</sub>", constrain="domain", **at)
+        figure.update_xaxes(title=layout.FIRST, constrain="domain", **at)
         figure.update_yaxes(
-            title="x<sub>2</sub>" if column == 1 else None, scaleanchor="x" if column == 1 else f"x{column}", **at
+            title=layout.SECOND if column == 1 else None, scaleanchor="x" if column == 1 else f"x{column}", **at
         )
     return layout.finished(
         figure,

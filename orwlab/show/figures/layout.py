@@ -16,6 +16,8 @@ LINE = 1.3
 """from one line of text to the next, in font sizes, as plotly has it"""
 HEADING = 16
 """font size of the headings that ``make_subplots`` writes"""
+FIRST, SECOND = "first coordinate", "second coordinate"
+"""the axes of a plane: x1 is an end point, not a coordinate"""
 _LEGEND = 250  # pixels for a name in a legend, before it is broken
 
 # Widths of DejaVu Sans in units of the font size; Verdana's are about the same, Arial's smaller.

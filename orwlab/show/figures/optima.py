@@ -63,9 +63,9 @@ def densities_in_panels(
             figure.add_trace(levels, row=1, col=column)
         letter = "" if column == 1 else str(column)
         axes = dict(range=[-extent, extent], dtick=layout.steps(extent), constrain="domain", showgrid=False)
-        figure.update_xaxes(title="x<sub>1</sub>", row=1, col=column, **axes)
+        figure.update_xaxes(title=layout.FIRST, row=1, col=column, **axes)
         figure.update_yaxes(
-            title="x<sub>2</sub>" if column == 1 else None,
+            title=layout.SECOND if column == 1 else None,
             showticklabels=column == 1,
             scaleanchor=f"x{letter}",
             row=1,

@@ -36,7 +36,7 @@ def samples_in_panels(
     Args:
         panels: (heading, points (n, 2)) for each panel.
         reference: points (m, 2) drawn in grey behind every panel.
-        contours: nothing, or for each panel None or (axis (k,), density (k, k)) of an exact density, drawn as lines;
+        contours: nothing, or for each panel None or (axis (k,), density (k, k)) of an exact density, drawn as dashed lines;
             the density's first index is x.
         reward: drawn as a pale background, darker where it is larger.
         extent: half the side of each panel.
@@ -206,7 +206,7 @@ def _contour(exact: tuple[Tensor, Tensor]) -> go.Contour:
         y=axis,
         z=z.T,  # plotly wants rows to be y
         contours=dict(coloring="none", start=0.06 * top, end=0.9 * top, size=0.28 * top),
-        line=dict(color=theme.VERMILION, width=1.5),
+        line=dict(color=theme.VERMILION, width=1.75, dash="dash"),
         showscale=False,
         hoverinfo="skip",
         name="exact",
@@ -214,17 +214,17 @@ def _contour(exact: tuple[Tensor, Tensor]) -> go.Contour:
 
 
 def plane_axes(figure: go.Figure, column: int, extent: float, centre: tuple[float, float] = (0.0, 0.0)) -> None:
-    """Axes of one panel in a row of planes: equal units, ``extent`` to each side of ``centre``, one label for x2."""
+    """Axes of one panel in a row of planes: equal units, ``extent`` to each side of ``centre``, one label for the upward axis."""
     extent, middle = checks.number("extent", extent, above=0.0), checks.numbers("centre", centre)
     if len(middle) != 2:
-        raise checks.fail("centre", centre, "(x1, x2)")
+        raise checks.fail("centre", centre, "two numbers")
     x, y = ([c - extent, c + extent] for c in middle)
     place = dict(row=1, col=column)
     dtick = layout.steps(extent)
-    figure.update_xaxes(range=x, title="x<sub>1</sub>", constrain="domain", dtick=dtick, **place)
+    figure.update_xaxes(range=x, title=layout.FIRST, constrain="domain", dtick=dtick, **place)
     figure.update_yaxes(
         range=y,
-        title="x<sub>2</sub>" if column == 1 else None,
+        title=layout.SECOND if column == 1 else None,
         showticklabels=column == 1,
         scaleanchor="x" if column == 1 else f"x{column}",
         dtick=dtick,

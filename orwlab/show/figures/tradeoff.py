@@ -291,11 +291,11 @@ def ward(
         figure.add_trace(go.Scatter(x=rounds, y=curve, mode="lines", line=line), row=2, col=column)
         letter = "" if column == 1 else str(column)
         shown = dict(range=[-extent, extent], dtick=layout.steps(extent, 3.0), constrain="domain", row=1, col=column)
-        figure.update_xaxes(title=dict(text="x<sub>1</sub>", standoff=3), **shown)
+        figure.update_xaxes(title=dict(text=layout.FIRST, standoff=3), **shown)
         figure.update_yaxes(scaleanchor=f"x{letter}", showticklabels=column == 1, **shown)
         figure.update_xaxes(title="round", nticks=3, row=2, col=column)
         figure.update_yaxes(range=[low - 0.05, high + 0.05], showticklabels=column == 1, row=2, col=column)
-    figure.update_yaxes(title="x<sub>2</sub>", row=1, col=1)
+    figure.update_yaxes(title=layout.SECOND, row=1, col=1)
     figure.update_yaxes(title="mean reward", row=2, col=1)
     return layout.finished(figure, title, width=width, height=560, top=100, over=names, font_size=14, showlegend=False)
 
