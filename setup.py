@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-NOTEBOOKS = ("README.md", "*.ipynb", "student/*.ipynb")
+NOTEBOOKS = ("*.md", "*.html", "*.ipynb", "student/*.ipynb", "films/*.gif")
 
 
 class BuildWithNotebooks(build_py):

@@ -11,6 +11,7 @@ Chromium or Chrome (on the path, or BROWSER_PATH).
 import argparse
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import nbformat
@@ -57,6 +58,13 @@ def tidy(notebook: nbformat.NotebookNode, name: str) -> None:
         if notebooks.FOLDED in cell.metadata.get("tags", []):
             cell.metadata["jupyter"] = {"source_hidden": True}  # what JupyterLab goes by
     notebooks.linked_to_student(notebook, name)
+    notebooks.opened_online(notebook, f"notebooks/{name}", address())
+
+
+def address() -> str | None:
+    """Where the repository is: ``Repository`` under ``[project.urls]`` in pyproject.toml, None if it is not there."""
+    project = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return project.get("urls", {}).get("Repository")
 
 
 def write(path: Path, content: str) -> bool:

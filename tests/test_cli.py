@@ -25,8 +25,12 @@ from orwlab.teach import handout
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
-NAMES = ["README.md", *(path.relative_to(NOTEBOOKS).as_posix() for path in NOTEBOOKS.rglob("*.ipynb"))]
-NAMES = sorted(name for name in NAMES if ".ipynb_checkpoints" not in name)
+KINDS = (".md", ".html", ".ipynb", ".gif")
+NAMES = sorted(
+    path.relative_to(NOTEBOOKS).as_posix()
+    for path in NOTEBOOKS.rglob("*")
+    if path.suffix in KINDS and ".ipynb_checkpoints" not in path.parts
+)
 
 
 def said(capsys) -> str:
@@ -64,7 +68,10 @@ def test_finding_out_what_is_wanted_loads_nothing_heavy():
 def test_notebooks_are_copied_and_it_says_how_many(tmp_path, capsys):
     assert cli.main(["notebooks", str(tmp_path / "a" / "b")]) == 0
     solved = len([name for name in NAMES if name.endswith(".ipynb") and "/" not in name])
-    line = f"Copied {solved} notebooks, {solved} student's versions and README.md to {tmp_path / 'a' / 'b'}.\n"
+    others = len(NAMES) - 2 * solved
+    line = (
+        f"Copied {solved} notebooks, {solved} student's versions and {others} other files to {tmp_path / 'a' / 'b'}.\n"
+    )
     assert capsys.readouterr().out == line
     assert held(tmp_path / "a" / "b") == NAMES
     for name in NAMES:
@@ -279,7 +286,7 @@ def test_the_wheel_holds_the_whole_package_and_the_notebooks_and_nothing_else(wh
 @pytest.mark.slow
 def test_installed_alone_it_copies_notebooks_and_knows_the_zoo(installed, tmp_path):
     assert run([str(installed), "--version"], tmp_path) == f"orwlab {orwlab.__version__}\n"
-    assert "README.md to notes.\n" in run([str(installed), "notebooks", "notes"], tmp_path)
+    assert "other files to notes.\n" in run([str(installed), "notebooks", "notes"], tmp_path)
     assert held(tmp_path / "notes") == NAMES
     listed = run([str(installed), "zoo", "list"], tmp_path)
     assert all(f"\n{name} " in listed for name in zoo.names())

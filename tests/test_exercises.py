@@ -195,6 +195,43 @@ def test_the_line_to_the_students_version_is_put_in_once():
     assert renamed == once.replace("09_x", "09_y")
 
 
+def test_links_of_the_students_version_lead_to_the_same_places():
+    notebook = one_exercise()
+    notebook.cells[0].source = (
+        "# Title\n\n*Ten minutes to read.*\n\nSee [a page](notation.md), [the next](02_x.ipynb), "
+        "[the readme](../README.md), [a part](#part) and [the paper](https://arxiv.org)."
+    )
+    notebooks.linked_to_student(notebook, "09_x.ipynb")
+    notebooks.opened_online(notebook, "notebooks/09_x.ipynb", "https://github.com/some/where")
+    source = notebooks.student_version(notebook, "09_x.ipynb").cells[0].source
+    for link in (
+        "[a page](../notation.md)", "[the next](02_x.ipynb)", "[the readme](../../README.md)", "[a part](#part)",
+        "[the paper](https://arxiv.org)", "[here](../09_x.ipynb)", "(../where_this_sits.md)",
+        "/github/some/where/blob/main/notebooks/student/09_x.ipynb)", "labpath=notebooks%2Fstudent%2F09_x.ipynb)",
+    ):  # fmt: skip
+        assert link in source, link
+
+
+def test_a_notebook_can_be_opened_online_once_the_repository_has_an_address():
+    notebook = one_exercise()
+    notebook.cells[0].source = "# Title\n\n*Ten minutes to read.*\n\nText."
+    setup, plain = notebook.cells[1].source, notebook.cells[0].source
+    for address in ("https://github.com/some/where", "https://github.com/some/where.git"):
+        for _ in range(2):
+            notebooks.opened_online(notebook, "notebooks/09_x.ipynb", address)
+        first = notebook.cells[0].source
+        assert first.count("(https://colab.research.google.com/github/some/where/blob/main/notebooks/09_x.ipynb)") == 1
+        assert first.count("(https://mybinder.org/v2/gh/some/where/HEAD?labpath=notebooks%2F09_x.ipynb)") == 1
+        assert notebook.cells[1].source.count("git+https://github.com/some/where'") == 1
+        assert notebook.cells[1].source.endswith(setup)
+        exec(notebook.cells[1].source, {"get_ipython": None})  # installs nothing where the package is
+    notebooks.opened_online(notebook, "notebooks/09_x.ipynb", None)
+    assert (notebook.cells[0].source, notebook.cells[1].source) == (plain, setup)
+    for wrong in ("github.com/some/where", "https://example.org/some/where", "https://github.com/some", 3):
+        with pytest.raises(ValueError, match="repository is"):
+            notebooks.opened_online(notebook, "notebooks/09_x.ipynb", wrong)
+
+
 # Answers of every kind ----------------------------------------------------------------------------------------------
 
 

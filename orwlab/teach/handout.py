@@ -9,7 +9,7 @@ from pathlib import Path
 import orwlab
 from orwlab import checks
 
-PATTERNS = ("README.md", "*.ipynb", "student/*.ipynb")
+PATTERNS = ("*.md", "*.html", "*.ipynb", "student/*.ipynb", "films/*.gif")
 FIRST = "00_start_here.ipynb"
 
 
@@ -30,7 +30,8 @@ class Copied:
         student = sum(name.startswith("student/") for name in self.written)
         solved = sum(name.endswith(".ipynb") for name in self.written) - student
         parts = [_count(solved, "notebook")] * (solved > 0) + [_count(student, "student's version")] * (student > 0)
-        parts += [name for name in self.written if not name.endswith(".ipynb")]
+        others = [name for name in self.written if not name.endswith(".ipynb")]
+        parts += others if len(others) == 1 else [_count(len(others), "other file")] * (len(others) > 0)
         listed = " and ".join([*([", ".join(parts[:-1])] if parts[1:] else []), parts[-1]])
         return f"Copied {listed} to {self.folder}" + (f"; {there}." if self.same else ".")
 
@@ -59,7 +60,7 @@ def source() -> Path:
 
 
 def copy(folder: str | PathLike[str], *, force: bool = False) -> Copied:
-    """Copy the notebooks, the student's versions and their README to ``folder``, which is made if there is none.
+    """Copy the notebooks, the student's versions and their pages to ``folder``, which is made if there is none.
 
     Args:
         folder: where to.

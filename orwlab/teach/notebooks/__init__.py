@@ -18,6 +18,7 @@ from orwlab.teach.notebooks.anatomy import (
     words,
     written,
 )
+from orwlab.teach.notebooks.online import opened_online
 from orwlab.teach.notebooks.pictures import PLOTLY, PNG, fingerprint, illustrate, known_pictures
 from orwlab.teach.notebooks.student import linked_to_student, student_version
 
@@ -36,6 +37,7 @@ __all__ = [
     "known_pictures",
     "linked_to_student",
     "minutes",
+    "opened_online",
     "prose",
     "setup",
     "student_version",

@@ -7,11 +7,16 @@ from nbformat import NotebookNode
 
 from orwlab.teach.notebooks.anatomy import FOLDED
 
+PAGES = (
+    "[Symbols and conventions]({up}notation.md) are on one page, [other methods]({up}where_this_sits.md) on another.*"
+)
 TO_STUDENT = (
     "*To solve the exercises yourself, open the [student's version](student/{name}): "
-    "the same notebook without solutions and outputs.*"
+    "the same notebook without solutions and outputs. " + PAGES.format(up="")
 )
-TO_SOLVED = "*This is the student's version. Stuck, or done? The solved notebook is [here](../{name}).*"
+TO_SOLVED = "*This is the student's version. Stuck, or done? The solved notebook is [here](../{name}). " + PAGES.format(
+    up="../"
+)
 
 
 def linked_to_student(notebook: NotebookNode, name: str) -> NotebookNode:
@@ -42,8 +47,22 @@ def student_version(notebook: NotebookNode, name: str) -> NotebookNode:
     for cell in student.cells:
         if FOLDED not in cell.metadata.get("tags", []):
             cell.metadata.pop("jupyter", None)  # solutions were folded, answers are not
+    head, middle, tail = student.cells[0].source.partition(TO_STUDENT.format(name=name))
+    student.cells[0].source = _moved(head, name) + (TO_SOLVED.format(name=name) if middle else "") + _moved(tail, name)
+    for cell in student.cells[1:]:
         if cell.cell_type == "markdown":
-            cell.source = re.sub(r"\]\(\.\./", "](../../", cell.source)
-    first = student.cells[0]
-    first.source = first.source.replace(TO_STUDENT.format(name=name), TO_SOLVED.format(name=name))
+            cell.source = _moved(cell.source, name)
     return student
+
+
+def _moved(text: str, name: str) -> str:
+    """Text with links as they have to be in the folder ``student``, which holds all notebooks and nothing else."""
+
+    def from_below(link: re.Match[str]) -> str:
+        beside = link[1].endswith(".ipynb") and "/" not in link[1]
+        return link[0] if beside else f"](../{link[1]})"
+
+    text = re.sub(r"\]\((?!https?:|#)([^)\s]+)\)", from_below, text)
+    for folder in ("notebooks/", "notebooks%2F"):  # in Colab's address, in Binder's
+        text = text.replace(f"{folder}{name})", f"{folder}student{folder.removeprefix('notebooks')}{name})")
+    return text
