@@ -56,6 +56,36 @@ def test_names_stay_beside_the_axes():
     assert max(heights(figure).values()) <= 1.05
 
 
+def test_a_line_leads_to_a_name_that_had_to_move():
+    near = [Curve("level", [0, 1], [0.5, 0.5]), Curve("up", [0, 1], [0.0, 1.0])]
+    assert not figures.labelled_curves(near, xlabel="x", ylabel="y").layout.shapes
+    close = [*near, Curve("beside", [0, 1], [0.5, 0.51])]
+    figure = figures.labelled_curves(close, xlabel="x", ylabel="y", y_range=(0.0, 1.0))
+    (leader,) = figure.layout.shapes
+    assert leader.line.color == figure.data[0].line.color, "the lower of the two gave way"
+    assert (leader.x0, leader.y0) == pytest.approx((1.0, 0.5), abs=0.02)
+    assert leader.y1 == heights(figure)["level"] < 0.5 - 0.02
+    assert leader.line.dash == "solid", "dashed means exact"
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_a_line_that_ends_early_is_led_to_its_name(log):
+    lines = [Curve("early", [1, 10], [1.0, 1.0]), Curve("all", [1, 100], [1.0, 3.0])]
+    figure = figures.labelled_curves(lines, xlabel="x", ylabel="y", log_x=log)
+    (leader,) = figure.layout.shapes
+    assert leader.x0 == pytest.approx(0.5 if log else 9 / 99, abs=0.02)
+    assert leader.y0 == leader.y1 == heights(figure)["early"]
+
+
+def test_markers_at_the_ends_are_not_cut():
+    lines = [Curve("a", [0, 1], [0.0, 1.0], "markers"), Curve("b", [0, 1], [1.0, 2.0])]
+    low, high = figures.labelled_curves(lines, xlabel="x", ylabel="y").layout.xaxis.range
+    assert (low, high) == pytest.approx((-0.025, 1.025))
+    assert figures.labelled_curves(lines[1:], xlabel="x", ylabel="y").layout.xaxis.range == (0.0, 1.0)
+    one = figures.labelled_curves([Curve("a", [2], [1.0], "markers")], xlabel="x", ylabel="y")
+    assert one.layout.xaxis.range == (1.5, 2.5)
+
+
 def test_a_name_of_two_lines_takes_more_room():
     lines = [Curve("one<br>two", [1, 2], [1.0, 3.0]), Curve("other", [1, 2], [1.0, 3.0])]
     figure = figures.labelled_curves(lines, xlabel="x", ylabel="y")
@@ -135,3 +165,15 @@ def test_rings_have_areas_in_proportion_to_their_weights():
         figures.weighted_samples(panels, contours=[None])
     with pytest.raises(ValueError, match="weights of 'a'"):
         figures.weighted_samples([("a", data, -w, learned)])
+
+
+def test_planes_call_their_axes_coordinates_and_never_by_the_name_of_an_end_point():
+    points = torch.zeros(3, 2)
+    axis = torch.linspace(-3.0, 3.0, 8)
+    figure = figures.samples_in_panels([("a", points), ("b", points)], contours=[None, (axis, torch.ones(8, 8))])
+    assert figure.layout.xaxis.title.text == figure.layout.xaxis2.title.text == "first coordinate"
+    assert figure.layout.yaxis.title.text == "second coordinate"
+    assert figure.layout.yaxis2.title.text is None
+    contour = figure.data[-1]
+    assert contour.line.dash == "dash", "dashed means exact"
+    assert figure.data[1].marker.opacity < figure.data[0].marker.opacity, "points must not hide the contours below"

@@ -89,7 +89,10 @@ def test_the_digits_figure_has_a_row_an_outcome():
 def test_dragging_alpha_moves_the_limit():
     box = explorer.alpha_slider("three_modes_1d", "bump", tau=2.0)
     slider, words, figure = box.children
-    slider.value = 10.0
+    assert slider.value == pytest.approx(explorer.HIGHEST)
+    assert [trace.line.dash for trace in figure.data] == [None, "dash"], "what is exact is dashed"
+    assert figure.data[1].line.color == "#0072B2"
+    slider.value = 20.0
     weak = np.array(figure.data[1].y), words.value
     slider.value = 0.2
     strong = np.array(figure.data[1].y), words.value

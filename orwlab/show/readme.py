@@ -18,14 +18,14 @@ ROUNDS = 400
 
 
 def alpha_figure(name: str = "eight_gaussians", reward_name: str = "bump", tau: float = 2.0) -> go.Figure:
-    """The same flow fine-tuned towards one reward at four values of alpha, with the exact limit's contours."""
+    """The same flow fine-tuned towards one reward at four alphas (raw weights), with the exact limits' contours."""
     target, reference, reward = targets.get(name), zoo.load(name), rewards.get(reward_name)
     x0 = flow.noise(2000, (2,), generator=torch.Generator().manual_seed(1))
     start = flow.sample(reference, x0)
     panels: list[tuple[str, Tensor]] = []
     contours: list[tuple[Tensor, Tensor] | None] = []
-    for alpha in (0.0, 0.3, 1.0, 3.0):
-        run = FineTuning(reference, reward, tau=tau, alpha=alpha, weighting="mean_one")
+    for alpha in (0.0, 1.0, 3.0, 10.0):
+        run = FineTuning(reference, reward, tau=tau, alpha=alpha)
         for _ in tqdm(run.rounds(ROUNDS), total=ROUNDS, desc=f"alpha {alpha:g}"):
             pass
         x = flow.sample(run.average, x0)
@@ -33,7 +33,7 @@ def alpha_figure(name: str = "eight_gaussians", reward_name: str = "bump", tau: 
         if alpha == 0:
             contours.append(None)  # there is no limit: it goes on collapsing
         else:
-            exact = PopulationDynamics(target, reward, tau=tau, alpha=alpha, weighting="mean_one")
+            exact = PopulationDynamics(target, reward, tau=tau, alpha=alpha)
             exact.fixed_point()
             contours.append((exact.grid[:, 0, 0], exact.density))
             heading += f", exact limit {exact.mean_reward:.2f}"

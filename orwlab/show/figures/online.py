@@ -15,6 +15,9 @@ TOP, BOTTOM = 60, 60  # margins in pixels
 SIZE = 14  # of the names, pixels
 LINE_HEIGHT = 19  # pixels between two names, so that they do not touch
 BELOW = 7  # pixels that a name may reach below the axes, beside the last tick's label
+NEAR = 5  # pixels that a name may stand off its line's end without a leader
+LEADER = 26  # pixels from the axes to a name that a line leads to
+AIR = 0.025  # of the x axis beside markers at its ends, which would be cut else
 _DASHES = {"dot": "··· ", "dashdot": "–·– ", "longdash": "— — ", "longdashdot": "—·— "}
 _MARKS = {"square": "■ ", "diamond": "◆ "}
 
@@ -31,6 +34,8 @@ def labelled_curves(
     room: int = 170,
 ) -> go.Figure:
     """Lines, dashed predictions and measured markers, named at their right ends in place of a legend.
+
+    A thin line leads to the name where it had to move away from its end, or where the line ends early.
 
     Args:
         lines: what to draw; ``style`` is "line", "dashes" or "markers". A name may hold ``<br>``; "" gives none.
@@ -65,16 +70,19 @@ def labelled(
 ) -> go.Figure:
     """The figure of ``theory.drawn`` with its axes, and names at the lines' right ends; see ``labelled_curves``."""
     room = checks.integer("room", room, low=0)
-    ends = []  # height at the right end, name, colour
+    left, right = _across(figure, log_x)
+    ends = []  # height at the right end, name, colour, how far across the axes the end is
     for trace in figure.data:
         if trace.name:
-            last = trace.y[~np.isnan(trace.y)][-1]
-            ends.append((math.log10(last) if log_y else float(last), _named(trace), trace.line.color))
+            at = np.flatnonzero(~np.isnan(trace.y))[-1]
+            x, y = float(trace.x[at]), float(trace.y[at])
+            across = ((math.log10(x) if log_x else x) - left) / (right - left)
+            ends.append((math.log10(y) if log_y else y, _named(trace), trace.line.color, across))
     low, high = reach(figure, log_y) if y_range is None else _range(y_range, log_y)
     if log_y:
         low, high = math.log10(low), math.log10(high)
-    wide = max((math.ceil(layout.width_of(name, SIZE)) + 14 for _, name, _ in ends), default=0)
-    names = LINE_HEIGHT * sum(layout.rows(name) for _, name, _ in ends)
+    wide = max((math.ceil(layout.width_of(name, SIZE)) + LEADER + 6 for _, name, *_ in ends), default=0)
+    names = LINE_HEIGHT * sum(layout.rows(name) for _, name, *_ in ends)
     layout.finished(
         figure,
         title,
@@ -85,7 +93,7 @@ def labelled(
         showlegend=False,
         margin=dict(l=70, r=max(room, wide)),
     )
-    figure.update_xaxes(title=given.words("xlabel", xlabel), type="log" if log_x else None)
+    figure.update_xaxes(title=given.words("xlabel", xlabel), type="log" if log_x else None, range=[left, right])
     figure.update_yaxes(
         title=given.words("ylabel", ylabel),
         type="log" if log_y else None,
@@ -124,23 +132,38 @@ def reach(figure: go.Figure, log_y: bool) -> tuple[float, float]:
     return low - air, high + air
 
 
-def _name(figure: go.Figure, ends: list[tuple[float, str, str]], low: float, high: float) -> None:
+def _across(figure: go.Figure, log_x: bool) -> tuple[float, float]:
+    """The x axis that holds every point, from and to; powers of ten if it is logarithmic."""
+    low = min(float(trace.x.min()) for trace in figure.data)
+    high = max(float(trace.x.max()) for trace in figure.data)
+    if log_x:
+        low, high = math.log10(low), math.log10(high)
+    if low == high:
+        return low - 0.5, high + 0.5
+    air = AIR * (high - low) if any(trace.mode == "markers" for trace in figure.data) else 0.0
+    return low - air, high + air
+
+
+def _name(figure: go.Figure, ends: list[tuple[float, str, str, float]], low: float, high: float) -> None:
     """Names beside the lines' ends, from the top down, moved apart where they would touch."""
-    pixels = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
+    shown = figure.layout
+    pixels = shown.height - shown.margin.t - shown.margin.b
+    wide = shown.width - shown.margin.l - shown.margin.r
     ends = sorted(ends, key=lambda end: -end[0])
-    half = [LINE_HEIGHT * layout.rows(name) / 2 for _, name, _ in ends]
-    places = [min(max((high - y) / (high - low), 0.0), 1.0) * pixels for y, _, _ in ends]  # from the top
+    half = [LINE_HEIGHT * layout.rows(name) / 2 for _, name, *_ in ends]
+    own = [min(max((high - y) / (high - low), 0.0), 1.0) * pixels for y, *_ in ends]  # from the top
+    places = list(own)
     for k in range(1, len(ends)):
         places[k] = max(places[k], places[k - 1] + half[k - 1] + half[k])
     for k in reversed(range(len(ends))):  # what was pushed off the bottom goes back up
         floor = pixels + BELOW - half[k] if k == len(ends) - 1 else places[k + 1] - half[k + 1] - half[k]
         places[k] = min(places[k], floor)
-    for (_, name, colour), place in zip(ends, places, strict=True):
+    for (_, name, colour, across), end, place in zip(ends, own, places, strict=True):
         figure.add_annotation(
             x=1.0,
             xref="paper",
             xanchor="left",
-            xshift=8,
+            xshift=8 if abs(place - end) <= NEAR else LEADER,
             y=1 - place / pixels,
             yref="paper",
             yanchor="middle",
@@ -149,3 +172,15 @@ def _name(figure: go.Figure, ends: list[tuple[float, str, str]], low: float, hig
             showarrow=False,
             font=dict(color=colour, size=SIZE),
         )
+        if abs(place - end) > NEAR or (1 - across) * wide > 3 * LEADER:
+            figure.add_shape(
+                type="line",
+                xref="paper",
+                yref="paper",
+                x0=across + 4 / wide,
+                y0=1 - end / pixels,
+                x1=1 + (LEADER - 2) / wide if abs(place - end) > NEAR else 1.0 + 5 / wide,
+                y1=1 - place / pixels,
+                line=dict(color=colour, width=1, dash="solid"),
+                opacity=0.6,
+            )

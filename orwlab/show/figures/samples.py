@@ -36,8 +36,8 @@ def samples_in_panels(
     Args:
         panels: (heading, points (n, 2)) for each panel.
         reference: points (m, 2) drawn in grey behind every panel.
-        contours: nothing, or for each panel None or (axis (k,), density (k, k)) of an exact density, drawn as dashed lines;
-            the density's first index is x.
+        contours: nothing, or for each panel None or (axis (k,), density (k, k)) of an exact density, drawn as dashed
+            lines; the density's first index is x.
         reward: drawn as a pale background, darker where it is larger.
         extent: half the side of each panel.
         title: above all panels.
@@ -52,7 +52,8 @@ def samples_in_panels(
         behind.append(_points("reference", reference, theme.GHOST, 3, 0.35))
     figure = make_subplots(cols=len(shown), subplot_titles=headings, horizontal_spacing=between)
     for column, ((heading, x), contour) in enumerate(zip(shown, exact, strict=True), start=1):
-        front = [_points(f"points of {heading!r}", x, theme.BLUE, 3.5, 0.55, "samples")]
+        size, opacity = (3.5, 0.55) if contour is None else (3.0, 0.35)  # plotly draws contours below points
+        front = [_points(f"points of {heading!r}", x, theme.BLUE, size, opacity, "samples")]
         if contour is not None:
             front.append(_contour(contour))
         for trace in behind + front:
@@ -214,7 +215,7 @@ def _contour(exact: tuple[Tensor, Tensor]) -> go.Contour:
 
 
 def plane_axes(figure: go.Figure, column: int, extent: float, centre: tuple[float, float] = (0.0, 0.0)) -> None:
-    """Axes of one panel in a row of planes: equal units, ``extent`` to each side of ``centre``, one label for the upward axis."""
+    """Axes of one panel in a row of planes: equal units, ``extent`` to each side of ``centre``."""
     extent, middle = checks.number("extent", extent, above=0.0), checks.numbers("centre", centre)
     if len(middle) != 2:
         raise checks.fail("centre", centre, "two numbers")

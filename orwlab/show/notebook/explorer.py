@@ -1,4 +1,4 @@
-"""A slider and a picture for notebooks: the exact limit on a line, recomputed while alpha is dragged."""
+"""A slider and a picture for notebooks: the exact limit on a line, recomputed while alpha is dragged (raw weights)."""
 
 import math
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from orwlab.exact.dynamics import PopulationDynamics
 from orwlab.rewards import Reward
 from orwlab.show import figures
 
-LOWEST = 0.03
-"""the slider's smallest alpha; below it the limit is a spike"""
+LOWEST, HIGHEST = 0.03, 30.0
+"""the slider's alphas: below, the limit is a spike; above, the reference"""
 
 
 def exact_limit_figure(target_name: str, reward: Reward, tau: float, alphas: Sequence[float]) -> go.Figure:
-    """Densities on a line: the pretrained one in grey, the exact limit for each of ``alphas``.
+    """Densities on a line: the pretrained one in grey, dashed the exact limit for each of ``alphas``.
 
     Args:
         target_name: a target on a line.
@@ -29,9 +29,12 @@ def exact_limit_figure(target_name: str, reward: Reward, tau: float, alphas: Seq
         raise checks.fail("alphas", alphas, "numbers that differ in their first six digits: each names a curve")
     limits = {name: _limit(target_name, reward, tau, alpha) for name, alpha in named.items()}
     first = next(iter(limits.values()))
-    return figures.densities_on_a_line(
+    figure = figures.densities_on_a_line(
         first.grid[:, 0], {name: limit.density for name, limit in limits.items()}, reference=first.reference_density
     )
+    for trace in figure.data[1:]:
+        trace.line.dash = "dash"
+    return figure
 
 
 def alpha_slider(target_name: str = "three_modes_1d", reward_name: str = "bump", tau: float = 2.0) -> Any:
@@ -42,11 +45,12 @@ def alpha_slider(target_name: str = "three_modes_1d", reward_name: str = "bump",
     import ipywidgets  # imported here: everything else in this module draws without it
 
     reward = rewards.get(reward_name)
+    # drawn for 1 whatever the slider says: blue, and not the grey of an alpha that leaves the reference as it is
     figure = go.FigureWidget(exact_limit_figure(target_name, reward, tau, (1.0,)))
     slider = ipywidgets.FloatLogSlider(
-        value=1.0,
+        value=HIGHEST,
         min=math.log10(LOWEST),
-        max=1.0,
+        max=math.log10(HIGHEST),
         step=0.02,
         description="W2 weight α",
         readout_format=".2f",
@@ -71,6 +75,6 @@ def _limit(target_name: str, reward: Reward, tau: float, alpha: float) -> Popula
     target = targets.get(target_name)
     if target.dim != 1:
         raise checks.fail("target_name", target_name, "a target on a line, such as 'three_modes_1d'")
-    limit = PopulationDynamics(target, reward, tau=tau, alpha=alpha, weighting="mean_one")
+    limit = PopulationDynamics(target, reward, tau=tau, alpha=alpha)
     limit.fixed_point()
     return limit
