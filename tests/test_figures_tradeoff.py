@@ -12,7 +12,7 @@ from orwlab.exact import optima
 from orwlab.exact.grid import Grid
 from orwlab.frontiers import Frontiers
 from orwlab.oracle import PopulationDynamics
-from orwlab.show import figures
+from orwlab.show import figures, theme
 
 RIGHT = rewards.get("right")
 ALPHAS, TAUS = (0.3, 1.0, 3.0), (0.5, 2.0)
@@ -50,6 +50,28 @@ def test_densities_stand_where_they_are_and_are_small_in_a_file():
     assert words(figure) == ["a", "b"]
     assert figure.layout.yaxis.scaleanchor == "x"
     assert figure.layout.yaxis2.scaleanchor == "x2"
+
+
+def test_more_than_three_densities_stand_in_two_rows_of_squares_with_every_heading_on_one_line():
+    q = torch.ones(16, 16)
+    names = ["reference", "KL optimum, τ = 1.90", "W2 optimum, λ = 0.060", "ORW-CFM-W2, α = 0.5"]
+    figure = figures.densities_in_panels([(name, q) for name in names], title="t")
+    assert words(figure) == names
+    x, y = figure.layout.xaxis.domain, figure.layout.yaxis.domain
+    inside = figure.layout.height - figure.layout.margin.t - theme.MARGIN["b"]
+    assert (y[1] - y[0]) * inside == pytest.approx(340, abs=5), "as large as one that stands alone"
+    assert figure.layout.xaxis2.domain[0] > x[1]
+    assert figure.layout.yaxis3.domain[1] < y[0]
+    assert figure.layout.yaxis4.scaleanchor == "x4"
+    for below in (figure.layout.xaxis3, figure.layout.xaxis4):
+        assert below.title.text == "first coordinate"
+    assert figure.layout.yaxis3.title.text == figure.layout.yaxis.title.text == "second coordinate"
+
+
+def test_a_limit_has_the_colour_of_its_alpha():
+    both, places = frontiers()
+    marks = figures.under_frontiers(both, places).data[1]
+    assert list(marks.marker.color) == [theme.alpha_colour(alpha) for alpha in ALPHAS]
 
 
 def test_no_limit_is_drawn_above_a_frontier():

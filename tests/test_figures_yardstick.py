@@ -43,7 +43,7 @@ def test_even_noise_reads_the_exact_value_with_few_particles_and_the_figure_show
         upper = lines[f"{name}, band"].y[: len(PARTICLES)]
         np.testing.assert_allclose(upper, values.mean(1) + values.std(1, correction=0), atol=1e-6)
     np.testing.assert_allclose(lines["exact"].y, 0)
-    strip = figure.layout.shapes[0]
+    (strip,) = [shape for shape in figure.layout.shapes if shape.type == "rect"]
     assert (strip.y0, strip.y1) == (-0.02, 0.02)
     assert figure.layout.xaxis.type == "log"
     # with as many particles: a tenth of the error

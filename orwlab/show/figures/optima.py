@@ -1,5 +1,6 @@
 """Figures of what is optimised: densities in the plane side by side, and limits under their frontiers."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -13,8 +14,10 @@ from orwlab.exact.frontiers import Frontiers, Placement
 from orwlab.show import theme
 from orwlab.show.figures import given, layout
 
-PANEL = 260
+PANEL = 340
 """pixels of one panel"""
+MOST = 3
+"""panels in one row; more stand in two rows"""
 SHADES = [[0.0, "#FFFFFF"], [0.15, "#C6DDEE"], [0.45, "#56B4E9"], [0.75, "#0072B2"], [1.0, "#0B2545"]]
 
 
@@ -26,9 +29,9 @@ def densities_in_panels(
     reward: Tensor | None = None,
     title: str = "",
 ) -> go.Figure:
-    """Densities in the plane side by side, on equal axes; shades follow the square root, so that faint modes show.
+    """Densities in the plane, on equal axes; shades follow the square root, so that faint modes show.
 
-    Every panel has its own scale: its darkest place is its highest.
+    Every panel has its own scale: its darkest place is its highest. Up to three stand side by side, more in two rows.
 
     Args:
         panels: (heading, density (n, n)), the density's first index being x.
@@ -39,12 +42,28 @@ def densities_in_panels(
     """
     shown = given.panels("panels", panels, "heading, density")
     domain, extent = (checks.number(n, v, above=0.0) for n, v in (("domain", domain), ("extent", extent)))
-    between, width = layout.gap(0.04, len(shown)), 90 + PANEL * len(shown)
-    headings = layout.headings([heading for heading, _ in shown], width, between)
+    columns = len(shown) if len(shown) <= MOST else math.ceil(len(shown) / 2)
+    rows = math.ceil(len(shown) / columns)
+    between, width = layout.gap(0.04, columns), 90 + PANEL * columns
+    texts = [heading for heading, _ in shown] + [""] * (rows * columns - len(shown))
+    headings = [
+        text for k in range(0, len(texts), columns) for text in layout.headings(texts[k : k + columns], width, between)
+    ]
     levels = None if reward is None else _levels(*_coarse("reward", reward, domain, 40))
-    figure = make_subplots(cols=len(shown), subplot_titles=headings, horizontal_spacing=between)
-    for column, (heading, density) in enumerate(shown, start=1):
-        axis, z = _coarse(f"density of {heading!r}", density, domain, 96)
+    apart = max((layout.LINE * layout.HEADING * layout.rows(text) for text in headings[columns:]), default=0.0) + 20
+    drawn = rows * PANEL + (rows - 1) * apart
+    figure = make_subplots(
+        rows=rows,
+        cols=columns,
+        subplot_titles=headings,
+        horizontal_spacing=between,
+        vertical_spacing=apart / drawn if rows > 1 else None,
+    )
+    for k, (heading, density) in enumerate(shown):
+        row, column = k // columns + 1, k % columns + 1
+        axis, z = _coarse(f"density of {heading!r}", density, domain, 128)
+        seen = np.abs(axis) <= extent + 2 * domain / len(axis)
+        axis, z = (axis[seen], z[np.ix_(seen, seen)]) if seen.any() else (axis, z)
         figure.add_trace(
             go.Heatmap(
                 x=axis,
@@ -56,19 +75,19 @@ def densities_in_panels(
                 showscale=False,
                 hoverinfo="skip",
             ),
-            row=1,
+            row=row,
             col=column,
         )
         if levels is not None:
-            figure.add_trace(levels, row=1, col=column)
-        letter = "" if column == 1 else str(column)
+            figure.add_trace(levels, row=row, col=column)
         axes = dict(range=[-extent, extent], dtick=layout.steps(extent), constrain="domain", showgrid=False)
-        figure.update_xaxes(title=layout.FIRST, row=1, col=column, **axes)
+        lowest = k + columns >= len(shown)  # nothing below
+        figure.update_xaxes(title=layout.FIRST if lowest else None, showticklabels=lowest, row=row, col=column, **axes)
         figure.update_yaxes(
             title=layout.SECOND if column == 1 else None,
             showticklabels=column == 1,
-            scaleanchor=f"x{letter}",
-            row=1,
+            scaleanchor="x" if k == 0 else f"x{k + 1}",
+            row=row,
             col=column,
             **axes,
         )
@@ -76,9 +95,9 @@ def densities_in_panels(
         figure,
         title,
         width=width,
-        height=PANEL + (130 if given.words("title", title) else 90),
+        height=math.ceil(drawn) + (130 if given.words("title", title) else 90),
         top=(95, 50),
-        over=headings,
+        over=headings[:columns],
         showlegend=False,
         margin=dict(r=10),
     )
@@ -103,6 +122,7 @@ def under_frontiers(both: Frontiers, placed: Mapping[str, Placement], *, title: 
         (both.w2, [p.w2_squared for p in places], "W<sub>2</sub>²(p, p<sub>ref</sub>), length²"),
     )
     reached = given.line("mean rewards of placed", [p.mean_reward for p in places])
+    colours = theme.colours(list(named))
     for column, (frontier, distances, xlabel) in enumerate(columns, start=1):
         distance = given.line("distances of placed", distances)
         far = 1.25 * max(distances) or 1.0
@@ -123,15 +143,15 @@ def under_frontiers(both: Frontiers, placed: Mapping[str, Placement], *, title: 
                 text=[name if slot else "" for name, (slot, *_) in zip(named, where, strict=True)],
                 textposition=layout.slots(where),
                 cliponaxis=False,
-                marker=dict(color=theme.BLUE, size=11),
-                textfont=dict(size=14, color=theme.BLUE),
+                marker=dict(color=colours, size=11),
+                textfont=dict(size=14, color=colours),
                 name="limits of ORW-CFM-W2",
             ),
             row=1,
             col=column,
         )
-        for x, y, name, place in zip(distance, reached, named, where, strict=True):
-            layout.point_at(figure, float(x), float(y), name, place, theme.BLUE, row=1, col=column)
+        for x, y, name, place, colour in zip(distance, reached, named, where, colours, strict=True):
+            layout.point_at(figure, float(x), float(y), name, place, colour, row=1, col=column)
         figure.add_annotation(
             x=ends[20],
             y=best[20],
