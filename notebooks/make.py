@@ -1,4 +1,4 @@
-"""Execute the notebooks in place, put a PNG beside every figure, and write the student's versions.
+"""Execute the notebooks in place, draw the figures' PNGs, record the stages' films, write the student's versions.
 
     python notebooks/make.py [NAME ...]     NAME is a file's name or how it begins, such as 03; default: all
     python notebooks/make.py --pictures     execute nothing: only draw the pictures, and write the student's versions
@@ -20,6 +20,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from tqdm import tqdm
 
+from orwlab.show.notebook import film, still
 from orwlab.teach import notebooks
 
 FOLDER = Path(__file__).parent
@@ -86,6 +87,7 @@ def make(path: Path, run: bool = True) -> str:
             execute(notebook, bar)
         seconds = time.perf_counter() - started
         bar.set_description(f"{path.stem}, pictures")
+        films(notebook, path.stem[:2])
         drawn = notebooks.illustrate(notebook, known)
     tidy(notebook, path.name)
     content = notebooks.text(notebook)
@@ -97,6 +99,17 @@ def make(path: Path, run: bool = True) -> str:
     student(path)
     size = f"{len(content) / 1e6:.2f} MB{'' if changed else ', unchanged'}"
     return f"{path.name}: {seconds:.0f} s, {drawn} pictures drawn, {size}"
+
+
+def films(notebook: nbformat.NotebookNode, number: str) -> None:
+    """Record the films of its stages, ``films/NUMBER_1.gif`` and so on, where they would differ from those there."""
+    outputs = [output for cell in notebooks.code(notebook) for output in cell.outputs]
+    described = [output.data[still.MIME] for output in outputs if still.MIME in output.get("data", {})]
+    for k, description in enumerate((d for d in described if "film" in d), start=1):
+        there = FOLDER / "films" / f"{number}_{k}.gif"
+        if not there.exists() or film.key_of(there.read_bytes()) != film.fingerprint(description):
+            there.parent.mkdir(exist_ok=True)
+            there.write_bytes(film.gif(description))
 
 
 def student(path: Path) -> None:

@@ -4,7 +4,7 @@ from orwlab.show import live
 live.stage(target="eight_gaussians", reward="right", alpha=1.0)
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets
@@ -35,6 +35,7 @@ def stage(
     height: int = 520,
     autoplay: bool = False,
     still_round: int = 100,
+    film: Sequence[tuple[int, Mapping[str, Any]]] = (),
     **settings: Any,
 ) -> "LiveStage":
     """A fine-tuning run to steer in a notebook: the app's stage with buttons, sliders and menus.
@@ -53,6 +54,8 @@ def stage(
         height: of the picture, in pixels.
         autoplay: whether it trains without being asked to.
         still_round: the round at which the still picture is taken that shows where there is no kernel.
+        film: of the film that is recorded for those without a kernel: (round, settings that change then), in order; the
+            last round is its end.
         settings: any further setting of the Live lab: ``others``, ``weighting``, ``coupling``, ``steps_per_round``,
             ``lr``, ``seed``, ``speed``, ``t``, ``arrows``, ``paths``.
 
@@ -73,7 +76,29 @@ def stage(
         height=checks.integer("height", height, low=240, high=2000),
         autoplay=autoplay,
         still_round=checks.integer("still_round", still_round, low=0, high=1000),
+        film=_film(film, chosen),
     )
+
+
+def _film(film: Any, chosen: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
+    """``film``, checked: each of its settings is one that the stage could have begun with."""
+    allowed = "(round, settings) pairs with rounds that increase, such as ((150, {'alpha': 3.0}), (300, {}))"
+    if isinstance(film, str) or not isinstance(film, Sequence):
+        raise checks.fail("film", film, allowed)
+    moves: list[tuple[int, dict[str, Any]]] = []
+    for move in film:
+        if not isinstance(move, Sequence) or len(move) != 2 or not isinstance(move[1], Mapping):
+            raise checks.fail("film", film, allowed)
+        at = checks.integer("film's round", move[0], low=0, high=1000)
+        if moves and at <= moves[-1][0]:
+            raise checks.fail("film", film, allowed)
+        for name in move[1]:
+            checks.choice("film's setting", name, parts.NAMES)
+        Settings(**{**chosen, **move[1]})
+        moves.append((at, dict(move[1])))
+    if moves and moves[-1][0] == 0:
+        raise checks.fail("film", film, "an end after round 0")
+    return moves
 
 
 class LiveStage(ipywidgets.VBox):
@@ -91,12 +116,15 @@ class LiveStage(ipywidgets.VBox):
         height: int,
         autoplay: bool = False,
         still_round: int = 0,
+        film: Sequence[tuple[int, Mapping[str, Any]]] = (),
         scheduler: Scheduler | None = None,
     ) -> None:
         self._controls = {name: parts.make(name, settings) for name in controls}
         self.session = Session(settings, particles=particles, running=autoplay, name="notebook")
         self.view = StageView(self.session.frame(), height, self._on_message)
         self._still = {"settings": vars(settings), "particles": particles, "round": still_round, "height": height}
+        if film:
+            self._still["film"] = [[at, dict(changes)] for at, changes in film]
         self._scheduler = scheduler or shared
         self._player = Player(self.session, self._on_frame, self._say)
         self._following = False

@@ -5,6 +5,7 @@ a PNG when the notebooks are made, so that running a notebook costs no training 
 """
 
 import base64
+import contextlib
 import functools
 import hashlib
 import html
@@ -14,7 +15,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,15 @@ def png(
     dark = checks.yes_or_no("dark", dark)
     if not isinstance(caption, str):
         raise checks.fail("caption", caption, "a text")
-    page = _PAGE % {
+    page = page_text(value, height=height, dark=dark, caption=caption)
+    # in a thread of its own: the browser's library refuses to run where an event loop is, as in a notebook
+    with ThreadPoolExecutor(max_workers=1) as aside:
+        return aside.submit(_photograph, page, width, dark).result()
+
+
+def page_text(value: Mapping[str, str], *, height: int, dark: bool = False, caption: str = "") -> str:
+    """A page with nothing but the stage, which has received ``value``, and a caption below."""
+    return _PAGE % {
         "style": stylesheet(),
         "ground": "#111111" if dark else "white",
         "ink": "#eef2f7" if dark else "#1b2430",
@@ -73,9 +82,6 @@ def png(
         "script": javascript(),
         "value": json.dumps(dict(value)),
     }
-    # in a thread of its own: the browser's library refuses to run where an event loop is, as in a notebook
-    with ThreadPoolExecutor(max_workers=1) as aside:
-        return aside.submit(_photograph, page, width, dark).result()
 
 
 def browser_path() -> str | None:
@@ -85,30 +91,44 @@ def browser_path() -> str | None:
     return next((path for path in found if path and os.path.exists(path)), None)
 
 
-def _photograph(page_text: str, width: int, dark: bool) -> bytes:
+def _photograph(text: str, width: int, dark: bool) -> bytes:
+    with browser(width, dark) as page:
+        page.set_content(text)
+        drawn(page, 1)
+        page.wait_for_timeout(1200)  # a wider view is reached in steps
+        return page.locator("body").screenshot()
+
+
+@contextlib.contextmanager
+def browser(width: int, dark: bool) -> Iterator[Any]:
+    """A page of a Chromium that nobody sees.
+
+    Raises:
+        RuntimeError: there is none, or what was done with the page failed.
+    """
     try:
         from playwright.sync_api import Error, sync_playwright
     except ImportError as error:
-        raise RuntimeError("still pictures need the package playwright") from error
+        raise RuntimeError("pictures of the stage need the package playwright") from error
     try:
         with sync_playwright() as playwright:
             flags = ["--no-sandbox", "--disable-gpu"]
-            browser = playwright.chromium.launch(executable_path=browser_path(), args=flags)
-            page = browser.new_page(
+            chromium = playwright.chromium.launch(executable_path=browser_path(), args=flags)
+            yield chromium.new_page(
                 viewport={"width": width, "height": 900},
                 device_scale_factor=SCALE,
                 color_scheme="dark" if dark else "light",
                 reduced_motion="reduce",  # particles are at once where they belong
             )
-            page.set_content(page_text)
-            drawn = "document.querySelector('.orw-stage').stage.counters.decoded === 1"
-            page.wait_for_function(drawn, timeout=1000 * PATIENCE)
-            page.wait_for_timeout(1200)  # a wider view is reached in steps
-            shot = page.locator("body").screenshot()
-            browser.close()
-            return shot
+            chromium.close()
     except Error as error:
         raise RuntimeError(f"no picture of the stage: {error}") from error
+
+
+def drawn(page: Any, frames: int) -> None:
+    """Wait until the stage on ``page`` has drawn so many frames."""
+    done = f"document.querySelector('.orw-stage').stage.counters.decoded === {frames}"
+    page.wait_for_function(done, timeout=1000 * PATIENCE)
 
 
 def fingerprint(description: Mapping[str, Any]) -> str:
@@ -153,12 +173,17 @@ def _value(description: Mapping[str, Any]) -> dict[str, str]:
     for _ in range(description["round"]):
         session.step()
         session.advance()
-    deadline = time.monotonic() + PATIENCE
-    while session.idle_for < math.inf and time.monotonic() < deadline:  # the exact limits are on their way
-        session.advance()
-        time.sleep(0.05)
+    settle(session)
     session.close()
     return session.frame()
+
+
+def settle(session: Any) -> None:
+    """Let the exact limits of a resting session arrive."""
+    deadline = time.monotonic() + PATIENCE
+    while session.idle_for < math.inf and time.monotonic() < deadline:
+        session.advance()
+        time.sleep(0.05)
 
 
 def words(value: Mapping[str, str], description: Mapping[str, Any]) -> str:
