@@ -51,9 +51,9 @@ def mass_after_rounds(answer: Callable[[Tensor, Tensor, float, int], Tensor]) ->
 
 @checks.exercise
 def alpha_for_forty_percent(alpha: float) -> None:
-    """``alpha``: where the right mode of ``three_modes_1d`` holds 40 % at the exact limit, bump reward, tau 2."""
+    """``alpha``: where the right mode of ``three_modes_1d`` holds 40 % at the exact limit: bump, tau 2, raw weights."""
     target, reward = targets.get("three_modes_1d"), rewards.get("bump")
-    exact = PopulationDynamics(target, reward, tau=2.0, alpha=float(alpha), weighting="mean_one")
+    exact = PopulationDynamics(target, reward, tau=2.0, alpha=float(alpha))
     exact.fixed_point()
     share = exact.mode_mass[-1]
     hint = (
