@@ -1,5 +1,7 @@
 """Exercises of notebook 04: the right answer passes, each plausible wrong one fails where it should."""
 
+import math
+
 import pytest
 import torch
 
@@ -77,36 +79,103 @@ def test_grown_gap(wrong, where):
         bound.grown_gap(wrong)
 
 
+def two_rates(J):
+    return torch.linalg.matrix_norm(J, ord=2).max(), torch.linalg.eigvalsh((J + J.mT) / 2)[:, -1].max()
+
+
+def spectral_radius(J):
+    return torch.linalg.eigvals(J).abs().max(), two_rates(J)[1]
+
+
+def frobenius(J):
+    return J.square().sum((1, 2)).sqrt().max(), two_rates(J)[1]
+
+
+def signed_for_both(J):
+    return two_rates(J)[1], two_rates(J)[1]
+
+
+def first_only(J):
+    return two_rates(J[:1])
+
+
+def real_parts(J):
+    return two_rates(J)[0], torch.linalg.eigvals(J).real.max()
+
+
+def eigvalsh_of_a_triangle(J):
+    return two_rates(J)[0], torch.linalg.eigvalsh(J)[:, -1].max()
+
+
+def not_halved(J):
+    return two_rates(J)[0], torch.linalg.eigvalsh(J + J.mT)[:, -1].max()
+
+
+def without_its_sign(J):
+    return two_rates(J)[0], torch.linalg.eigvalsh((J + J.mT) / 2).abs().max()
+
+
+def norm_for_both(J):
+    return two_rates(J)[0], two_rates(J)[0]
+
+
+def smallest(J):
+    return two_rates(J)[0], torch.linalg.eigvalsh((J + J.mT) / 2)[:, 0].max()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "where"),
+    [
+        (spectral_radius, "Lipschitz constant"),
+        (frobenius, "Lipschitz constant"),
+        (signed_for_both, "Lipschitz constant"),
+        (first_only, "Lipschitz constant"),
+        (real_parts, "one-sided constant"),
+        (eigvalsh_of_a_triangle, "one-sided constant"),
+        (not_halved, "one-sided constant"),
+        (without_its_sign, "one-sided constant"),
+        (norm_for_both, "one-sided constant"),
+        (smallest, "one-sided constant"),
+        (lambda J: two_rates(J)[::-1], "Lipschitz constant"),
+        (lambda J: two_rates(J)[0], "expected a pair"),
+    ],
+)
+def test_two_rates(wrong, where):
+    bound.two_rates(two_rates)
+    with pytest.raises(AssertionError, match=where):
+        bound.two_rates(wrong)
+
+
 def steepest(t, m, std, power=2, within=True, mass=1.0):
     S = (1 - t) ** 2 + (t * std) ** 2
     return within * (t * std**2 - (1 - t)) / S + mass * t * (1 - t) * m**2 / S**power
 
 
+def first_below(limit, factor=2.0, **variant):
+    """The narrowest std, on a fine list, at which ``factor`` times the largest slope is below the limit."""
+    times = torch.linspace(0, 1, 2001, dtype=torch.float64)
+    stds = torch.linspace(0.2, 2.0, 1801).tolist()
+    return next(std for std in stds if factor * float(steepest(times, 1.5, std, **variant).max()) < limit)
+
+
+MILLION = 6 * math.log(10)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda t, m, s: steepest(t, m, s, power=1),
-        lambda t, m, s: steepest(t, m, s, within=False),
-        lambda t, m, s: steepest(t, m, s, mass=0.5),
-        lambda t, m, s: steepest(t, m, s**2),
-        lambda t, m, s: steepest(t, 2 * m, s),
+        lambda: first_below(MILLION, factor=1),  # e^L
+        lambda: first_below(6.0),  # 6 for log 10^6
+        lambda: first_below(MILLION, within=False),
+        lambda: first_below(MILLION, mass=0.5),  # the ring's covariance
+        lambda: first_below(MILLION, mass=4.0),  # (2 m)^2
+        lambda: first_below(MILLION, power=1),
+        lambda: first_below(MILLION) ** 2,  # the variance
+        lambda: 0.0,
+        lambda: float("nan"),
     ],
 )
-def test_steepness(wrong):
-    bound.steepness(steepest)
-    with pytest.raises(AssertionError, match="modes at"):
-        bound.steepness(wrong)
-
-
-def test_narrowest():
-    times = torch.linspace(0, 1, 2001, dtype=torch.float64)
-
-    def first_below(limit, factor):
-        stds = torch.linspace(0.3, 1.5, 1201).tolist()
-        return next(std for std in stds if factor * float(steepest(times, 1.5, std).max()) < limit)
-
-    log_million = 6 * torch.log(torch.tensor(10.0)).item()
-    bound.narrowest(first_below(log_million, 2))
-    for wrong in (first_below(log_million, 1), first_below(6, 2), 0.0, float("nan")):  # e^L; 6 for log 10^6
-        with pytest.raises(AssertionError, match="a million"):
-            bound.narrowest(wrong)
+def test_narrowest(wrong):
+    bound.narrowest(first_below(MILLION))
+    with pytest.raises(AssertionError, match="a million"):
+        bound.narrowest(wrong())

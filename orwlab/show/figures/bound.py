@@ -109,14 +109,14 @@ def coupled_paths(
         raise checks.fail("names", names, "two texts")
     figure = go.Figure()
     n = first.shape[1]
-    for paths, colour, dash in ((second, theme.VERMILION, "dash"), (first, theme.BLUE, "solid")):
+    for paths, colour in ((second, theme.GHOST), (first, theme.BLUE)):
         values = np.concatenate([paths, np.full((1, n), np.nan, dtype=np.float32)])
         figure.add_trace(
             go.Scatter(
                 x=np.tile(np.append(t, np.nan), n).astype(np.float32),
                 y=values.T.ravel(),
                 mode="lines",
-                line=dict(color=colour, width=2, dash=dash),
+                line=dict(color=colour, width=2),
                 hoverinfo="skip",
             )
         )
@@ -128,7 +128,7 @@ def coupled_paths(
     # the flow that ends higher is named above all lines that pass there, the other one below
     wide = max(layout.width_of(given.words("names", name), 15) for name in names) / 540  # in flow time, from 1 back
     late = np.concatenate([first, second], 1)[max(0, min(int(np.searchsorted(t, 1 - wide)), len(t)) - 1) :]
-    both = [(names[0], theme.BLUE, first[-1].max()), (names[1], theme.VERMILION, second[-1].max())]
+    both = [(names[0], theme.BLUE, first[-1].max()), (names[1], theme.GHOST, second[-1].max())]
     both.sort(key=lambda flow: -flow[2])
     for (name, colour, _), place, shift in zip(both, (late.max(), late.min()), (10, -10), strict=True):
         figure.add_annotation(
@@ -158,7 +158,7 @@ def ladder_over_alpha(
 ) -> go.Figure:
     """The rungs of ``wasserstein.bounds`` on a logarithmic scale, one alpha at a time, with a slider between them.
 
-    Filled dots are certified, open ones estimated; the dashed line is the penalty without a constant. The slider works
+    Filled dots are certified, open ones estimated; the upright line is the penalty without a constant. The slider works
     in any page that shows the figure, without a kernel.
 
     Args:
@@ -234,7 +234,7 @@ def ladder_over_alpha(
 
 
 def _rungs(logs: Mapping[str, float], penalty: float, low: float) -> list[go.Scatter]:
-    """Sticks, dots with their values, and the penalty's dashed line."""
+    """Sticks, dots with their values, and the penalty's upright line."""
     names, values = [WORDS[name] for name in WORDS], [float(logs[name]) for name in WORDS]
     colours = [theme.BLUE if name in CERTIFIED else theme.VERMILION for name in WORDS]
     fill = [colour if name in CERTIFIED else "white" for name, colour in zip(WORDS, colours, strict=True)]
@@ -260,7 +260,7 @@ def _rungs(logs: Mapping[str, float], penalty: float, low: float) -> list[go.Sca
         x=[at, at],
         y=[PENALTY, names[-1]],
         mode="lines+markers+text",
-        line=dict(color=theme.BLACK, width=2, dash="dash"),
+        line=dict(color=theme.BLACK, width=2),
         marker=dict(size=[12, 0.1], color=theme.BLACK, symbol="diamond"),
         text=[f"  {penalty:.3g}", ""],
         textposition="middle right",

@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from orwlab import targets, wasserstein
-from orwlab.measure.coupled_flows import jacobian
+from orwlab import wasserstein
 from orwlab.teach import checks
-from orwlab.velocity import MixtureField
 
 
 @checks.exercise
@@ -40,34 +39,54 @@ def diagonal_gaussians(w2_squared: Callable[[Tensor, Tensor, Tensor, Tensor], Te
 
 @checks.exercise
 def grown_gap(bound: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
-    """``bound(times, lipschitz, dv)``, all (T,): ``(int_0^1 e^{int_s^1 L(u) du} |dv_s| ds)^2``, equal steps."""
+    """``bound(times, lipschitz, dv)``, all (T,): ``(int_0^1 e^{int_t^1 L(u) du} |dv_t| dt)^2``, equal steps."""
     times = torch.linspace(0, 1, 401, dtype=torch.float64)
     one = torch.ones_like(times)
     constant = bound(times, 2 * one, 3 * one)
     exact = (3 * (math.e**2 - 1) / 2) ** 2
     checks.close("L = 2, |dv| = 3", constant, exact, 1.0, hint="The whole bound is squared.")
     early, late = bound(times, one, (times < 0.5).double()), bound(times, one, (times >= 0.5).double())
-    hint = "A difference made at time s grows from s to 1, so an early one has longer to grow."
+    hint = "A difference made at time t grows from t to 1, so an early one has longer to grow."
     checks.close("error before t = 1/2", early, (math.e - math.e**0.5) ** 2, 0.03, hint=hint)
     checks.close("error after t = 1/2", late, (math.e**0.5 - 1) ** 2, 0.03, hint=hint)
     ramp = bound(times, 4 * times, one)
     expected = float(torch.trapezoid((2 * (1 - times**2)).exp(), times)) ** 2
-    checks.close("L(t) = 4 t, |dv| = 1", ramp, expected, 0.2, hint="L stands inside an integral from s to 1.")
+    checks.close("L(t) = 4 t, |dv| = 1", ramp, expected, 0.2, hint="L stands inside an integral from t to 1.")
 
 
 @checks.exercise
-def steepness(steepest: Callable[[Tensor, float, float], Tensor]) -> None:
-    """``steepest(t, m, std)``: dv/dx at x = 0 of the exact field of modes at -m and m on a line; t (T,) -> (T,)."""
-    times = torch.linspace(0, 1, 21, dtype=torch.float64)
-    for m, std in ((1.5, 0.5), (2.0, 0.2)):
-        modes = targets.GaussianMixture(torch.ones(2), torch.tensor([[-m], [m]]), std**2)
-        field, middle = MixtureField(modes), torch.zeros(1, 1, dtype=torch.float64)
-        exact = torch.stack([jacobian(field, t, middle)[1].flatten()[0] for t in times])
-        scale = float(exact.abs().max())
-        found = checks.shaped("slopes", torch.as_tensor(steepest(times, m, std)), tuple(times.shape))
-        gap = (found - exact).abs().max() / scale
-        hint = "Two terms: within a mode, (t s^2 - (1 - t)) / S; between the modes, t (1 - t) Var(mu | x_t = 0) / S^2."
-        checks.below(f"modes at +-{m:g}, std {std:g}: largest error over the peak", gap, 1e-6, hint=hint)
+def two_rates(rates: Callable[[Tensor], Any]) -> None:
+    """``rates(J)`` for Jacobians J (n, d, d): a pair, the Lipschitz constant and the one-sided one, over all n.
+
+    The first is the largest spectral norm, the second the largest eigenvalue of a symmetric part, with its sign.
+    """
+    turn, shear = [[0.0, -1.0], [1.0, 0.0]], [[0.0, 2.0], [0.0, 0.0]]
+    for name, rows, expected in (
+        ("a contraction, -I", [[[-1.0, 0.0], [0.0, -1.0]]], (1.0, -1.0)),
+        ("a contraction at two speeds", [[[-1.0, 0.0], [0.0, -3.0]]], (3.0, -1.0)),
+        ("a rotation", [turn], (1.0, 0.0)),
+        ("a shear", [shear], (2.0, 1.0)),
+        ("these four", [[[-1.0, 0.0], [0.0, -1.0]], [[-1.0, 0.0], [0.0, -3.0]], turn, shear], (3.0, 1.0)),
+    ):
+        found = _pair(name, rates(torch.tensor(rows, dtype=torch.float64)))
+        checks.close(f"{name}: Lipschitz constant", found[0], expected[0], 1e-6, hint="How long can J e be, |e| = 1?")
+        hint = "How fast can |δ| grow? <δ, J δ> is <δ, (J + J^T)/2 δ>. It may be negative."
+        checks.close(f"{name}: one-sided constant", found[1], expected[1], 1e-6, hint=hint)
+    J = torch.randn(50, 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    found = _pair("fifty random ones", rates(J))
+    directions = torch.randn(20_000, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    directions /= directions.norm(dim=1, keepdim=True)
+    moved = torch.einsum("nij,kj->nki", J, directions)  # (50, 20000, 3)
+    hint = "Compare with a search over 20,000 directions, which is at most a little too small."
+    checks.close("fifty random 3 x 3: Lipschitz constant", found[0], moved.norm(dim=2).max(), 0.01, hint=hint)
+    along = (moved * directions).sum(2).max()
+    checks.close("fifty random 3 x 3: one-sided constant", found[1], along, 0.01, hint=hint)
+
+
+def _pair(name: str, found: Any) -> tuple[Any, Any]:
+    if not isinstance(found, tuple | list) or len(found) != 2:
+        raise AssertionError(f"{name}: expected a pair, (Lipschitz constant, one-sided constant): NO")
+    return found[0], found[1]
 
 
 @checks.exercise
