@@ -27,6 +27,8 @@ def test_bars_of_velocities_are_a_density():
     grid = torch.linspace(-5, 5, 101)
     figure = figures.velocities_at_a_point(u, grid, torch.exp(-(grid**2) / 2) / (2 * torch.pi) ** 0.5, 0.0)
     bars, curve = figure.data
+    assert curve.line.dash == "dash", "exact is dashed, everywhere"
+    assert figure.layout.shapes[0].line.dash == "dash"
     assert float(np.sum(bars.y) * bars.width) == pytest.approx(1.0, abs=1e-5)
     assert np.abs(np.interp(bars.x, curve.x, curve.y) - bars.y).max() < 0.05
     assert "0.00" in figure.layout.annotations[0].text
@@ -54,3 +56,19 @@ def test_trajectories_begin_grey_and_end_blue():
     assert set(end.y) == {1.0}
     assert figure.layout.yaxis2.scaleanchor == "x2"
     assert list(figure.layout.xaxis2.range) == [-3, 3]
+
+
+def test_planes_are_as_high_as_they_are_wide():
+    """Equal units make a plane square: in a low figure it would be small, and white space beside it."""
+    x = torch.zeros(2, 4, 2)
+    for figure in (figures.trajectories_in_panels([("a", x), ("b", x)]), figures.arrows_in_panels([("a", x[0], x[0])])):
+        layout = figure.layout
+        high = layout.height - 105 - 70
+        wide = (layout.width - 80) * (layout.xaxis.domain[1] - layout.xaxis.domain[0])
+        assert 0.9 * wide < high < 1.2 * wide
+
+
+def test_a_single_panel_of_ways_is_wide_enough_for_a_room():
+    t, x = torch.tensor([0.0, 1.0]), torch.zeros(2, 3)
+    one, two = (figures.paths_in_time([("a", t, x)] * k).layout.width for k in (1, 2))
+    assert 650 <= one <= two

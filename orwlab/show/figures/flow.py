@@ -12,9 +12,9 @@ from orwlab.show import theme
 from orwlab.show.figures import given, layout
 from orwlab.show.figures.samples import plane_axes
 
-HEIGHT = 430
+HEIGHT, PLANES = 430, 530  # pixels, of a figure with time to the right, and of one with planes, which are square
 _PALE = [[0, "#FFFFFF"], [1, "#8FA3BC"]]
-_STEP, _PLANE = 400, 370  # pixels of a panel with time to the right, and of one in the plane
+_STEP, _ALONE, _PLANE = 400, 640, 370  # pixels of a panel with time to the right, of a single one, of a plane
 
 
 def paths_in_time(
@@ -33,7 +33,7 @@ def paths_in_time(
         title: above the figure.
     """
     shown = given.panels("panels", panels, "heading, times, positions")
-    between, width = layout.gap(0.04, len(shown)), 60 + _STEP * len(shown)
+    between, width = layout.gap(0.04, len(shown)), 60 + (_ALONE if len(shown) == 1 else _STEP * len(shown))
     headings = layout.headings([heading for heading, _, _ in shown], width, between)
     strip = None if density is None else _strip(density)
     at = None if mark is None else checks.numbers("mark", mark)
@@ -60,7 +60,7 @@ def paths_in_time(
 def velocities_at_a_point(
     drawn: Tensor, grid: Tensor, density: Tensor, mean: float, *, title: str = "", bins: int = 40
 ) -> go.Figure:
-    """The conditional velocities that meet at one point: drawn ones as bars, their density as a line, their mean.
+    """The conditional velocities that meet at one point: drawn ones as bars, and dashed the exact density and mean.
 
     Args:
         drawn: velocities (n,) of pairs whose path passes close to the point; those beyond the grid have no bar.
@@ -86,7 +86,7 @@ def velocities_at_a_point(
             width=width,
         )
     )
-    line = dict(color=theme.BLUE, width=2.5)
+    line = dict(color=theme.BLACK, width=2.5, dash="dash")
     figure.add_trace(go.Scatter(x=axis, y=p, mode="lines", line=line))
     figure.add_vline(mean, line=dict(color=theme.VERMILION, width=3, dash="dash"))
     right = mean > float(axis[0] + axis[-1]) / 2
@@ -141,7 +141,7 @@ def arrows_in_panels(
         line = dict(color=theme.BLUE, width=1.4)
         figure.add_trace(go.Scatter(x=way[0], y=way[1], mode="lines", line=line), row=1, col=column)
     figure.update_traces(hoverinfo="skip")
-    return _finish(figure, title, 60 + _PLANE * len(shown), headings)
+    return _finish(figure, title, 60 + _PLANE * len(shown), headings, PLANES)
 
 
 def trajectories_in_panels(panels: Sequence[tuple[str, Tensor]], *, extent: float = 4.0, title: str = "") -> go.Figure:
@@ -163,7 +163,7 @@ def trajectories_in_panels(panels: Sequence[tuple[str, Tensor]], *, extent: floa
             dots = dict(color=colour, size=size)
             figure.add_trace(go.Scatter(x=ends[:, 0], y=ends[:, 1], mode="markers", marker=dots), row=1, col=column)
     figure.update_traces(hoverinfo="skip")
-    return _finish(figure, title, 60 + _PLANE * len(shown), headings)
+    return _finish(figure, title, 60 + _PLANE * len(shown), headings, PLANES)
 
 
 def _planes(texts: Sequence[str], extent: float) -> tuple[go.Figure, list[str]]:
@@ -192,5 +192,5 @@ def _broken(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.append(x, gaps, axis=0).T.ravel(), np.append(y, gaps, axis=0).T.ravel()
 
 
-def _finish(figure: go.Figure, title: str, width: int, headings: Sequence[str] = ()) -> go.Figure:
-    return layout.finished(figure, title, width=width, height=HEIGHT, top=(105, 70), over=headings, showlegend=False)
+def _finish(figure: go.Figure, title: str, width: int, headings: Sequence[str] = (), height: int = HEIGHT) -> go.Figure:
+    return layout.finished(figure, title, width=width, height=height, top=(105, 70), over=headings, showlegend=False)
