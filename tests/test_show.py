@@ -124,6 +124,28 @@ def test_bad_input_is_named(call, message):
         call()
 
 
+def test_a_slider_in_a_figure_shows_one_limit_a_stop_and_needs_no_kernel():
+    reward, stops = rewards.get("bump"), (0.3, 1.0, 3.0)
+    figure = explorer.exact_limit_figure("three_modes_1d", reward, 2.0, (0.3, 3.0))
+    before = [trace.name for trace in figure.data]
+    explorer.with_stops(figure, "three_modes_1d", reward, 2.0, stops)
+    assert [trace.name for trace in figure.data if trace.visible is None] == before, "at first all that was there"
+    all_of_them, *each = [step.args[0]["visible"] for step in figure.layout.sliders[0].steps]
+    assert all_of_them == [True] * 3 + [False] * 3
+    peaks = []
+    for alpha, visible in zip(stops, each, strict=True):
+        grey, shown = [trace for trace, seen in zip(figure.data, visible, strict=True) if seen]
+        assert grey.name == "reference"
+        assert shown.name.startswith(f"α = {alpha:g}<br>reward 0.")
+        assert shown.line.color == theme.alpha_colour(alpha)
+        assert float(np.trapezoid(shown.y, shown.x)) == pytest.approx(1, abs=0.01)
+        peaks.append(float(max(shown.y)))
+    assert peaks == sorted(peaks, reverse=True)
+    assert figure.layout.yaxis.range[1] >= peaks[0]
+    with pytest.raises(ValueError, match="stops is"):
+        explorer.with_stops(figure, "three_modes_1d", reward, 2.0, (0.0,))
+
+
 def test_an_alpha_has_one_colour_in_every_figure():
     names = ["α = 0", "α = 0.1", "ring, α = 0.3", "α = 1, limit 0.397", "α = 3", "α = 10.", "α = 100"]
     each = [theme.alpha_colour(a) for a in (0, 0.1, 0.3, 1, 3, 10, 100)]

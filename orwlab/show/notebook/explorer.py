@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from orwlab import checks, rewards, targets
 from orwlab.exact.dynamics import PopulationDynamics
 from orwlab.rewards import Reward
-from orwlab.show import figures
+from orwlab.show import figures, theme
 
 LOWEST, HIGHEST = 0.03, 30.0
 """the slider's alphas: below, the limit is a spike; above, the reference"""
@@ -34,6 +34,41 @@ def exact_limit_figure(target_name: str, reward: Reward, tau: float, alphas: Seq
     )
     for trace in figure.data[1:]:
         trace.line.dash = "dash"
+    return figure
+
+
+def with_stops(figure: go.Figure, target_name: str, reward: Reward, tau: float, stops: Sequence[float]) -> go.Figure:
+    """``figure``, as ``exact_limit_figure`` draws it, with a slider below that needs no kernel.
+
+    At its left end it shows all that the figure held, then the exact limit at one of ``stops`` after another, computed
+    now and kept in the figure.
+
+    Args:
+        figure: changed in place.
+        target_name: a target on a line.
+        reward: what is asked for.
+        tau: inverse temperature, >= 0.
+        stops: W2 coefficients, > 0, from left to right.
+    """
+    stops = checks.numbers("stops", stops, above=0.0)
+    held, exact = len(figure.data), [_limit(target_name, reward, tau, alpha) for alpha in stops]
+    for alpha, limit in zip(stops, exact):
+        line = dict(color=theme.alpha_colour(alpha), width=2.5, dash="dash")
+        x, y = (values.numpy().astype("float32") for values in (limit.grid[:, 0], limit.density))
+        name = f"α = {alpha:g}<br>reward {limit.mean_reward:.2f}"
+        figure.add_trace(go.Scatter(x=x, y=y, mode="lines", name=name, line=line, visible=False))
+    shown = [[True] * held + [False] * len(stops)]
+    shown += [[True] + [False] * (held - 1) + [k == j for j in range(len(stops))] for k in range(len(stops))]
+    labels = ["all of these", *(f"{alpha:g}" for alpha in stops)]
+    steps = [
+        dict(method="restyle", args=[{"visible": visible}], label=label)
+        for visible, label in zip(shown, labels, strict=True)
+    ]
+    slider = dict(active=0, steps=steps, currentvalue=dict(prefix="α: "), x=0.02, len=0.75, pad=dict(t=55))
+    height, bottom = figure.layout.height or 420, figure.layout.margin.b or theme.MARGIN["b"]
+    figure.update_layout(sliders=[slider], height=height + 90, margin=dict(b=bottom + 90))
+    top = 1.05 * max(float(limit.density.max()) for limit in exact)
+    figure.update_yaxes(range=[0, max(top, *(1.05 * float(max(trace.y)) for trace in figure.data[:held]))])
     return figure
 
 
