@@ -13,11 +13,12 @@ def logit(p):
 
 
 def rounds_until(share, start, gap, tau):
-    return math.ceil((logit(share) - logit(start)) / (tau * gap))
+    return max(0, math.ceil((logit(share) - logit(start)) / (tau * gap)))
 
 
-def spread_after(rounds, tau, std, curvature):
-    return (1 / std**2 + rounds * tau * curvature) ** -0.5
+def shares_after(rounds, tau, mass, std, curvature):
+    kept = mass / (1 + rounds * tau * curvature * std**2).sqrt()
+    return kept / kept.sum()
 
 
 def loop(x, reward, tau, rounds, generator):
@@ -27,17 +28,17 @@ def loop(x, reward, tau, rounds, generator):
     return x
 
 
-def variety_after(n, rounds, start):
-    return start * (1 - start) * (1 - 1 / n) ** rounds
+def rounds_to_half(n, part):
+    return math.log(0.5) / math.log(1 - part**2 / n)
 
 
 def test_right_answers_pass(capsys):
     online.rounds_until(rounds_until)
-    online.spread_after(spread_after)
+    online.shares_after(shares_after)
     online.online(loop)
-    online.variety_after(variety_after)
+    online.rounds_to_half(rounds_to_half)
     printed = capsys.readouterr().out
-    assert printed.count(": yes") >= 16
+    assert printed.count(": yes") >= 20
     assert "NO" not in printed
 
 
@@ -49,6 +50,12 @@ def test_right_answers_pass(capsys):
         lambda share, start, gap, tau: (logit(share) - logit(start)) / (tau * gap),  # not whole
         lambda share, start, gap, tau: math.ceil(math.log(share / start) / (tau * gap)),  # shares, not odds
         lambda share, start, gap, tau: math.ceil((logit(share) - logit(start)) * tau / gap),
+        lambda share, start, gap, tau: math.ceil((logit(share) - logit(start)) / (tau * gap)),  # before round 0
+        lambda share, start, gap, tau: abs(rounds_until(share, start, gap, tau) or -3),
+        lambda share, start, gap, tau: math.ceil(abs(logit(share) - logit(start)) / (tau * gap)),
+        lambda share, start, gap, tau: max(1, rounds_until(share, start, gap, tau)),  # one round at least
+        lambda share, start, gap, tau: rounds_until(share, start, gap, tau) - 1,  # counts from 0
+        lambda share, start, gap, tau: -rounds_until(share, start, gap, tau),
     ],
 )
 def test_wrong_rounds_fail(wrong):
@@ -56,20 +63,31 @@ def test_wrong_rounds_fail(wrong):
         online.rounds_until(wrong)
 
 
+def normalised(x):
+    return x / x.sum()
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda rounds, tau, std, curvature: 1 / (1 / std**2 + rounds * tau * curvature),  # the variance
-        lambda rounds, tau, std, curvature: (rounds * tau * curvature) ** -0.5,  # forgets where it started
-        lambda rounds, tau, std, curvature: (1 / std + rounds * tau * curvature) ** -0.5,
-        lambda rounds, tau, std, curvature: (1 / std**2 + 2 * rounds * tau * curvature) ** -0.5,
-        lambda rounds, tau, std, curvature: std * math.exp(-rounds * tau * curvature / 2),  # not exponential
-        lambda rounds, tau, std, curvature: (1 / std**2 + tau * curvature) ** -0.5,  # one round
+        lambda n, tau, m, s, c: m,  # equally high, so nothing changes
+        lambda n, tau, m, s, c: torch.full_like(m, 1 / len(m)) if n else m,
+        lambda n, tau, m, s, c: m / (1 + n * tau * c * s**2).sqrt(),  # does not sum to one
+        lambda n, tau, m, s, c: normalised(m / (1 + n * tau * c * s**2)),  # the variance, not the width
+        lambda n, tau, m, s, c: normalised(m * (1 + n * tau * c * s**2).sqrt()),  # the sharper top wins
+        lambda n, tau, m, s, c: normalised(1 / (1 + n * tau * c * s**2).sqrt()),  # forgets where it began
+        lambda n, tau, m, s, c: normalised(m / (1 / s**2 + n * tau * c).sqrt()),  # forgets the density's own height
+        lambda n, tau, m, s, c: normalised(m / (1 + n * tau * c * s).sqrt()),
+        lambda n, tau, m, s, c: normalised(m / (1 + tau * c * s**2).sqrt()) if n else m,  # one round
+        lambda n, tau, m, s, c: normalised(m / (s * c.sqrt())) if n else m,  # only in the limit
+        lambda n, tau, m, s, c: torch.softmax(-n * tau * c, 0) if n else m,
+        lambda n, tau, m, s, c: torch.nn.functional.one_hot(c.argmin(), 2).to(m) if n else m,  # the winner takes all
+        lambda n, tau, m, s, c: shares_after(n, tau, m, s, c)[0],
     ],
 )
-def test_wrong_spreads_fail(wrong):
-    with pytest.raises(AssertionError, match="precision"):
-        online.spread_after(wrong)
+def test_wrong_shares_fail(wrong):
+    with pytest.raises(AssertionError, match="both normalisations"):
+        online.shares_after(wrong)
 
 
 def never_refreshed(x, reward, tau, rounds, generator):
@@ -87,7 +105,7 @@ def stale_weights(x, reward, tau, rounds, generator):
     return x
 
 
-def forgets_the_temperature(x, reward, tau, rounds, generator):
+def forgets_tau(x, reward, tau, rounds, generator):
     return loop(x, reward, 1.0, rounds, generator)
 
 
@@ -104,7 +122,36 @@ def fewer(x, reward, tau, rounds, generator):
     return loop(x, reward, tau, rounds, generator).unique(dim=0)
 
 
-@pytest.mark.parametrize("wrong", [never_refreshed, stale_weights, forgets_the_temperature, one_round_too_many])
+def all_at_once(x, reward, tau, rounds, generator):
+    return loop(x, reward, rounds * tau, 1, generator)
+
+
+def takes_the_best(x, reward, tau, rounds, generator):
+    for _ in range(rounds):
+        best = x[reward(x).argsort(descending=True)[: len(x) // 2]]
+        x = best.repeat(2, 1)
+    return x
+
+
+def weights_by_the_reward(x, reward, tau, rounds, generator):
+    for _ in range(rounds):
+        w = (1 + tau * reward(x)).clamp(min=0)
+        x = x[torch.multinomial(w, len(x), replacement=True, generator=generator)]
+    return x
+
+
+WRONG = [
+    never_refreshed,
+    stale_weights,
+    forgets_tau,
+    one_round_too_many,
+    all_at_once,
+    takes_the_best,
+    weights_by_the_reward,
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_wrong_loops_fail(wrong):
     with pytest.raises(AssertionError, match="what was drawn"):
         online.online(wrong)
@@ -120,14 +167,17 @@ def test_loops_that_change_their_input_or_lose_particles_fail():
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda n, rounds, start: start * (1 - start) * (1 - 1 / (2 * n)) ** rounds,  # diploid
-        lambda n, rounds, start: start * (1 - start) * (1 - rounds / n),
-        lambda n, rounds, start: start * (1 - start),
-        lambda n, rounds, start: start * (1 - start) * math.exp(-rounds),
-        lambda n, rounds, start: start * (1 - start) * (1 - 1 / n) ** (2 * rounds),
-        lambda n, rounds, start: 0.25 * (1 - 1 / n) ** rounds,
+        lambda n, part: math.log(0.5) / math.log(1 - 1 / n),  # as if everything were learned
+        lambda n, part: math.log(0.5) / math.log(1 - part / n),  # the standard deviation scales, not the variance
+        lambda n, part: math.log(0.5) / math.log(1 - part * (2 - part) / n),
+        lambda n, part: math.log(0.5) / math.log(1 - (1 - part) ** 2 / n) if part < 1 else 6.58,
+        lambda n, part: n * math.log(2) / part**2,  # only for large n / part^2
+        lambda n, part: n / (2 * part**2),
+        lambda n, part: 2 * rounds_to_half(n, part),  # of p - 1/2
+        lambda n, part: -rounds_to_half(n, part),
+        lambda n, part: math.ceil(rounds_to_half(n, part)),
     ],
 )
-def test_wrong_varieties_fail(wrong):
-    with pytest.raises(AssertionError, match="Repeat"):
-        online.variety_after(wrong)
+def test_wrong_half_lives_fail(wrong):
+    with pytest.raises(AssertionError, match="Repeat it until"):
+        online.rounds_to_half(wrong)
