@@ -46,6 +46,7 @@ def test_even_noise_reads_the_exact_value_with_few_particles_and_the_figure_show
     (strip,) = [shape for shape in figure.layout.shapes if shape.type == "rect"]
     assert (strip.y0, strip.y1) == (-0.02, 0.02)
     assert figure.layout.xaxis.type == "log"
+    assert figure.layout.xaxis.range == pytest.approx((np.log10(PARTICLES[0]), np.log10(PARTICLES[-1]))), "all are seen"
     # with as many particles: a tenth of the error
     spread = {name: float(values[-1].square().mean().sqrt()) for name, values in found.items()}
     assert spread["Sobol's"] < 0.005 < spread["random"]

@@ -43,6 +43,7 @@ def readings_over_particles(
     truth = Curve("exact", x, np.zeros_like(x))
     edges = (-1.2 * within, 1.2 * within)  # both of the strip are to be seen
     figure = bands(estimates, truth, xlabel="particles", ylabel="reading − exact", title=title, show=edges)
-    figure.update_xaxes(type="log", **ticks(np.log10(x[0]), np.log10(x[-1])))
+    ends = [float(np.log10(x[0])), float(np.log10(x[-1]))]
+    figure.update_xaxes(type="log", range=ends, **ticks(*ends))
     figure.add_hrect(-within, within, fillcolor=theme.GHOST, opacity=0.18, line_width=0, layer="below")
     return figure

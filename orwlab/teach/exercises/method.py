@@ -1,4 +1,4 @@
-"""Checks of notebook 05: a loss to repair, its minimiser, the first refresh, rates, an alpha, the whole loop."""
+"""Checks of notebook 05: a loss to repair, its minimiser, an alpha read off a refresh, rates, an alpha, the loop."""
 
 import math
 from collections.abc import Callable
@@ -29,23 +29,25 @@ def pointwise_minimiser(minimiser: Callable[[Tensor, Tensor, Tensor, float], Ten
 
 
 @checks.exercise
-def first_refresh(refresh: Callable[[Tensor, Tensor, float], Tensor]) -> None:
-    """``refresh(p, w, alpha)``: the masses (n,) of p_ref's cells after the first refresh, summing to 1."""
-    for alpha in (0.0, 0.5, 4.0):
-        dynamics = PopulationDynamics(targets.get("three_modes_1d"), _RIGHT, tau=1.0, alpha=alpha)
+def alpha_behind(find: Callable[[Tensor, Tensor, Tensor], float]) -> None:
+    """``find(p, w, q_1)``: the alpha of a first refresh, from masses p of p_ref's cells, raw weights w, masses q_1."""
+    for name, tau, alpha in (("three_modes_1d", 1.0, 0.5), ("two_modes_1d", 2.0, 4.0), ("three_modes_1d", 1.0, 0.0)):
+        dynamics = PopulationDynamics(targets.get(name), _RIGHT, tau=tau, alpha=alpha)
         p = dynamics.reference_density / dynamics.reference_density.sum()
-        w = dynamics.reward_values.exp()
+        w = (tau * dynamics.reward_values).exp()
         dynamics.step()
-        q = checks.shaped("masses", refresh(p.clone(), w.clone(), alpha), tuple(p.shape))
-        gap = (q - dynamics.density / dynamics.density.sum()).abs().sum() / 2
-        hint = "(w + alpha) p over Z + alpha, with Z the mean of w under p."
-        checks.below(f"alpha {alpha:g}: total variation to the oracle's first refresh", gap, 1e-4, hint=hint)
+        found = find(p.clone(), w.clone(), dynamics.density / dynamics.density.sum())
+        hint = (
+            "q_1 (Z + alpha) = p (w + alpha) holds in every cell, and in every sum over cells. Solve one that does not "
+            "divide by nothing. Z is the mean of w under p, and it is not 1."
+        )
+        checks.close(f"{name}, tau {tau:g}: alpha", found, alpha, 1e-3 * (1 + alpha), hint=hint)
 
 
 @checks.exercise
 def rounds_needed(rounds: Callable[[float, float, float], int]) -> None:
     """``rounds(Z, alpha, factor)``: refreshes until a weak tilt's distance to the limit has shrunk by ``factor``."""
-    for Z, alpha, factor in ((1.0, 1.0, 1000.0), (1.0, 0.1, 100.0), (2.5, 10.0, 50.0)):
+    for Z, alpha, factor in ((1.0, 1.0, 1000.0), (1.0, 0.1, 100.0), (2.5, 10.0, 50.0), (1.0, 1.0, 1024.0)):
         exact = math.ceil(math.log(factor) / math.log((Z + alpha) / Z) - 1e-9)
         hint = "The distance is multiplied by Z / (Z + alpha) a round."
         checks.close(
@@ -58,18 +60,26 @@ def repaired_loss(loss: Callable[[Tensor, Tensor, Tensor, Tensor, float], Tensor
     """``loss(v_t, u_t, v_ref_t, w, alpha)``: the repaired loss of ORW-CFM-W2, velocities (n, d), w (n,) -> scalar."""
     generator = torch.Generator().manual_seed(3)
     v_t, u_t, v_ref_t = torch.randn(3, 64, 2, generator=generator)
-    w = torch.rand(64, generator=generator) + 0.5
-    zero = torch.zeros(64, 2)
+    w = 3 * torch.rand(64, generator=generator) + 0.5
     checks.close("all velocities equal", loss(v_t, v_t, v_t, w, 3.0), 0.0, 1e-6)
-    heavy = 10 * w
-    hint = "w belongs to x1 and to the first term alone; the penalty is not weighed."
-    pull = float(loss(v_t, v_t, v_ref_t, heavy, 1.0))
-    checks.close("ten times the weights, fit term zero", pull, float(loss(v_t, v_t, v_ref_t, w, 1.0)), 1e-5, hint=hint)
+    far = float((v_t - v_ref_t).square().sum(1).mean())
+    hint = "w belongs to x1 and to the first term alone: the penalty is the plain mean of |v_t - v_ref_t|^2."
+    checks.close("fit term zero, alpha 1: the penalty", loss(v_t, v_t, v_ref_t, w, 1.0), far, 1e-4, hint=hint)
     expected = float((w * (v_t - u_t).square().sum(1)).mean())
     hint = "|.|^2 sums over the coordinates of one sample; the mean is over samples, after the weight."
     checks.close("alpha 0", loss(v_t, u_t, v_ref_t, w, 0.0), expected, 1e-4, hint=hint)
-    both = float(loss(zero, zero + 1, zero - 2, torch.ones(64), 0.5))
-    checks.close("u = (1, 1), v_ref = (-2, -2), v = 0, w = 1, alpha 0.5", both, 2 + 0.5 * 8, 1e-4, hint=hint)
+    both = loss(v_t, u_t, v_ref_t, w, 2.5)
+    checks.close(
+        "both terms, alpha 2.5", both, expected + 2.5 * far, 1e-4 * (expected + far), hint="fit + alpha penalty."
+    )
+    asked = v_t.clone().requires_grad_()
+    value = loss(asked, u_t, v_ref_t, w, 2.5)
+    follows = isinstance(value, Tensor) and value.requires_grad
+    hint = "A loss is trained on: return a tensor, and detach nothing that depends on v_t."
+    checks.holds("a gradient comes back to the policy's velocity", follows, hint=hint)
+    (slope,) = torch.autograd.grad(value, asked)
+    right = (2 * w[:, None] * (v_t - u_t) + 2.5 * 2 * (v_t - v_ref_t)) / len(w)
+    checks.below("largest error of that gradient", (slope - right).abs().max(), 1e-5, hint=hint)
 
 
 @checks.exercise
@@ -86,8 +96,10 @@ def alpha_for(alpha: float) -> None:
 
 @checks.exercise
 def visible_loop(train: Callable[..., tuple[object, list[float]]]) -> None:
-    """``train(reference, reward, tau, alpha, rounds, seed)``: each draw's mean reward is that of ``FineTuning``."""
+    """``train(reference, reward, tau, alpha, rounds, seed)``: draws and policy are those of ``FineTuning``."""
     reference = zoo.load("eight_gaussians")
+    t, x = torch.tensor(0.5), torch.randn(64, 2, generator=torch.Generator().manual_seed(0))
+    before = reference(t, x).detach().clone()
     cases = (
         (
             1.0,
@@ -99,7 +111,8 @@ def visible_loop(train: Callable[..., tuple[object, list[float]]]) -> None:
     )
     for tau, alpha, name, hint in cases:
         reward = rewards.get(name)
-        expected = [s.reward for s in FineTuning(reference, reward, tau=tau, alpha=alpha, seed=4).rounds(12)]
+        library = FineTuning(reference, reward, tau=tau, alpha=alpha, seed=4)
+        expected = [s.reward for s in library.rounds(12)]
         answer = train(reference, reward, tau, alpha, 12, 4)
         if not isinstance(answer, tuple) or len(answer) != 2:
             raise AssertionError(f"expected the policy and a list of mean rewards, got {type(answer).__name__}.")
@@ -110,3 +123,7 @@ def visible_loop(train: Callable[..., tuple[object, list[float]]]) -> None:
             f"tau {tau:g}, alpha {alpha:g}, {name}: the first draw, against FineTuning", gaps[0], 1e-4, hint=first
         )
         checks.below(f"tau {tau:g}, alpha {alpha:g}, {name}: all twelve draws", gaps.max(), 1e-3, hint=hint)
+        policy, kept = answer[0], "Return the network that was trained; the reference stays as it was."
+        moved = float((policy(t, x) - library.policy(t, x)).detach().abs().max()) if callable(policy) else math.inf
+        checks.below(f"tau {tau:g}, alpha {alpha:g}, {name}: the policy, against FineTuning's", moved, 1e-2, hint=kept)
+        checks.below("what became of the reference", (reference(t, x).detach() - before).abs().max(), 1e-9, hint=kept)
