@@ -8,7 +8,8 @@ Diffusion and Flow Models", 2024, arXiv 2403.01329). Theirs has a factor a_i bef
 sums to t_(i+1), for only then are fields that are constant solved exactly, and data that are moved come out moved.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,11 +77,13 @@ class NonStationary:
         Raises:
             ValueError: an argument out of range; ``v`` does not answer with x's shape.
         """
-        field, grad = foreign.velocity("v", _inner(v)), checks.yes_or_no("grad", grad)
+        inner, grad = _inner(v), checks.yes_or_no("grad", grad)
+        field = foreign.velocity("v", inner)
         x0 = checks.points("x0", x0)
         x = foreign.at_home(field, x0)
         with torch.inference_mode(False), torch.set_grad_enabled(grad), foreign.at_rest(field):
-            x1 = _push(field, [x], self.times, self.B)
+            each = inner.at_each(self.times, x) if isinstance(inner, velocity.MLP) and not grad else None
+            x1 = _push(each or _at_each(field, self.times, x), [x], self.B)
             if isinstance(v, velocity.Preconditioned):  # noise is the same in both coordinates
                 x1 = v.outward(1.0, x1)
         return x1.to(x0)
@@ -158,7 +161,7 @@ def fit(
         return np.array([0.0, *times]), B + np.diag(np.array([*times, 1.0]) - B.sum(1))
 
     def errors(seen: list[Tensor], times: np.ndarray, B: np.ndarray) -> np.ndarray:
-        x = _push(field, seen, times.tolist(), B.tolist())
+        x = _push(_at_each(field, times.tolist(), x0), seen, B.tolist())
         return (x - x1).double().flatten().cpu().numpy()
 
     def jacobian(theta: np.ndarray) -> np.ndarray:
@@ -201,12 +204,17 @@ def _inner(v: Velocity) -> Velocity:
     return v.network if isinstance(v, velocity.Preconditioned) else v
 
 
-def _push(v: Velocity, seen: list[Tensor], times: Sequence[float], B: Sequence[Sequence[float]]) -> Tensor:
+def _at_each(v: Velocity, times: Sequence[float], x: Tensor) -> list[Callable[[Tensor], Tensor]]:
+    """``v(t, .)`` for each of ``times``, for points like ``x``."""
+    return [functools.partial(v, t) for t in x.new_tensor(times)]
+
+
+def _push(v_at: Sequence[Callable[[Tensor], Tensor]], seen: list[Tensor], B: Sequence[Sequence[float]]) -> Tensor:
     """The rule itself: noise to time 1. ``seen`` holds the noise and the velocities found so far; more are appended."""
     x = seen[0]
-    for i, t in enumerate(x.new_tensor(times)):
+    for i, v in enumerate(v_at):
         if i + 1 == len(seen):
-            seen.append(v(t, x))
+            seen.append(v(x))
         # added one by one: in a product of matrices the last digit of a point depends on how many go with it
         x = seen[0]
         for b, u in zip(B[i], seen[1 : i + 2]):

@@ -339,3 +339,66 @@ def test_the_recipe_gives_the_solver_on_the_card():
     again = solvers.fit(v, x0, x1, evaluations=recipe.evaluations, steps=recipe.steps, progress=False)
     error = lambda solver: float((solver.sample(v, x0) - x1).norm(dim=-1).median())  # noqa: E731
     assert error(again) == pytest.approx(error(zoo.solver("solver_6")), rel=0.1)
+
+
+def test_a_plain_network_is_asked_in_half_the_time_and_answers_the_same(generator):
+    network, solver = velocity.MLP(2, 16, 3, seed=3), solvers.midpoint(8)
+    x0 = torch.randn(64, 2, generator=generator)
+    assert network.at_each(solver.times, x0) is not None
+    for t, v in zip(solver.times, network.at_each(solver.times, x0)):
+        assert torch.allclose(v(x0), network(t, x0), atol=1e-6)
+    plain = solver.sample(lambda t, x: network(t, x), x0)
+    before = x0.clone()
+    assert torch.allclose(solver.sample(network, x0), plain, atol=1e-5)
+    assert torch.equal(x0, before)
+    with torch.no_grad():
+        network.net[0].bias.add_(0.5)
+    assert torch.allclose(solver.sample(network, x0), solver.sample(lambda t, x: network(t, x), x0), atol=1e-5)
+    with_gradient = solver.sample(network, x0, grad=True)
+    with_gradient.sum().backward()
+    assert network.net[0].weight.grad.abs().sum() > 0
+
+
+class Twice(torch.nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        return 2 * self.layer(x)
+
+
+class Mirrored(velocity.MLP):
+    def _at(self, time, x):
+        return -super()._at(time, x)
+
+
+@pytest.mark.parametrize("change", ["hook", "pre-hook", "layer", "activation", "forward", "subclass", "float64"])
+def test_a_network_that_somebody_has_changed_is_asked_as_it_is(change, generator):
+    network, solver = velocity.MLP(2, 16, 2, seed=3), solvers.midpoint(4)
+    x0, calls = torch.randn(64, 2, generator=generator), []
+    if change == "hook":
+        network.net[2].register_forward_hook(lambda module, given, found: calls.append(1) or 2 * found)
+    elif change == "pre-hook":
+        network.register_forward_pre_hook(lambda module, given: calls.append(1))
+    elif change == "layer":
+        network.net[0] = Twice(network.net[0])
+    elif change == "activation":
+        network.net[1] = torch.nn.Tanh()
+    elif change == "forward":
+        inner = network.forward
+        network.forward = lambda t, x: 3 * inner(t, x)
+    elif change == "subclass":
+        network = Mirrored(2, 16, 2, seed=3)
+    else:
+        network = network.double()
+    assert torch.allclose(solver.sample(network, x0), solver.sample(lambda t, x: network(t, x), x0), atol=1e-6)
+    if "hook" in change:
+        assert len(calls) == 2 * solver.evaluations
+    if change not in ("float64",):
+        assert network.at_each(solver.times, x0) is None
+
+
+def test_points_of_another_shape_are_named_by_a_plain_network_too():
+    with pytest.raises(ValueError, match="allowed"):
+        solvers.midpoint(2).sample(velocity.MLP(2, 4, 1), torch.zeros(5, 3))
