@@ -101,6 +101,7 @@ class MLP(Field):
         rounding, and carry no gradient; the functions are good until the parameters change. None where this would not
         be the same: x is not in the network's type or on its device, or somebody has changed the layers.
         """
+        times, x = checks.numbers("times", times, low=0.0, high=1.0), checks.tensor("x", x, "real numbers")
         own = next(self.parameters())
         if (x.shape[1:], x.dtype, x.device) != (self.event_shape, own.dtype, own.device) or not self._is_plain():
             return None

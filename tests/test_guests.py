@@ -372,6 +372,7 @@ INSIDE: dict[str, set[str]] = {  # what those who write a check or a package say
     "orwlab.flow.solve": {"f"},
     "orwlab.flow.learn": {"network"},  # any that has parameters
     "orwlab.velocity.Conditioned": {"c"},  # it is handed on as it is
+    "orwlab.velocity.MLP.at_each": {"x"},  # whether it is what the network takes is what the answer says
     "orwlab.velocity.initialise": {"network"},  # any that has parts
     "orwlab.solvers.fit": {"x0", "x1"},  # where a search ends rounding decides
     "orwlab.zoo.write": {"network"},  # another floating type is another file
