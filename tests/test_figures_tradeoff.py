@@ -12,7 +12,7 @@ from orwlab.exact import optima
 from orwlab.exact.grid import Grid
 from orwlab.frontiers import Frontiers
 from orwlab.oracle import PopulationDynamics
-from orwlab.show import figures, theme
+from orwlab.show import figures, theme, theme
 
 RIGHT = rewards.get("right")
 ALPHAS, TAUS = (0.3, 1.0, 3.0), (0.5, 2.0)
@@ -91,7 +91,9 @@ def test_a_map_shows_every_number_in_its_cell_and_marks_collapse():
     limit = float(exact.diversity[0, 1]) + 0.01
     figure = figures.maps_over_alpha_and_tau(exact, collapse=limit)
     assert list(figure.layout.xaxis.ticktext) == ["0.3", "1", "3"]
-    assert list(figure.layout.yaxis.ticktext) == ["0.5", "2"]
+    assert list(figure.layout.yaxis.ticktext) == ["1/2", "2"]
+    assert figure.layout.yaxis.domain[0] > figure.layout.yaxis2.domain[1], "one map above the other"
+    assert figure.layout.width <= 760
     cells = {(a.xref, a.x, a.y): a.text for a in figure.layout.annotations if a.xref in ("x", "x2")}
     for i in range(3):
         for j in range(2):
@@ -106,7 +108,8 @@ def test_networks_on_the_map_are_coloured_on_the_maps_own_scale():
     exact = exact_map()
     figure = figures.maps_over_alpha_and_tau(exact, points=[(1.0, 2.0, 0.4, 2.0)])
     heat, marks = figure.data[0], figure.data[1]
-    assert (list(marks.x), list(marks.y)) == ([1], [1])
+    assert list(marks.x) == [1]
+    assert 0.7 < marks.y[0] < 0.9, "in its cell, below the number"
     assert (marks.marker.cmin, marks.marker.cmax) == (heat.zmin, heat.zmax)
     assert marks.marker.color == (0.4,)
     assert figure.data[3].marker.color == (2.0,)
@@ -134,11 +137,23 @@ def test_the_curve_names_its_alphas_and_shades_collapse():
     figure = figures.reward_against_diversity(
         ALPHAS, (exact.diversity[:, 1], exact.reward[:, 1]), learned, collapse=0.5
     )
-    assert list(figure.data[1].text) == ["α = 0.3", "α = 1", "α = 3"]
-    assert list(figure.data[2].x) == pytest.approx([2.0, 2.1])
+    assert list(figure.data[2].text) == ["α = 0.3", "α = 1", "α = 3"]
+    assert list(figure.data[1].x) == pytest.approx([2.0, 2.1])
+    assert figure.data[1].marker.color == theme.alpha_colour(1.0)
+    assert [trace.name for trace in figure.data if trace.showlegend is not False] == [
+        "exact limits",
+        "networks, a disc a seed",
+    ]
     assert figure.layout.shapes[0].x1 == 0.5
     with pytest.raises(ValueError, match="exact"):
         figures.reward_against_diversity(ALPHAS, ([1.0], [2.0, 3.0]), learned)
+
+
+def test_powers_of_two_are_named_as_fractions():
+    halves = [1 / 32, 1 / 4, 0.5, 1.0, 2.0, 0.3, 1 / 3]
+    places = list(torch.linspace(1.0, 4.0, 7)), list(torch.linspace(0.9, 0.0, 7))
+    named = figures.reward_against_diversity(halves, places, {}).data[1].text
+    assert list(named) == ["α = 1/32", "α = 1/4", "α = 1/2", "α = 1", "α = 2", "α = 0.3", "α = 0.333"]
 
 
 def test_limits_that_crowd_together_keep_their_names():

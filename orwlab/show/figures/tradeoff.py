@@ -16,6 +16,10 @@ from orwlab.show import theme
 from orwlab.show.figures import given, layout
 from orwlab.show.figures.given import Numbers
 
+NAMES = 15
+"""pixels, the type of names beside points"""
+BETWEEN = 115
+"""pixels between two maps"""
 SHADES = [[0.0, "#0B2545"], [0.35, "#0072B2"], [0.65, "#7CC3EA"], [1.0, "#F5F0C8"]]
 
 
@@ -35,7 +39,7 @@ def maps_over_alpha_and_tau(
     collapse: float | None = None,
     title: str = "",
 ) -> go.Figure:
-    """Mean reward and diversity of the exact limit over alpha and tau, each cell with its number.
+    """Mean reward and, below it, diversity of the exact limit over alpha and tau, each cell with its number.
 
     Cells that are not trusted have a question mark, those that are not finite a dash.
 
@@ -56,10 +60,15 @@ def maps_over_alpha_and_tau(
     networks = [_network(point, exact) for point in _list("points", points)]
     if collapse is not None:
         collapse = checks.number("collapse", collapse)
-    figure = make_subplots(cols=2, subplot_titles=["mean reward E[r]", "diversity E|x − x'|"], horizontal_spacing=0.09)
+    body = (58 if networks else 36) * len(taus)  # pixels of one map
+    figure = make_subplots(
+        rows=2,
+        subplot_titles=["mean reward E[r]", "diversity E|x − x'|"],
+        vertical_spacing=BETWEEN / (2 * body + BETWEEN),
+    )
     # one cell a value, evenly spaced: places are numbers 0, 1, ...; the values are the ticks
     columns, rows = list(range(len(alphas))), list(range(len(taus)))
-    for column, field in enumerate((reward, diversity), start=1):
+    for row, field in enumerate((reward, diversity), start=1):
         finite = np.isfinite(field)
         if not finite.any():
             raise checks.fail("exact", exact, "a map with at least one finite number")
@@ -68,7 +77,7 @@ def maps_over_alpha_and_tau(
         heat = go.Heatmap(
             x=columns, y=rows, z=z, zmin=low, zmax=high, colorscale=SHADES, showscale=False, hoverinfo="skip"
         )
-        figure.add_trace(heat, row=1, col=column)
+        figure.add_trace(heat, row=row, col=1)
         words = []
         for i, j in np.ndindex(*z.shape):
             number = f"{field[i, j]:.2f}" if finite[i, j] else "–"
@@ -79,19 +88,19 @@ def maps_over_alpha_and_tau(
                 dict(
                     x=columns[j],
                     y=rows[i],
-                    xref="x" if column == 1 else f"x{column}",
-                    yref="y" if column == 1 else f"y{column}",
+                    xref="x" if row == 1 else f"x{row}",
+                    yref="y" if row == 1 else f"y{row}",
                     text=number + doubt + lost,
                     showarrow=False,
-                    yshift=17 if networks else 0,
-                    font=dict(size=14, color="white" if dark else theme.INK),
+                    yshift=16 if networks else 0,
+                    font=dict(size=15, color="white" if dark else theme.INK),
                 )
             )
         figure.layout.annotations += tuple(map(go.layout.Annotation, words))  # all at once: one by one takes seconds
         if networks:
             marker = dict(
-                size=15,
-                color=[network[1 + column] for network in networks],
+                size=19,
+                color=[network[1 + row] for network in networks],
                 cmin=low,
                 cmax=high,
                 colorscale=SHADES,
@@ -100,26 +109,32 @@ def maps_over_alpha_and_tau(
             figure.add_trace(
                 go.Scatter(
                     x=[network[0] for network in networks],
-                    y=[network[1] for network in networks],
+                    y=[network[1] - 0.17 for network in networks],  # below the number
                     mode="markers",
                     marker=marker,
                     hoverinfo="skip",
                 ),
-                row=1,
-                col=column,
+                row=row,
+                col=1,
             )
-        x_ticks, y_ticks = [f"{a:.3g}" for a in alphas], [f"{t:.3g}" for t in taus]
-        figure.update_xaxes(title="α", tickvals=columns, ticktext=x_ticks, showgrid=False, row=1, col=column)
-        figure.update_yaxes(tickvals=rows, ticktext=y_ticks, showgrid=False, zeroline=False, row=1, col=column)
-    figure.update_yaxes(title="τ", row=1, col=1)
+        x_ticks, y_ticks = [_short(a) for a in alphas], [_short(t) for t in taus]
+        figure.update_xaxes(title="α", tickvals=columns, ticktext=x_ticks, showgrid=False, row=row, col=1)
+        figure.update_yaxes(title="τ", tickvals=rows, ticktext=y_ticks, showgrid=False, zeroline=False, row=row, col=1)
     return layout.finished(
         figure,
         title,
-        width=max(1040, 170 + 2 * 60 * len(alphas)),
-        height=max(430, 150 + (54 if networks else 26) * len(taus)),
+        width=max(760, 100 + 60 * len(alphas)),
+        height=2 * body + BETWEEN + 160,
         top=100,
+        bottom=60,
         showlegend=False,
     )
+
+
+def _short(value: float) -> str:
+    """1/8 and the like for powers of two below 1, whose decimals are long; three digits for others."""
+    parts = round(1 / value) if 1e-6 < value < 1 else 0
+    return f"1/{parts}" if parts and parts & (parts - 1) == 0 and parts * value == 1 else f"{value:.3g}"
 
 
 def _list(name: str, values: Any) -> list[Any]:
@@ -152,7 +167,7 @@ def reward_against_diversity(
     collapse: float | None = None,
     title: str = "",
 ) -> go.Figure:
-    """The curve that alpha traces: diversity against mean reward, exact limits as a line, networks as points.
+    """The curve that alpha traces: diversity against mean reward, exact limits dashed, networks as coloured discs.
 
     Args:
         alphas: of the exact limits, (m,).
@@ -173,8 +188,7 @@ def reward_against_diversity(
     }
     figure = go.Figure()
     right = 1.12 * float(max([diversity.max(), *(found[:, 0].max() for found in seeds.values())]))
-    names = [f"networks, α = {alpha:g}" for alpha in seeds]
-    plot = _Axes(right, np.concatenate([reward, *(found[:, 1] for found in seeds.values())]), names)
+    plot = _Axes(right, np.concatenate([reward, *(found[:, 1] for found in seeds.values())]))
     if collapse is not None:
         collapse = checks.number("collapse", collapse, above=0.0)
         figure.add_vrect(x0=0, x1=collapse, fillcolor=theme.ORANGE, opacity=0.18, line_width=0, layer="below")
@@ -182,35 +196,38 @@ def reward_against_diversity(
     figure.add_trace(go.Scatter(x=diversity, y=reward, mode="lines", line=line, name="exact limits"))
     limits = plot.pixels(diversity, reward)
     marks = [plot.pixels(found[:, 0], found[:, 1]) for found in seeds.values()]
-    taken = np.concatenate([layout.along(limits), layout.discs(limits, 6), *[layout.discs(m, 7) for m in marks]])
-    texts = [f"α = {value:.3g}" for value in a]
-    where = layout.beside(limits, texts, taken, plot.size)
+    taken = np.concatenate([layout.along(limits), layout.discs(limits, 7), *[layout.discs(m, 8) for m in marks]])
+    texts = [f"α = {_short(value)}" for value in a]
+    where = layout.beside(limits, texts, taken, plot.size, size=NAMES, reach=10)
+    for alpha, found in seeds.items():
+        figure.add_trace(
+            go.Scatter(
+                x=found[:, 0],
+                y=found[:, 1],
+                mode="markers",
+                marker=dict(color=theme.alpha_colour(alpha), size=14, opacity=0.6, line=dict(width=1.5, color="white")),
+                name=f"networks, α = {_short(alpha)}",
+                showlegend=False,
+            )
+        )
     figure.add_trace(
         go.Scatter(
             x=diversity,
             y=reward,
             mode="markers+text",
-            marker=dict(symbol="line-ns-open", size=11, color=theme.BLACK),
+            marker=dict(symbol="x-thin-open", size=9, color=theme.BLACK, line=dict(width=2)),
             text=[text if slot else "" for text, (slot, *_) in zip(texts, where, strict=True)],
             textposition=layout.slots(where),
-            textfont=dict(size=14),
+            textfont=dict(size=NAMES),
             cliponaxis=False,
             showlegend=False,
         )
     )
     for x, y, text, place in zip(diversity, reward, texts, where, strict=True):
         layout.point_at(figure, float(x), float(y), text, place, theme.BLACK)
-    looks = theme.looks("learned", list(names))
-    for look, name, found in zip(looks, names, seeds.values(), strict=True):
-        figure.add_trace(
-            go.Scatter(
-                x=found[:, 0],
-                y=found[:, 1],
-                mode="markers",
-                marker=dict(color=look.colour, size=11, symbol=f"{look.symbol}-open", line=dict(width=2.5)),
-                name=name,
-            )
-        )
+    if seeds:  # what a disc is, in the corner that a falling curve leaves free
+        disc = dict(color=theme.GHOST, size=14, opacity=0.6)
+        figure.add_trace(go.Scatter(x=[None], y=[None], mode="markers", marker=disc, name="networks, a disc a seed"))
     if collapse is not None:  # upright in its band, at a height where nothing is drawn
         band = plot.pixels(np.array([collapse / 2]), np.array([0.0]))[0, 0]
         half = (12.0, layout.width_of("collapsed", 15) / 2 + 4)
@@ -231,15 +248,16 @@ def reward_against_diversity(
         )
     figure.update_xaxes(title="diversity E|x − x'|, length", range=[0, right])
     figure.update_yaxes(title="mean reward E[r]")
-    return layout.finished(figure, title, width=860, height=480)
+    return layout.finished(
+        figure, title, width=760, height=520, legend=dict(x=1, y=1, xanchor="right", yanchor="top", font=dict(size=15))
+    )
 
 
 class _Axes:
-    """About where things are in pixels, in axes from 0 to ``right`` beside a legend."""
+    """About where things are in pixels, in axes from 0 to ``right``."""
 
-    def __init__(self, right: float, y: np.ndarray, names: Sequence[str]) -> None:
-        legend = 60 + max((layout.width_of(name, 15) for name in (*names, "exact limits")), default=0)
-        self.size = (860 - 65 - legend, 480 - 60 - 55.0)
+    def __init__(self, right: float, y: np.ndarray) -> None:
+        self.size = (760 - 65 - 20, 520 - 60 - 55.0)
         self.right, self.low, self.high = right, float(y.min()), float(y.max())
         air = 0.055 * (self.high - self.low) or 0.5
         self.low, self.high = self.low - air, self.high + air
@@ -264,7 +282,7 @@ def ward(
     runs = given.instances("patients", patients, Patient)
     extent = checks.number("extent", extent, above=0.0)
     n = len(runs)
-    between, width = layout.gap(0.03, n), 80 + 215 * n
+    between, width = layout.gap(0.025, n), 80 + 150 * n
     names = layout.headings([given.words("a patient's name", p.name) for p in runs], width, between)
     samples = [given.points(f"samples of {p.name!r}", p.samples) for p in runs]
     rewards = [given.line(f"rewards of {p.name!r}", p.rewards, gaps=True) for p in runs]
@@ -297,7 +315,7 @@ def ward(
         figure.update_yaxes(range=[low - 0.05, high + 0.05], showticklabels=column == 1, row=2, col=column)
     figure.update_yaxes(title=layout.SECOND, row=1, col=1)
     figure.update_yaxes(title="mean reward", row=2, col=1)
-    return layout.finished(figure, title, width=width, height=560, top=100, over=names, font_size=14, showlegend=False)
+    return layout.finished(figure, title, width=width, height=470, top=95, over=names, font_size=14, showlegend=False)
 
 
 def readings_table(chart: Mapping[str, Mapping[str, float]], *, title: str = "") -> go.Figure:
@@ -317,7 +335,7 @@ def readings_table(chart: Mapping[str, Mapping[str, float]], *, title: str = "")
             raise checks.fail(f"chart[{run!r}]", list(found), f"the readings of the first run, {names}")
         cells.append([_reading(f"chart[{run!r}][{name!r}]", found[name]) for name in names])
     columns = [list(runs), *[list(column) for column in zip(*cells, strict=True)]]
-    wide = 980 / len(columns) - 16
+    wide = 780 / len(columns) - 16
     heads = [layout.wrapped(f"<b>{name.replace('_', ' ')}</b>", 15, wide) for name in ("run", *names)]
     figure = go.Figure(
         go.Table(
@@ -339,7 +357,7 @@ def readings_table(chart: Mapping[str, Mapping[str, float]], *, title: str = "")
         + 20 * max(0, lines - 2)
         + 21 * (sum(first) - len(first))
     )
-    return layout.finished(figure, title, width=1000, height=height, top=(50, 15), bottom=10, margin=dict(l=10, r=10))
+    return layout.finished(figure, title, width=800, height=height, top=(50, 15), bottom=10, margin=dict(l=10, r=10))
 
 
 def _reading(name: str, value: Any) -> str:
