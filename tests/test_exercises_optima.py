@@ -1,7 +1,10 @@
 """The checks of notebook 06 pass for right answers and fail, with a hint, for the wrong ones that students give."""
 
+import math
+
 import pytest
 import torch
+from scipy.special import zeta
 
 from orwlab import couplings
 from orwlab.teach.exercises import optima as exercises
@@ -20,16 +23,19 @@ def shortfall(p, p_ref, r, tau):
     return kl(p, tilt(p_ref, r, tau)) / tau
 
 
-def limit_for_large_alpha(p_ref, w, alpha):
-    return p_ref * (1 + (w - (p_ref * w).sum()) / alpha)
+def tilt_exponent(low, high, tau, alpha):
+    return math.log((math.exp(tau * high) + alpha) / (math.exp(tau * low) + alpha)) / (high - low)
+
+
+FALLS = {"1 + (w - Z) / alpha": 4, "tilt in w": 4, "tilt in r": 2, "one refresh": 4}
 
 
 def proximal(x, y, r, lam):
     return y[(r - lam * (y - x[:, None]) ** 2).argmax(1)]
 
 
-def condensed_mass(p, w, w_sup, alpha):
-    return max(0.0, 1 - alpha * float((p / (w_sup - w)).sum()))
+def condensed(d, alpha):
+    return max(0.0, 1 - alpha * zeta(d / 2)) if d > 2 else 0.0
 
 
 def weighted_pairs(x0, x1, w, generator):
@@ -39,9 +45,10 @@ def weighted_pairs(x0, x1, w, generator):
 
 def test_right_answers_pass(capsys):
     exercises.shortfall(shortfall)
-    exercises.limit_for_large_alpha(limit_for_large_alpha)
+    exercises.tilt_exponent(tilt_exponent)
+    exercises.falls(FALLS)
     exercises.proximal(proximal)
-    exercises.condensed_mass(condensed_mass)
+    exercises.condensed(condensed)
     exercises.weighted_pairs(weighted_pairs)
     printed = capsys.readouterr().out
     assert printed.count(": yes") >= 20
@@ -53,11 +60,18 @@ def test_other_right_answers_pass_too():
         best = tilt(p_ref, r, tau)
         return ((best - p) * r).sum() - (kl(best, p_ref) - kl(p, p_ref)) / tau
 
-    def tilt_in_w(p_ref, w, alpha):
-        return tilt(p_ref, w, 1 / alpha)
+    def summed(d, alpha):
+        return 0.0 if d < 3 else max(0.0, 1 - alpha * sum(k ** (-d / 2) for k in range(1, 300_000)))
+
+    def resampled(x0, x1, w, generator):
+        x1 = x1[torch.multinomial(w, len(w), replacement=True, generator=generator)]
+        rows, columns = couplings.draw_pairs(couplings.transport_plan(x0, x1, torch.ones_like(w)), generator)
+        return x0[rows], x1[columns], torch.full_like(w, float(w.mean()))
 
     exercises.shortfall(by_the_objective)
-    exercises.limit_for_large_alpha(tilt_in_w)
+    exercises.condensed(lambda d, alpha: summed(d, alpha) if d != 3 else condensed(d, alpha))
+    exercises.falls({name: float(fall) for name, fall in FALLS.items()})
+    exercises.weighted_pairs(resampled)
 
 
 def the_other_way_round(p, p_ref, r, tau):
@@ -72,6 +86,16 @@ def to_the_reference(p, p_ref, r, tau):
     return kl(p, p_ref) / tau
 
 
+def without_z(p, p_ref, r, tau):
+    return (torch.special.xlogy(p, p) - torch.special.xlogy(p, p_ref) - tau * p * r).sum() / tau
+
+
+def the_debugged_one_as_it_was(p, p_ref, r, tau):
+    best = p_ref * (tau * r).exp()
+    best = best / best.sum()
+    return (best * (best / p).log()).sum()
+
+
 def nan_at_zero(p, p_ref, r, tau):
     return (p * (p / tilt(p_ref, r, tau)).log()).sum() / tau
 
@@ -83,6 +107,8 @@ def nan_at_zero(p, p_ref, r, tau):
         (without_tau, "is tau in it"),
         (to_the_reference, "random density"),
         (nan_at_zero, "0 log 0"),
+        (without_z, "random density"),
+        (the_debugged_one_as_it_was, "random density"),
     ],
 )
 def test_wrong_shortfalls_fail(wrong, where):
@@ -90,39 +116,45 @@ def test_wrong_shortfalls_fail(wrong, where):
         exercises.shortfall(wrong)
 
 
-def tilt_in_r(p_ref, w, alpha):
-    return tilt(p_ref, w.log(), 1 / alpha)
-
-
-def tilt_in_r_with_z(p_ref, w, alpha):
-    return tilt(p_ref, w.log(), float((p_ref * w).sum()) / alpha)
-
-
-def one_refresh(p_ref, w, alpha):
-    return p_ref * (w + alpha) / ((p_ref * w).sum() + alpha)
-
-
-def plain_average(p_ref, w, alpha):
-    return p_ref * (1 + (w - w.mean()) / alpha)
-
-
-def weights_alone(p_ref, w, alpha):
-    return tilt(p_ref, w.log(), 1.0)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda low, high, tau, alpha: tau,
+        lambda low, high, tau, alpha: tau / (1 + alpha),  # the share of the KL optimum, with Z taken for 1
+        lambda low, high, tau, alpha: tau / alpha if alpha else tau,  # the limit's, not round one's
+        lambda low, high, tau, alpha: math.log((math.exp(tau * high) + alpha) / (math.exp(tau * low) + alpha)),
+        lambda low, high, tau, alpha: math.log((math.exp(tau * (high - low)) + alpha) / (1 + alpha)) / (high - low),
+        lambda low, high, tau, alpha: -tilt_exponent(low, high, tau, alpha),
+        lambda low, high, tau, alpha: abs(tilt_exponent(low, high, tau, alpha)) + 0.001,
+        lambda low, high, tau, alpha: tilt_exponent(low, high, tau, alpha) * tau,
+    ],
+)
+def test_wrong_exponents_fail(wrong):
+    with pytest.raises(AssertionError, match="Divide the two values"):
+        exercises.tilt_exponent(wrong)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "where"),
+    "wrong",
     [
-        (tilt_in_r, "not in w"),
-        (tilt_in_r_with_z, "not in w"),
-        (one_refresh, "one refresh"),
-        (plain_average, "mean under p_ref"),
-        (weights_alone, "missed"),
+        {"one refresh": 2},  # as if it had to be repeated
+        {"tilt in r": 4},
+        {"tilt in w": 2},
+        {"1 + (w - Z) / alpha": 2},
+        {"1 + (w - Z) / alpha": 8},
+        {"tilt in r": 1},  # as if it did not get better
+        {name: 1 / fall for name, fall in FALLS.items()},
     ],
 )
-def test_wrong_limits_fail(wrong, where):
-    with pytest.raises(AssertionError, match=where):
-        exercises.limit_for_large_alpha(wrong)
+def test_wrong_predictions_fail(wrong):
+    with pytest.raises(AssertionError, match="halves"):
+        exercises.falls(FALLS | wrong)
+
+
+@pytest.mark.parametrize("wrong", [{}, {"tilt in w": 4}, FALLS | {"more": 4}])
+def test_a_prediction_that_is_not_whole_is_told_so(wrong):
+    with pytest.raises(AssertionError, match="a number for each"):
+        exercises.falls(wrong)
 
 
 def gradient_step(x, y, r, lam):
@@ -148,25 +180,38 @@ def test_wrong_proximal_maps_fail(wrong):
         exercises.proximal(wrong)
 
 
-def the_regular_part(p, w, w_sup, alpha):
-    return alpha * float((p / (w_sup - w)).sum())
+def half_the_square(x, y, r, lam):
+    return y[(r - lam * (y - x[:, None]) ** 2 / 2).argmax(1)]
 
 
-def negative_above(p, w, w_sup, alpha):
-    return 1 - alpha * float((p / (w_sup - w)).sum())
+def worst(x, y, r, lam):
+    return y[(r - lam * (y - x[:, None]) ** 2).argmin(1)]
 
 
-def mean_gap(p, w, w_sup, alpha):
-    return max(0.0, 1 - alpha / float((p * (w_sup - w)).sum()))
+@pytest.mark.parametrize("wrong", [half_the_square, worst])
+def test_more_wrong_proximal_maps_fail(wrong):
+    with pytest.raises(AssertionError, match="where the point arrives"):
+        exercises.proximal(wrong)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "where"),
-    [(the_regular_part, "missing to 1"), (negative_above, "never negative"), (mean_gap, "missing to 1")],
+    "wrong",
+    [
+        lambda d, alpha: max(0.0, 1 - alpha * zeta(d)) if d > 2 else 0.0,  # the exponent is d / 2
+        lambda d, alpha: max(0.0, 1 - alpha / zeta(d / 2)) if d > 2 else 0.0,  # upside down
+        lambda d, alpha: 1 - alpha * zeta(d / 2) if d > 2 else 0.0,  # negative above the threshold
+        lambda d, alpha: alpha * zeta(d / 2) if d > 2 else 0.0,  # the regular part
+        lambda d, alpha: max(0.0, 1 - alpha * (1 + zeta(d / 2))) if d > 2 else 0.0,  # the series begins at 0
+        lambda d, alpha: max(0.0, 1 - alpha * sum(k ** (-d / 2) for k in range(1, 1000))),  # a sum cut short
+        lambda d, alpha: max(0.0, 1 - alpha * (1 - 2 ** (-d / 2))),  # E[1 - w] for E[1 / (1 - w)]
+        lambda d, alpha: max(0.0, 1 - alpha / (1 - 2 ** (-d / 2))),
+        lambda d, alpha: 0.0,
+        lambda d, alpha: max(0.0, 1 - alpha * zeta(d / 2)) if d != 2 else 1.0,
+    ],
 )
-def test_wrong_condensates_fail(wrong, where):
-    with pytest.raises(AssertionError, match=where):
-        exercises.condensed_mass(wrong)
+def test_wrong_condensates_fail(wrong):
+    with pytest.raises(AssertionError, match="geometric series"):
+        exercises.condensed(wrong)
 
 
 def uniform(x0, x1, w, generator):
@@ -181,6 +226,14 @@ def old_order(x0, x1, w, generator):
 def carried(x0, x1, w, generator):
     rows, columns = uniform(x0, x1, w, generator)
     return x0[rows], x1[columns], w[columns]
+
+
+def independent(x0, x1, w, generator):
+    return x0, x1[torch.randperm(len(x1), generator=generator)], w
+
+
+def independent_kept(x0, x1, w, generator):
+    return x0, x1, w
 
 
 def twice(x0, x1, w, generator):
@@ -205,6 +258,8 @@ def pairs_from_the_whole_plan(x0, x1, w, generator):
         (old_order, "belong to other points"),
         (carried, "Put w into the transport"),
         (twice, "weighted twice"),
+        (independent, "belong to other points"),
+        (independent_kept, "Put w into the transport"),
         (ones, "mean weight"),
         (pairs_from_the_whole_plan, "no longer Gaussian"),
     ],
