@@ -177,3 +177,23 @@ def test_planes_call_their_axes_coordinates_and_never_by_the_name_of_an_end_poin
     contour = figure.data[-1]
     assert contour.line.dash == "dash", "dashed means exact"
     assert figure.data[1].marker.opacity < figure.data[0].marker.opacity, "points must not hide the contours below"
+
+
+def test_a_truth_that_leaves_the_axes_is_named_where_it_leaves_them():
+    x = [0.0, 1.0, 2.0, 3.0]
+    band = Band("n = 100", x, [1.0, 0.5, 0.2, 0.2], [0.9, 0.4, 0.1, 0.1], [1.1, 0.6, 0.3, 0.3])
+    figure = figures.bands([band], Curve("exact", x, [1.0, 0.4, 0.01, 1e-5]), xlabel="τ", ylabel="y", log_y=True)
+    (label,) = [a for a in figure.layout.annotations if a.text == "exact"]
+    assert (label.x, label.y, label.yref) == (2.0, 0.0, "y domain"), "0.05 is the lowest that the axis shows"
+    stays = figures.bands([band], Curve("exact", x, [1.0, 0.4, 0.1, 0.1]), xlabel="τ", ylabel="y", log_y=True)
+    assert [a.xref for a in stays.layout.annotations] == ["paper", "paper"]
+    assert figure.data[0].name == stays.data[0].name == "exact"
+
+
+def test_weighted_data_can_be_drawn_before_anything_was_learned():
+    data, w = torch.tensor([[0.0, 0.0], [1.0, 0.0]]), torch.tensor([1.0, 3.0])
+    axis = torch.linspace(-1, 1, 8)
+    figure = figures.weighted_samples([("a", data, w, None)], contours=[(axis, torch.ones(8, 8))])
+    exact, rings = figure.data
+    assert (exact.type, exact.line.dash) == ("contour", "dash")
+    assert list(rings.x) == [0.0, 1.0]

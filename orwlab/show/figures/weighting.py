@@ -13,7 +13,7 @@ from orwlab import checks
 from orwlab.show import theme
 from orwlab.show.figures import given, layout
 from orwlab.show.figures.given import Numbers
-from orwlab.show.figures.online import labelled, reach
+from orwlab.show.figures.online import SIZE, labelled, reach
 from orwlab.show.figures.samples import _contour, _points, plane_axes
 from orwlab.show.figures.theory import Curve, drawn
 
@@ -42,6 +42,8 @@ def bands(
     show: Sequence[float] | None = None,
 ) -> go.Figure:
     """Estimates as lines in shaded bands, and the truth as a dashed black line; each is named at its end.
+
+    A truth that leaves the axes is named where it leaves them.
 
     Args:
         estimates: a colour each, all finite, low <= high.
@@ -79,7 +81,23 @@ def bands(
             min(bottom, lowest, *reached),
             max(top, highest, *reached),
         )  # as wide as the lines need, and the bands
+    leaves = _last_within(figure.data[0].y, y_range)
+    if leaves is not None:
+        figure.data[0].name = ""  # no name at its end, which is not shown
     labelled(figure, xlabel=xlabel, ylabel=ylabel, title=title, log_y=log_y, y_range=y_range)
+    if leaves is not None:
+        figure.data[0].name = exact.name
+        below = float(figure.data[0].y[leaves + 1]) < y_range[0]
+        figure.add_annotation(
+            x=float(figure.data[0].x[leaves + 1]),
+            y=0.0 if below else 1.0,
+            yref="y domain",
+            text=exact.name,
+            showarrow=False,
+            xanchor="left",
+            yanchor="bottom" if below else "top",
+            font=dict(color=theme.BLACK, size=SIZE),
+        )
     for look, band, (x, low, high) in zip(looks, shown, edges, strict=True):
         r, g, b = (int(look.colour[i : i + 2], 16) for i in (1, 3, 5))
         figure.add_trace(
@@ -95,6 +113,12 @@ def bands(
             )
         )
     return figure
+
+
+def _last_within(y: np.ndarray, y_range: tuple[float, float]) -> int | None:
+    """Where a line is within the range for the last time; None if it stays until its end, or was never in it."""
+    within = np.flatnonzero((y >= y_range[0]) & (y <= y_range[1]))
+    return int(within[-1]) if len(within) and within[-1] + 1 < len(y) else None
 
 
 def weighted_regression(
@@ -148,7 +172,7 @@ def _weights(name: str, values: Any, n: int) -> np.ndarray:
 
 
 def weighted_samples(
-    panels: Sequence[tuple[str, Tensor, Tensor, Tensor]],
+    panels: Sequence[tuple[str, Tensor, Tensor, Tensor | None]],
     *,
     contours: Sequence[tuple[Tensor, Tensor] | None] = (),
     extent: float = 4.5,
@@ -158,9 +182,9 @@ def weighted_samples(
     """Data as rings as large as their weight, and what was learned from them as blue dots, side by side.
 
     Args:
-        panels: (heading, data (m, 2), weights (m,), learned samples (n, 2)) for each panel.
+        panels: (heading, data (m, 2), weights (m,), learned samples (n, 2) or None) for each panel.
         contours: nothing, or for each panel None or (axis (k,), density (k, k)) of the density that should have been
-            learned, drawn as lines; its first index is x.
+            learned, drawn as dashed lines; its first index is x.
         extent: half the side of each panel.
         centre: of each panel.
         title: above all panels.
@@ -176,7 +200,8 @@ def weighted_samples(
         weights = _weights(f"weights of {heading!r}", w, len(xy))
         share = np.sqrt(weights / weights.sum())  # the ring's area is the share of all weight
         rings = dict(size=2 + 60 * share, color="rgba(0,0,0,0)", line=dict(color=theme.BLACK, width=1.2), opacity=0.8)
-        figure.add_trace(_points(f"samples of {heading!r}", learned, theme.BLUE, 3, 0.35, "learned"), **at)
+        if learned is not None:
+            figure.add_trace(_points(f"samples of {heading!r}", learned, theme.BLUE, 3, 0.35, "learned"), **at)
         if contour is not None:
             figure.add_trace(_contour(contour), **at)
         figure.add_trace(go.Scatter(x=xy[:, 0], y=xy[:, 1], mode="markers", marker=rings, name="data"), **at)

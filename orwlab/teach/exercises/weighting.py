@@ -22,39 +22,11 @@ def _mixture() -> GaussianMixture:
 
 
 @checks.exercise
-def tilted_mixture(answer: Callable[..., tuple[Tensor, Tensor]]) -> None:
-    """2.2: ``answer(weights, means, covs, a, tau)`` -> weights (K,) and means (K, d) of the tilted mixture."""
-    mixture, a = _mixture(), torch.tensor([0.7, -0.4], dtype=D)
-    for tau in (1.0, 2.5):
-        found = answer(mixture.weights, mixture.means, mixture.covs, a, tau)
-        checks.holds("it returns two tensors", isinstance(found, tuple) and len(found) == 2)
-        weights, means = checks.shaped("weights", found[0], (3,)), found[1]
-        exact = mixture.tilted(tau * a)
-        checks.same(
-            f"means at tau {tau:g}",
-            means,
-            exact.means,
-            1e-6,
-            hint="Complete the square inside one component: it moves by tau Sigma_k a, not by tau a.",
-        )
-        checks.close(
-            f"sum of the weights at tau {tau:g}", weights.sum(), 1.0, 1e-6, hint="Divide by the sum: that is 1 / Z."
-        )
-        checks.same(
-            f"weights at tau {tau:g}",
-            weights,
-            exact.weights,
-            1e-6,
-            hint="The integral of N(x; mu, Sigma) exp(b.x) is exp(b.mu + b.Sigma b / 2), with the old mean mu.",
-        )
-
-
-@checks.exercise
 def weighted_velocity(answer: Callable[..., Tensor]) -> None:
     """2.1: ``answer(t, x, x1, w)`` -> the pointwise minimiser for the data x1 (m, d) with weights w (m,), (n, d)."""
     x, x1 = torch.tensor([[0.3], [-0.2]], dtype=D), torch.tensor([[1.0], [-1.0]], dtype=D)
     w = torch.tensor([3.0, 1.0], dtype=D)
-    t = 0.5  # by hand: q(x1 = 1 | x_t = x) = 3 a / (3 a + b) with a, b the two kernels
+    t = 0.3  # by hand: q(x1 = 1 | x_t = x) = 3 a / (3 a + b) with a, b the two kernels
     share = 1 / (1 + torch.exp(-4 * x * t / (2 * (1 - t) ** 2)) / 3)
     by_hand = ((2 * share - 1) - x) / (1 - t)
     found = answer(t, x, x1, w)
@@ -79,10 +51,45 @@ def weighted_velocity(answer: Callable[..., Tensor]) -> None:
     mixture, a = _mixture(), torch.tensor([0.7, -0.4], dtype=D)
     data = mixture.sample(40_000, generator=torch.Generator().manual_seed(0)).double()
     points = torch.tensor([[0.0, 0.0], [0.8, 0.3], [-0.7, -0.6]], dtype=D)
-    measured = answer(0.5, points, data, (data @ a).exp())
-    exact = MixtureField(mixture.tilted(a))(torch.tensor(0.5, dtype=D), points)
+    measured = answer(0.6, points, data, (data @ a).exp())
+    exact = MixtureField(mixture.tilted(a))(torch.tensor(0.6, dtype=D), points)
     # 40,000 points leave 0.02; unweighted, the field is 0.3 and more away
     checks.same("many data points: the field of w q", measured, exact, 0.08, hint="Is w in it?")
+
+
+@checks.exercise
+def overtaking(answer: Callable[..., Any]) -> None:
+    """2.2: ``answer(share, mean, std)``, of a far mode and of a wide one -> the tau from which on the wide wins."""
+    cases = (
+        ((0.15, 0.85), (2.4, 0.0), (0.3, 0.6)),
+        ((0.5, 0.5), (1.0, -1.0), (0.5, 1.0)),
+        ((0.2, 0.8), (3.0, -0.5), (0.4, 0.7)),  # the wide one is heavier at first, lighter later, heavier in the end
+        ((0.9, 0.1), (1.5, 1.0), (1.0, 1.2)),
+    )
+    for share, mean, std in cases:
+        modes = GaussianMixture(
+            torch.tensor(share, dtype=D),
+            torch.tensor(mean, dtype=D)[:, None],
+            torch.tensor(std, dtype=D).square()[:, None, None],
+        )
+        what = f"modes at {mean[0]:g} and {mean[1]:g}"
+        tau = answer(share, mean, std)
+        checks.above(f"{what}: your tau", tau, 0.0, hint="Far modes win at first: tau is positive.")
+
+        def heavier(tau: float, modes: GaussianMixture = modes) -> float:
+            """By how much the wide mode's log weight is the larger one."""
+            far, wide = modes.tilted(torch.tensor([tau], dtype=D)).weights.log()
+            return float(wide - far)
+
+        checks.close(
+            f"{what}: log ratio of their shares there",
+            heavier(float(tau)),
+            0.0,
+            1e-6,
+            hint="Set the two log weights of the text equal: log pi + tau m + tau^2 std^2 / 2, a quadratic in tau.",
+        )
+        beyond = min(heavier(k * float(tau)) for k in (1.02, 1.5, 4.0))
+        checks.above(f"{what}: the same for larger tau, at least", beyond, 0.0, hint="A quadratic has two roots.")
 
 
 @checks.exercise
@@ -119,14 +126,24 @@ def weighted_loss(answer: Callable[..., Tensor]) -> None:
     def still(t: Tensor, x: Tensor) -> Tensor:
         return torch.zeros_like(x)
 
-    # for v = 0: E |x1 - x0|^2 over the tilted data N((1, 0), I) is 1 + 2 + 2
+    def expected(tau: float) -> float:
+        """For v = 0, given these data: the weighted mean of |x1|^2, and 2 from the noise; about tau^2 + 4."""
+        return float(((tau * x1[:, 0]).softmax(0) * (x1.square().sum(1) + 2)).sum())
+
     checks.close(
         "loss of v = 0, tilted by tau = 1",
         loss(still, right),
-        5.0,
-        0.15,
+        expected(1.0),
+        0.1,
         hint="4 is what weights give that do not know their x1; 8.2 and more: weights that do not average 1; "
         "2.5: a mean over the coordinates, where the squared norm is a sum.",
+    )
+    checks.close(
+        "the same at tau = 0.5",
+        loss(still, right, 0.5),
+        expected(0.5),
+        0.1,
+        hint="5 is what tau = 1 gives: does your function use its tau?",
     )
     plain, tilted = MixtureField(normal), MixtureField(normal.tilted(torch.tensor([1.0, 0.0])))
     gain = loss(plain, right) - loss(tilted, right)
