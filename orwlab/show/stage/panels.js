@@ -92,14 +92,17 @@ export function drawCurves(ctx, body, layout, theme, panel, colors, changes) {
     const lone = lanes === 1 ? panel.exact[0] : null;
     // words at the right, where the curve has usually moved away, unless the other line's words are there
     const apart = !lone || Math.abs(at(lone) - at(panel.baseline)) > 1.7 * small;
-    const below = lanes === 1 && lastOf(panel.lines[0].lanes[0].ys) > scale(panel.baseline);
+    const below = lanes === 1 && (apart ? lastOf(panel.lines[0].lanes[0].ys) > scale(panel.baseline)
+      : at(panel.baseline) > at(lone)); // lines that are close have their words on the far sides
     names.push(rule(ctx, area, at(panel.baseline), theme.muted, [1, 3], panel.baseline.label, apart, below, layout));
   }
   panel.exact.forEach((mark, k) => {
     if (!mark) return;
     const color = lanes === 1 ? theme.exact : colors[k];
     const text = lanes === 1 && (!ends || ends.beside) ? mark.label : "";
-    const below = lastOf(panel.lines[0].lanes[k].ys) > scale(mark); // the words on the side where the curve is not
+    const close = lanes === 1 && panel.baseline && Math.abs(at(mark) - at(panel.baseline)) <= 1.7 * small;
+    const below = close ? at(mark) >= at(panel.baseline)
+      : lastOf(panel.lines[0].lanes[k].ys) > scale(mark); // the words on the side where the curve is not
     names.push(rule(ctx, area, at(mark), color, [6, 4], text, true, below, layout));
   });
   for (const { text, x, y, align, color } of names) { // over the lines, under the curves
@@ -214,7 +217,7 @@ function rule(ctx, area, y, color, dash, text, right, below, { small, present })
 function haloed(ctx, text, x, y, color, halo) {
   if (halo) {
     ctx.strokeStyle = halo;
-    ctx.lineWidth = 4;
+    ctx.lineWidth = 7; // wide enough that a line behind is not seen between two letters
     ctx.lineJoin = "round";
     ctx.strokeText(text, x, y);
   }
