@@ -12,7 +12,7 @@ from orwlab.exact import optima
 from orwlab.exact.grid import Grid
 from orwlab.frontiers import Frontiers
 from orwlab.oracle import PopulationDynamics
-from orwlab.show import figures, theme, theme
+from orwlab.show import figures, theme
 
 RIGHT = rewards.get("right")
 ALPHAS, TAUS = (0.3, 1.0, 3.0), (0.5, 2.0)
