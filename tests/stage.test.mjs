@@ -12,7 +12,7 @@ import { commandOf } from "../orwlab/show/stage/input.js";
 import { isNarrow, layoutOf } from "../orwlab/show/stage/layout.js";
 import { readExact, readFrame, readScene } from "../orwlab/show/stage/message.js";
 import { Glide, Pace } from "../orwlab/show/stage/motion.js";
-import { rangeOf, roundEnd } from "../orwlab/show/stage/panels.js";
+import { drawCurves, rangeOf, roundEnd } from "../orwlab/show/stage/panels.js";
 import { THEMES } from "../orwlab/show/stage/theme.js";
 import { summaryOf } from "../orwlab/show/stage/words.js";
 
@@ -276,6 +276,30 @@ test("a panel shows all its lines and marks, noise small, and one line far above
   const empty = rangeOf(panelOf(true, [[[]]]), 150, 13);
   assert.ok(Number.isFinite(empty.low) && empty.high > empty.low);
   for (const last of [0, 3, 50, 51, 699, 701, 1234, 98765]) assert.ok(roundEnd(last) >= Math.max(50, last) && roundEnd(last) <= Math.max(50, 2 * last));
+});
+
+/** A canvas that keeps the words written on it, each once, with their box. */
+function writing(written) {
+  const state = { textAlign: "left", measureText: (text) => ({ width: 7 * text.length }) };
+  state.fillText = (text, x, y) => {
+    const left = x - (state.textAlign === "right" ? 7 * text.length : state.textAlign === "center" ? 3.5 * text.length : 0);
+    written.push({ text, left, right: left + 7 * text.length, top: y - 6, bottom: y + 6 });
+  };
+  return new Proxy(state, { get: (target, name) => (name in target ? target[name] : () => {}) });
+}
+
+test("the words of a limit that is close to the reference's line cover neither each other nor the lines", () => {
+  const layout = { small: 13, size: 15, present: false, lanes: 1 }, body = { x: 0, y: 0, w: 200, h: 160 };
+  for (const [limit, reference] of [[3.78, 3.86], [3.86, 3.78], [3.8, 3.8]]) {
+    const ys = [reference, 0.5 * (limit + reference), limit], written = [];
+    const panel = { ...panelOf(false, [[ys]], [{ value: limit, label: "exact limit 3.78" }], { value: reference, label: "reference 3.86" }),
+      xs: [0, 50, 100], span: 1.2 };
+    panel.lines[0].name = "diversity";
+    drawCurves(writing(written), body, layout, THEMES.light, panel, ["#000"], []);
+    const [one, other] = ["exact", "reference"].map((word) => written.find(({ text }) => text.includes(word) || text === "3.78" || text === "3.86"));
+    const apart = one.right <= other.left || other.right <= one.left || one.bottom <= other.top || other.bottom <= one.top;
+    assert.ok(apart, `${JSON.stringify(one)} on ${JSON.stringify(other)}`);
+  }
 });
 
 test("a fast arrow is as long as the lattice is wide", () => {
