@@ -100,9 +100,14 @@ def nan_at_zero(p, p_ref, r, tau):
     return (p * (p / tilt(p_ref, r, tau)).log()).sum() / tau
 
 
+def zero_where_p_is_not_everywhere(p, p_ref, r, tau):
+    return shortfall(p, p_ref, r, tau) if (p > 0).all() else 0.0
+
+
 @pytest.mark.parametrize(
     ("wrong", "where"),
     [
+        (zero_where_p_is_not_everywhere, "0 log 0"),
         (the_other_way_round, "comes first"),
         (without_tau, "is tau in it"),
         (to_the_reference, "random density"),

@@ -205,6 +205,7 @@ FIGURES = {
         noise(200), noise(200), torch.ones(200), [Curve(LONG, X, 3 * X)], title="t"
     ),
     "densities in panels": lambda: figures.densities_in_panels([(LONG, FIELD)] * 3, reward=FIELD, title="t"),
+    "densities in two rows": lambda: figures.densities_in_panels([("a", FIELD)] * 3 + [(LONG, FIELD)], title="t"),
     "ward": lambda: figures.ward([Patient(f"run {k}", k * noise(200, 2), curve(k)) for k in range(5)], title="t"),
     "ward, one": lambda: figures.ward([Patient("a", noise(200, 2), curve(1))], title="t"),
     "digits": lambda: figures.digits_over_alpha(outcomes()),
