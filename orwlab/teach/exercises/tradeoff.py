@@ -76,7 +76,7 @@ def _cases() -> tuple[tuple[str, str, dict[str, float]], ...]:
         run = FineTuning(reference, _InUnits(reward, unit), tau=tau / unit, alpha=alpha, weighting="mean_one", seed=1)
         scaled = words if unit == 1 else f"{unit:g} x {words}"
         settings = f"{name}, {scaled}, tau {tau / unit:g}, alpha {alpha:g}"
-        found.append((verdict, settings, readings(run, 90, x0, region)[0]))
+        found.append((verdict, settings, readings(run, 110, x0, region)[0]))
     return tuple(found)
 
 
