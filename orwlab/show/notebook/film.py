@@ -18,6 +18,7 @@ from orwlab.show.notebook import still
 
 WIDTH, HEIGHT = 760, 380  # CSS pixels of the page, and of the plot with its panels
 FRAMES, MILLISECONDS, LAST = 32, 160, 2500  # of a film; how long a frame, and the last one, is seen
+WHOLE = 4000  # milliseconds that a film of few rounds takes
 COLOURS = 64
 
 
@@ -49,7 +50,8 @@ def gif(description: Mapping[str, Any]) -> bytes:
     pictures = [Image.open(io.BytesIO(shot)).convert("RGB") for shot in shots]
     palette = pictures[-1].quantize(COLOURS, dither=Image.Dither.NONE)
     first, *others = (picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures)
-    times = [MILLISECONDS] * (len(pictures) - 1) + [LAST]
+    pace = max(MILLISECONDS, WHOLE // len(pictures))
+    times = [pace] * (len(pictures) - 1) + [LAST]
     file = io.BytesIO()
     first.save(file, "gif", save_all=True, append_images=others, duration=times, loop=0, optimize=True, comment=key)
     return file.getvalue()
