@@ -142,7 +142,7 @@ def test_the_curve_names_its_alphas_and_shades_collapse():
     assert figure.data[1].marker.color == theme.alpha_colour(1.0)
     assert [trace.name for trace in figure.data if trace.showlegend is not False] == [
         "exact limits",
-        "networks, a disc a seed",
+        "discs: networks, one a seed",
     ]
     assert figure.layout.shapes[0].x1 == 0.5
     with pytest.raises(ValueError, match="exact"):

@@ -335,9 +335,9 @@ class PopulationDynamics:
             )
         elif last is not None and moved < 0.02 and self._tail_wins(last):
             found["tail"] = (
-                "far out in the reference's tail the reward outgrows the penalty: the exact recursion runs away from "
-                "there, and what the grid shows is a plateau that depends on how far it follows the tail. Give a "
-                "larger alpha or a bounded reward"
+                "far out in the reference's tail the reward outgrows the penalty: the exact recursion is expected to "
+                "run away from there, and what the grid shows is a plateau that depends on how far it follows the "
+                "tail. Give a larger alpha or a bounded reward"
             )
         if abs(mass - 1) > 0.01:
             found["mass"] = (

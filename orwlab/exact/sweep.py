@@ -136,7 +136,7 @@ def _dynamics(dynamics: Any) -> PopulationDynamics:
 
 
 def alpha_from_rewards(r: Any, goal: float, tau: float, weighting: str = "exp") -> float:
-    """The alpha whose effective temperature takes the reference's rewards ``r`` (n,) to the mean ``goal``.
+    """The alpha whose effective inverse temperature takes the reference's rewards ``r`` (n,) to the mean ``goal``.
 
     Finds tau_eff with ``mean(r exp(tau_eff r)) / mean(exp(tau_eff r)) = goal`` and returns ``tau Z / tau_eff`` for
     raw weights, Z = mean(exp(tau r)), or ``tau / tau_eff`` for mean-one weights. It takes the limit for an

@@ -199,16 +199,11 @@ def reward_against_diversity(
     taken = np.concatenate([layout.along(limits), layout.discs(limits, 7), *[layout.discs(m, 8) for m in marks]])
     texts = [f"α = {_short(value)}" for value in a]
     where = layout.beside(limits, texts, taken, plot.size, size=NAMES, reach=10)
-    for alpha, found in seeds.items():
+    names = [f"networks, α = {_short(alpha)}" for alpha in seeds]
+    for name, look, found in zip(names, theme.looks("learned", names), seeds.values(), strict=True):
+        disc = dict(color=look.colour, symbol=look.symbol, size=14, opacity=0.6, line=dict(width=1.5, color="white"))
         figure.add_trace(
-            go.Scatter(
-                x=found[:, 0],
-                y=found[:, 1],
-                mode="markers",
-                marker=dict(color=theme.alpha_colour(alpha), size=14, opacity=0.6, line=dict(width=1.5, color="white")),
-                name=f"networks, α = {_short(alpha)}",
-                showlegend=False,
-            )
+            go.Scatter(x=found[:, 0], y=found[:, 1], mode="markers", marker=disc, name=name, showlegend=False)
         )
     figure.add_trace(
         go.Scatter(
@@ -227,7 +222,9 @@ def reward_against_diversity(
         layout.point_at(figure, float(x), float(y), text, place, theme.BLACK)
     if seeds:  # what a disc is, in the corner that a falling curve leaves free
         disc = dict(color=theme.GHOST, size=14, opacity=0.6)
-        figure.add_trace(go.Scatter(x=[None], y=[None], mode="markers", marker=disc, name="networks, a disc a seed"))
+        figure.add_trace(
+            go.Scatter(x=[None], y=[None], mode="markers", marker=disc, name="discs: networks, one a seed")
+        )
     if collapse is not None:  # upright in its band, at a height where nothing is drawn
         band = plot.pixels(np.array([collapse / 2]), np.array([0.0]))[0, 0]
         half = (12.0, layout.width_of("collapsed", 15) / 2 + 4)

@@ -108,7 +108,7 @@ def penalty() -> Section:
     section = Section(
         "The W2 term follows the distance it stands for",
         "Eight Gaussians, reward right, tau 1. Over four alphas and six stages of each run the penalty on the policy's own "
-        "trajectories and the squared distance rise and fall together. Without a constant the penalty is no bound: it is "
+        "trajectories and the squared distance order the policies nearly alike. Without a constant the penalty is no bound: it is "
         "smaller than the distance everywhere, by a factor that falls from about 16 to 4 the further the policy is away.",
         seed=0,
     )

@@ -1,4 +1,4 @@
-"""Where the recursion goes: convergence, rates, effective temperature, run-away, house of cards, the three optima."""
+"""Where the recursion goes: convergence, rates, effective inverse temperature, run-away, house of cards, the three optima."""
 
 import math
 import warnings
@@ -73,7 +73,7 @@ def convergence() -> Section:
 def effective_temperature() -> Section:
     """A weak tilt's limit is an exponential tilt; a strong one's is not."""
     section = Section(
-        "Effective temperature, and where it ends",
+        "Effective inverse temperature, and where it ends",
         "When tau times the spread of r is small, the limit is p_ref exp(tau_eff r) with tau_eff = tau Z / alpha for raw "
         "weights and tau / alpha for mean-one weights. A large alpha alone is not enough: it makes the limit an "
         "exponential tilt in w, not in r. As alpha falls the limit stops being a tilt at all.",
