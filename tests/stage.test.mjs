@@ -273,6 +273,12 @@ test("a panel shows all its lines and marks, noise small, and one line far above
   assert.ok(near.low <= 0 && near.low > -3 && near.high >= 9);
   const far = rangeOf(panelOf(true, [[[-99, 0.5]], [[66, 66]]]), 150, 13);
   assert.ok(far.high < 5);
+  for (const height of [70, 85, 110, 150, 400]) { // the words of the highest line fit above it, wherever the axis ends
+    for (const [bottom, top] of [[0.52, 3.86], [0.1, 0.98], [-0.4, 0.21], [2.9, 3.1]]) {
+      const { low, high } = rangeOf(panelOf(false, [[[bottom, top]]], [{ value: top }, null], { value: bottom }), height, 12);
+      assert.ok(((high - top) / (high - low)) * height >= 1.3 * 12, `${top} in ${height} pixels`);
+    }
+  }
   const empty = rangeOf(panelOf(true, [[[]]]), 150, 13);
   assert.ok(Number.isFinite(empty.low) && empty.high > empty.low);
   for (const last of [0, 3, 50, 51, 699, 701, 1234, 98765]) assert.ok(roundEnd(last) >= Math.max(50, last) && roundEnd(last) <= Math.max(50, 2 * last));

@@ -44,12 +44,13 @@ export function rangeOf(panel, height, small) {
   if (low > high) [low, high] = panel.log ? [-2, 1] : [0, 1];
   const least = panel.log ? 1.2 : panel.span; // noise must not be blown up to the height of the panel
   if (high - low < least) [low, high] = [(low + high - least) / 2, (low + high + least) / 2];
-  const room = (1.3 * small * (high - low)) / height; // for the words above the highest line
-  high = Math.max(high + 0.2 * room, beyond > -Infinity ? high + room : -Infinity, ...marks.map((mark) => mark + room));
-  let { step } = niceTicks(low, high, height / (2.3 * small));
+  const words = Math.min(0.5, (1.35 * small) / height); // the share of the height that words above a line take
+  const tops = beyond > -Infinity ? [high, ...marks] : marks, fewest = high + (0.26 * small * (high - low)) / height;
+  const topFrom = (foot) => Math.max(fewest, ...tops.map((value) => foot + (value - foot) / (1 - words)));
+  let { step } = niceTicks(low, topFrom(low), height / (2.3 * small));
   if (panel.log) step = Math.max(1, Math.round(step));
-  const unit = panel.log ? 0.5 : step / 2;
-  return { low: Math.floor(low / unit + 1e-9) * unit, high: Math.ceil(high / unit - 1e-9) * unit, step };
+  const unit = panel.log ? 0.5 : step / 2, foot = Math.floor(low / unit + 1e-9) * unit;
+  return { low: foot, high: Math.ceil(topFrom(foot) / unit - 1e-9) * unit, step };
 }
 
 /** Curves over rounds. colors: one a lane, or one a series if there is a single lane; changes: rounds. */

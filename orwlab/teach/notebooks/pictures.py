@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from nbformat import NotebookNode
 from PIL import Image, ImageColor, PngImagePlugin
-from scipy.spatial import cKDTree
 
 from orwlab import checks
 from orwlab.show import theme
@@ -95,13 +94,8 @@ def _drawn(figure: dict) -> str:
 
 def _with_palette(image: Image.Image) -> Image.Image:
     """The same picture in 256 colours: a third of the bytes, and nobody sees it."""
-    # A single dot of one of our colours would be lost among many greys, so those are always in the palette. Pillow
-    # looks for the nearest colour only roughly, which makes white grey; so that is done here.
+    # a single dot of one of our colours would be lost among many greys, so those are always in the palette
     kept = [ImageColor.getrgb(colour) for colour in (*theme.CYCLE, theme.GHOST, "#FFFFFF")]
     found = image.quantize(256 - len(kept), dither=Image.Dither.NONE).getpalette() or []
     palette = np.concatenate([np.array(kept), np.array(found).reshape(-1, 3)])[:256]
-    colours, which = np.unique(np.asarray(image).reshape(-1, 3), axis=0, return_inverse=True)
-    nearest = cKDTree(palette).query(colours)[1].astype(np.uint8)
-    small = Image.fromarray(nearest[which].reshape(image.height, image.width), mode="P")
-    small.putpalette(palette.astype(np.uint8).tobytes())
-    return small
+    return still.indexed(image, palette)
