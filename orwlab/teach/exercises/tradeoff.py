@@ -18,6 +18,15 @@ from orwlab.teach import checks
 D = torch.float64
 VERDICTS = ("healthy", "collapsed", "off the data", "asleep", "doubtful")
 
+PATIENTS = {
+    "A": ("right", 1.0, 30.0),
+    "B": ("right", 30.0, 1.0),
+    "C": ("bump", 2.0, 0.0),
+    "D": ("right", 1.0, 0.3),
+    "E": ("plane", 1.0, 0.02),
+}
+"""the five runs of "Name the illness": reward, tau, alpha; here, so that the notebook does not give them away"""
+
 
 def readings(
     run: FineTuning, rounds: int, x0: Tensor, region: DataRegion
