@@ -341,7 +341,7 @@ def test_the_recipe_gives_the_solver_on_the_card():
     assert error(again) == pytest.approx(error(zoo.solver("solver_6")), rel=0.1)
 
 
-def test_a_plain_network_is_asked_in_half_the_time_and_answers_the_same(generator):
+def test_a_plain_network_that_is_asked_the_short_way_answers_the_same(generator):
     network, solver = velocity.MLP(2, 16, 3, seed=3), solvers.midpoint(8)
     x0 = torch.randn(64, 2, generator=generator)
     assert network.at_each(solver.times, x0) is not None
