@@ -97,9 +97,9 @@ class MLP(Field):
     def at_each(self, times: Sequence[float], x: Tensor) -> list[Callable[[Tensor], Tensor]] | None:
         """``v(t, .)`` for each of ``times``, for points like ``x`` (n, d): what depends on time alone is computed once.
 
-        For solvers, which ask again and again: a draw takes a quarter less time. The answers may differ from ``v(t, x)`` by
-        rounding, and carry no gradient; the functions are good until the parameters change. None where this would not
-        be the same: x is not in the network's type or on its device, or somebody has changed the layers.
+        For solvers, which ask again and again: a draw takes a quarter less time. The answers may differ from
+        ``v(t, x)`` by rounding, and carry no gradient; the functions are good until the parameters change. None where
+        this would not be the same: x is not in the network's type or on its device, or somebody has changed the layers.
         """
         times, x = checks.numbers("times", times, low=0.0, high=1.0), checks.tensor("x", x, "real numbers")
         own = next(self.parameters())
