@@ -350,7 +350,7 @@ def test_installed_alone_it_opens_jupyterlab_on_copies_that_it_makes_once(instal
     for copied in (True, False):
         with serving(command, tmp_path, JUPYTERLAB_DIR=str(assets)) as written:
             listed = json.loads(fetched(f"http://127.0.0.1:{port}/api/contents?token=t"))
-            assert {entry["name"] for entry in listed["content"]} == {*names, "student"}
+            assert {entry["name"] for entry in listed["content"]} == {*names, "student", "films"}
         assert ("Copied " in written[0]) == copied
         (tmp_path / cli.COPIES / "01_flow_matching.ipynb").write_text("my answers")
     assert (tmp_path / cli.COPIES / "01_flow_matching.ipynb").read_text() == "my answers"

@@ -12,7 +12,6 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from orwlab import checks, files, flow, foreign, solvers, velocity
 from orwlab.flow import Sampler
@@ -69,18 +68,10 @@ class Snapshot(Numbers):
         """The watched noise pushed by the run's sampler through the policy as it was then; computed on each access."""
         if self._watch is None or self._state is None:
             raise checks.fail("watch", None, "noise x0 of shape (n, *event) given to rounds(n, watch=x0)")
-        return flow.push(_Then(self._policy, self._state), self._watch, self._sampler)
-
-
-class _Then(nn.Module):
-    """The policy with the weights that it had then."""
-
-    def __init__(self, policy: nn.Module, state: dict[str, Tensor]) -> None:
-        super().__init__()
-        self.policy, self.state = policy, state
-
-    def forward(self, t: Tensor, x: Tensor) -> Tensor:
-        return functional_call(self.policy, self.state, (t, x))
+        with torch.inference_mode(False):
+            then = copy.deepcopy(self._policy)
+            then.load_state_dict(self._state)
+        return flow.push(then, self._watch, self._sampler)
 
 
 class Setting:

@@ -118,7 +118,7 @@ def under_frontiers(both: Frontiers, placed: Mapping[str, Placement], *, title: 
     places = given.instances("placed", named.values(), Placement)
     figure = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.06)
     columns = (
-        (both.kl, [p.kl for p in places], "KL(p | p<sub>ref</sub>), nats"),
+        (both.kl, [p.kl for p in places], "KL(p ‖ p<sub>ref</sub>), nats"),
         (both.w2, [p.w2_squared for p in places], "W<sub>2</sub>²(p, p<sub>ref</sub>), length²"),
     )
     reached = given.line("mean rewards of placed", [p.mean_reward for p in places])

@@ -94,7 +94,7 @@ def drawn(lines: Sequence[Curve], width: float, size: float, log_x: bool = False
 def densities_on_a_line(
     x: Numbers, densities: Mapping[str, Numbers], *, reference: Numbers | None = None, title: str = ""
 ) -> go.Figure:
-    """Densities over x, the reference filled in grey.
+    """Exact densities over x, dashed, the reference filled in grey.
 
     Args:
         x: places, (n,).
@@ -110,7 +110,7 @@ def densities_on_a_line(
         figure.add_trace(go.Scatter(x=places, y=y, name="reference", line=line, fill="tozeroy", mode="lines"))
     series = given.by_name("densities", densities, "at least one density by its name")
     for look, (name, density) in zip(theme.looks("densities", list(series)), series.items(), strict=True):
-        line = dict(color=look.colour, width=2.5, **_dash(look))
+        line = dict(color=look.colour, width=2.5, dash=look.limit)
         y = given.line(f"density {name!r}", density, len(places), gaps=True)
         figure.add_trace(go.Scatter(x=places, y=y, name=name, line=line, mode="lines"))
     return _finish(figure, "x", "density", title, False, False)
@@ -189,10 +189,6 @@ def _colour(name: str, colour: Any) -> str:
         return go.scatter.Line(color=given.words(name, colour)).color
     except ValueError as error:
         raise checks.fail(name, colour, "a colour that CSS knows, such as '#0072B2' or 'red'") from error
-
-
-def _dash(look: theme.Look) -> dict[str, str]:
-    return dict(dash=look.dash) if look.lap else {}
 
 
 def _symbol(look: theme.Look) -> dict[str, str]:

@@ -29,12 +29,9 @@ def exact_limit_figure(target_name: str, reward: Reward, tau: float, alphas: Seq
         raise checks.fail("alphas", alphas, "numbers that differ in their first six digits: each names a curve")
     limits = {name: _limit(target_name, reward, tau, alpha) for name, alpha in named.items()}
     first = next(iter(limits.values()))
-    figure = figures.densities_on_a_line(
+    return figures.densities_on_a_line(
         first.grid[:, 0], {name: limit.density for name, limit in limits.items()}, reference=first.reference_density
     )
-    for trace in figure.data[1:]:
-        trace.line.dash = "dash"
-    return figure
 
 
 def with_stops(figure: go.Figure, target_name: str, reward: Reward, tau: float, stops: Sequence[float]) -> go.Figure:
