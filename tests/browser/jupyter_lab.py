@@ -114,12 +114,14 @@ class Notebook:
     def __init__(self, server: Server, context: Any, file: Path, dark: bool = False) -> None:
         if file.parent != server.root:
             shutil.copy(file, server.root / file.name)
+            if (file.parent / "films").is_dir():  # its prose shows them
+                shutil.copytree(file.parent / "films", server.root / "films", dirs_exist_ok=True)
         server.set({"@jupyterlab/apputils-extension/themes": {"theme": THEMES[dark]}})
         self.page = context.new_page()
         self.page.set_default_timeout(60_000)
         self.complaints: list[str] = []
         self.page.on("console", self._console)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("pageerror", lambda error: self._note(str(error)))
         self.page.on("response", lambda r: r.status >= 400 and "/lsp/" not in r.url and self.complaints.append(r.url))
         self.page.on("request", self._request)
         self.server = server
@@ -135,8 +137,12 @@ class Notebook:
         )
 
     def _console(self, message: Any) -> None:
-        if message.type == "error" and not any(known in message.text for known in KNOWN):
-            self.complaints.append(message.text)
+        if message.type == "error":
+            self._note(message.text)
+
+    def _note(self, complaint: str) -> None:
+        if not any(known in complaint for known in KNOWN):
+            self.complaints.append(complaint)
 
     def _request(self, request: Any) -> None:
         if not request.url.startswith((self.server.address, "data:", "blob:")):

@@ -168,7 +168,8 @@ def trajectories_in_panels(panels: Sequence[tuple[str, Tensor]], *, extent: floa
 
 def _planes(texts: Sequence[str], extent: float) -> tuple[go.Figure, list[str]]:
     """Empty panels, and their headings as they are written."""
-    between = layout.gap(0.03, len(texts))
+    extent = checks.number("extent", extent, above=0.0)
+    between = layout.gap(0.03 if extent < 10 else 0.05, len(texts))  # ticks of two digits need more room
     headings = layout.headings(texts, 60 + _PLANE * len(texts), between)
     figure = make_subplots(cols=len(headings), subplot_titles=headings, horizontal_spacing=between)
     for column in range(1, len(headings) + 1):
