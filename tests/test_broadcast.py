@@ -83,13 +83,17 @@ class Viewer:
         self.b.obey({"press": action})
 
     async def until(self, condition) -> dict:
-        """Wait for a frame whose header fulfils ``condition``."""
-        while not (self.metas and condition(self.metas[-1])):
+        """The header of the first frame, from the present one on, that fulfils ``condition``."""
+        seen = max(0, len(self.metas) - 1)  # several may come at once: none is passed over
+        while True:
+            for meta in self.metas[seen:]:
+                seen += 1
+                if condition(meta):
+                    return meta
             if self.task.done():
                 await self.task
                 raise AssertionError(f"the stream ended; last {self.metas[-1:]}")
             await asyncio.sleep(0.01)
-        return self.metas[-1]
 
 
 def samples_of(name: str) -> tuple[int, torch.Tensor]:
