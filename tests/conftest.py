@@ -15,3 +15,22 @@ def global_random_state_is_left_alone():
     before = torch.get_rng_state()
     yield
     assert torch.equal(torch.get_rng_state(), before), "the test moved torch's global random state"
+
+
+@pytest.fixture(scope="module")
+def prepared():
+    """The names that the setup cell of a notebook, given by its path, defines; made once a notebook."""
+    import nbformat
+
+    from orwlab.teach import notebooks
+
+    made = {}
+
+    def names(path):
+        if path not in made:
+            made[path] = {}
+            setup = notebooks.setup(nbformat.read(path, as_version=4))
+            exec(compile(setup, f"{path.name}, setup", "exec"), made[path])
+        return dict(made[path])
+
+    return names

@@ -29,20 +29,6 @@ ALL = [(path, exercise) for path in PATHS for exercise in notebooks.exercises(re
 IDS = [f"{path.stem} {exercise.name}" for path, exercise in ALL]
 
 
-@pytest.fixture(scope="module")
-def prepared():
-    """The names that a notebook's setup cell defines, made once a notebook."""
-    made = {}
-
-    def names(path):
-        if path not in made:
-            made[path] = {}
-            exec(compile(notebooks.setup(read(path)), f"{path.name}, setup", "exec"), made[path])
-        return dict(made[path])
-
-    return names
-
-
 def run(source, names, where):
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):

@@ -14,20 +14,6 @@ ALL = [(path, e, twist) for path, nb in SOLVED.items() for e in notebooks.exerci
 IDS = [f"{exercise.name} {twist.name}" for _, exercise, twist in ALL]
 
 
-@pytest.fixture(scope="module")
-def prepared():
-    """The names after a notebook's setup cell."""
-    known = {}
-
-    def names(path):
-        if path not in known:
-            known[path] = {}
-            exec(notebooks.setup(SOLVED[path]), known[path])
-        return dict(known[path])
-
-    return names
-
-
 def only(monkeypatch, twist, name):
     """Every seed chooses this form for this exercise, and none for the others."""
     monkeypatch.setattr(variants, "chosen", lambda exercise, seed: twist if exercise.name == name else None)

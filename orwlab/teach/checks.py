@@ -72,6 +72,13 @@ def close(what: str, measured: SupportsFloat, expected: SupportsFloat, tolerance
     _report(what, number, f"{float(expected):.4g} ± {tolerance:g}", gap <= tolerance, hint)
 
 
+def pair(what: str, measured: object, names: str) -> tuple[Any, Any]:
+    """The two things in ``measured``, which ``names`` calls by name, or AssertionError."""
+    if not isinstance(measured, tuple | list) or len(measured) != 2:
+        raise AssertionError(f"{what}: expected a pair, {names}: NO")
+    return measured[0], measured[1]
+
+
 def regression(what: str, measured: SupportsFloat, recorded: SupportsFloat, tolerance: float) -> None:
     """As ``close``, against a number that this package itself recorded: the line says so.
 

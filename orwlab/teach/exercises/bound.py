@@ -60,6 +60,7 @@ def two_rates(rates: Callable[[Tensor], Any]) -> None:
 
     The first is the largest spectral norm, the second the largest eigenvalue of a symmetric part, with its sign.
     """
+    names = "(Lipschitz constant, one-sided constant)"
     turn, shear = [[0.0, -1.0], [1.0, 0.0]], [[0.0, 2.0], [0.0, 0.0]]
     for name, rows, expected in (
         ("a contraction, -I", [[[-1.0, 0.0], [0.0, -1.0]]], (1.0, -1.0)),
@@ -68,12 +69,12 @@ def two_rates(rates: Callable[[Tensor], Any]) -> None:
         ("a shear", [shear], (2.0, 1.0)),
         ("these four", [[[-1.0, 0.0], [0.0, -1.0]], [[-1.0, 0.0], [0.0, -3.0]], turn, shear], (3.0, 1.0)),
     ):
-        found = _pair(name, rates(torch.tensor(rows, dtype=torch.float64)))
+        found = checks.pair(name, rates(torch.tensor(rows, dtype=torch.float64)), names)
         checks.close(f"{name}: Lipschitz constant", found[0], expected[0], 1e-6, hint="How long can J e be, |e| = 1?")
         hint = "How fast can |δ| grow? <δ, J δ> is <δ, (J + J^T)/2 δ>. It may be negative."
         checks.close(f"{name}: one-sided constant", found[1], expected[1], 1e-6, hint=hint)
     J = torch.randn(50, 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    found = _pair("fifty random ones", rates(J))
+    found = checks.pair("fifty random ones", rates(J), names)
     directions = torch.randn(20_000, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     directions /= directions.norm(dim=1, keepdim=True)
     moved = torch.einsum("nij,kj->nki", J, directions)  # (50, 20000, 3)
@@ -81,12 +82,6 @@ def two_rates(rates: Callable[[Tensor], Any]) -> None:
     checks.close("fifty random 3 x 3: Lipschitz constant", found[0], moved.norm(dim=2).max(), 0.01, hint=hint)
     along = (moved * directions).sum(2).max()
     checks.close("fifty random 3 x 3: one-sided constant", found[1], along, 0.01, hint=hint)
-
-
-def _pair(name: str, found: Any) -> tuple[Any, Any]:
-    if not isinstance(found, tuple | list) or len(found) != 2:
-        raise AssertionError(f"{name}: expected a pair, (Lipschitz constant, one-sided constant): NO")
-    return found[0], found[1]
 
 
 @checks.exercise

@@ -151,9 +151,7 @@ def same_limit(answer: Callable[..., Any]) -> None:
         ("mean_one", "mean-one", 2.0, 1.0, 0.5, -1.0),
     ):
         name = f"{words} weights, α = {alpha:g}, τ = {tau:g}, {scale:g} r {shift:+g}"
-        found = answer(alpha, tau, scale, shift, weighting)
-        if not isinstance(found, tuple | list) or len(found) != 2:
-            raise AssertionError(f"{name}: expected a pair, (alpha, tau): NO")
+        found = checks.pair(name, answer(alpha, tau, scale, shift, weighting), "(alpha, tau)")
         new_alpha, new_tau = (float(value) for value in found)
         if not (0 < new_alpha < math.inf and 0 < new_tau < math.inf):
             raise AssertionError(f"{name}: alpha {new_alpha:g} and tau {new_tau:g}, both have to be > 0: NO")

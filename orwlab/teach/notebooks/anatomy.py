@@ -84,7 +84,7 @@ class Minutes:
 
 def minutes(notebook: NotebookNode) -> Minutes:
     """How long the notebook takes: by words, displayed formulas, code that is not folded, figures, and stars."""
-    first = second = tasks = 0.0
+    spent = {"first": 0.0, "second": 0.0, "tasks": 0.0}
     below = 0  # the level of the section for a second reading that we are in, 0 in none
     in_task = False
     for cell in notebook.cells:
@@ -96,8 +96,7 @@ def minutes(notebook: NotebookNode) -> Minutes:
                 continue
             shows = any("data" in output for output in cell.get("outputs", []))
             folded = FOLDED in cell.metadata.get("tags", [])
-            spent = (SECONDS["figure"] * shows + SECONDS["code"] * (not folded)) / 60
-            first, second = (first, second + spent) if below else (first + spent, second)
+            spent["second" if below else "first"] += (SECONDS["figure"] * shows + SECONDS["code"] * (not folded)) / 60
             continue
         for part in re.split(r"^(?=#+ )", cell.source, flags=re.MULTILINE):
             heading = re.match(r"(#+) (.*)", part)
@@ -109,12 +108,12 @@ def minutes(notebook: NotebookNode) -> Minutes:
                 if SECOND in part:
                     below = level
             if in_task:
-                tasks += EXERCISE_MINUTES[part.partition("\n")[0].count("★") or 1] if heading else 0
+                spent["tasks"] += EXERCISE_MINUTES[part.partition("\n")[0].count("★") or 1] if heading else 0
                 continue
             shown = re.findall(r"\$\$.*?\$\$", part, flags=re.DOTALL)
-            spent = _words(part) / WORDS_A_MINUTE + len(shown) * SECONDS["formula"] / 60
-            first, second = (first, second + spent) if below else (first + spent, second)
-    return Minutes(first, first + second, tasks)
+            reading = _words(part) / WORDS_A_MINUTE + len(shown) * SECONDS["formula"] / 60
+            spent["second" if below else "first"] += reading
+    return Minutes(spent["first"], spent["first"] + spent["second"], spent["tasks"])
 
 
 def exercises(notebook: NotebookNode) -> list[Exercise]:
