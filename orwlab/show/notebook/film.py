@@ -11,17 +11,15 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from orwlab import checks
 from orwlab.show.notebook import still
+from orwlab.show.stage.gif import COLOURS, animated
 
 WIDTH, HEIGHT = 760, 380  # CSS pixels of the page, and of the plot with its panels
 FRAMES, MILLISECONDS, LAST = 32, 160, 2500  # of a film; how long a frame, and the last one, is seen
 WHOLE = 4000  # milliseconds that a film of few rounds takes
-COLOURS = 128
-STRONG = 60  # by how much the channels of a strong colour differ
 
 
 def fingerprint(description: Mapping[str, Any]) -> str:
@@ -50,23 +48,7 @@ def gif(description: Mapping[str, Any]) -> bytes:
     with ThreadPoolExecutor(max_workers=1) as aside:
         shots = aside.submit(_photographs, values).result()
     pictures = [Image.open(io.BytesIO(shot)).convert("RGB") for shot in shots]
-    palette = _palette(pictures)
-    first, *others = (still.indexed(picture, palette) for picture in pictures)
-    pace = max(MILLISECONDS, WHOLE // len(pictures))
-    times = [pace] * (len(pictures) - 1) + [LAST]
-    file = io.BytesIO()
-    first.save(file, "gif", save_all=True, append_images=others, duration=times, loop=0, optimize=True, comment=key)
-    return file.getvalue()
-
-
-def _palette(pictures: list[Image.Image]) -> np.ndarray:
-    """The film's colours, (COLOURS, 3). Strong ones count like pale ones, though only dots and lines have them."""
-    pixels = np.concatenate([np.asarray(picture).reshape(-1, 3) for picture in pictures[:: len(pictures) // 4 or 1]])
-    strong = pixels[np.ptp(pixels.astype(int), axis=1) > STRONG]
-    pale = pixels[:: max(1, len(pixels) // max(1, len(strong)))]
-    both = np.concatenate([strong, pale])
-    image = Image.fromarray(both.reshape(1, -1, 3)).quantize(COLOURS, dither=Image.Dither.NONE)
-    return np.array(image.getpalette() or []).reshape(-1, 3)[:COLOURS]
+    return animated(pictures, max(MILLISECONDS, WHOLE // len(pictures)), LAST, key)
 
 
 def _values(description: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -20,9 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image, PngImagePlugin
-from scipy.spatial import cKDTree
 
 from orwlab import checks
 from orwlab.show.stage import frames, javascript, stylesheet
@@ -215,15 +213,6 @@ def _warned(lane: Mapping[str, Any]) -> str:
 def _after(description: Mapping[str, Any]) -> str:
     rounds = description["round"]
     return "before the first round" if rounds == 0 else f"after {rounds} round{'s' * (rounds > 1)}"
-
-
-def indexed(image: Image.Image, palette: np.ndarray) -> Image.Image:
-    """``image`` in the colours of ``palette`` (k, 3), the nearest for each pixel; Pillow looks for it only roughly."""
-    colours, which = np.unique(np.asarray(image).reshape(-1, 3), axis=0, return_inverse=True)
-    nearest = cKDTree(palette).query(colours)[1].astype(np.uint8)
-    small = Image.fromarray(nearest[which].reshape(image.height, image.width), mode="P")
-    small.putpalette(palette.astype(np.uint8).tobytes())
-    return small
 
 
 def pictures(outputs: Iterable[Any]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from PIL import Image, ImageColor, PngImagePlugin
 from orwlab import checks
 from orwlab.show import theme
 from orwlab.show.notebook import still
+from orwlab.show.stage.gif import indexed
 
 PLOTLY, PNG = "application/vnd.plotly.v1+json", "image/png"
 DRAWN = 3
@@ -98,4 +99,4 @@ def _with_palette(image: Image.Image) -> Image.Image:
     kept = [ImageColor.getrgb(colour) for colour in (*theme.CYCLE, theme.GHOST, "#FFFFFF")]
     found = image.quantize(256 - len(kept), dither=Image.Dither.NONE).getpalette() or []
     palette = np.concatenate([np.array(kept), np.array(found).reshape(-1, 3)])[:256]
-    return still.indexed(image, palette)
+    return indexed(image, palette)
