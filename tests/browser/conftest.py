@@ -122,10 +122,13 @@ class Visits:
         page.on("request", request)
         page.goto(address + query)
         # never networkidle: server-sent events keep the network busy as long as the page lives
+        page.wait_for_function("document.querySelector('.orw-stage')?.stage?.counters.painted > 0")
         if running:
-            page.wait_for_function("document.querySelector('.orw-stage')?.stage?.meta?.lanes?.[0].round > 2")
-        else:
-            page.wait_for_function("document.querySelector('.orw-stage')?.stage?.counters.painted > 0")
+            page.wait_for_function(
+                "!['first', ''].includes(document.querySelector('.orw-stage').stage.meta?.run ?? '')"
+            )
+            page.locator("#toggle").click()
+            page.wait_for_function("document.querySelector('.orw-stage').stage.meta.lanes?.[0].round > 2")
         return page
 
     def close(self) -> None:
@@ -136,7 +139,9 @@ class Visits:
 
 @pytest.fixture
 def visit(browser, address) -> Iterator[Callable]:
-    """``visit(width=..., height=..., dark=..., ...)`` opens the page as a new visitor, with the stage running.
+    """``visit(width=..., height=..., dark=..., ...)`` opens the page as a new visitor, and presses Play.
+
+    With ``running=False`` it stays as one finds it: at rest.
 
     At the end no page may have logged an error or asked anything of another address.
     """

@@ -13,6 +13,8 @@ from typing import Any
 
 from orwlab.show.lab.controls import OF_THE_STAGE, Choice, Control, Number, Scale, Several, Switch, Whole
 
+_OF_THE_VIEW = ("background", "ghost", "modes", "arrows", "paths", "t", "measured", "speed")
+
 
 @functools.singledispatch
 def markup(control: Control, value: Any) -> str:
@@ -95,17 +97,26 @@ def group(title: str, *controls: str) -> str:
     return f'<details class="group" id="{ident}"><summary>{title}</summary><div>{"".join(controls)}</div></details>'
 
 
-def button(word: str, title: str, *, mark: str = "", ident: str = "", **data: str) -> str:
-    """A button; ``data`` says what it does, ``mark`` is a sign before the word."""
-    attributes = " ".join(f'data-{name}="{html.escape(value)}"' for name, value in data.items())
-    sign = f'<span class="mark" aria-hidden="true">{mark}</span>' if mark else ""
-    named = f' id="{ident}"' if ident else ""
-    return f'<button type="button"{named} title="{title}" {attributes}>{sign}<span class="word">{word}</span></button>'
+def button(
+    word: str, title: str, *, ident: str = "", sign: bool = False, kind: str = "", disabled: bool = False, **data: str
+) -> str:
+    """A button; ``data`` says what it does, ``kind`` are classes. ``sign`` makes room for a drawn sign before the word."""
+    attributes = "".join(f' data-{name}="{html.escape(value)}"' for name, value in data.items())
+    named = (
+        (f' id="{ident}"' if ident else "") + (f' class="{kind}"' if kind else "") + (" disabled" if disabled else "")
+    )
+    drawn = '<span class="mark" aria-hidden="true"></span>' if sign else ""
+    return f'<button type="button"{named} title="{title}"{attributes}>{drawn}<span class="word">{word}</span></button>'
 
 
-def attempt(word: str, say: str, settings: Mapping[str, Any], press: Iterable[str] = ()) -> str:
-    """A button that sets controls and says what to watch."""
-    data = html.escape(json.dumps({"set": dict(settings), "press": list(press), "say": say}, ensure_ascii=False))
+def attempt(word: str, say: str, scene: Mapping[str, Any], free: Iterable[str] = ()) -> str:
+    """A button that sets the whole state and says what to watch.
+
+    ``scene`` holds what differs from the defaults. The sentence is true until a control is moved that is neither one of
+    ``free`` nor one that only changes the view.
+    """
+    about = {"scene": dict(scene), "free": [*free, *_OF_THE_VIEW], "say": say}
+    data = html.escape(json.dumps(about, ensure_ascii=False))
     return f'<button type="button" aria-pressed="false" data-attempt="{data}">{word}</button>'
 
 

@@ -7,6 +7,9 @@ const COMMANDS = {
   toggle: (lab) => lab.press(lab.running ? "pause" : "play"),
   step: (lab) => lab.press("step"),
   reset: (lab) => lab.press("reset"),
+  undo: (lab) => !lab.find("#undo").disabled && lab.press("undo"),
+  start_over: (lab) => lab.begin({}, "paused"),
+  flow: (lab) => lab.flow.toggle(),
   present: (lab) => lab.present(!lab.presenting),
 };
 
@@ -19,21 +22,28 @@ class Lab {
     this.root = element.querySelector(".lab");
     this.find = (selector) => this.root.querySelector(selector);
     this.controls = findControls(this.root, (name, value) => this.chosen(name, value));
-    this.defaults = Object.fromEntries(Object.values(this.controls).map((control) => [control.name, control.value]));
+    this.all = Object.values(this.controls);
+    this.defaults = Object.fromEntries(this.all.map((control) => [control.name, control.value]));
     this.inForce = { ...this.defaults };
-    this.shown = Object.values(this.controls).filter((control) => control.ofStage);
-    this.running = true;
-    this.presenting = false;
+    this.shown = this.all.filter((control) => control.ofStage);
+    this.running = this.presenting = false;
+    this.more = false; // numbers: the stage's own button asks for all of them
+    this.told = { scene: {}, log: [] }; // what was done to the run on show
+    this.sentence = this.find(".attempted").textContent;
     this.line = new Line((run, orders) => server.obey(run, orders), {
       answered: (answer, waiting) => this.answered(answer, waiting),
       failed: (times) => times > 1 && this.notice("The server does not answer. Your settings are kept; trying again.", "lost"),
     });
+    this.flow = new FlowTime(this.controls.t, (playing) => this.find("#flow").setAttribute("aria-pressed", String(playing)));
     this.host = {
       acknowledge: (run, seq) => { this.sees(run); return server.acknowledge(run, seq); },
       wake: () => trigger("wake"),
       stateChanged: (state) => this.showState(state),
       command: (name) => this.command(name),
+      configured: ({ more }) => { this.more = more ?? this.more; },
       notice: (text) => this.notice(text, "server"),
+      story: (text) => this.story(text),
+      trace: (k) => this.line.trace(k),
       attach: (stage) => this.attach(stage),
     };
     this.wake = this.host.wake;
@@ -48,64 +58,123 @@ class Lab {
 
   configure() {
     const options = Object.fromEntries(this.shown.map((control) => [control.name, control.value]));
-    this.stage?.configure({ ...options, present: this.presenting });
+    this.stage?.configure({ ...options, more: this.more, present: this.presenting });
   }
 
   // ---- controls and server
 
   chosen(name, value) {
     this.controls[name].problem(null);
-    this.attempted(null); // from here on it is no longer what was tried
+    this.notice(null, "refused");
+    if (this.promise && !this.promise.free.includes(name)) this.attempted(null); // no longer what was promised
+    if (name === "t" && !this.flow.moving) this.flow.stop();
+    if (name === "others") this.nameLanes(value.length > 0);
     if (this.controls[name].ofStage) return this.configure();
     this.line.change(name, value);
   }
 
   /** What a button or a key asks for; NAME_up and NAME_down move a slider to its next place. */
   command(name) {
-    const [, slider, way] = /^(\w+)_(up|down)$/.exec(name) ?? [];
-    if (slider) this.controls[slider]?.nudge?.(way === "up" ? 1 : -1);
+    const [, control, way] = /^(\w+)_(up|down|next)$/.exec(name) ?? [];
+    const [, move] = /^move_(\d)$/.exec(name) ?? [];
+    if (way === "next") this.next(this.controls[control]);
+    else if (way) this.controls[control]?.nudge?.(way === "up" ? 1 : -1);
+    else if (move) this.attempt([...this.root.querySelectorAll("[data-attempt]")][move - 1]);
     else COMMANDS[name]?.(this);
+  }
+
+  /** The next choice of a control; those who do not see it are told. */
+  next(control) {
+    if (!control?.next) return;
+    control.next();
+    this.say(`${control.find(".label").textContent}: ${control.words}`);
   }
 
   press(action) {
     this.line.press(action);
-    if (action === "reset_to_demo") this.demo();
-    if (action !== "step") this.showState(action === "play" ? "running" : action === "pause" ? "paused" : this.state);
+    if (action === "reset" || action === "undo") this.attempted(null);
+    if (action === "pause") this.flow.stop();
+    if (action === "play" || action === "pause") this.showState(action === "play" ? "running" : "paused");
   }
 
-  /** The page's own part of it; the session's settings come with the answer. */
-  demo() {
-    for (const control of Object.values(this.controls)) control.problem(null);
-    for (const control of this.shown) control.show(this.defaults[control.name]);
+  /** One order that sets everything, whatever was there before: controls that `scene` does not name have their defaults. */
+  begin(scene, state) {
+    this.flow.stop();
+    for (const control of this.all) {
+      control.forget();
+      control.problem(null);
+      control.show(scene[control.name] ?? this.defaults[control.name]);
+    }
+    this.notice(null, "refused");
     this.attempted(null);
+    this.nameLanes(scene.others?.length > 0);
     this.configure();
+    this.stage?.camera.goHome();
+    this.stage?.looked();
+    this.line.begin({ scene, state });
+    this.showState(state);
   }
 
   /** A frame of `run` was painted. A run that this page does not know yet is told what the page says. */
   sees(run) {
+    this.replays(this.stage?.meta);
     if (!run || run === "first" || run === this.line.run) return;
     this.notice(null, "silence");
     silentSince(0);
     const again = this.known !== undefined && this.known !== run;
     this.known = this.line.run = run;
-    if (again) {
-      for (const [name, value] of Object.entries(this.inForce)) {
-        if (JSON.stringify(value) !== JSON.stringify(this.defaults[name])) this.line.change(name, value);
-      }
-    }
+    if (again) this.restore();
     this.line.ask();
+  }
+
+  /** The server has forgotten the run: it repeats what was done to it, and then what has been ordered since. */
+  restore() {
+    const later = this.line.orders;
+    if (later.some((order) => order.scene)) return;
+    const scene = Object.fromEntries(Object.entries(this.inForce).filter(([name, value]) =>
+      !this.controls[name]?.ofStage && JSON.stringify(value) !== JSON.stringify(this.defaults[name])));
+    const { log } = this.told;
+    const story = log.length ? { ...this.told, round: Math.max(this.round ?? 0, log.at(-1)[0]) } : { scene };
+    this.line.begin({ ...story, state: this.running ? "running" : "paused" });
+    this.line.orders.push(...later);
+  }
+
+  /** While a log is repeated the page says how far it has come. */
+  replays(meta) {
+    const { replaying = null } = meta ?? {};
+    if (replaying) this.notice(`Repeating your changes: round ${replaying.round} of ${replaying.of}`, "replaying");
+    else if (this.repeated) {
+      this.notice(null, "replaying");
+      this.line.ask();
+    }
+    this.repeated = Boolean(replaying);
+    if (!replaying && meta?.run === this.line.run) this.round = meta?.round;
+  }
+
+  /** What was done so far: the scene it began with, and the log of changes. */
+  story(text) {
+    try {
+      const { scene = {}, log = [] } = JSON.parse(text);
+      if (this.known) this.told = { scene, log };
+      this.find("#undo").disabled = log.length === 0;
+    } catch {
+      // a host may send something else one day; what is on show does not depend on it
+    }
   }
 
   answered({ known, settings = {}, errors = [] }, waiting) {
     if (this.noticeKind === "lost") this.notice(null, "lost");
     if (!known) return this.wake();
-    for (const [name, value] of Object.entries(settings)) {
+    const older = this.line.orders.some((order) => order.scene); // everything has been set anew meanwhile
+    for (const [name, value] of Object.entries(older ? {} : settings)) {
       this.inForce[name] = value;
       // what has moved again meanwhile is shown by the next answer
       if (this.controls[name] && !waiting.has(name)) this.controls[name].show(value);
     }
+    if (!older && !waiting.has("others")) this.nameLanes(this.inForce.others.length > 0);
     for (const { name, text } of errors) {
-      this.controls[name]?.problem(text);
+      if (this.controls[name]) this.controls[name].problem(text);
+      else this.notice(text, "refused");
       this.say(text);
     }
   }
@@ -116,9 +185,20 @@ class Lab {
     if (state === "starting") return;
     this.state = state;
     this.running = state === "running";
-    const button = this.find("[data-command=toggle]");
+    const button = this.find("#toggle");
     button.querySelector(".word").textContent = this.running ? "Pause" : "Play";
     button.classList.toggle("primary", !this.running);
+    if (this.running) button.classList.remove("asks");
+  }
+
+  /** With several lanes the slider moves the first one's alpha, and says so. */
+  nameLanes(several) {
+    const label = this.find("#alpha .label");
+    this.plain ??= label.textContent;
+    const words = several ? `${this.plain} of the first lane` : this.plain;
+    if (label.textContent === words) return;
+    label.textContent = words;
+    this.find("#alpha .typed").setAttribute("aria-label", `${words}, typed`);
   }
 
   /** A sentence over the stage: the queue, or that the server is gone. Only its author takes it away. */
@@ -126,58 +206,88 @@ class Lab {
     if (!text && this.noticeKind !== kind) return;
     const box = this.find(".notice");
     box.hidden = !text;
+    box.setAttribute("aria-live", kind === "replaying" ? "off" : "polite"); // it would never stop talking
     if (box.textContent !== (text ?? "")) box.textContent = text ?? "";
     this.noticeKind = text ? kind : null;
+    box.dataset.kind = this.noticeKind ?? "";
   }
 
-  /** For screen readers. */
+  /** For screen readers. Emptied first: the same sentence twice is a change only then. */
   say(text) {
-    this.find(".lab-said").textContent = text;
+    const said = this.find(".lab-said");
+    said.textContent = "";
+    requestAnimationFrame(() => requestAnimationFrame(() => { said.textContent = text; }));
   }
 
   present(on) {
     this.presenting = on;
     this.root.classList.toggle("presenting", on);
     document.documentElement.classList.toggle("lab-presents", on); // nothing scrolls behind it
-    if (on) document.documentElement.requestFullscreen?.().catch(() => {}); // a frame may forbid it: then the window
+    for (const button of this.root.querySelectorAll(on ? "[title]" : "[data-title]")) {
+      // a resting pointer would leave the browser's own hint on the screen
+      button.dataset.title ??= button.title;
+      button.title = on ? "" : button.dataset.title;
+    }
+    // a frame may forbid the full screen: then the window. With the lock, Escape is ours: it leaves a box first
+    if (on) document.documentElement.requestFullscreen?.().then(() => navigator.keyboard?.lock?.(["Escape"])).catch(() => {});
     else if (document.fullscreenElement) document.exitFullscreen();
     this.configure();
   }
 
   attempt(button) {
-    const { press, set, say } = JSON.parse(button.dataset.attempt);
-    for (const [name, value] of Object.entries(set)) {
-      this.controls[name].show(value);
-      this.chosen(name, value);
-    }
-    for (const action of press) this.press(action);
-    this.find(".attempted").textContent = say;
-    this.attempted(button);
+    if (!button) return;
+    const promise = JSON.parse(button.dataset.attempt);
+    this.begin(promise.scene, "running");
+    this.attempted(button, promise);
+    this.bringBack();
   }
 
-  attempted(button) {
+  /** Which move is on show, with what it promised; none if `button` is null. */
+  attempted(button, promise = null) {
+    this.promise = promise;
     for (const other of this.root.querySelectorAll("[data-attempt]")) {
       other.setAttribute("aria-pressed", String(other === button));
     }
+    const sentence = this.find(".attempted"), words = promise?.say ?? this.sentence;
+    if (sentence.textContent !== words) sentence.textContent = words;
+    sentence.classList.toggle("telling", promise !== null);
+  }
+
+  /** On a phone the moves lie below the stage: who presses one sees what it does. */
+  bringBack() {
+    const places = [this.find(".lab-stage"), this.find(".attempted")].map((part) => [part, part.getBoundingClientRect().top]);
+    if (places[0][1] > -40 && places[0][1] < innerHeight / 2) return;
+    const [first] = places.reduce((a, b) => (b[1] < a[1] ? b : a));
+    first.scrollIntoView({ block: "start", behavior: this.flow.calm.matches ? "auto" : "smooth" });
   }
 
   // ---- hands and keys
 
   listen() {
+    this.root.addEventListener("pointerdown", () => { this.byHand = true; }, true);
+    this.root.addEventListener("keydown", () => { this.byHand = false; }, true);
     this.root.addEventListener("click", (event) => {
       const button = event.target.closest("button");
       if (!button) return;
-      const { command, press } = button.dataset;
+      const { command } = button.dataset;
       if (command) this.command(command);
-      if (press) this.press(press);
       if (button.dataset.attempt) this.attempt(button);
       if (button.dataset.open) this.find(`#${button.dataset.open}`).showModal();
       if (event.detail > 0) button.blur(); // by mouse or finger: the space bar then plays, not presses again
     });
+    this.root.addEventListener("toggle", ({ target }) => {
+      if (target.open && target.matches("details")) target.scrollIntoView({ block: "nearest" });
+    }, true); // it does not bubble
+    this.root.addEventListener("change", ({ target }) => {
+      if (this.byHand && target.matches("select, [type=checkbox], [type=radio]")) target.blur(); // the same
+    });
     this.onKey = (event) => this.key(event);
     document.addEventListener("keydown", this.onKey);
     document.addEventListener("fullscreenchange", () => {
-      if (!document.fullscreenElement && this.presenting) this.present(false); // the browser's own Escape
+      if (document.fullscreenElement || !this.presenting) return; // else: the browser's own Escape
+      const typing = document.activeElement?.matches(".lab .typed");
+      if (typing) document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
+      else this.present(false);
     });
   }
 
@@ -185,6 +295,7 @@ class Lab {
     if (!this.root.isConnected) return document.removeEventListener("keydown", this.onKey);
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || !this.root.getClientRects().length) return;
     if (document.querySelector("dialog[open]")) return;
+    if (event.key === "Escape" && this.flow.playing) return this.flow.stop();
     if (event.key === "Escape" && this.presenting) return this.present(false);
     if (takes(event.target, event.key)) return;
     if (event.key === "?") return this.find("#lab-keys").showModal();

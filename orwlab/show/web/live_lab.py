@@ -16,7 +16,7 @@ from orwlab.show.web.broadcast import Registry
 from orwlab.show.web.gradio_stage import gradio_stage
 
 _FOLDER = Path(__file__).parent
-_SCRIPTS = ("widgets.js", "line.js", "lab.js")  # in the order of what they need
+_SCRIPTS = ("widgets.js", "line.js", "flow_time.js", "lab.js")  # in the order of what they need
 MOST_ORDERS = 200  # in one message
 _FAILED = "Something went wrong on the server. Your settings are kept; it tries again by itself."
 

@@ -4,6 +4,7 @@
 //   value                 what it says now
 //   show(value)           say something else, without telling anybody
 //   problem(text)         what was wrong with the last entry, in the place of the help; null takes it away
+//   forget()              an entry that is being typed does not count any more
 // and call choose(name, value) when a person changes them. A typed entry that cannot be read is passed on as text:
 // the server knows what is allowed and says it.
 
@@ -28,13 +29,15 @@ class Control {
     return this.element.querySelector(selector);
   }
 
+  forget() {}
+
   problem(text) {
     this.element.classList.toggle("wrong", text !== null);
     if (this.help) this.help.textContent = text ?? this.sentence;
   }
 }
 
-/** A box for a number: told on Enter and on leaving it; Escape takes the entry back. */
+/** A box for a number: told on Enter and on leaving it; Escape takes the entry back. Both keys leave the box. */
 class NumberBox extends Control {
   constructor(element, choose) {
     super(element, choose);
@@ -45,9 +48,19 @@ class NumberBox extends Control {
     this.box.addEventListener("change", () => this.entered());
     this.box.addEventListener("keydown", (event) => {
       if (event.key === "Enter") this.entered();
-      if (event.key === "Escape") { this.editing = false; this.show(this.value); }
+      else if (event.key === "Escape") this.takeBack();
+      else return;
+      event.preventDefault(); // it was meant for the box alone
+      this.box.blur(); // the next key is the page's: space plays
     });
     this.box.addEventListener("focus", () => this.box.select());
+  }
+
+  forget() { this.editing = false; }
+
+  takeBack() {
+    this.forget();
+    this.show(this.value);
   }
 
   entered() {
@@ -111,7 +124,15 @@ class Choice extends Control {
 
   get value() { return this.element.dataset.numeric === "true" ? Number(this.list.value) : this.list.value; }
 
+  get words() { return this.list.selectedOptions[0]?.textContent ?? ""; }
+
   show(value) { this.list.value = String(value); }
+
+  /** The next one, for keys. */
+  next() {
+    this.list.selectedIndex = (this.list.selectedIndex + 1) % this.list.options.length;
+    this.choose(this.value);
+  }
 }
 
 class Radios extends Control {
@@ -121,9 +142,19 @@ class Radios extends Control {
     for (const option of this.options) option.addEventListener("change", () => this.choose(this.value));
   }
 
-  get value() { return this.options.find((option) => option.checked)?.value; }
+  get chosen() { return this.options.find((option) => option.checked); }
+
+  get value() { return this.chosen?.value; }
+
+  get words() { return this.chosen?.labels[0].textContent.trim() ?? ""; }
 
   show(value) { for (const option of this.options) option.checked = option.value === value; }
+
+  /** The next one, for keys. */
+  next() {
+    this.show(this.options[(this.options.indexOf(this.chosen) + 1) % this.options.length].value);
+    this.choose(this.value);
+  }
 }
 
 class Switch extends Control {
@@ -156,6 +187,8 @@ class Several extends Control {
   }
 
   get value() { return this.rows.filter(({ on }) => on.checked).map(({ slider }) => slider.value); }
+
+  forget() { for (const { slider } of this.rows) slider.forget(); }
 
   show(values) {
     let rows = this.rows.filter(({ on }) => on.checked); // with the gaps that are there, if the number fits
