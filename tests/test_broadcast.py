@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import time
@@ -46,8 +47,8 @@ def in_own_loop(coroutine, seconds: float = 120):
 class Viewer:
     """A browser as far as the server can tell."""
 
-    def __init__(self, r: Registry, name: str, settings: Settings | None = None) -> None:
-        self.r, self.name, self.settings = r, name, settings or Settings(speed=0)
+    def __init__(self, r: Registry, name: str, settings: Settings | None = None, *, running: bool = True) -> None:
+        self.r, self.name, self.settings, self.running = r, name, settings or Settings(speed=0), running
         self.metas: list[dict] = []
         self.values: list[dict] = []
         self.notices: list[str] = []
@@ -56,6 +57,8 @@ class Viewer:
 
     async def __aenter__(self) -> "Viewer":
         self.b: Broadcast = await self.r.open(self.name, self.settings)
+        if self.running:
+            self.b.obey({"press": "play"})
         self.task = asyncio.ensure_future(self.look())
         return self
 
@@ -119,7 +122,7 @@ def test_frames_come_from_another_process_paced_and_in_order(pool):
     assert [meta["seq"] for meta in v.metas] == list(range(1, len(v.metas) + 1))
     rounds = [meta["round"] for meta in v.metas]
     assert rounds == sorted(rounds)
-    assert all(set(value) == {"scene", "exact", "frame"} for value in v.values)
+    assert all(set(value) == {"scene", "exact", "frame", "story"} for value in v.values)
 
 
 def test_the_same_seed_gives_the_same_samples_in_a_worker_as_in_plain_code(pool):
@@ -153,9 +156,10 @@ def test_controls_arrive_and_an_overtaken_move_is_ignored(pool):
             with pytest.raises(ValueError, match="action is 'explode'"):
                 v.press("explode")
             assert v.b.settings == Settings(speed=0, alpha=0.25, tau=2.0)
-            v.press("reset_to_demo")
-            await v.until(lambda meta: meta["tau"] == 1.0)
-            assert v.b.settings == Settings()
+            v.b.obey({"scene": {}, "state": "paused"})
+            assert v.b.settings == Settings()  # at once, so that a browser can be told
+            meta = await v.until(lambda meta: meta["tau"] == 1.0)
+            assert (meta["round"], meta["state"]) == (0, "paused")
 
     in_own_loop(go())
 
@@ -317,18 +321,95 @@ def test_a_worker_that_dies_is_replaced_and_visitors_are_told(pool):
             await a.until(lambda meta: meta["lanes"][0]["alpha"] == 4.0)
             b.press("pause")
             await b.until(lambda meta: meta["state"] == "paused")
+            reached = a.metas[-1]["round"]
             os.kill((await facts(pool))["pid"], signal.SIGKILL)
             b.control("tau", 3.0)
             seq = a.metas[-1]["seq"]
             meta = await a.until(
                 lambda meta: (meta["lanes"][0]["banner"] or {}).get("title", "").startswith("The comp")
             )
-            assert "settings are back" in meta["lanes"][0]["banner"]["text"]
-            assert meta["lanes"][0]["alpha"] == 4.0
+            assert "Your run is repeated" in meta["lanes"][0]["banner"]["text"]
             assert meta["seq"] > seq  # the browser's acknowledgements still mean what they meant
+            meta = await a.until(lambda meta: meta["replaying"] is None)
+            assert meta["lanes"][0]["alpha"] == 4.0
+            assert meta["round"] >= reached  # where it was
             meta = await b.until(lambda meta: meta["tau"] == 3.0)
             assert meta["state"] == "paused"
-            await a.until(lambda meta: meta["round"] > 6 and meta["lanes"][0]["banner"] is None)
+            await a.until(lambda meta: meta["round"] > reached + 6 and meta["lanes"][0]["banner"] is None)
+            story = json.loads(a.values[-1]["story"])
+            assert [entry[1:] for entry in story["log"]] == [["alpha", 4.0]]
+
+    in_own_loop(go())
+
+
+def test_it_begins_at_rest_with_the_reference(pool):
+    async def go():
+        async with Viewer(registry(pool), "ada", running=False) as v:
+            meta = await v.until(lambda meta: meta["seq"] >= 1)
+            assert (meta["round"], meta["state"]) == (0, "paused")
+            assert json.loads(v.values[0]["story"]) == {"scene": {"speed": 0.0}, "log": []}
+            await asyncio.sleep(0.5)
+            assert v.metas[-1]["round"] == 0
+            v.press("play")
+            await v.until(lambda meta: meta["round"] > 0)
+
+    in_own_loop(go())
+
+
+def test_a_whole_state_is_set_by_one_order_and_a_wrong_one_changes_nothing(pool):
+    async def go():
+        async with Viewer(registry(pool), "ada", Settings(speed=0, tau=2.0, lr=0.05, target="two_moons")) as v:
+            await v.until(lambda meta: meta["round"] >= 2)
+            settings = v.b.settings
+            for order, message in (
+                ({"scene": {"alpha": -1}}, "W2 weight α is -1"),
+                ({"scene": {}, "state": "stopped"}, "state is 'stopped'; allowed: one of 'paused', 'running'"),
+                ({"scene": {}, "log": [[3, "seed", 1]]}, "control of a change is 'seed'"),
+                ({"scene": {}, "press": "play"}, "order is "),
+                ({"trace": PARTICLES}, "trace is 100; allowed: .* <= 99"),
+                ({"trace": "all"}, "trace is 'all'"),
+                ({"name": "alpha", "value": 1}, "order is "),
+                (["scene"], "order is "),
+            ):
+                with pytest.raises(ValueError, match=message):
+                    v.b.obey(order)
+            assert v.b.settings == settings
+            log = [[5, "tau", 0.5], [9, "lr", 1e-4]]
+            v.b.obey({"scene": {"alpha": 0.3}, "state": "paused", "log": log, "round": 20})
+            assert v.b.settings == Settings(alpha=0.3, tau=0.5, lr=1e-4)
+            meta = await v.until(lambda meta: meta["round"] == 20)
+            meta = await v.until(lambda meta: meta["replaying"] is None and meta["round"] == 20)
+            assert (meta["state"], meta["tau"], meta["alpha"]) == ("paused", 0.5, 0.3)
+            assert json.loads(v.values[-1]["story"])["log"] == log
+            return await pool.workers[0].call(samples_of, v.b.name)
+
+    rounds, samples = in_own_loop(go())
+    run = FineTuning(zoo.load("eight_gaussians"), rewards.get("right"), tau=1.0, alpha=0.3)
+    list(run.rounds(5))
+    run.tau = 0.5
+    list(run.rounds(4))
+    run.lr = 1e-4
+    *_, last = run.rounds(11, watch=noise(0, PARTICLES))
+    assert rounds == 20
+    assert torch.equal(samples[0], last.samples)
+
+
+def test_undo_is_known_to_who_asks_which_settings_are_in_force(pool):
+    async def go():
+        async with Viewer(registry(pool), "ada") as v:
+            await v.until(lambda meta: meta["round"] >= 3)
+            v.control("alpha", 0.25)
+            moved = await v.until(lambda meta: meta["alpha"] == 0.25)
+            await v.until(lambda meta: meta["round"] > moved["round"] + 10)
+            v.press("pause")
+            await v.until(lambda meta: meta["state"] == "paused")
+            v.press("undo")
+            await v.b.obeyed()
+            assert v.b.settings == Settings(speed=0)
+            v.control("tau", 2.0, 2e9)  # at once: it does not bring the other change back
+            assert v.b.settings == Settings(speed=0, tau=2.0)
+            meta = await v.until(lambda meta: meta["tau"] == 2.0 and meta["replaying"] is None)
+            assert (meta["round"], meta["alpha"], meta["state"]) == (moved["round"], 1.0, "paused")
 
     in_own_loop(go())
 

@@ -49,7 +49,7 @@ def junk(dice: random.Random, depth: int = 0):
         return dice.choice(simple)
     if kind < 0.8:
         return [junk(dice, depth + 1) for _ in range(dice.randrange(5))]
-    keys = ["name", "value", "stamp", "press", "run", "".join(dice.choices(string.printable, k=3))]
+    keys = ["name", "value", "stamp", "press", "scene", "log", "trace", "run", "".join(dice.choices(string.printable, k=3))]
     return {dice.choice(keys): junk(dice, depth + 1) for _ in range(dice.randrange(5))}
 
 
@@ -121,7 +121,8 @@ def test_no_handler_runs_in_a_thread_beside_the_event_loop(lab):
         {"name": "alpha", "value": 2, "stamp": "5"}, {"name": "alpha", "value": 2, "stamp": None},
         {"name": "others", "value": {"0": 1}, "stamp": 1}, {"name": "others", "value": [[1]], "stamp": 1},
         {"name": "seed", "value": 0.5, "stamp": 1}, {"name": "arrows", "value": 1, "stamp": 1},
-        {"press": None}, {"press": "close"}, {"press": ["pause"]}, {"press": "__init__"},
+        {"scene": None}, {"scene": {"a": 1}}, {"scene": {}, "log": [[0]]}, {"scene": {}, "round": -1}, {"trace": -1},
+        {"trace": 0.5}, {"scene": {}, "state": "gone"}, {"press": None}, {"press": "close"}, {"press": ["pause"]}, {"press": "__init__"},
     ],
     ids=repr,
 )  # fmt: skip
@@ -133,7 +134,7 @@ def test_one_bad_order_does_not_lose_the_others(lab, order):
     assert "; allowed: " in answer["errors"][0]["text"]
     assert (answer["settings"]["tau"], answer["settings"]["alpha"]) == (0.5, 3.0)
     assert broadcast.settings == Settings(tau=0.5, alpha=3.0)
-    assert [action for action, _ in broadcast._orders] == ["settings", "pause", "settings"]
+    assert [action for action, _ in broadcast._orders] == ["move", "pause", "move"]
 
 
 def test_a_bad_stamp_does_not_lock_a_control(lab):

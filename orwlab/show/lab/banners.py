@@ -35,7 +35,7 @@ LEFT = Banner("warning", "It is leaving the data.", "Many samples lie where ther
 RESTARTED = Banner(
     "warning",
     "The computation had to be started again.",
-    "Something broke on our side. Your settings are back; the run begins at round 0. There is nothing you need to do.",
+    "Something broke on our side. Your run is repeated, with all your changes. There is nothing you need to do.",
 )
 
 

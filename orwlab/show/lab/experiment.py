@@ -1,5 +1,8 @@
 """What a session works on: its lanes, learned or exact, with their curves and pictures. For one thread at a time."""
 
+from dataclasses import replace
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -13,6 +16,7 @@ from orwlab.show.lab.limits import Limits
 from orwlab.show.lab.picture import Picture
 from orwlab.show.lab.readings import Readings
 from orwlab.show.lab.settings import Settings
+from orwlab.show.lab.story import ON_THE_WAY, RESUME, Story
 
 LOOK_EVERY = 5  # rounds between checks for collapse and leaving the data
 
@@ -24,7 +28,7 @@ class Experiment:
         settings: what to start with.
         particles: of every lane.
         limits: where exact limits are known from.
-        notice: a banner to begin with.
+        notice: a banner to begin with, until something is seen after the round ``notice_until``.
     """
 
     lanes: LearnedLanes | ExactLanes
@@ -32,13 +36,21 @@ class Experiment:
     picture: Picture
     samples: Tensor  # (lanes, n, 2) finished particles
 
-    def __init__(self, settings: Settings, particles: int, limits: Limits, notice: Banner | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        particles: int,
+        limits: Limits,
+        notice: Banner | None = None,
+        notice_until: int = 0,
+    ) -> None:
         self.settings, self.limits = settings, limits
         self.watch = lanes.noise(settings.seed, particles)
         self.shown = particles  # that are drawn
         self.failure: Banner | None = None
-        self.notice = notice
+        self.notice, self._notice_until = notice, notice_until
         self._kinds: dict[str, tuple[LearnedLanes | ExactLanes, Readings, Picture]] = {}
+        self._stories: dict[str, Story] = {}  # of each kind of lanes
         self._drawn: tuple[object, ...] = ()  # what the picture was drawn for
         self.obey(settings)
 
@@ -53,6 +65,7 @@ class Experiment:
         if fresh:
             made = ExactLanes(settings, self.watch) if kind == "exact" else LearnedLanes(settings, self.watch)
             self._kinds[kind] = (made, Readings(made), Picture(made.first, exact.target(settings.target)))
+            self._stories[kind] = Story(settings)
         if not hasattr(self, "lanes") or self.lanes is not self._kinds[kind][0]:
             self.lanes, self.readings, self.picture = self._kinds[kind]
             self.looks: list[Banner | None] = [None] * len(settings.alphas)
@@ -62,6 +75,9 @@ class Experiment:
             self.draw()
             self.read()
         before = self.lanes.settings
+        moved = [name for name in ON_THE_WAY if getattr(before, name) != getattr(settings, name)]
+        if moved:
+            self._note([(name, getattr(settings, name)) for name in moved])
         changed = self.lanes.obey(settings)
         if changed or (kind == "learned" and before.measured != settings.measured):
             self.history.mark(self.round)
@@ -72,8 +88,22 @@ class Experiment:
 
     def resume(self) -> None:
         """Let lanes that stopped go on from their last good state."""
+        if any(self.lanes.stopped):
+            self._note([(RESUME, True)])
         self.failure = None
         self.lanes.resume()
+
+    def _note(self, changes: list[tuple[str, Any]]) -> None:
+        self._stories[self._kind] = self._stories[self._kind].changed(self.round, changes)
+
+    @property
+    def _kind(self) -> str:
+        return self.lanes.mode
+
+    @property
+    def story(self) -> Story:
+        """How the lanes on show came to be what they are."""
+        return replace(self._stories[self._kind].seen_as(self.settings), round=self.round)
 
     @property
     def stopped(self) -> bool:
@@ -116,7 +146,7 @@ class Experiment:
         self._looked = self.round
         region, n = measures.region(self.settings.target), load.LEAST
         self.looks = [banners.look(x[:n], self.lanes.first[:n], region, self.settings) for x in self.samples]
-        if self.round:
+        if self.round > self._notice_until:
             self.notice = None
 
     def due(self, *, at_rest: bool) -> bool:

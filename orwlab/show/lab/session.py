@@ -8,6 +8,8 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -21,12 +23,16 @@ from orwlab.show.lab.history import History
 from orwlab.show.lab.limits import Limits
 from orwlab.show.lab.load import Load
 from orwlab.show.lab.settings import Settings
+from orwlab.show.lab.story import RESUME, Story
 
 PARTICLES = 2000
 FOLLOW = 300  # rounds at most after which a moved control is not followed any further while paused
 EARLY = 0.01  # seconds that a round may come before its time: frames and rounds have clocks of their own
 QUIET = 0.5  # seconds since a control moved, before dear measurements are made again
 LISTEN = 0.2  # seconds between looks for an exact limit that is being worked out
+SLICE = 0.1  # seconds of a repetition at a time, where nobody says how long
+SEEN = 0.35  # seconds between pictures of a repetition
+EARLIER = 20  # stories that one can go back to, besides the changes of the present one
 
 _log = logging.getLogger(__name__)
 
@@ -62,12 +68,19 @@ class Session:
         self._lock = threading.RLock()  # controls against each other, and against the start of a round
         self._working = threading.Lock()  # one worker at a time
         self._steps = 0  # single rounds asked for
-        self._restart = self._resume = False
+        self._wanted: Story | None = None  # to begin with, from the reference
+        self._script: Story | None = None  # what is being repeated
+        self._earlier: list[Story] = []  # that others took the place of
+        self._undo = 0  # changes to be undone
+        self._resume = False
         self._dirty = True  # something on the picture changed
         self._prompt = False  # whether the last picture was of moved controls alone
+        self._traced: int | None = None  # particle whose way is shown
+        self._notice: Banner | None = None
+        self._text: tuple[Story | None, str] = (None, "")
         self._limits = Limits(self._touch)
         self._load = Load(self.particles)
-        self._begin(self._settings, notice)
+        self._begin(Story(self._settings), notice)
 
     # Controls -------------------------------------------------------------------------------------------------------
 
@@ -85,6 +98,10 @@ class Session:
         with self._lock:
             self.obey(self._settings.changed(**changes))
 
+    def move(self, changes: Mapping[str, Any]) -> None:
+        """The same as ``control``, from a dictionary."""
+        self.control(**changes)
+
     def obey(self, settings: Settings) -> None:
         """From now on these settings. What cannot change under a run starts again from the reference."""
         with self._lock:
@@ -93,7 +110,7 @@ class Session:
                 return
             self._dirty, self._moved = True, time.monotonic()
             if settings.starts_again(before):
-                self._restart = True
+                self._replace(Story(settings))
                 self.state = "running" if self.state == "stopped" else self.state
             self._limits.want(settings)
 
@@ -118,16 +135,53 @@ class Session:
 
     def reset(self) -> None:
         """Back to round 0, the pretrained reference, with the present settings; paused."""
-        with self._lock:
-            self._restart, self._steps = True, 0
-            self._set_state("paused")
+        self.begin(Story(self._settings))
 
-    def reset_to_demo(self) -> None:
-        """Back to round 0 with the settings one meets first; running."""
+    def begin(self, story: Story, state: str = "paused", notice: Banner | None = None) -> None:
+        """Repeat a story from the reference on, as fast as it goes; then be in ``state``, "paused" or "running".
+
+        It takes the place of the present one, or of another that is being repeated. A control that moves meanwhile
+        counts from the story's end on.
+
+        Raises:
+            ValueError: there is no such state.
+        """
+        checks.choice("state", state, ("paused", "running"))
         with self._lock:
-            self.obey(Settings())
-            self._restart, self._steps = True, 0
-            self._set_state("running")
+            self._replace(story)
+            self._settings, self._steps, self._undo, self._notice = story.settings, 0, 0, notice
+            self._set_state(state)
+            self._resume = False
+            self._limits.want(self._settings)
+
+    def _replace(self, story: Story) -> None:
+        if self._wanted is None and (self._script or self._it.round or self._it.story.log):
+            self._earlier = [*self._earlier[1 - EARLIER :], self._script or self._it.story]
+        self._wanted = story
+
+    def undo(self) -> None:
+        """Back to the round of the last change, as if it had not been made; nothing if there was none.
+
+        A drag is one change. Where a change, or ``reset``, began a new story, it goes back to where the old one was.
+        What is shown, and whether it runs, stays.
+        """
+        with self._lock:
+            self._undo += 1
+
+    def _undone(self) -> None:
+        """What ``undo`` asks for, once all earlier changes have been obeyed."""
+        with self._lock:
+            self._undo -= 1
+            story = (self._script or self._it.story).undone()
+            if story is None and self._earlier:
+                story = self._earlier.pop()
+            if story is None:
+                return
+            views = self._settings
+            self._wanted, self._settings = story.seen_as(views), story.settings.seen_as(views)
+            self._set_state("paused" if self.state == "stopped" else self.state)
+            self._resume = False
+            self._limits.want(self._settings)
 
     def close(self) -> None:
         """Nobody looks any more: work that is under way elsewhere is not waited for."""
@@ -143,6 +197,17 @@ class Session:
         with self._lock:
             self._dirty = True
 
+    def trace(self, particle: int | None) -> None:
+        """Send the way of a particle from its noise with the pictures; None: of none.
+
+        Raises:
+            ValueError: there is no such particle.
+        """
+        if particle is not None:
+            particle = checks.integer("trace", particle, low=0, high=self.particles - 1)
+        with self._lock:
+            self._traced, self._dirty = particle, True
+
     # Work -----------------------------------------------------------------------------------------------------------
 
     @property
@@ -154,7 +219,8 @@ class Session:
     def idle_for(self) -> float:
         """Seconds until ``advance`` has something to do; inf if nothing will happen by itself."""
         other_half = self._mixed and (self._load.turns or self.state != "running")
-        if self._steps > 0 or self._restart or self._dirty or self._following > 0 or other_half:
+        asked = self._steps > 0 or self._dirty or self._wanted or self._script or self._undo > 0
+        if asked or self._following > 0 or other_half:
             return 0.0
         if self.state == "running":
             wait = self._next - EARLY - time.monotonic()
@@ -171,13 +237,20 @@ class Session:
         """
         with self._working:
             with self._lock:
-                settings, restart, self._restart = self._settings, self._restart, False
+                settings, wanted, self._wanted = self._settings, self._wanted, None
                 resume, self._resume = self._resume, False
                 new, self._dirty = self._dirty, False
             try:
-                if restart:
-                    self._begin(settings)
+                if wanted:
+                    self._begin(wanted, self._notice)
                     return True  # show the reference itself before it moves
+                if self._undo > 0:
+                    if self._script is None:
+                        self._it.obey(settings)
+                    self._undone()
+                    return True
+                if self._script:
+                    return self._repeat(self._script, settings, budget) or new
                 if resume:
                     self._it.resume()
                 moved = settings != self._it.settings
@@ -213,15 +286,49 @@ class Session:
         with self._lock:
             self.state, self._steps, self._following = "stopped", 0, 0
 
-    def _begin(self, settings: Settings, notice: Banner | None = None) -> None:
+    def _begin(self, story: Story, notice: Banner | None = None) -> None:
         """A new experiment from the pretrained reference. The old one stays if this raises."""
-        self._it = Experiment(settings, self.particles, self._limits, notice)
-        self._speed, self._clock = 0.0, 0.0
+        self._script, self._notice = None, None
+        self._it = Experiment(story.at(0), self.particles, self._limits, notice, story.round)
+        self._script = story if story.round else None
+        self._speed, self._clock, self._seen = 0.0, 0.0, time.monotonic()
         self._half, self._mixed = 0, False  # the half to push next; whether the other is a round older
         self._prompt = False
         with self._lock:
             self._following, self._moved, self._next = 0, -math.inf, time.monotonic()
             self._limits.want(self._settings)  # which may have moved on meanwhile
+
+    def _repeat(self, script: Story, settings: Settings, budget: float) -> bool:
+        """Some rounds of what is being repeated, without drawing each. Returns whether there is something to draw."""
+        end = time.monotonic() + (budget or SLICE)
+        # another kind of lanes is not shown before its end
+        views = settings if (settings.mode == "exact") == (script.start.mode == "exact") else script.start
+        while True:
+            here = self._it.round
+            self._it.obey(self._it.settings.seen_as(views))
+            for _, name, value in (change for change in script.log if change[0] == here):
+                if name == RESUME:
+                    self._it.resume()
+                else:
+                    self._it.obey(replace(self._it.settings, **{name: value}))
+            if here >= script.round or self._it.stopped or time.monotonic() >= end:
+                break
+            before = time.monotonic()
+            self._it.lanes.advance()
+            self._load.note_round(time.monotonic() - before)
+            self._read()
+        if here < script.round and not self._it.stopped:
+            if time.monotonic() - self._seen < SEEN:
+                return False
+            self._draw(None)
+            self._seen = time.monotonic()
+            return True
+        with self._lock:
+            self._script, self._next, self._dirty = None, time.monotonic(), True
+        self._draw(None)
+        if self._it.stopped:
+            self._stop()
+        return True
 
     def _rounds(self, budget: float) -> int:
         """Do the rounds that are due; returns how many."""
@@ -260,7 +367,7 @@ class Session:
 
     def _read(self) -> bool:
         """Read the lanes if that is due; returns whether it was."""
-        at_rest = self.state != "running" and self._steps == 0 and self._following == 0
+        at_rest = self.state != "running" and self._steps == 0 and self._following == 0 and self._script is None
         if not self._it.due(at_rest=at_rest):
             return False
         before = time.monotonic()
@@ -279,7 +386,9 @@ class Session:
     # Pictures -------------------------------------------------------------------------------------------------------
 
     def frame(self) -> dict[str, str]:
-        """What the stage draws now: ``{"scene", "exact", "frame"}``, each base64 text ("exact" may be empty)."""
+        """What the stage draws now: ``{"scene", "exact", "frame"}``, each base64 text ("exact" may be empty), and
+        ``"story"``: see ``Story.text``.
+        """
         with self._working:
             self.seq, it, settings = self.seq + 1, self._it, self._it.settings
             meta = {
@@ -291,8 +400,9 @@ class Session:
                 "state": self.state,
                 "mode": settings.mode,
                 "t": settings.t,
+                "replaying": {"round": it.round, "of": self._script.round} if self._script else None,
             }
-            return it.picture.messages(
+            parts = it.picture.messages(
                 meta,
                 it.lanes,
                 it.readings,
@@ -303,6 +413,17 @@ class Session:
                 self._speed if self.state == "running" and it.round else None,
                 self.particles,
             )
+            return {**parts, "story": self._told(replace(self.story, round=0))}
+
+    def _told(self, story: Story) -> str:
+        if self._text[0] != story:
+            self._text = (story, story.text())
+        return self._text[1]
+
+    @property
+    def story(self) -> Story:
+        """How the lanes on show came to be what they are; of one that is being repeated, the whole."""
+        return self._script.seen_as(self._it.settings) if self._script else self._it.story
 
     @property
     def round(self) -> int:

@@ -8,6 +8,8 @@ from orwlab import checks
 from orwlab.show.lab import controls
 from orwlab.show.lab.controls import SEED_MAX as SEED_MAX
 
+VIEWS = ("mode", "measured", "speed", "t", "arrows", "paths")
+"""What is shown and how fast: none of it changes the course of a run."""
 FROM_THE_START = tuple(control.name for control in controls.TABLE if control.restarts)
 """Cannot change under a run: a new value starts again from the reference. So does another number of lanes."""
 
@@ -67,6 +69,13 @@ class Settings:
         for name, value in changes.items():
             checks.choice("control", name, vars(self))
             object.__setattr__(made, name, controls.BY_NAME[name].check(value))
+        return made
+
+    def seen_as(self, other: "Settings") -> "Settings":
+        """These settings with the views of ``other``."""
+        made = copy.copy(self)
+        for name in VIEWS:
+            object.__setattr__(made, name, getattr(other, name))
         return made
 
     @property

@@ -4,6 +4,7 @@ Frames are paced here, and by the browser's acknowledgements.
 """
 
 import asyncio
+import json
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -13,8 +14,9 @@ from orwlab import checks
 from orwlab.show.lab import messages
 from orwlab.show.lab.acknowledgements import Acknowledgements
 from orwlab.show.lab.settings import Settings
+from orwlab.show.lab.story import Story
 from orwlab.show.web import workers
-from orwlab.show.web.workers import Pool, Reply, Worker, WorkerDied
+from orwlab.show.web.workers import Order, Pool, Reply, Worker, WorkerDied
 
 RATE = 25.0  # frames a second, at most
 IDLE = 0.05  # seconds between looks while a browser is behind
@@ -22,7 +24,8 @@ LATEST = 5.0  # seconds after which a session that does nothing is asked all the
 WAITING = 100  # orders for a session that has not come to them yet
 VISITORS = 20  # sessions at once
 ATTEMPTS = 3  # to give a session another worker, one after the other
-ACTIONS = ("play", "pause", "toggle", "step", "reset", "reset_to_demo")
+ACTIONS = ("play", "pause", "toggle", "step", "reset", "undo")
+ONCE = ("step", "undo", "toggle")  # orders that mean something else when they are obeyed twice
 _PAGE = "page"  # the only view of a broadcast
 
 
@@ -37,13 +40,14 @@ class Broadcast:
 
     def __init__(self, registry: "Registry", name: str, settings: Settings) -> None:
         self.name, self.settings = name, settings
-        self.state = "running"
-        self.seq = 0
+        self.state = "paused"
+        self.seq = self.round = 0
         self.closed = False
         self.worker: Worker | None = None  # where the session lives, if it does
         self._registry = registry
         self.acknowledgements = Acknowledgements()
-        self._orders: list[tuple[str, Settings | None]] = []  # for the session, with its next request
+        self._orders: list[Order] = []  # for the session, with its next request
+        self._asking = False  # whether a request is under way
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._generation = 0  # of streams; only the newest is alive
@@ -60,22 +64,35 @@ class Broadcast:
     # From the browser -----------------------------------------------------------------------------------------------
 
     def obey(self, order: Any) -> bool:
-        """Do what a browser asks for: a control moved, ``{name, value, stamp}``, or a button pressed, ``{press}``.
+        """Do what a browser asks for. Returns whether it was done: a move that another one with a later stamp has
+        overtaken is not.
 
-        Returns whether it was done: a move that another one with a later stamp has overtaken is not.
+        Args:
+            order: a control moved, ``{"name", "value", "stamp"}``; a button pressed, ``{"press": action}``; a whole
+                state, ``{"scene": {control: value}, "state": "paused" or "running", "log", "round"}``, which takes the
+                place of everything (see ``Story.read``; without ``state`` it is paused); or a particle whose way from
+                its noise is wanted, ``{"trace": its number or None}``.
 
         Raises:
             ValueError: it is no such order, or what it asks for cannot be; in plain words. Nothing is changed then.
         """
-        if not isinstance(order, dict) or not ("press" in order or {"name", "value", "stamp"} <= order.keys()):
-            raise checks.fail("order", order, "a name, a value and a stamp; or press and the name of a button")
+        kinds = [kind for kind in ("press", "scene", "trace", "name") if isinstance(order, dict) and kind in order]
+        if len(kinds) != 1 or (kinds == ["name"] and not {"value", "stamp"} <= order.keys()):
+            allowed = "a name, a value and a stamp; or press and the name of a button; or a scene; or a trace"
+            raise checks.fail("order", order, allowed)
         if len(self._orders) >= WAITING:
             raise checks.fail("orders that wait", len(self._orders), f"fewer than {WAITING}")
-        if "press" in order:
-            action = checks.choice("action", order["press"], ACTIONS)
-            self._orders.append((action, None))
-            if action == "reset_to_demo":
-                self.settings = Settings()
+        if kinds == ["press"]:
+            self._order(checks.choice("action", order["press"], ACTIONS))
+        elif kinds == ["scene"]:
+            story = Story.read(order)
+            state = checks.choice("state", order.get("state", "paused"), ("paused", "running"))
+            self.settings, self.state = story.settings, state
+            self._orders = []
+            self._order("begin", story, state)
+        elif kinds == ["trace"]:
+            k, last = order["trace"], self._registry.particles - 1
+            self._order("trace", None if k is None else checks.integer("trace", k, low=0, high=last))
         else:
             name = checks.choice("control", order["name"], vars(self.settings))
             stamp = checks.number("stamp", order["stamp"], low=0, high=messages.LARGEST)
@@ -83,11 +100,22 @@ class Broadcast:
                 return False
             self.settings = self.settings.changed(**{name: order["value"]})
             self._stamps[name] = stamp
-            if self._orders and self._orders[-1][0] == "settings":
-                self._orders.pop()
-            self._orders.append(("settings", self.settings))
+            # only what moved: what others do to the settings meanwhile, as undo does, stays
+            moved = {name: getattr(self.settings, name)}
+            if self._orders and self._orders[-1][0] == "move":
+                moved = self._orders.pop()[1][0] | moved
+            self._order("move", moved)
         self._rouse()
         return True
+
+    def _order(self, action: str, *arguments: Any) -> None:
+        self._orders.append((action, arguments))
+
+    async def obeyed(self, patience: float = 2.0) -> None:
+        """Wait until the session has obeyed what it was told, and ``settings`` are its own; at most so many seconds."""
+        until = time.monotonic() + patience
+        while self.alive and (self._orders or self._asking) and time.monotonic() < until:
+            await asyncio.sleep(IDLE / 5)
 
     def acknowledge(self, seq: int | None) -> None:
         """The browser has painted frame ``seq``."""
@@ -104,7 +132,7 @@ class Broadcast:
         self._rouse()
 
     def drop(self) -> None:
-        """Free the session's memory. The settings stay, and a new stream begins a new session with them."""
+        """Free the session's memory. Its story stays, and a new stream begins a new session that repeats it."""
         worker, self.worker = self.worker, None
         if worker is not None:
             worker.names.discard(self.name)
@@ -173,33 +201,49 @@ class Broadcast:
         await asyncio.sleep(due - 0.75 / RATE - time.monotonic())
 
     async def _request(self, whole: bool) -> Reply:
-        """One request to the session's worker; if that is gone, to another one, with the same settings."""
+        """One request to the session's worker; if that is gone, to another one, with the same story."""
         for attempt in range(ATTEMPTS):
+            orders: list[Order] = []
             try:
                 if self.worker is None or self.name not in self.worker.names:
                     await self._move_in()
                     whole = True
                 assert self.worker is not None
-                orders, self._orders = self._orders, []
+                orders, self._orders, self._asking = self._orders, [], True
                 budget = self.worker.budget(self.name, time.monotonic())
                 reply: Reply = await self.worker.call(workers._work, self.name, orders, budget, whole)
                 break
             except (WorkerDied, KeyError):
+                self._orders = [*(order for order in orders if order[0] not in ONCE), *self._orders]
                 if self.closed or attempt + 1 == ATTEMPTS:
                     raise
-        self.state, self.seq, self._idle_for = reply.state, reply.seq, reply.idle_for
+            finally:
+                self._asking = False
+        self.state, self.seq, self.round, self._idle_for = reply.state, reply.seq, reply.round, reply.idle_for
+        if not self._orders:
+            self.settings = reply.settings
         self.acknowledgements.sent(self.seq)
         if reply.picture is not None:
             self._parts.update(reply.picture)
         return reply
 
     async def _move_in(self) -> None:
-        """Begin a session in the worker with most room. If there was one before, it is told that it was lost."""
+        """Begin a session in the worker with most room. If there was one before, its story is repeated there."""
         lost, self.worker = self.worker is not None, self._registry.pool.pick()
         self.worker.names.add(self.name)
-        kept = [order for order in self._orders if order[0] == "step"]  # the settings say all the rest
-        self._orders = [("pause", None), *kept] if self.state == "paused" else kept
-        await self.worker.call(workers._open, self.name, self.settings, self._registry.particles, self.seq, lost)
+        state = self.state if self.state == "running" else "paused"
+        await self.worker.call(workers._open, self.name, self._story(), state, self._registry.particles, self.seq, lost)
+        # what had not been obeyed yet, and what was obeyed since the last picture, is in the settings
+        scenes = [order for order in self._orders if order[0] == "begin"]
+        others = [order for order in self._orders if order[0] not in ("begin", "move", "obey")]
+        self._orders = [*scenes[-1:], ("obey", (self.settings,)), *others]
+
+    def _story(self) -> Story:
+        """What is known of the session's run: that of the last picture."""
+        if not self._parts.get("story"):
+            return Story(self.settings)
+        story = Story.read({**json.loads(self._parts["story"]), "round": self.round})
+        return Story(self.settings) if self.settings.starts_again(story.settings) else story
 
 
 class Registry:
@@ -236,7 +280,7 @@ class Registry:
         return self._by_run.get(run) if isinstance(run, str) else None
 
     async def open(self, visitor: str, settings: Settings) -> Broadcast:
-        """The visitor's broadcast; a new one starts running with ``settings`` as soon as it is read."""
+        """The visitor's broadcast; a new one starts with ``settings``, paused, as soon as it is read."""
         if visitor not in self._by_visitor:
             name = secrets.token_hex(12)  # also what an acknowledgement is recognised by: not to be guessed
             self._by_visitor[visitor] = self._by_run[name] = Broadcast(self, name, settings)

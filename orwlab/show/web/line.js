@@ -5,10 +5,12 @@
 
 const PATIENCE = 8000; // ms without an answer before a message is sent again
 const AGAIN = 1000; // ms until then after a failure
+const ONCE = ["step", "undo", "toggle"]; // what means something else when it is obeyed twice
 
 class Line {
   /**
-   * send(run, orders) -> promise of {known, settings, errors}; orders are {name, value, stamp}, {press} or {}, errors {name, text}.
+   * send(run, orders) -> promise of {known, settings, errors}; orders are {name, value, stamp}, {press}, {scene, state, log,
+   * round}, {trace} or {}, errors {name, text}.
    * answered(answer, waiting): `waiting` are the names of controls that have moved again since.
    * failed(times): how often in a row there was no answer.
    */
@@ -22,8 +24,8 @@ class Line {
   }
 
   change(name, value) {
-    // a newer value replaces an older one, unless a button was pressed between them
-    const since = this.orders.findLastIndex((order) => order.press) + 1;
+    // a newer value replaces an older one, unless a button was pressed or a scene came between them
+    const since = this.orders.findLastIndex((order) => order.press || order.scene) + 1;
     this.orders = this.orders.filter((order, k) => k < since || order.name !== name);
     this.orders.push({ name, value, stamp: ++this.stamp });
     this.flush();
@@ -31,6 +33,19 @@ class Line {
 
   press(action) {
     this.orders.push({ press: action });
+    this.flush();
+  }
+
+  /** Set everything: {scene: {control: value}, state, log, round}. Nothing that was ordered before matters any more. */
+  begin(story) {
+    this.orders = [{ state: "paused", ...story }];
+    this.flush();
+  }
+
+  /** The way of particle k is wanted, of none if k is null. */
+  trace(k) {
+    this.orders = this.orders.filter((order) => order.trace === undefined);
+    this.orders.push({ trace: k });
     this.flush();
   }
 
@@ -52,7 +67,9 @@ class Line {
       // no answer: it may have been obeyed all the same, and what may not be done twice is not asked twice
     }
     this.busy = false;
-    if (!answer?.known) this.orders = [...orders.filter((order) => order.press !== "step"), ...this.orders];
+    if (!answer?.known && !this.orders.some((order) => order.scene)) {
+      this.orders = [...orders.filter((order) => !ONCE.includes(order.press)), ...this.orders];
+    }
     if (!answer) {
       this.failed(++this.failures);
       setTimeout(() => this.flush(), AGAIN);

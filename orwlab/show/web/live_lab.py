@@ -97,7 +97,7 @@ def _script() -> str:
 
 
 def _obey(registry: Registry) -> Any:
-    """The server's end of ``line.js``: controls moved and buttons pressed, in order."""
+    """The server's end of ``line.js``: controls moved, buttons pressed and whole states, in order."""
 
     async def obey(arguments: Any) -> dict[str, Any]:
         run, given = arguments if isinstance(arguments, list) and len(arguments) == 2 else ("", [])
@@ -113,6 +113,8 @@ def _obey(registry: Registry) -> Any:
             except ValueError as error:
                 name = messages.text(order, "name")
                 errors.append({"name": name if name in BY_NAME else "", "text": str(error)})
+        if {"press": "undo"} in given:  # only the session knows what the settings are then
+            await broadcast.obeyed()
         if len(given) > MOST_ORDERS:
             errors.append({"name": "", "text": f"orders are {len(given)}; allowed: at most {MOST_ORDERS} at a time"})
         return {"known": True, "settings": asdict(broadcast.settings), "errors": errors}

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from orwlab.show.lab.session import Session
     from orwlab.show.lab.settings import Settings
+    from orwlab.show.lab.story import Story
 
 FIRST, CROWD = 20.0, 14.0  # frames a second that the work is cut to fit, for one session and for many
 LARGEST_KEPT = 16 * 2**20  # bytes: arrays up to this size stay with a worker when they are freed
@@ -41,6 +42,8 @@ class Reply:
     picture: dict[str, str] | None
     seq: int
     state: str
+    round: int
+    settings: "Settings"
     idle_for: float
     """seconds until it is worth asking again"""
 
@@ -87,31 +90,35 @@ def _first_picture() -> dict[str, str]:
     return first_picture()
 
 
-def _open(name: str, settings: "Settings", particles: int, seq: int, again: bool) -> None:
+Order = tuple[str, tuple[Any, ...]]
+"""the name of one of a session's methods, and its arguments"""
+
+
+def _open(name: str, story: "Story", state: str, particles: int, seq: int, again: bool) -> None:
+    """A session that repeats ``story``; ``again`` because the one before it was lost."""
     from orwlab.show.lab.banners import RESTARTED
     from orwlab.show.lab.session import Session
 
     notice = RESTARTED if again else None
-    _sessions[name] = Session(settings, particles=particles, running=True, name=name, notice=notice)
-    _sessions[name].seq = seq  # the browser counts on
-    _sent[name] = {}
+    session = Session(story.at(0), particles=particles, running=state == "running", name=name, notice=notice)
+    session.seq = seq  # the browser counts on
+    if story.round > 0:
+        session.begin(story, state, notice)
+    _sessions[name], _sent[name] = session, {}
 
 
-def _work(name: str, orders: "list[tuple[str, Settings | None]]", budget: float, whole: bool) -> Reply:
+def _work(name: str, orders: list[Order], budget: float, whole: bool) -> Reply:
     """Obey, do what is due, and draw if there is something new, or in any case if the ``whole`` picture is wanted."""
     session = _sessions[name]
-    for action, settings in orders:
-        if settings is not None:
-            session.obey(settings)
-        else:
-            getattr(session, action)()
+    for action, arguments in orders:
+        getattr(session, action)(*arguments)
     picture = None
     if session.advance(budget) or whole:
         parts = session.frame()
         before = {} if whole else _sent[name]
         picture = {key: text for key, text in parts.items() if before.get(key) != text}
         _sent[name] = parts
-    return Reply(picture, session.seq, session.state, session.idle_for)
+    return Reply(picture, session.seq, session.state, session.round, session.settings, session.idle_for)
 
 
 def _close(name: str) -> None:
