@@ -12,7 +12,7 @@ from orwlab import checks, flow, rewards, targets, weights
 from orwlab.exact.dynamics import PopulationDynamics
 from orwlab.exact.grid import Grid, evaluate
 from orwlab.show.lab import measures, yardstick
-from orwlab.show.lab.banners import Banner, beyond_the_grid
+from orwlab.show.lab.banners import UNBOUNDED, Banner, beyond_the_grid
 from orwlab.show.lab.settings import Settings
 from orwlab.show.lab.yardstick import Reading
 from orwlab.targets import GaussianMixture
@@ -191,8 +191,28 @@ def limit(settings: Settings, alpha: float) -> Exact | None:
     Where the dynamics themselves are on show, it is the limit of their own grid: they come to rest in it to the last
     digit. Beside networks, which know no grid, it is that of a finer one.
     """
-    if alpha < SMALLEST_ALPHA or settings.coupling != "independent":
+    if why_never(settings, alpha):
         return None
+    return _found(settings, alpha)[0]
+
+
+def why_none(settings: Settings, alpha: float) -> str:
+    """In a few words, why ``limit`` has none to show; "" if it has. As slow as ``limit``."""
+    return why_never(settings, alpha) or _found(settings, alpha)[1]
+
+
+def why_never(settings: Settings, alpha: float) -> str:
+    """The reasons that one knows without looking for a limit; "" if there is none of them."""
+    if settings.coupling != "independent":
+        return "no exact limit for pairs by optimal transport"
+    if alpha == 0:
+        return "no limit: at α = 0 it never comes to rest"
+    if alpha < SMALLEST_ALPHA:
+        return f"no limit below α = {SMALLEST_ALPHA:g}: finer than the grid"
+    return ""
+
+
+def _found(settings: Settings, alpha: float) -> tuple[Exact | None, str]:
     return _limit(settings.target, settings.reward, settings.weighting, settings.tau, alpha, _axis(settings))
 
 
@@ -212,16 +232,25 @@ def _axis(settings: Settings) -> int:
 
 
 @functools.lru_cache(maxsize=256)
-def _limit(target_name: str, reward: str, weighting: str, tau: float, alpha: float, axis: int) -> Exact | None:
+def _limit(
+    target_name: str, reward: str, weighting: str, tau: float, alpha: float, axis: int
+) -> tuple[Exact | None, str]:
+    """The limit, or None and why."""
     settings = Settings(target=target_name, reward=reward, weighting=weighting, tau=tau)
     state = dynamics(settings, alpha, axis)
     try:
         found = state.fixed_point(SETTLED, max_rounds=MAX_ROUNDS)
     except FloatingPointError:
-        return None
-    if found.moved > NEAR or {"domain", "tail", "mass"} & state.problems.keys():
-        return None
-    return numbers(state, settings)
+        return None, "no limit to show: it is finer than the grid"
+    if {"domain", "tail"} & state.problems.keys():
+        if reward in UNBOUNDED:
+            return None, "no limit: the reward has no ceiling"
+        return None, "no limit to show: it leaves the grid"
+    if "mass" in state.problems:
+        return None, "no limit to show: it is finer than the grid"
+    if found.moved > NEAR:
+        return None, f"no limit found: still moving after {MAX_ROUNDS} rounds"
+    return numbers(state, settings), ""
 
 
 class ExactLanes:

@@ -10,6 +10,8 @@ from orwlab.show.lab.exact import Exact
 from orwlab.show.lab.lanes import reference_name
 from orwlab.show.lab.settings import Settings
 
+PENDING = "the exact limit is being worked out"
+FAILED = "the exact limit could not be worked out"
 KEPT = 8  # settings whose limits a session keeps: who goes back and forth finds them there
 
 # one for all sessions of a process, so that limits hold up other limits and never anybody's rounds
@@ -29,7 +31,9 @@ class Limits:
         self._lock = threading.Lock()
         self._wanted: Settings | None = None
         self._working = False
+        self._key: object = None  # of the newest wish
         self._found: dict[object, list[Exact | None]] = {}  # the newest last
+        self._why: dict[object, list[str]] = {}  # there is none, of every lane; "" where there is one
         self._steepness: dict[str, float] = {}
 
     @property
@@ -42,6 +46,7 @@ class Limits:
         with self._lock:
             known = exact.limit_key(settings) in self._found and reference_name(settings) in self._steepness
             self._wanted = None if known else settings
+            self._key = exact.limit_key(settings)
             if self._wanted is not None and not self._working:
                 self._working = True
                 _thread.submit(self._work)
@@ -56,6 +61,15 @@ class Limits:
         """The limit of every lane, as far as it is known."""
         return self._found.get(exact.limit_key(settings)) or [None] * len(settings.alphas)
 
+    def said(self, settings: Settings) -> list[dict[str, str]]:
+        """Of every lane ``{"state": "there", "pending" or "none", "text"}``: why there is no limit to be seen."""
+        key = exact.limit_key(settings)
+        reasons = self._why.get(key) or [exact.why_never(settings, alpha) or PENDING for alpha in settings.alphas]
+        if key == self._key and key not in self._why and not self._working:
+            reasons = [FAILED if why == PENDING else why for why in reasons]
+        states = {"": "there", PENDING: "pending"}
+        return [{"state": states.get(why, "none"), "text": why} for why in reasons]
+
     def steepness(self, settings: Settings) -> float | None:
         """The reference's sampled Lipschitz constant, once it is known."""
         return self._steepness.get(reference_name(settings))
@@ -68,10 +82,13 @@ class Limits:
                     self._working = False
                     return
             try:
+                key = exact.limit_key(settings)
                 found = [exact.limit(settings, alpha) for alpha in settings.alphas]
+                why = [exact.why_none(settings, alpha) for alpha in settings.alphas]
                 with self._lock:
                     newest = [*self._found.items()][1 - KEPT :]
-                    self._found = {**dict(newest), exact.limit_key(settings): found}  # replaced: others read it
+                    self._why = {**{other: self._why[other] for other, _ in newest}, key: why}
+                    self._found = {**dict(newest), key: found}  # replaced: others read it
                 self._arrived()
                 steepness = measures.lipschitz(reference_name(settings))
                 with self._lock:

@@ -1,7 +1,7 @@
 """From lanes of particles and what was read off them to the stage's messages."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -62,12 +62,13 @@ class Picture:
         readings: Readings,
         settings: Settings,
         limits: Sequence[Exact | None],
+        why: Sequence[Mapping[str, str]],
         steepness: float | None,
         banners: Sequence[Banner | None],
         speed: float | None,
         particles: int,
     ) -> dict[str, str]:
-        """``{"scene", "exact", "frame"}``."""
+        """``{"scene", "exact", "frame"}``; ``why`` there is no limit to be seen, of every lane."""
         history, learned = readings.history, isinstance(lanes, LearnedLanes)
         meta["numbers"] = readouts.session_numbers(meta["round"], speed, self.x.shape[1], particles)
         meta["lanes"] = [
@@ -76,6 +77,7 @@ class Picture:
                 "label": f"α = {alpha:g}",
                 "round": lanes.rounds[k],
                 "banner": banner.plain() if banner else None,
+                "limit": dict(why[k]),
                 "numbers": readouts.learned_numbers(history, k, limits[k], settings.measured, steepness)
                 if learned
                 else readouts.exact_numbers(history, k, limits[k]),

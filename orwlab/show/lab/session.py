@@ -408,6 +408,7 @@ class Session:
                 it.readings,
                 settings,
                 self._limits.of(settings),
+                self._limits.said(settings),
                 self._limits.steepness(settings),
                 [it.banner(k) for k in range(len(settings.alphas))],
                 self._speed if self.state == "running" and it.round else None,
