@@ -7,12 +7,15 @@ import test from "node:test";
 import { Camera, alike, limited, moved, zoomed } from "../orwlab/show/stage/camera.js";
 import { contourSegments, refined } from "../orwlab/show/stage/contours.js";
 import { decodeFrame } from "../orwlab/show/stage/decode.js";
-import { arrowScale, niceTicks, tickLabel } from "../orwlab/show/stage/draw.js";
+import { arrowScale } from "../orwlab/show/stage/draw.js";
+import { rangeOf, roundEnd, ticksOf } from "../orwlab/show/stage/axes.js";
 import { commandOf } from "../orwlab/show/stage/input.js";
 import { isNarrow, layoutOf } from "../orwlab/show/stage/layout.js";
 import { readExact, readFrame, readScene } from "../orwlab/show/stage/message.js";
 import { Glide, Pace } from "../orwlab/show/stage/motion.js";
-import { drawCurves, rangeOf, roundEnd } from "../orwlab/show/stage/panels.js";
+import { niceTicks, said, tickLabel } from "../orwlab/show/stage/numerals.js";
+import { drawCurves } from "../orwlab/show/stage/panels.js";
+import { Room } from "../orwlab/show/stage/places.js";
 import { THEMES } from "../orwlab/show/stage/theme.js";
 import { summaryOf } from "../orwlab/show/stage/words.js";
 
@@ -270,7 +273,7 @@ test("a panel shows all its lines and marks, noise small, and one line far above
   const still = rangeOf(panelOf(false, [[[0.4, 0.401]]]), 150, 13);
   assert.ok(still.high - still.low >= 0.5);
   const near = rangeOf(panelOf(true, [[[-99, 0.5]], [[0, 9]]]), 150, 13);
-  assert.ok(near.low <= 0 && near.low > -3 && near.high >= 9);
+  assert.ok(near.high < 3 && near.far.has(1)); // nine decades above: named at the edge
   const far = rangeOf(panelOf(true, [[[-99, 0.5]], [[66, 66]]]), 150, 13);
   assert.ok(far.high < 5);
   for (const height of [70, 85, 110, 150, 400]) { // the words of the highest line fit above it, wherever the axis ends
@@ -282,6 +285,55 @@ test("a panel shows all its lines and marks, noise small, and one line far above
   const empty = rangeOf(panelOf(true, [[[]]]), 150, 13);
   assert.ok(Number.isFinite(empty.low) && empty.high > empty.low);
   for (const last of [0, 3, 50, 51, 699, 701, 1234, 98765]) assert.ok(roundEnd(last) >= Math.max(50, last) && roundEnd(last) <= Math.max(50, 2 * last));
+});
+
+test("the lines that belong together have most of a logarithmic panel, wherever the bound is", () => {
+  const run = (first, last) => Array.from({ length: 20 }, (_, i) => Math.log10(first + (last - first) * (i / 19)));
+  for (const bound of [2.6, 4, 13, 240]) {
+    for (const height of [80, 130, 300]) {
+      const lines = [[run(0.5, 3)], [run(0.5, 3.3)], [run(0.1, 0.6)], [[bound - 1, bound]]];
+      const { low, high, far } = rangeOf(panelOf(true, lines, [{ value: 3.4 }]), height, 13);
+      assert.deepEqual([...far], [3]);
+      assert.ok((Math.log10(3.4) - Math.log10(0.1)) / (high - low) >= 0.6, `bound 1e${bound}, height ${height}: ${low} to ${high}`);
+    }
+  }
+  const close = rangeOf(panelOf(true, [[[0, 0.5]], [[0, 0.6]], [[-1, -0.2]], [[0.3, 0.8]]]), 130, 13);
+  assert.equal(close.far.size, 0); // a line among the others is drawn
+  assert.equal(rangeOf(panelOf(false, [[[0, 1e12]]]), 130, 13).far.size, 0);
+  const mark = { value: 1e-9 }, low = rangeOf(panelOf(true, [[[0, 0.5]]], [mark]), 130, 13);
+  assert.ok(low.outside.has(mark) && low.low > -1);
+});
+
+test("no value can make an axis without height or without ticks", () => {
+  for (const value of [0, 1e-9, -1e-9, 5, -3e30, 1e38, 123456.7]) {
+    for (const log of [false, true]) {
+      const panel = panelOf(log, [[[value, value]]], [{ value: Math.max(value, 1e-300) }]);
+      const range = rangeOf(panel, 120, 13), ticks = ticksOf(panel, range, 120, 13);
+      assert.ok(range.low < range.high && ticks.length <= 30, `${value}: ${JSON.stringify(range)}`);
+      for (const [, label] of ticks) assert.ok(label.length <= 16, label);
+    }
+  }
+});
+
+test("large and tiny numbers are written as powers of ten", () => {
+  assert.deepEqual([0, 5e11, 1e12, -1.5e12].map((t) => tickLabel(t, 5e11, 1.5e12)), ["0", "5·10¹¹", "10¹²", "−1.5·10¹²"]);
+  assert.deepEqual([tickLabel(2e-9, 1e-9), tickLabel(400000, 200000), tickLabel(1e6, 2e5)], ["2·10⁻⁹", "4·10⁵", "10⁶"]);
+  assert.deepEqual([said(0.0004, true), said(3.456, true), said(0.0421, true), said(1.2e14, true), said(0, true)],
+    ["4.0·10⁻⁴", "3.5", "0.042", "1.2·10¹⁴", "0"]);
+  assert.deepEqual([said(-0.004, false), said(-1.5, false), said(-2e6, false)], ["0.00", "−1.50", "−2.0·10⁶"]);
+});
+
+test("words find room beside their line, not on a curve, and not on each other", () => {
+  const room = new Room({ x: 10, y: 0, w: 200, h: 100 });
+  room.line(10, 40, 210, 40);
+  room.line(150, 10, 210, 30); // a curve above it, at the right
+  const one = room.beside(40, 60, 13);
+  assert.ok(one.x + 60 > 190 && one.y > 40); // below, at the right
+  const two = room.beside(40, 60, 13);
+  assert.ok(two.x + 60 <= one.x || two.y + 13 <= 40);
+  assert.equal(room.beside(40, 250, 13), null);
+  room.box(10, 0, 200, 100);
+  assert.equal(room.beside(40, 60, 13), null);
 });
 
 /** A canvas that keeps the words written on it, each once, with their box. */
@@ -344,5 +396,33 @@ test("words and lines are legible on their ground, in light and in dark", () => 
       assert.ok(contrast(color, theme.panel) >= 4.5, `${color} on ${theme.panel}: ${contrast(color, theme.panel)}`);
     }
     assert.equal(new Set([...theme.lanes, theme.exact]).size, 5);
+  }
+});
+
+// Machado, Oliveira and Fernandes 2009, for people who see no green, or no red; linear RGB
+const BLINDNESS = {
+  deuteranopia: [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
+  protanopia: [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+};
+
+test("no two lanes look alike to people who see no green or no red", () => {
+  const linear = (color) => [1, 3, 5].map((i) => parseInt(color.slice(i, i + 2), 16) / 255)
+    .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+  const times = (matrix, v) => matrix.map((row) => Math.min(1, Math.max(0, row.reduce((sum, m, i) => sum + m * v[i], 0))));
+  const lab = (rgb) => { // CIE 1976, D65
+    const [x, y, z] = times([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.072175], [0.0193339, 0.119192, 0.9503041]], rgb)
+      .map((c, i) => c / [0.95047, 1, 1.08883][i]).map((c) => (c > 0.008856 ? Math.cbrt(c) : 7.787 * c + 16 / 116));
+    return [116 * y - 16, 500 * (x - y), 200 * (y - z)];
+  };
+  for (const theme of Object.values(THEMES)) {
+    for (const matrix of Object.values(BLINDNESS)) {
+      for (const colors of [theme.lanes, theme.dots]) {
+        const seen = colors.map((color) => lab(times(matrix, linear(color))));
+        seen.forEach((a, i) => seen.slice(i + 1).forEach((b, j) => {
+          const apart = Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
+          assert.ok(apart >= 25, `${colors[i]} and ${colors[i + 1 + j]}: ${apart}`); // Okabe and Ito's green and pink: 15
+        }));
+      }
+    }
   }
 });

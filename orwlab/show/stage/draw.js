@@ -1,19 +1,7 @@
 // Draws what is inside the plots on a 2-D canvas context. Plain functions of what they are given; no state.
 
+import { niceTicks, tickLabel } from "./numerals.js";
 import { font } from "./theme.js";
-
-/** Round numbers between two limits, about `count` of them. */
-export function niceTicks(low, high, count) {
-  const raw = (high - low) / Math.max(1, count);
-  const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= raw * 0.999);
-  const ticks = [];
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) ticks.push(k * step);
-  return { ticks, step };
-}
-
-export const tickLabel = (value, step) =>
-  value.toFixed(Math.max(0, -Math.floor(Math.log10(step) + 1e-9))).replace(/^-(?=[0.]*$)/, "").replace("-", "−");
 
 const FINER = 3; // pixels of an image between two values of its grid
 

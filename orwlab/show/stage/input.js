@@ -38,6 +38,13 @@ export function attachInput(stage) {
     const plot = plots.find((p) => x >= p.x && x <= p.x + p.w && y >= p.y && y <= p.y + p.h) ?? (nearest ? plots[0] : null);
     return plot && { plot, fx: (x - plot.x) / plot.w, fy: 1 - (y - plot.y) / plot.h };
   };
+  const within = ({ clientX, clientY }) => {
+    const frame = canvas.getBoundingClientRect();
+    return { x: clientX - frame.left, y: clientY - frame.top };
+  };
+  const read = (event) => {
+    if (stage.frame) stage.reading.look(event && within(event), stage.frame, stage.picture.areas);
+  };
   const look = (next, atOnce) => {
     camera.look(next, atOnce);
     stage.looked();
@@ -63,11 +70,13 @@ export function attachInput(stage) {
 
   let drag = null;
   on(canvas, "pointerdown", (event) => {
+    if (event.pointerType === "touch") read(event); // a tap, or a finger that moves along the curve
     const place = event.pointerType !== "touch" && event.button === 0 && plotAt(event.clientX, event.clientY);
     if (!place) return;
     drag = { id: event.pointerId, x: event.clientX, y: event.clientY, side: place.plot.w, camera: camera.now, going: false };
   });
   on(canvas, "pointermove", (event) => {
+    read(event);
     if (event.pointerType !== "touch") {
       const inside = plotAt(event.clientX, event.clientY);
       canvas.style.cursor = drag?.going ? "grabbing" : inside ? "grab" : "";
@@ -79,6 +88,7 @@ export function attachInput(stage) {
     drag.going = true;
     look(moved(drag.camera, -dx / drag.side, dy / drag.side), true);
   });
+  on(canvas, "pointerleave", (event) => { if (event.pointerType !== "touch") read(null); });
   const drop = () => { drag = null; };
   on(canvas, "pointerup", drop);
   on(canvas, "pointercancel", drop);

@@ -39,9 +39,9 @@ function flow(width, common, want) {
   const columns = Math.min(2, want.lanes), rows = Math.ceil(want.lanes / columns);
   const block = plotsIn(0, 0, width, Infinity, columns, rows, common);
   let y = block.h + margins.gap;
-  const across = width >= 23 * size ? 2 : 1;
+  const across = width >= (want.lanes > 1 ? 30 : 23) * size ? 2 : 1; // curves of several lanes need room for their names
   const down = Math.ceil(want.panels / across);
-  const each = Math.round((headLines(want, (width - margins.gap) / across, size) > 1 ? 11.9 : 10.5) * size);
+  const each = Math.round((headLines(want, (width - margins.gap) / across, size) > 1 ? 14 : want.lanes > 1 ? 12.6 : 10.5) * size);
   const tall = down * each + (down - 1) * margins.gap;
   const panels = gridOf(0, y, width, tall, across, want.panels, common, want); // curves first: one scrolls for the rest
   if (want.panels) y += tall + margins.gap;
@@ -53,7 +53,7 @@ function flow(width, common, want) {
 function best(width, height, common, want) {
   const { margins, size, present } = common;
   const side = clamp(0.31 * width, 16 * size, present ? 22 * size : 34 * size);
-  const strip = want.panels || want.lane ? Math.max(0.3 * height, 11 * size) : 0;
+  const strip = want.panels || want.lane ? (want.lanes > 2 ? Math.max(0.38 * height, 15 * size) : Math.max(0.3 * height, 11 * size)) : 0;
   let chosen = null;
   for (const [columns, rows] of GRIDS[want.lanes]) {
     for (const beside of [true, false]) {

@@ -6,7 +6,8 @@
 import {
   arrowScale, clipTo, drawArrows, drawAxes, drawContours, drawGrid, drawPaths, gridImage,
 } from "./draw.js";
-import { drawCurves, drawMasses } from "./panels.js";
+import { drawMasses } from "./masses.js";
+import { drawCurves } from "./panels.js";
 import { makeStamps, stampAll } from "./stamps.js";
 
 export class Picture {
@@ -146,20 +147,35 @@ export class Picture {
     return this.speed.scale;
   }
 
-  /** Paints the panels: once a data frame. */
-  paintPanels(frame) {
+  /** Paints the panels: once a data frame, and where somebody reads a value off: {panel, at}. */
+  paintPanels(frame, reading = null) {
     const { context: ctx, ratio, layout, theme } = this;
-    const { arrays, count, panels, changes } = frame;
+    const { arrays, count, panels, changes } = frame, labels = frame.lanes.map(({ label }) => label);
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
-    layout.panels.forEach(({ body }, k) => {
-      ctx.clearRect(body.x - 6, body.y - 1, body.w + 8, body.h + 3); // a long tick may reach into the gap
+    this.texts = []; // the words in each panel, for tests
+    this.areas = layout.panels.map(({ body }, k) => {
+      ctx.save();
+      boxIn(ctx, body, ratio);
+      ctx.clearRect(body.x - 1, body.y - 1, body.w + 2, body.h + 2);
+      const more = { labels, texts: (this.texts[k] = []), reading: reading?.panel === k ? reading.at : null };
+      let area = null;
       if (panels[k]) {
         const colors = count > 1 || panels[k].lines.length === 1 ? theme.lanes : theme.series;
-        drawCurves(ctx, body, layout, theme, panels[k], colors, changes);
+        area = drawCurves(ctx, body, layout, theme, panels[k], colors, changes, more);
       } else if (arrays.mode_mass) {
         const colorOf = count > 1 ? (lane) => theme.dots[lane] : (_, mode) => theme.particles[mode % theme.particles.length];
-        drawMasses(ctx, body, layout, theme, arrays.mode_mass, arrays.mode_mass_exact, colorOf);
+        area = drawMasses(ctx, body, layout, theme, arrays.mode_mass, arrays.mode_mass_exact, colorOf, more);
       }
+      ctx.restore();
+      return area;
     });
   }
+}
+
+/** Clips to a box in whole pixels of the canvas: half a pixel at an edge would never be cleared. */
+function boxIn(ctx, { x, y, w, h }, ratio) {
+  const left = Math.floor(x * ratio) / ratio, top = Math.floor(y * ratio) / ratio;
+  ctx.beginPath();
+  ctx.rect(left, top, Math.ceil((x + w) * ratio) / ratio - left, Math.ceil((y + h) * ratio) / ratio - top);
+  ctx.clip();
 }

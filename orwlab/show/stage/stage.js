@@ -15,6 +15,7 @@ import { Link } from "./link.js";
 import { readExact, readFrame, readScene } from "./message.js";
 import { Glide, Pace } from "./motion.js";
 import { Picture } from "./picture.js";
+import { Reading } from "./reading.js";
 import { THEMES, isDark } from "./theme.js";
 import { Words, summaryOf } from "./words.js";
 
@@ -40,6 +41,10 @@ export class Stage {
     this.words = new Words(root);
     this.canvas = this.words.canvas;
     this.picture = new Picture(this.canvas);
+    this.reading = new Reading(this.words.picture, () => {
+      this.panelsStale = this.hurried = true;
+      this.schedule();
+    });
     this.reduced = matchMedia("(prefers-reduced-motion: reduce)");
     this.link = new Link(this);
     this.sizes = new ResizeObserver(() => {
@@ -237,8 +242,13 @@ export class Stage {
     }
     const { frame, scene, exact, options, motion } = this;
     this.visible = this.picture.paint({ camera: this.camera.now, frame, scene, exact, options, motion });
+    if (frame && (fresh || this.panelsStale)) {
+      this.panelsStale = false;
+      this.reading.check(frame);
+      this.picture.paintPanels(frame, this.reading.now);
+      this.reading.show(frame, this.layout, this.picture.areas, this.theme);
+    }
     if (fresh && frame) {
-      this.picture.paintPanels(frame);
       this.words.show(frame, this.layout, (k) => this.emptierEdge(k));
       this.words.showLegend(frame, scene, this.theme, options);
     }

@@ -1,4 +1,5 @@
-// Colours and type. Okabe and Ito's colours, which people with any colour vision can tell apart.
+// Colours and type. Okabe and Ito's colours for modes. The lanes' four are farther apart for people who see no red or no
+// green, where Okabe and Ito's green and pink are one grey (a test simulates it).
 
 const OKABE_ITO = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"];
 
@@ -10,8 +11,8 @@ export const THEMES = {
     change: "rgba(27,36,48,0.28)", ghost: "rgba(27,36,48,0.50)", panel: "#f7f8fa", blank: "#eceff3",
     reward: [[247, 248, 250], [205, 193, 238]], density: [[247, 248, 250], [172, 182, 196]],
     limit: [[250, 248, 246], [246, 176, 128]], rim: "rgba(20,26,36,0.55)", exact: "#BF4E00", contour: "#D55E00",
-    particles: [...OKABE_ITO, "#333333"], lanes: ["#0068A3", "#007a58", "#a3407a", "#2b3442"],
-    dots: ["#0072B2", "#009E73", "#CC79A7", "#3a4454"], series: ["#0068A3", "#007a58", "#a3407a", "#5b6472"],
+    particles: [...OKABE_ITO, "#333333"], lanes: ["#0f4fd6", "#0f6b4b", "#b3249c", "#1b2430"],
+    dots: ["#1f5fe0", "#04b078", "#a63a8c", "#1b2430"], series: ["#0f4fd6", "#0f6b4b", "#b3249c", "#5b6472"],
     arrow: "rgba(27,36,48,0.62)", trail: "#1b2430",
   },
   dark: {
@@ -19,8 +20,8 @@ export const THEMES = {
     change: "rgba(238,242,247,0.30)", ghost: "rgba(238,242,247,0.55)", panel: "#10151e", blank: "#0a0e15",
     reward: [[16, 21, 30], [72, 56, 122]], density: [[16, 21, 30], [84, 96, 114]],
     limit: [[16, 21, 30], [150, 70, 24]], rim: "rgba(4,7,12,0.75)", exact: "#FF8B4D", contour: "#FF7A33",
-    particles: ["#3D9BE0", ...OKABE_ITO.slice(1), "#FFFFFF"], lanes: ["#62BBF0", "#35c9a1", "#e697c4", "#e9eef5"],
-    dots: ["#3D9BE0", "#1fb88c", "#df8fbd", "#dde4ec"], series: ["#62BBF0", "#35c9a1", "#e697c4", "#b7c0ce"],
+    particles: ["#3D9BE0", ...OKABE_ITO.slice(1), "#FFFFFF"], lanes: ["#1f83fa", "#25ba82", "#d681cb", "#ffffff"],
+    dots: ["#1f83fa", "#25ba82", "#d681cb", "#ffffff"], series: ["#1f83fa", "#25ba82", "#d681cb", "#b7c0ce"],
     arrow: "rgba(238,242,247,0.66)", trail: "#eef2f7",
   },
 };

@@ -1,0 +1,101 @@
+// Finds free room for words in a panel: what is drawn is marked on a coarse grid, and words go where nothing is.
+
+const CELL = 2; // pixels
+
+export class Room {
+  constructor(area) {
+    this.area = area;
+    this.columns = Math.max(1, Math.ceil(area.w / CELL));
+    this.rows = Math.max(1, Math.ceil(area.h / CELL));
+    this.taken = new Uint8Array(this.columns * this.rows);
+  }
+
+  /** Marks a line between two points. */
+  line(x0, y0, x1, y1) {
+    if (x1 < x0) [x0, y0, x1, y1] = [x1, y1, x0, y0];
+    const { area, columns } = this;
+    const first = Math.max(0, Math.floor((x0 - area.x) / CELL)), last = Math.min(columns - 1, Math.floor((x1 - area.x) / CELL));
+    const slope = x1 > x0 ? (y1 - y0) / (x1 - x0) : 0;
+    for (let i = first; i <= last; i++) {
+      const left = Math.max(x0, area.x + i * CELL), right = Math.min(x1, area.x + (i + 1) * CELL);
+      const a = y0 + slope * (left - x0), b = x1 > x0 ? y0 + slope * (right - x0) : y1;
+      this.column(i, Math.min(a, b) - 1, Math.max(a, b) + 1);
+    }
+  }
+
+  /** Marks a box. */
+  box(x, y, w, h) {
+    const first = Math.max(0, Math.floor((x - this.area.x) / CELL));
+    const last = Math.min(this.columns - 1, Math.floor((x + w - this.area.x) / CELL));
+    for (let i = first; i <= last; i++) this.column(i, y, y + h);
+  }
+
+  column(i, top, bottom) {
+    const { area, rows, columns, taken } = this;
+    const last = Math.min(rows - 1, Math.floor((bottom - area.y) / CELL));
+    for (let j = Math.max(0, Math.floor((top - area.y) / CELL)); j <= last; j++) taken[j * columns + i] = 1;
+  }
+
+  /** Whether a box lies inside and nothing is there. */
+  free(x, y, w, h) {
+    const { area, columns, rows, taken } = this;
+    if (x < area.x || y < area.y || x + w > area.x + area.w || y + h > area.y + area.h) return false;
+    const i0 = Math.floor((x - area.x) / CELL), i1 = Math.min(columns - 1, Math.floor((x + w - area.x) / CELL));
+    const j0 = Math.floor((y - area.y) / CELL), j1 = Math.min(rows - 1, Math.floor((y + h - area.y) / CELL));
+    for (let j = j0; j <= j1; j++) for (let i = i0; i <= i1; i++) if (taken[j * columns + i]) return false;
+    return true;
+  }
+
+  /**
+   * Free room for words of this size beside a horizontal line at height y: {x, y} of the upper left corner, which is
+   * taken from then on; null if there is none. From the right or from the left, above before below.
+   */
+  beside(y, w, h, right = true) {
+    const { area } = this, slack = area.w - w - 6;
+    if (slack < 0) return null;
+    const steps = Math.max(1, Math.ceil(slack / (1.5 * h)));
+    for (let step = 0; step <= steps; step++) {
+      const share = step / steps, x = area.x + 3 + slack * (right ? 1 - share : share);
+      for (const top of [y - h - 3.2, y + 3.2]) {
+        if (!this.free(x, top, w, h)) continue;
+        this.box(x - 3, top, w + 6, h);
+        return { x, y: top };
+      }
+    }
+    return null;
+  }
+}
+
+const known = new Map(); // widths of words: the same ones are drawn many times a second
+
+/** The width of a text in the canvas's present font. */
+export function widthOf(ctx, text) {
+  const key = `${ctx.font}|${text}`;
+  let width = known.get(key);
+  if (width === undefined) {
+    if (known.size > 3000) known.clear();
+    known.set(key, width = ctx.measureText(text).width);
+  }
+  return width;
+}
+
+/** Spreads places (sorted by y) so that they are `apart`, between two limits. */
+export function spread(places, apart, top, bottom) {
+  places.forEach((place, k) => { place.y = Math.max(place.y, k ? places[k - 1].y + apart : top); });
+  for (let k = places.length - 1; k >= 0; k--) {
+    places[k].y = Math.min(places[k].y, k === places.length - 1 ? bottom : places[k + 1].y - apart);
+  }
+}
+
+/** Writes words and notes where they are. `y` is the middle of their height. */
+export function write(ctx, texts, text, x, y, align, color, small) {
+  ctx.textAlign = align;
+  ctx.textBaseline = "middle";
+  ctx.fillStyle = color;
+  ctx.fillText(text, x, y);
+  const w = widthOf(ctx, text), left = align === "left" ? x : align === "right" ? x - w : x - w / 2;
+  texts?.push({ text, x: left, y: y - 0.5 * small, w, h: small });
+}
+
+/** The widest of the first texts that fits, or the last one. */
+export const fitting = (ctx, texts, room) => texts.find((text) => widthOf(ctx, text) <= room) ?? texts.at(-1);
