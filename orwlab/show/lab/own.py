@@ -1,0 +1,80 @@
+"""What one brings along, by the text that says it all: painted, typed or read, beside what has a name.
+
+A setting of the lab is one text. ``paint:...`` is a painting, ``points:...`` somebody's points, ``formula:...`` a
+formula; all other texts are names.
+"""
+
+import functools
+
+import torch
+
+from orwlab import rewards, targets
+from orwlab.rewards import Reward
+from orwlab.show.lab import formula, painting, points
+from orwlab.targets import GaussianMixture
+
+KEPT = 64  # densities and rewards that are remembered
+
+_PREFIXES = (painting.PREFIX, points.PREFIX, formula.PREFIX)
+
+
+def is_own(text: object) -> bool:
+    """Whether ``text`` is something brought along rather than a name."""
+    return isinstance(text, str) and text.startswith(_PREFIXES)
+
+
+@functools.lru_cache(maxsize=KEPT)
+@torch.inference_mode(False)  # what is kept serves under any mode
+def _target(text: str) -> GaussianMixture:
+    if text.startswith(painting.PREFIX):
+        made: GaussianMixture = painting.target(painting.read(text))
+    elif text.startswith(points.PREFIX):
+        made = points.target(points.read(text))
+    elif text.startswith(formula.PREFIX):
+        raise ValueError("a formula is a reward, not a target; allowed: the name of a target, a painting or points")
+    else:
+        return targets.get(text)
+    made.name = text
+    return made
+
+
+@functools.lru_cache(maxsize=KEPT)
+@torch.inference_mode(False)  # what is kept serves under any mode
+def _reward(text: str) -> Reward:
+    if text.startswith(painting.PREFIX):
+        return painting.Painted(painting.read(text))
+    if text.startswith(formula.PREFIX):
+        return formula.read(text)
+    if text.startswith(points.PREFIX):
+        raise ValueError("points are a target, not a reward; allowed: the name of a reward, a painting or a formula")
+    return rewards.get(text)
+
+
+def target(text: str) -> GaussianMixture:
+    """The target that ``text`` says: one object a text, whose ``name`` is that text.
+
+    Raises:
+        ValueError: there is no such name, or what was brought is damaged or empty, in people's words.
+    """
+    return _target(text) if isinstance(text, str) else targets.get(text)
+
+
+def reward(text: str) -> Reward:
+    """The reward that ``text`` says: one object a text.
+
+    Raises:
+        ValueError: there is no such name, or what was brought is damaged or has no value somewhere, in people's words.
+    """
+    return _reward(text) if isinstance(text, str) else rewards.get(text)
+
+
+def check_target(text: str) -> str:
+    """``text``, if it says a target; ``ValueError`` as ``target``."""
+    target(text)
+    return text
+
+
+def check_reward(text: str) -> str:
+    """``text``, if it says a reward; ``ValueError`` as ``reward``."""
+    reward(text)
+    return text
