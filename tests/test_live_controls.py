@@ -74,6 +74,9 @@ def test_the_page_says_what_the_table_says():
     page = lab_markup.markup(Settings())
     for control in (*TABLE, *OF_THE_STAGE):
         start = re.search(rf'<(div|fieldset) class="control[^>]* id="{control.name}"[^>]*>', page)
+        if control.name == "more":  # it has its button on the stage
+            assert start is None
+            continue
         element = page[start.start() :].split(control.help)[0]  # the help comes last
         assert len(element) < 8000
         words = [] if isinstance(control, Several) else [control.label]

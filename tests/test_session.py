@@ -14,7 +14,8 @@ import torch
 from orwlab import checks, flow, metrics, oracle, rewards, targets, wasserstein, zoo
 from orwlab.exact import frontiers, sweep
 from orwlab.finetune import FineTuning
-from orwlab.show.lab import exact, lanes, measures, yardstick
+from orwlab.methods.run import Diverged
+from orwlab.show.lab import banners, exact, lanes, measures, yardstick
 from orwlab.show.lab import session as sessions
 from orwlab.show.lab.controls import target_names
 from orwlab.show.lab.history import CAPACITY, History
@@ -68,29 +69,29 @@ def until_known(s: Session) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"alpha": -0.1}, r"W2 weight α is -0.1; allowed: .* >= 0 and <= 100"),
+        ({"alpha": -0.1}, "W2 weight α is -0.1; allowed: a number from 0 to 100$"),
         ({"alpha": float("nan")}, "W2 weight α is nan"),
         ({"alpha": None}, "W2 weight α is None"),
         ({"alpha": "1"}, "W2 weight α is '1'"),
-        ({"tau": 1e9}, "inverse temperature τ is 1000000000.0; allowed: .* >= 0 and <= 5"),
+        ({"tau": 1e9}, "inverse temperature τ is 1000000000.0; allowed: a number from 0 to 5$"),
         ({"target": "circles"}, "target is 'circles'; allowed: one of 'gaussian', "),
         ({"target": "two_modes_1d"}, "target is 'two_modes_1d'"),  # a line has no picture here
         ({"reward": None}, "reward is None; allowed: one of 'right', "),
-        ({"seed": -1}, "seed is -1; allowed: a whole number >= 0"),
+        ({"seed": -1}, "seed is -1; allowed: a whole number from 0 to 2147483647$"),
         ({"seed": 1.5}, "seed is 1.5"),
         ({"seed": 2**40}, "seed is 1099511627776"),
         ({"colour": "red"}, "control is 'colour'; allowed: one of 'target', "),
         ({"others": (1.0, 2.0, 3.0, 4.0)}, "further α is .*; allowed: at most 3 numbers"),
-        ({"others": (1.0, -2.0)}, "a further α is -2.0; allowed: .* >= 0"),
+        ({"others": (1.0, -2.0)}, "a further α is -2.0; allowed: a number from 0 to 100$"),
         ({"others": 3.0}, "further α is 3.0"),
         ({"weighting": "none"}, "weighting is 'none'; allowed: one of 'exp', "),
         ({"coupling": "best"}, "coupling is 'best'; allowed: one of 'independent', 'ot'"),
-        ({"steps_per_round": 0}, "gradient steps a round is 0; allowed: a whole number >= 1 and <= 32"),
-        ({"lr": 1.0}, "learning rate is 1.0; allowed: .* <= 0.1"),
+        ({"steps_per_round": 0}, "gradient steps a round is 0; allowed: a whole number from 1 to 32$"),
+        ({"lr": 1.0}, "learning rate is 1.0; allowed: a number from 0.00001 to 0.1$"),
         ({"mode": "exactly"}, "mode is 'exactly'; allowed: one of 'learned', 'both', 'exact'"),
         ({"measured": "best"}, "measured is 'best'; allowed: one of 'average', 'iterate'"),
         ({"speed": -1}, "speed in rounds a second is -1"),
-        ({"t": 1.1}, "flow time t is 1.1; allowed: .* >= 0 and <= 1"),
+        ({"t": 1.1}, "flow time t is 1.1; allowed: a number from 0 to 1$"),
         ({"arrows": 1}, "arrows is 1; allowed: True or False"),
         ({"alpha": 2.0, "seed": None}, "seed is None"),
     ],
@@ -430,6 +431,17 @@ def test_divergence_stops_its_lane_with_advice_and_keeps_the_last_picture():
     assert (s.state, s.banner) == ("running", None)
     assert [run.round for run in s.runs] == [4, 5]
     assert s.history.rounds == sorted(set(s.history.rounds))
+
+
+@pytest.mark.parametrize(("lr", "first"), [(1e-4, False), (1e-3, False), (0.01, True), (0.1, True)])
+def test_at_divergence_a_large_learning_rate_is_the_first_thing_to_doubt(lr, first):
+    banner = banners.diverged(Diverged("policy", 3, ""), Settings(lr=lr, reward="plane"))
+    assert (
+        banner.text.startswith("Try a smaller learning rate, such as 0.001. It also helps to take a larger α") == first
+    )
+    assert banner.text.startswith("Try a larger α") != first
+    assert "a reward with a ceiling" in banner.text
+    assert "Play goes on from the last good round" in banner.text  # as the button is called
 
 
 def test_an_unexpected_failure_becomes_a_sentence(caplog):

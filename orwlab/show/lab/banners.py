@@ -10,6 +10,7 @@ from orwlab.show.lab.settings import Settings
 
 OUTSIDE = 0.3  # of the samples: then it is said that they leave the data
 FEW = 0.05  # of the draw: with a smaller effective share it is said that few samples decide
+USUAL_LR = 1e-3  # a learning rate above this is the first thing to doubt
 UNBOUNDED = ("plane",)  # rewards without a ceiling
 
 
@@ -39,10 +40,10 @@ RESTARTED = Banner(
 )
 
 
-def advice(settings: Settings) -> str:
-    """What usually helps against running away."""
+def advice(settings: Settings, *, also: bool = False) -> str:
+    """What usually helps against running away; ``also``: besides something else."""
     ceiling = ", or a reward with a ceiling" if settings.reward in UNBOUNDED else ""
-    return f"Try a larger α{',' if ceiling else ' or'} a smaller τ{ceiling}."
+    return f"{'It also helps to take' if also else 'Try'} a larger α{',' if ceiling else ' or'} a smaller τ{ceiling}."
 
 
 def look(x: Tensor, first: Tensor, region: samples.DataRegion, settings: Settings) -> Banner | None:
@@ -72,12 +73,15 @@ def few_decide(ess: float, drawn: int, weighting: str) -> Banner | None:
 def diverged(error: Diverged, settings: Settings) -> Banner:
     """A run whose numbers stopped being finite."""
     title = f"It has diverged: the {error.what} stopped being finite."
-    return Banner("stopped", title, f"{advice(settings)} Then press Reset; Start goes on from the last good round.")
+    slower = f"Try a smaller learning rate, such as {USUAL_LR:g}. " if settings.lr > USUAL_LR else ""
+    go_on = "Play goes on from the last good round, Reset begins again."
+    return Banner("stopped", title, f"{slower}{advice(settings, also=bool(slower))} {go_on}")
 
 
 def failed(error: Exception) -> Banner:
     """Anything that nobody foresaw."""
-    return Banner("stopped", "This round failed.", f"{error} Press Reset, or choose another target or reward.")
+    what = str(error).rstrip(".")
+    return Banner("stopped", "This round failed.", f"{what}. Press Reset, or choose another target or reward.")
 
 
 def beyond_the_grid(problems: dict[str, str], settings: Settings) -> Banner | None:

@@ -125,7 +125,15 @@ class Number(Control):
 
     def check(self, value: Any) -> float:
         """See ``Control``."""
-        return checks.number(self.said or _small(self.label), value, low=self.low, high=self.high)
+        return self.called(self.said or _small(self.label), value)
+
+    def called(self, name: str, value: Any) -> float:
+        """``check`` of a number that is called something else."""
+        try:
+            return checks.number(name, value, low=self.low, high=self.high)
+        except ValueError:
+            allowed = f"a number from {_plainly(self.low)} to {_plainly(self.high)}"
+            raise checks.fail(name, value, allowed) from None
 
     def words(self, value: float) -> str:
         """The value as one reads it."""
@@ -141,7 +149,16 @@ class Whole(Control):
 
     def check(self, value: Any) -> int:
         """See ``Control``."""
-        return checks.integer(_small(self.label), value, low=self.low, high=self.high)
+        try:
+            return checks.integer(_small(self.label), value, low=self.low, high=self.high)
+        except ValueError:
+            allowed = f"a whole number from {self.low} to {self.high}"
+            raise checks.fail(_small(self.label), value, allowed) from None
+
+
+def _plainly(value: float) -> str:
+    """Without powers of ten."""
+    return f"{value:.10f}".rstrip("0").rstrip(".")
 
 
 def _small(label: str) -> str:
@@ -188,7 +205,7 @@ class Several(Control):
             value = value.tolist()
         if not isinstance(value, tuple | list) or len(value) > len(self.rows):
             raise checks.fail(self.said, value, f"at most {len(self.rows)} numbers, to be shown side by side")
-        return tuple(checks.number(f"a {self.said}", one, low=self.of.low, high=self.of.high) for one in value)
+        return tuple(self.of.called(f"a {self.said}", one) for one in value)
 
     def read(self, text: str) -> tuple[float, ...]:
         """The numbers of a list that was typed, with commas between them; not yet checked.
@@ -351,6 +368,8 @@ OF_THE_STAGE: tuple[Control, ...] = (
     ),
     Switch("ghost", "Reference", "Grey lines around the data that the reference has learned.", default=True),
     Switch("contours", "Exact contours", "Lines around the exact limit, in “Both” and “Exact”.", default=True),
+    Switch("modes", "Mode numbers", "The number of each place where the data are, as its bar has it.", default=True),
+    Switch("more", "All numbers", "All that is measured, and not only the reward and the diversity.", default=True),
 )
 """what a stage does by itself: no session knows of them"""
 
