@@ -320,7 +320,7 @@ class ExactLanes:
         """Where finished particles ``x`` (lanes, n, 2) were at flow time ``t``: carried back by each lane's flow."""
         return torch.stack([self._back(k, x[k], (1.0, t))[-1] for k in range(len(x))])
 
-    def paths(self, x: Tensor, times: Tensor) -> Tensor:
+    def paths(self, x: Tensor, times: Tensor, first: int = 0) -> Tensor:
         """The ways that led to ``x`` (lanes, k, 2), at ``times`` from 0 to 1: (lanes, k, s, 2)."""
         backwards = [self._back(k, x[k], times.flip(0)).flip(0).movedim(0, 1) for k in range(len(x))]
         return torch.stack(backwards)

@@ -119,9 +119,11 @@ class LearnedLanes:
             [flow.trajectory(run.policy, x0, (0.0, t), method="rk4", steps=steps)[-1] for run in self.runs]
         )
 
-    def paths(self, x: Tensor, times: Tensor) -> Tensor:
-        """The ways of the particles ``x`` (lanes, k, 2), at ``times`` from 0 to 1: (lanes, k, s, 2)."""
-        x0, steps = self.x0[: x.shape[1]], len(times) - 1
+    def paths(self, x: Tensor, times: Tensor, first: int = 0) -> Tensor:
+        """The ways of the particles ``x`` (lanes, k, 2), which are those from ``first`` on, at ``times`` from 0 to 1:
+        (lanes, k, s, 2).
+        """
+        x0, steps = self.x0[first : first + x.shape[1]], len(times) - 1
         ways = [flow.trajectory(run.policy, x0, times, method="midpoint", steps=steps) for run in self.runs]
         return torch.stack(ways).movedim(1, 2)
 

@@ -19,6 +19,7 @@ from orwlab.targets import GaussianMixture
 
 ARROWS = 13  # a side
 PATHS, PATH_TIMES = 24, 13
+TRACE_TIMES = 25
 
 
 class Picture:
@@ -39,6 +40,7 @@ class Picture:
 
     def draw(self, lanes: LearnedLanes | ExactLanes, x: Tensor, settings: Settings) -> None:
         """Prepare what is drawn: particles at the flow time on show, and if wanted arrows and paths."""
+        self._finished = x
         self.x = x if settings.t == 1 else lanes.at(x, settings.t)  # (lanes, n, 2)
         self.size = scenes.view_for(self.x.reshape(-1, 2), self.size)
         self.arrows = self.paths = None
@@ -48,6 +50,13 @@ class Picture:
             self.arrows = torch.stack([torch.cat([points, u], 1) for u in fields])  # (lanes, m, 4)
         if settings.paths:
             self.paths = lanes.paths(x[:, :PATHS], torch.linspace(0, 1, PATH_TIMES))  # (lanes, k, s, 2)
+
+    def trace(self, lanes: LearnedLanes | ExactLanes, particle: int, t: float) -> Tensor:
+        """The way of one particle from its noise to where it is at flow time ``t``, (lanes, s, 2)."""
+        times = torch.linspace(0, 1, TRACE_TIMES)
+        ways = lanes.paths(self._finished[:, particle : particle + 1], times, particle)[:, 0]
+        before = int((times < t - 1e-6).sum())
+        return torch.cat([ways[:, : max(1, before)], self.x[:, particle : particle + 1]], 1)
 
     def forget_scene(self) -> None:
         """The reward is another one."""
@@ -69,6 +78,7 @@ class Picture:
         particles: int,
     ) -> dict[str, str]:
         """``{"scene", "exact", "frame"}``; ``why`` there is no limit to be seen, of every lane."""
+        traced = meta["traced"]
         history, learned = readings.history, isinstance(lanes, LearnedLanes)
         meta["numbers"] = readouts.session_numbers(meta["round"], speed, self.x.shape[1], particles)
         meta["lanes"] = [
@@ -97,6 +107,7 @@ class Picture:
                 history.changes,
                 arrows=self.arrows,
                 paths=self.paths,
+                **({} if traced is None else {"trace": self.trace(lanes, traced, settings.t)}),
                 mode_mass=readings.mode_mass,
                 mode_mass_exact=[None if limit is None else limit.mode_mass for limit in limits] if known else None,
             ),

@@ -402,6 +402,8 @@ class Session:
                 "t": settings.t,
                 "replaying": {"round": it.round, "of": self._script.round} if self._script else None,
             }
+            shown = self._traced is not None and self._traced < it.picture.x.shape[1]
+            meta["traced"] = self._traced if shown else None
             parts = it.picture.messages(
                 meta,
                 it.lanes,

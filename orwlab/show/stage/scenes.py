@@ -147,6 +147,7 @@ def frame(
     *,
     arrows: Tensor | None = None,
     paths: Tensor | None = None,
+    trace: Tensor | None = None,
     mode_mass: Tensor | None = None,
     mode_mass_exact: Tensor | Sequence[Tensor | None] | None = None,
 ) -> str:
@@ -164,6 +165,7 @@ def frame(
         changes: rounds at which somebody moved a control.
         arrows: (lanes, m, 4) places and velocities x, y, u, v at flow time t; or (m, 4).
         paths: (lanes, k, s, 2) trajectories of k particles over s flow times; or (k, s, 2).
+        trace: (lanes, s, 2) the way of one particle, ``meta["traced"]``, from its noise to where it is; or (s, 2).
         mode_mass: (lanes, K) share of the particles at each mode; or (K,).
         mode_mass_exact: the same in the exact limit; None for a lane without.
 
@@ -182,6 +184,8 @@ def frame(
         arrays["arrows"] = _lanes("arrows", arrows, 3).float().numpy()
     if paths is not None:
         arrays["paths"] = Quantised(_lanes("paths", paths, 4).numpy(), -2 * size, 2 * size)
+    if trace is not None:
+        arrays["trace"] = Quantised(_lanes("trace", trace, 3).numpy(), -2 * size, 2 * size)
     if mode_mass is not None:
         arrays["mode_mass"] = _lanes("mode_mass", mode_mass, 2).float().numpy()
     if mode_mass_exact is not None:
