@@ -225,9 +225,37 @@ def test_buttons_and_keys_do_the_same(by_hand):
     assert made.session.settings.tau == pytest.approx(1.05)
 
 
+def test_keys_go_through_what_is_shown_and_undo_brings_the_controls_back(by_hand):
+    made, sent = stage(controls=("alpha", "reward"))
+    says(made, "hello")
+    for name, options in (("mode", 3), ("target", len(BY_NAME["target"].options)), ("reward", 7)):
+        seen = []
+        for _ in range(options):
+            says(made, "command", name=f"{name}_next")
+            seen.append(getattr(made.session.settings, name))
+        assert set(seen) == set(BY_NAME[name].options)  # round and round
+    says(made, "command", name="reset")
+    by_hand.turns(3, now=5.0)
+    made.control(alpha=0.2, reward="ring")
+    made.step()
+    by_hand.turns(4, now=10.0)
+    made.control(reward="bump")
+    by_hand.turns(2, now=15.0)
+    assert made._controls["reward"].widget.value == "bump"
+    says(made, "command", name="undo")
+    by_hand.turns(20, now=20.0)
+    assert made.session.settings.alpha == 0.2
+    assert made._controls["alpha"].widget.value == 0.2
+    assert made._controls["reward"].widget.value == "ring"
+    assert newest(sent)[0]["lanes"][0]["alpha"] == 0.2
+    assert newest(sent)[0]["round"] == 1
+
+
 @pytest.mark.parametrize(
     "message",
-    [{}, {"kind": 3}, {"kind": "command", "name": "close"}, {"kind": "command", "name": ["toggle"]},
+    [{}, {"kind": "command", "name": "alpha_next"}, {"kind": "command", "name": "background_next"},
+     {"kind": "command", "name": "speed_up"}, {"kind": 3},
+     {"kind": "command", "name": "close"}, {"kind": "command", "name": ["toggle"]},
      {"kind": "command", "name": "target_up"}, {"kind": "command", "name": "_up"},
      {"kind": "command", "name": "alpha_"}, {"kind": "command", "name": "others_down"},
      {"kind": "acknowledge", "seq": "many"}, {"kind": "acknowledge", "seq": 10**9},

@@ -61,5 +61,5 @@ def test_a_dot_that_is_not_drawn_has_no_trace():
 
 @pytest.mark.parametrize("k", [-1, 80, 1.5, "a", True])
 def test_there_is_no_other_particle(k):
-    with pytest.raises(ValueError, match="trace is .*; allowed: a whole number >= 0 and <= 79"):
+    with pytest.raises(ValueError, match=r"trace is .*; allowed: a whole number >= 0 and <= 79"):
         Session(particles=80).trace(k)

@@ -177,6 +177,11 @@ class Choice(Control):
         """See ``Control``."""
         return checks.choice(self.name, value, self.options)
 
+    def next(self, value: str) -> str:
+        """The option after ``value``, round and round."""
+        options = [*self.options]
+        return options[(options.index(value) + 1) % len(options)]
+
 
 @dataclass(frozen=True)
 class Switch(Control):

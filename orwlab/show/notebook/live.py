@@ -11,7 +11,7 @@ import ipywidgets
 
 from orwlab import checks
 from orwlab.show.lab import messages
-from orwlab.show.lab.controls import BY_NAME
+from orwlab.show.lab.controls import BY_NAME, Choice, Number
 from orwlab.show.lab.session import Session
 from orwlab.show.lab.settings import Settings
 from orwlab.show.notebook import controls as parts
@@ -21,6 +21,7 @@ from orwlab.show.notebook.view import StageView
 
 WITHOUT_KERNEL = "live stage: run this cell to move it"
 WAYS = {"up": 1, "down": -1}
+COMMANDS = ("toggle", "step", "reset", "undo")
 
 
 def stage(
@@ -57,7 +58,11 @@ def stage(
         film: of the film that is recorded for those without a kernel: (round, settings that change then), in order; the
             last round is its end.
         settings: any further setting of the Live lab: ``others``, ``weighting``, ``coupling``, ``steps_per_round``,
-            ``lr``, ``seed``, ``speed``, ``t``, ``arrows``, ``paths``.
+            ``lr``, ``seed``, ``measured`` (numbers off the "average" of the weights or off the "iterate"), ``speed``,
+            ``t``, ``arrows``, ``paths``.
+
+    Keys on the picture: space plays and rests, s a round, r the reference, z undoes the last change, e, t and w go
+    through what is shown, targets and rewards, arrows move alpha and tau, p shows it large.
 
     Raises:
         ValueError: something does not fit; the message names it, its value and what is allowed.
@@ -104,7 +109,8 @@ def _film(film: Any, chosen: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]
 class LiveStage(ipywidgets.VBox):
     """What ``stage`` returns: buttons and controls above the picture.
 
-    ``session`` is the run; ``play``, ``pause``, ``step`` and ``reset`` do what the buttons do; ``close`` ends it.
+    ``session`` is the run; ``play``, ``pause``, ``step`` and ``reset`` do what the buttons do; ``undo`` goes back to
+    the last change; ``close`` ends it.
     """
 
     def __init__(
@@ -128,6 +134,7 @@ class LiveStage(ipywidgets.VBox):
         self._scheduler = scheduler or shared
         self._player = Player(self.session, self._on_frame, self._say)
         self._following = False
+        self._followed = self.session.settings  # what the controls show
         self._buttons = {
             "toggle": _button("Play", "play", "Train, or rest (key: space)"),
             "step": _button("Step", "step-forward", "One round (key: s)"),
@@ -167,6 +174,10 @@ class LiveStage(ipywidgets.VBox):
         """Back to the pretrained reference, paused."""
         self.session.reset()
 
+    def undo(self) -> None:
+        """Back to the round of the last change, as if it had not been made."""
+        self.session.undo()
+
     def control(self, **changes: Any) -> None:
         """Change settings, as the sliders do.
 
@@ -202,13 +213,17 @@ class LiveStage(ipywidgets.VBox):
         self._scheduler.nudge()
 
     def _command(self, name: str) -> None:
-        if name in self._buttons:
+        if name in COMMANDS:
             self._do(getattr(self, name))
         setting, _, way = name.rpartition("_")
-        scale = getattr(BY_NAME.get(setting), "scale", None)
-        if scale is not None and way in WAYS:
-            value = getattr(self.session.settings, setting)
-            self._do(lambda: self.session.control(**{setting: scale.next(value, WAYS[way])}))
+        control, value = BY_NAME.get(setting), vars(self.session.settings).get(setting)
+        if isinstance(control, Number) and control.scale is not None and value is not None and way in WAYS:
+            value = control.scale.next(value, WAYS[way])
+        elif isinstance(control, Choice) and value is not None and way == "next":
+            value = control.next(value)
+        else:
+            return
+        self._do(lambda: self.session.control(**{setting: value}))
 
     def _on_control(self, name: str, value: Any) -> None:
         if not self._following:
@@ -216,6 +231,8 @@ class LiveStage(ipywidgets.VBox):
 
     def _on_frame(self, value: dict[str, str]) -> None:
         self.view.show(value)
+        if self.session.settings is not self._followed:  # undone
+            self._follow()
         self._follow_state()
 
     def _do(self, action: Callable[[], None]) -> None:
@@ -237,10 +254,10 @@ class LiveStage(ipywidgets.VBox):
 
     def _follow(self) -> None:
         """Make the controls show the settings as they are."""
-        self._following = True
+        self._following, self._followed = True, self.session.settings
         try:
             for name, control in self._controls.items():
-                value = control.write(getattr(self.session.settings, name))
+                value = control.write(getattr(self._followed, name))
                 if control.widget.value != value:
                     control.widget.value = value
         finally:
