@@ -246,6 +246,16 @@ def test_the_bandwidth_is_that_of_leaving_one_out():
         assert std == pytest.approx(normal_rule, rel=0.5)
 
 
+def test_on_a_line_the_bandwidth_is_that_of_the_line():
+    found, scott = [], []
+    for seed in range(7):  # leaving one out now and then takes chance for structure
+        values = np.random.default_rng(seed).normal(0, 1, 100)
+        target = points.target(sketch(parse("\n".join(map(str, values))).data))
+        found.append(target.std)
+        scott.append(1.06 * np.std(values) * 8 / np.ptp(values) * 100**-0.2)
+    assert np.median(found) == pytest.approx(np.median(scott), rel=0.3)
+
+
 def test_equal_points_weigh_as_many():
     target = points.target(sketch([[0.0, 0], [0, 0], [0, 0], [3, 3]]))
     assert sorted(target.weights.tolist()) == pytest.approx([0.25, 0.75], abs=1e-4)

@@ -302,16 +302,18 @@ def target(strokes: Iterable[Stroke]) -> Cloud:
         std = WIDTH * lattice.dx
         away = (grid.coordinates[:, None] - lattice.coordinates) / std
         bells = (-away.square() / 2).exp() * (grid.dx / std / (2 * math.pi) ** 0.5)  # (SIDE, n): a pixel's share
-        weights = _fitted(ink / ink.sum(), bells)
+        start = bells.T @ (ink / ink.sum()) @ bells
+        if n > STEPS[-1] and int(_heavy(start).sum()) > 2 * MOST:  # fitting does not make them so few
+            continue
+        weights = _fitted(ink / ink.sum(), bells, start)
         kept = _heavy(weights)
         if int(kept.sum()) <= MOST:
             break
     return Cloud(weights[kept], lattice.points[kept], std, "painting")
 
 
-def _fitted(share: Tensor, bells: Tensor) -> Tensor:
+def _fitted(share: Tensor, bells: Tensor, weights: Tensor) -> Tensor:
     """Weights (n, n) of Gaussians whose mixture comes as near to ``share`` (SIDE, SIDE) as its likelihood can tell."""
-    weights = bells.T @ share @ bells
     for _ in range(FITTING):
         density = (bells @ weights @ bells.T).clamp_min_(1e-300)
         weights = weights * (bells.T @ (share / density) @ bells)

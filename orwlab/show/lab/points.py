@@ -376,13 +376,17 @@ def sketch(data: Any, *, seed: int = 0) -> Sketch:
 
 
 def _bandwidth(x: np.ndarray) -> float:
-    """The std of round kernels under which each of ``x`` (n, 2) is most likely, made from all others."""
+    """The std of kernels under which each of ``x`` (n, 2) is most likely, made from all others.
+
+    In the plane, or along the line on which they lie: across it, the narrowest kernel would always be the best.
+    """
     if len(x) < 2:
         return THINNEST
+    dim = max(1, int((np.ptp(x, axis=0) > 0).sum()))
     squares = ((x[:, None] - x) ** 2).sum(-1)
     np.fill_diagonal(squares, np.inf)
     tried = np.geomspace(THINNEST, WIDE, 18)
-    likely = [np.log(np.exp(-squares / (2 * h * h)).mean(1) + 1e-300).mean() - 2 * math.log(h) for h in tried]
+    likely = [np.log(np.exp(-squares / (2 * h * h)).mean(1) + 1e-300).mean() - dim * math.log(h) for h in tried]
     return float(tried[int(np.argmax(likely))])
 
 
