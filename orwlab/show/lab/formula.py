@@ -223,7 +223,7 @@ class Formula:
     """A formula of x and y as a reward (n, 2) -> (n,).
 
     It must have a value, of at most ``LARGEST``, on the square ``[-CHECKED, CHECKED]^2``; it is looked at 40 places a
-    unit. Farther out, where it has none, that at the nearest point of the square counts.
+    unit, and closer where it is highest. Farther out, where it has none, the value at the square's nearest point counts.
 
     Args:
         text: at most ``LONGEST`` characters.
@@ -251,7 +251,7 @@ class Formula:
         bad = ~(found.detach().abs() <= LARGEST)
         if bad.any():  # asked again elsewhere, lest NaN comes back through the gradient
             found = self._values(torch.where(bad[:, None], x.clamp(-CHECKED, CHECKED), x))
-            found = found.nan_to_num(0.0).clamp(-LARGEST, LARGEST)  # a pole between the places that were looked at
+            found = found.nan_to_num(0.0).clamp(-LARGEST, LARGEST)  # a place that nobody looked at
         return found
 
     def _values(self, x: Tensor) -> Tensor:
@@ -269,13 +269,33 @@ class Formula:
     def _look_everywhere(self) -> None:
         n = round(CHECKED * FINENESS)
         axis = torch.arange(-n, n + 1, dtype=torch.float64) / FINENESS  # holds 0 and the whole numbers
+        tops, heights = [], []
         for x in torch.cartesian_prod(axis, axis).split(16 * (2 * n + 1)):
-            for dtype in (torch.float64, torch.float32):  # what a network's samples come in overflows much sooner
-                found = self._values(x.to(dtype))
-                bad = ~(found.abs() <= LARGEST)
-                if bad.any():
-                    k = int(bad.nonzero()[0])
-                    raise _wrong(f"at {_point(x[k])} it {_said(float(found[k]))}; allowed: {_everywhere()}")
+            self._look(x.float())  # a network's samples come in it, and it overflows much sooner
+            top = self._look(x).abs().topk(4)
+            tops.append(x[top.indices])
+            heights.append(top.values)
+        self._climb(torch.cat(tops)[torch.cat(heights).topk(16).indices])
+
+    def _climb(self, x: Tensor) -> None:
+        """Look ever closer around the highest of what was seen: at a pole between the places it grows and grows."""
+        apart = 1 / FINENESS
+        steps = torch.linspace(-1, 1, 5, dtype=torch.float64)
+        around = torch.cartesian_prod(steps, steps)
+        while apart > 1e-8:
+            near = (x[:, None] + apart * around).clamp(-CHECKED, CHECKED)  # (m, 25, 2)
+            best = self._look(near.reshape(-1, 2)).abs().reshape(len(x), -1).argmax(1)
+            x = near[torch.arange(len(x)), best]
+            apart /= 2
+
+    def _look(self, x: Tensor) -> Tensor:
+        """The values, (n,), if all are good."""
+        found = self._values(x)
+        bad = ~(found.abs() <= LARGEST)
+        if bad.any():
+            k = int(bad.nonzero()[0])
+            raise _wrong(f"at {_point(x[k])} it {_said(float(found[k]))}; allowed: {_everywhere()}")
+        return found
 
 
 def _point(x: Tensor) -> str:
