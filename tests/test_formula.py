@@ -1,6 +1,7 @@
 """Formulas: read as mathematicians do, safe whatever is typed, and wrong ones are told where."""
 
 import math
+import pickle
 import random
 import time
 
@@ -123,6 +124,7 @@ def test_a_formula_is_known_by_its_text():
     assert Formula("x + y") == Formula("x + y")
     assert hash(Formula("x + y")) == hash(Formula("x + y"))
     assert formula.write("  x + y ") == "formula:x + y"
+    assert pickle.loads(pickle.dumps(Formula("x + y"))) == Formula("x + y")
     assert repr(Formula("x")) == "Formula(text='x')"
 
 

@@ -223,7 +223,7 @@ class Formula:
     """A formula of x and y as a reward (n, 2) -> (n,).
 
     It must have a value, of at most ``LARGEST``, on the square ``[-CHECKED, CHECKED]^2``; it is looked at 40 places a
-    unit, and closer where it is highest. Farther out, where it has none, the value at the square's nearest point counts.
+    unit, and closer where it is highest. Farther out, where it has none, that at the square's nearest point counts.
 
     Args:
         text: at most ``LONGEST`` characters.
@@ -242,6 +242,9 @@ class Formula:
             raise _wrong(f"it has {len(self.text):,} characters; allowed: at most {LONGEST}")
         object.__setattr__(self, "_steps", tuple(_Parser(self.text).steps))
         self._look_everywhere()
+
+    def __reduce__(self) -> tuple[type["Formula"], tuple[str]]:
+        return Formula, (self.text,)  # to another process it goes as its text
 
     def __call__(self, x: Tensor) -> Tensor:
         """(n, 2) -> (n,)."""
