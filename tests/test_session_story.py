@@ -87,9 +87,11 @@ def test_a_run_with_changes_at_odd_moments_is_repeated_bit_for_bit(start):
     }
     if not s.settings.others:
         del choices["others"]
-    for _ in range(20):
+    if s.settings.mode == "exact":
+        del choices["paths"], choices["t"]  # slow there
+    for _ in range(9):
         until(s, s.round + rng.randrange(1, 8), rng.choice([0.0, 1e-6, 0.03]))
-        for name in rng.sample(list(choices), rng.randrange(1, 4)):
+        for name in rng.sample(list(choices), rng.randrange(2, 5)):
             s.control(**{name: rng.choice(choices[name])})
         if rng.random() < 0.3:
             s.pause()
@@ -244,6 +246,25 @@ def test_a_later_scene_takes_the_place_of_one_under_way():
     s.reset()
     rest(s)
     assert (s.round, s.state) == (0, "paused")
+
+
+def test_a_repetition_that_fails_ends_with_a_sentence(monkeypatch, caplog):
+    s = Session(particles=60)
+    s.begin(Story.read({"scene": {}, "round": 30}), "running")
+    s.advance(0.02)
+
+    def broken(*_):
+        raise RuntimeError("the cable is loose")
+
+    monkeypatch.setattr(s._it.lanes, "advance", broken)
+    s.advance(0.02)
+    assert (s.state, s._script) == ("stopped", None)
+    assert "the cable is loose" in s.banner.text
+    monkeypatch.undo()
+    monkeypatch.setattr(s._it, "obey", broken)
+    s.undo()
+    s.advance(0.02)
+    assert s._undo == 0  # and not again and again
 
 
 def test_a_control_moved_while_it_repeats_counts_from_the_end_on():

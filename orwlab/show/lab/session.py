@@ -171,7 +171,6 @@ class Session:
     def _undone(self) -> None:
         """What ``undo`` asks for, once all earlier changes have been obeyed."""
         with self._lock:
-            self._undo -= 1
             story = (self._script or self._it.story).undone()
             if story is None and self._earlier:
                 story = self._earlier.pop()
@@ -240,11 +239,13 @@ class Session:
                 settings, wanted, self._wanted = self._settings, self._wanted, None
                 resume, self._resume = self._resume, False
                 new, self._dirty = self._dirty, False
+                undo = self._undo > 0 and wanted is None
+                self._undo -= undo
             try:
                 if wanted:
                     self._begin(wanted, self._notice)
                     return True  # show the reference itself before it moves
-                if self._undo > 0:
+                if undo:
                     if self._script is None:
                         self._it.obey(settings)
                     self._undone()
@@ -278,7 +279,7 @@ class Session:
                     self._stop()
             except Exception as error:  # never a frozen page: say it, and log the rest
                 _log.exception("round failed")
-                self._it.failure = banners.failed(error)
+                self._it.failure, self._script = banners.failed(error), None
                 self._stop()
             return True
 
