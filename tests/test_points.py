@@ -73,6 +73,7 @@ def test_what_was_done_is_told():
     assert "columns 1 and 2, without a header" in said("1,2\n3,4")
     assert "there are 2 further columns" in said("1,2,3,4\n3,4,5,6")
     assert "Column 'id' only numbers the rows and was passed over." in said("id,x,y\n1,5,2\n2,3,4\n3,5,3")
+    assert "Column 'Lon' is the same everywhere" in said("Lon,Lat\n1,2\n1,3")
     assert "Column 2 is the same everywhere: the points lie on a line." in said("1,2\n3,2")
     assert "A few points far away" in said("\n".join(f"{k % 7},{k % 5}" for k in range(99)) + "\n1e6,1e6")
     assert "A few points far away" not in said("1,2\n3,4\n5,3")
@@ -131,6 +132,12 @@ def test_bad_tables_are_told_in_a_sentence(table, message):
     with pytest.raises(ValueError, match=message):
         parse(table)
     assert time.process_time() - start < 2
+
+
+def test_a_column_may_begin_with_nothing():
+    found = parse("x,y\n" + ",1\n" * 500 + "1,2\n3,4\n" * 500)
+    assert len(found.data) == 1000
+    assert "500 rows with missing numbers left out." in found.report
 
 
 def test_a_long_table_is_read_evenly():

@@ -211,7 +211,7 @@ def _columns(table: _Table) -> list[int]:
     """Which columns to take, one or two: the first that hold numbers in at least half of their filled cells."""
     width = max(map(len, table.rows))
     filled, numeric = [0] * width, [0] * width
-    for row in table.rows[:_LOOKED_AT]:
+    for row in _some(table.rows):
         for k, cell in enumerate(row):
             filled[k] += _filled(cell)
             numeric[k] += _filled(cell) and _value(cell, table.style) is not None
@@ -220,7 +220,7 @@ def _columns(table: _Table) -> list[int]:
         cell = next((c for row in table.rows for c in row if _filled(c)), "")
         raise ValueError(f"no column holds numbers (I found {_shown(cell)}); allowed: numbers such as 1.5 or 1,5")
     if len(found) > 2 and _counts_rows(table, found[0]):
-        table.said.append(f"{_named(table, found[0]).capitalize()} only numbers the rows and was passed over.")
+        table.said.append(f"Column {_title(table, found[0])} only numbers the rows and was passed over.")
         found = found[1:]
     if len(found) > 2:
         more = _count(len(found) - 2, "further column")
@@ -228,8 +228,13 @@ def _columns(table: _Table) -> list[int]:
     return found[:2]
 
 
+def _some(rows: list[list[str]]) -> list[list[str]]:
+    """Rows from everywhere in a table, not many more than ``_LOOKED_AT``."""
+    return rows[:: max(1, len(rows) // _LOOKED_AT)]
+
+
 def _counts_rows(table: _Table, k: int) -> bool:
-    values = [_value(row[k], table.style) if k < len(row) else None for row in table.rows[:_LOOKED_AT]]
+    values = [_value(row[k], table.style) if k < len(row) else None for row in _some(table.rows)]
     known = [value for value in values if value is not None]
     rising = all(b > a and b == round(b) for a, b in itertools.pairwise(known) if math.isfinite(a + b))
     title = "x" if table.header is None else (table.header[k : k + 1] or [""])[0].lower()
@@ -244,10 +249,11 @@ def _numbers(table: _Table, columns: list[int]) -> tuple[np.ndarray, dict[str, i
         for k in columns:
             value = _value(row[k], table.style) if k < len(row) else math.nan
             if value is None:
-                raise ValueError(
-                    f"line {line}: {_shown(row[k])} in {_named(table, k)} is not a number; allowed: numbers such as "
-                    f"{'1.5' if table.style[1] == '.' else '1,5'}, or nothing where one is missing"
+                allowed = (
+                    f"numbers such as {'1.5' if table.style[1] == '.' else '1,5'}, or nothing where one is missing"
                 )
+                where = f"line {line}: {_shown(row[k])} in column {_title(table, k)}"
+                raise ValueError(f"{where} is not a number; allowed: {allowed}")
             values.append(value)
         if any(map(math.isnan, values)):
             lost[_GAPS] += 1
@@ -269,7 +275,7 @@ def _brought_in(data: np.ndarray, columns: list[int], table: _Table, said: list[
         raise ValueError(f"{many}; allowed: at least two that differ")
     for k, one_span in enumerate(high - low):
         if one_span == 0:
-            said.append(f"{_named(table, columns[k]).capitalize()} is the same everywhere: the points lie on a line.")
+            said.append(f"Column {_title(table, columns[k])} is the same everywhere: the points lie on a line.")
     scale = 2 * HALF / span
     moved = np.clip((data - middle) * scale, -HALF, HALF)
     if data.shape[1] == 1:
@@ -293,10 +299,6 @@ def _from(table: _Table, columns: list[int]) -> str:
 def _title(table: _Table, k: int) -> str:
     name = table.header[k] if table.header is not None and k < len(table.header) else ""
     return _shown(name) if name else str(k + 1)
-
-
-def _named(table: _Table, k: int) -> str:
-    return f"column {_title(table, k)}"
 
 
 def _shown(cell: str) -> str:
