@@ -1,12 +1,14 @@
 // Plays flow time: the control t goes from 0 to 1, and noise becomes data.
 
-const WHOLE_WAY = 4000; // ms
+const WHOLE_WAY = 4000; // ms, if the pictures keep up
 const STEPS = 5; // for people who asked for reduced motion: so many still pictures on the same way
+const BEHIND = 0.15; // how far the picture may be from the control before that waits
+const LONGEST_WAIT = 3000; // ms
 
 class FlowTime {
-  /** slider: the control of t. changed(playing): it has begun, or ended. */
-  constructor(slider, changed) {
-    Object.assign(this, { slider, changed });
+  /** slider: the control of t. seen(): the t of the picture on show. changed(playing): it has begun, or ended. */
+  constructor(slider, seen, changed) {
+    Object.assign(this, { slider, seen, changed });
     this.playing = this.moving = false;
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
   }
@@ -19,8 +21,8 @@ class FlowTime {
   /** From where t stands, or from the noise if it stands at its end. */
   play() {
     this.playing = true;
-    this.start = this.slider.value < 1 ? this.slider.value : 0;
-    this.began = performance.now();
+    this.t = this.slider.value < 1 ? this.slider.value : 0;
+    this.clock = this.moved = performance.now();
     this.changed(true);
     this.tick();
   }
@@ -33,13 +35,18 @@ class FlowTime {
   }
 
   tick() {
-    const passed = (performance.now() - this.began) / WHOLE_WAY;
-    const way = this.calm.matches ? Math.floor(passed * STEPS) / STEPS : passed;
-    const { places } = this.slider, t = Math.min(1, this.start + way);
+    const now = performance.now(), passed = Math.min(100, now - this.clock);
+    this.clock = now;
+    // a slow server makes it slower, and nothing of it is left out
+    const behind = Math.abs((this.seen() ?? this.slider.value) - this.slider.value) > BEHIND;
+    if (!behind || now - this.moved > LONGEST_WAIT) this.t = Math.min(1, this.t + passed / WHOLE_WAY);
+    const t = this.calm.matches ? Math.floor(this.t * STEPS + 1e-9) / STEPS : this.t;
+    const place = this.slider.places.findLast((one) => one <= t + 1e-9);
+    if (place !== this.slider.value) this.moved = now;
     this.moving = true; // by itself: a person who moves t ends it
-    this.slider.moved(places.findLast((place) => place <= t + 1e-9));
+    this.slider.moved(place);
     this.moving = false;
-    if (t >= 1) this.stop();
+    if (this.t >= 1) this.stop();
     else this.next = requestAnimationFrame(() => this.tick());
   }
 }

@@ -34,7 +34,9 @@ class Lab {
       answered: (answer, waiting) => this.answered(answer, waiting),
       failed: (times) => times > 1 && this.notice("The server does not answer. Your settings are kept; trying again.", "lost"),
     });
-    this.flow = new FlowTime(this.controls.t, (playing) => this.find("#flow").setAttribute("aria-pressed", String(playing)));
+    this.flow = new FlowTime(this.controls.t, () => this.stage?.meta?.t, (playing) => {
+      this.find("#flow").setAttribute("aria-pressed", String(playing));
+    });
     this.host = {
       acknowledge: (run, seq) => { this.sees(run); return server.acknowledge(run, seq); },
       wake: () => trigger("wake"),
