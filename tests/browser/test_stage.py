@@ -74,7 +74,7 @@ def test_the_exact_limit_is_drawn_where_it_is_asked_for_and_unlike_the_data(host
     assert near(pixels(page), vermilion) < 0.5 * both
     page.evaluate("stage.configure({contours: true})")
     give(page, labs[2].value(mode="exact"))
-    blue = (0, 0x72, 0xB2)
+    blue = (0x1F, 0x5F, 0xE0)
     assert near(pixels(page), blue) < 1e-4  # not the learned samples
     assert near(pixels(page), vermilion) > 0.004
     give(page, labs[2].value(mode="exact", exact=False))
@@ -150,5 +150,59 @@ def test_a_picture_of_it_has_the_lanes_colours(host, labs):
     page = host(labs[2].value())
     page.wait_for_timeout(300)
     shot = np.asarray(Image.open(io.BytesIO(page.locator(".orw-picture").screenshot())).convert("RGB")).reshape(-1, 3)
-    for colour in ((0, 0x72, 0xB2), (0, 0x9E, 0x73)):
+    for colour in ((0x1F, 0x5F, 0xE0), (0x04, 0xB0, 0x78)):
         assert near(shot.astype(int), colour, 60) > 0.003
+
+
+NUMBERS = (
+    "() => [...document.querySelectorAll('.orw-tile, tbody tr')].map((e) => e.querySelector('.orw-term')?.textContent)"
+)
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 4])
+def test_two_numbers_are_large_and_the_rest_behind_a_button(host, labs, lanes):
+    page = host(labs[lanes].value(), options={"more": False})
+    page.evaluate("() => { window.told = []; stage.host.configured = (options) => told.push(options); }")
+    button = page.locator(".orw-more")
+    assert page.evaluate(NUMBERS)[0] in ("mean reward", "reward")
+    few = len(page.evaluate(NUMBERS))
+    size = "parseFloat(getComputedStyle(document.querySelector('.orw-value')).fontSize)"
+    large = page.evaluate(size)
+    assert button.inner_text() == "more numbers"
+    assert button.get_attribute("aria-expanded") == "false"
+    button.focus()
+    page.keyboard.press("Enter")
+    assert len(page.evaluate(NUMBERS)) > few
+    assert page.evaluate(size) < large
+    assert page.evaluate("document.activeElement.className") == "orw-more"  # the keyboard stays where it was
+    button.click()
+    assert len(page.evaluate(NUMBERS)) == few
+    assert page.evaluate("told.map(({ more }) => more)") == [True, False]
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 4])
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1024, 768), (1920, 1080), (768, 1024), (740, 360)])
+def test_on_a_projector_reward_diversity_and_distance_stay(host, labs, lanes, width, height):
+    page = host(labs[lanes].value(mode="both", tau=2.5), width, height)
+    for high in (max(280, height - 60), max(260, height - 200)):  # however much the legend takes
+        page.add_style_tag(content=f".orw-stage {{ --orw-height: {high}px; }}")
+        page.evaluate("stage.configure({present: true})")
+        shown = page.evaluate(NUMBERS)
+        assert any("reward" in (name or "") for name in shown)
+        assert any("W₂²" in (name or "") for name in shown)
+        assert "particles" not in page.locator(".orw-numbers").inner_text()
+        assert page.evaluate("parseFloat(stage.layout.small)") >= (18 if width >= 800 else 15)
+    assert width < 768 or "τ = 2.5" in page.locator(".orw-note").first.inner_text()
+
+
+def test_lanes_are_told_apart_in_the_readers_own_colours(host, labs):
+    """Where a reader's colours replace those of the page, the legend's marks and the badge are still there."""
+    page = host(labs[4].value(mode="both", state="paused"), forced_colors="active")
+    marks = page.locator(".orw-legend svg")
+    assert marks.count() >= 4
+    for k in range(4):
+        shot = np.asarray(Image.open(io.BytesIO(marks.nth(k).screenshot())).convert("RGB")).reshape(-1, 3).astype(int)
+        assert len(np.unique(shot // 64, axis=0)) > 1, k  # not of one colour
+    badge = page.locator(".orw-badge").first
+    shot = np.asarray(Image.open(io.BytesIO(badge.screenshot())).convert("RGB")).reshape(-1, 3).astype(int)
+    assert np.ptp(shot, axis=0).max() > 120

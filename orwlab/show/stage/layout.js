@@ -14,7 +14,8 @@ const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 export const isNarrow = (width, lanes) => width < (lanes > 1 ? 800 : 620);
 
 /**
- * wish: {lanes: 1 to 4, panels, session: numbers of the whole session, lane: numbers of each lane, present}.
+ * wish: {lanes: 1 to 4, panels, session: numbers of the whole session, lane: numbers of each lane, exacts: how many of these
+ * have an exact limit, several: whether a panel has several series, low: whether the window is a phone on its side, large: whether few numbers are shown large, button: whether there is one that shows more, present}.
  *
  * -> {narrow, height, size, small, margins, columns, plots, heads, numbers, panels: [{head, body}]}; `numbers` also
  * says how many columns and rows of tiles there is room for, or that it is a table.
@@ -24,26 +25,26 @@ export function layoutOf(width, height, wish = {}) {
   const narrow = isNarrow(width, lanes);
   const plain = narrow ? clamp(width / 27, 13, 16) : clamp(Math.min(height / 40, width / 62), 13, 20);
   const size = Math.round(plain * (present ? (narrow ? 1.2 : 1.5) : 1));
-  const small = smallOf(size);
+  const small = smallOf(size, present ? (narrow ? 15 : 18) : 13); // from the back of a room, too
   const margins = {
     left: Math.round(2.7 * small), bottom: Math.round(1.7 * small), head: Math.round(1.75 * size),
     gap: Math.round(0.8 * size),
   };
   const common = { narrow, size, small, margins, lanes, present };
-  const want = { ...wish, panels: wish.panels ?? 2, session: wish.session ?? 2, lane: wish.lane ?? 2, lanes, present };
+  const want = { ...wish, panels: wish.panels ?? 2, session: wish.session ?? 2, lane: wish.lane ?? 2, exacts: wish.exacts ?? 0, lanes, present };
   return narrow ? flow(width, common, want) : best(width, height, common, want);
 }
 
 function flow(width, common, want) {
   const { margins, size } = common;
-  const columns = Math.min(2, want.lanes), rows = Math.ceil(want.lanes / columns);
+  const columns = Math.min(want.low && width > 560 ? 4 : 2, want.lanes), rows = Math.ceil(want.lanes / columns);
   const block = plotsIn(0, 0, width, Infinity, columns, rows, common);
   let y = block.h + margins.gap;
   const across = width >= (want.lanes > 1 ? 30 : 23) * size ? 2 : 1; // curves of several lanes need room for their names
   const down = Math.ceil(want.panels / across);
-  const each = Math.round((headLines(want, (width - margins.gap) / across, size) > 1 ? 14 : want.lanes > 1 ? 12.6 : 10.5) * size);
+  const each = Math.round((want.lanes > 1 ? 13 : 10.5) * size);
   const tall = down * each + (down - 1) * margins.gap;
-  const panels = gridOf(0, y, width, tall, across, want.panels, common, want); // curves first: one scrolls for the rest
+  const panels = gridOf(0, y, width, tall, across, want.panels, common); // curves first: one scrolls for the rest
   if (want.panels) y += tall + margins.gap;
   const numbers = numbersIn(0, y, width, Infinity, common, want);
   const height = y + numbers.h;
@@ -96,18 +97,21 @@ function plotsIn(x, y, w, h, columns, rows, { lanes, margins: { left, bottom, he
 
 function numbersIn(x, y, w, most, { size, small, present, lanes }, want) {
   if (lanes > 1) {
-    const row = Math.round(1.72 * size), above = want.session ? 1 : 0;
-    const rows = Math.max(0, Math.min(want.lane, present ? 4 : 12, Math.floor(most / row) - above - 1));
+    const row = Math.round(1.72 * size), above = want.session ? 1 : 0, cell = (0.68 * w) / lanes;
+    const inline = cell > 12.5 * small; // "0.40 (exact 0.43)" in one cell
+    const total = want.lane + (inline ? 0 : want.exacts), least = Math.min(total, present ? 3 : 2);
+    const rows = Math.max(least, Math.min(total, present ? 6 : 16, Math.floor(most / row) - above - 1));
     const h = want.lane || above ? (rows + (rows ? 1 : 0) + above) * row : 0;
-    const cell = (0.68 * w) / lanes;
-    return { ...box(x, y, w, h), table: true, row, rows, columns: lanes, exact: cell > 7.4 * small, spread: false };
+    return { ...box(x, y, w, h), table: true, row, rows, columns: lanes, inline, above, button: want.button };
   }
-  const total = want.session + want.lane;
-  const fitting = clamp(Math.floor(w / (present ? 9 * size : 11 * size)), 1, Math.max(1, total));
-  const row = Math.round(1.3 * small + 1.75 * size + 4);
-  const rows = Math.min(Math.ceil(total / fitting), present ? 2 : 6, Math.max(1, Math.floor(most / row)));
+  const total = want.session + want.lane + (want.button && want.lane ? 1 : 0);
+  const value = Math.round((want.large ? 1.9 : 1.3) * size);
+  const fitting = clamp(Math.floor(w / (11 * size)), 1, Math.max(1, total));
+  const row = Math.round(1.3 * small + (want.large ? 2.5 : 1.75) * size + 4);
+  const least = present ? Math.ceil(Math.min(3, total) / fitting) : 1; // reward, diversity and W2 stay
+  const rows = Math.max(least, Math.min(Math.ceil(total / fitting), present ? 2 : 6, Math.max(1, Math.floor(most / row))));
   const columns = Math.min(fitting, Math.ceil(total / Math.max(1, rows))); // full rows where possible
-  return { ...box(x, y, w, total ? rows * row : 0), table: false, row, rows, columns, exact: true, spread: w / columns > 4.3 * size + 9 * small + 14 };
+  return { ...box(x, y, w, total ? rows * row : 0), table: false, row, rows, columns, value, button: want.button && want.lane > 0 };
 }
 
 /** Panels in the grid that gives them the best shape; the last ones are left out where there is no room. */
@@ -118,26 +122,24 @@ function panelsIn(x, y, w, h, common, want) {
     for (let across = 1; across <= count; across++) {
       const down = Math.ceil(count / across);
       const pw = (w - (across - 1) * gap) / across, ph = (h - (down - 1) * gap) / down;
-      const head = headHeight(want, pw, size);
-      if (pw < 10 * size || ph < head + 7 * size) continue;
+      const head = headHeight(size);
+      if (pw < 10 * size || ph < head + (want.several && count > 2 ? 8 : 7) * size) continue;
       const score = Math.min(pw / 1.6, ph - head) * (count % across ? 0.9 : 1);
       if (!chosen || score > chosen.score) chosen = { across, score };
     }
-    if (chosen) return gridOf(x, y, w, h, chosen.across, count, common, want);
+    if (chosen) return gridOf(x, y, w, h, chosen.across, count, common);
   }
   return [];
 }
 
-/** Lines of a panel's head: title and values side by side, or the values of several lanes on a line of their own. */
-const headLines = ({ lanes }, w, size) => (lanes > 1 && w < (12 + 3.6 * lanes) * size ? 2 : 1);
-const headHeight = (want, w, size) => Math.round((headLines(want, w, size) > 1 ? 3.2 : 1.8) * size);
+const headHeight = (size) => Math.round(1.8 * size);
 
-function gridOf(x, y, w, h, across, count, { size, margins: { gap } }, want) {
+function gridOf(x, y, w, h, across, count, { size, margins: { gap } }) {
   const down = Math.ceil(count / across);
   const pw = Math.floor((w - (across - 1) * gap) / across), ph = Math.floor((h - (down - 1) * gap) / Math.max(1, down));
-  const head = headHeight(want, pw, size);
+  const head = headHeight(size);
   return Array.from({ length: count }, (_, k) => {
     const px = x + (k % across) * (pw + gap), py = y + Math.floor(k / across) * (ph + gap);
-    return { stacked: headLines(want, pw, size) > 1, head: box(px, py, pw, head), body: box(px, py + head, pw, ph - head) };
+    return { head: box(px, py, pw, head), body: box(px, py + head, pw, ph - head) };
   });
 }

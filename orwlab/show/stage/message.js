@@ -36,6 +36,7 @@ export function readFrame(text) {
     label: lane.label ?? (count > 1 && lane.alpha !== undefined ? `α = ${lane.alpha}` : ""),
     round: lane.round ?? meta.round,
     banner: lane.banner?.title ? lane.banner : null,
+    limit: lane.limit?.state ? { state: String(lane.limit.state), text: String(lane.limit.text ?? "") } : null,
     numbers: (lane.numbers ?? []).map(readNumber),
   }));
   meta.round ??= lanes[0].round;

@@ -70,3 +70,9 @@ export function said(value, spansDecades) {
   if (!spansDecades) return minus(value.toFixed(2));
   return size > 0 ? minus(value.toFixed(Math.max(0, 1 - Math.floor(Math.log10(size))))) : "0";
 }
+
+/** A lane's name where there is little room: "α = 0.3" becomes "0.3". */
+export const shortAlpha = (label = "") => label.replace(/^α = /, "");
+
+/** A text as it may stand in HTML. */
+export const escaped = (text) => String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);

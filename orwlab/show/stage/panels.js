@@ -4,7 +4,7 @@
 
 import { heightOf, rangeOf, roundEnd, ticksOf } from "./axes.js";
 import { traceMark } from "./marks.js";
-import { niceTicks, superscript, tickLabel } from "./numerals.js";
+import { niceTicks, shortAlpha, superscript, tickLabel } from "./numerals.js";
 import { Room, fitting, spread, widthOf, write } from "./places.js";
 import { font } from "./theme.js";
 
@@ -59,7 +59,7 @@ function plan(ctx, body, layout, panel, labels) {
   const far = farWords(panel, range);
   let gutter = 0, ends = null, key = null;
   if (lanes > 1) {
-    const short = labels.map(shortOf);
+    const short = labels.map(shortAlpha);
     const widest = (texts) => Math.max(...texts.map((text) => widthOf(ctx, text))) + 1.9 * small;
     ends = [[labels, 0.22], [short, 0.4]].find(([texts, most]) => widest(texts) <= most * body.w)?.[0] ?? labels.map(() => "");
     gutter = Math.ceil(widest(ends));
@@ -114,7 +114,7 @@ export function drawCurves(ctx, body, layout, theme, panel, colors, changes, { l
 
   const colorOf = (s, k) => colors[lanes === 1 ? s : k];
   far.forEach(({ s, texts: forms }, row) => {
-    const text = fitting(ctx, forms, body.w - 4);
+    const text = fitting(forms, body.w - 4, (one) => widthOf(ctx, one));
     say(text, body.x + body.w - 3, body.y + 3 + (row + 0.5) * line, "right", s < 0 ? theme.exact : lanes === 1 ? colors[s] : theme.text);
   });
   key?.items.forEach(({ s, text, x, row }) => {
@@ -217,8 +217,6 @@ export function drawCurves(ctx, body, layout, theme, panel, colors, changes, { l
   return { area, end };
 }
 
-const shortOf = (label = "") => label.replace(/^α = /, "");
-
 function stroke(ctx, dash, x0, y0, x1, y1) {
   ctx.setLineDash(dash);
   ctx.beginPath();
@@ -234,7 +232,7 @@ function rulesOf(panel, range, theme, colors, lanes, labels) {
   const rules = panel.exact.map((mark, k) => mark && {
     mark, dash: EXACT_DASH, color: lanes === 1 ? theme.exact : colors[k],
     names: lanes === 1 ? [mark.label, last(mark.label)]
-      : [`limit ${labels[k] ?? ""}`, `limit ${shortOf(labels[k])}`, shortOf(labels[k])],
+      : [`limit ${labels[k] ?? ""}`, `limit ${shortAlpha(labels[k])}`, shortAlpha(labels[k])],
   });
   if (panel.baseline) {
     const { label } = panel.baseline;

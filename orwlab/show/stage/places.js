@@ -1,5 +1,7 @@
 // Finds free room for words in a panel: what is drawn is marked on a coarse grid, and words go where nothing is.
 
+import { font } from "./theme.js";
+
 const CELL = 2; // pixels
 
 export class Room {
@@ -97,5 +99,14 @@ export function write(ctx, texts, text, x, y, align, color, small) {
   texts?.push({ text, x: left, y: y - 0.5 * small, w, h: small });
 }
 
-/** The widest of the first texts that fits, or the last one. */
-export const fitting = (ctx, texts, room) => texts.find((text) => widthOf(ctx, text) <= room) ?? texts.at(-1);
+/** The first of some texts that fits, or the last one. */
+export const fitting = (texts, room, measure) => texts.find((text) => measure(text) <= room) ?? texts.at(-1);
+
+let pen = null;
+
+/** The width of words on the page, in CSS pixels: measured without laying the page out. */
+export function textWidth(text, size, weight = 400) {
+  pen ??= document.createElement("canvas").getContext("2d");
+  pen.font = font(size, weight);
+  return 1.02 * widthOf(pen, text);
+}

@@ -1,7 +1,7 @@
 // Values read off the panels: the pointer or a finger over a panel shows the round there and what each line says.
 
 import { markSvg } from "./marks.js";
-import { said } from "./numerals.js";
+import { escaped, said } from "./numerals.js";
 import { make } from "./tips.js";
 
 const REST = 6000; // ms after which a pointer that does not move shows nothing any more
@@ -67,7 +67,6 @@ function readingAt({ x, y }, frame, areas) {
   return null;
 }
 
-const escaped = (text) => String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
 const headOf = (frame, theme) => (frame.count === 1 ? "" :
   `<tr><td></td>${frame.lanes.map(({ label }, k) => `<th scope="col">${markSvg(k, theme.dots[k])} ${escaped(label)}</th>`).join("")}</tr>`);
 const rowOf = (name, values) =>

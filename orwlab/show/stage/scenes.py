@@ -75,6 +75,7 @@ def scene(
         "shares": " and ".join(f"{100 * share:.0f} %" for share in reversed(SHARES)),
         "reward": {"low": low, "high": high},
         "modes": target.n_modes,
+        **_modes(target),
     }
     return encode(meta, arrays)
 
@@ -83,6 +84,20 @@ def _points(size: float, grid: int) -> Tensor:
     axis = torch.linspace(-size, size, grid)
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     return torch.stack([x, y], -1).reshape(-1, 2)  # (grid^2, 2), row 0 at the lowest y
+
+
+@functools.lru_cache(maxsize=64)
+def _modes(target: GaussianMixture) -> dict[str, list]:
+    """``centres``: the mean [x, y] of each mode; ``spreads``: how far the mode reaches around it, a root mean square."""
+    centres, spreads = [], []
+    for k in range(target.n_modes):
+        own = target.modes == k
+        weights = target.weights[own] / target.weights[own].sum()
+        centre = weights @ target.means[own]
+        square = (target.means[own] - centre).square().sum(1) + target.covs[own].diagonal(dim1=1, dim2=2).sum(1)
+        centres.append([float(c) for c in centre])
+        spreads.append(float((weights @ square / 2).sqrt()))
+    return {"centres": centres, "spreads": spreads}
 
 
 @functools.lru_cache(maxsize=64)
@@ -156,7 +171,8 @@ def frame(
     Args:
         meta: run, seq, state ("running", "paused" or "stopped"), mode ("learned", "exact" or "both"), t (flow time on
             show, 1 by default), numbers (of the whole session), and lanes: a list of {alpha, label, round, banner,
-            numbers}. Numbers are ``Number`` or mappings; a banner is None or {kind, title, text}.
+            numbers, limit}. Numbers are ``Number`` or mappings; a banner is None or {kind, title, text}; limit says
+            whether there is an exact one: None or {state: "there", "pending" or "none", text: why not}.
         x: (lanes, n, 2) the particles, or (n, 2) for one lane. Those farther out than twice the view are drawn
             nowhere and sent as if they were there.
         size: half the side of the square on show.
@@ -166,6 +182,7 @@ def frame(
         arrows: (lanes, m, 4) places and velocities x, y, u, v at flow time t; or (m, 4).
         paths: (lanes, k, s, 2) trajectories of k particles over s flow times; or (k, s, 2).
         trace: (lanes, s, 2) the way of one particle, ``meta["traced"]``, from its noise to where it is; or (s, 2).
+        trace: (lanes, s, 2) the way of one particle from its noise to where it is, or (s, 2); meta says whose: traced.
         mode_mass: (lanes, K) share of the particles at each mode; or (K,).
         mode_mass_exact: the same in the exact limit; None for a lane without.
 
@@ -184,6 +201,8 @@ def frame(
         arrays["arrows"] = _lanes("arrows", arrows, 3).float().numpy()
     if paths is not None:
         arrays["paths"] = Quantised(_lanes("paths", paths, 4).numpy(), -2 * size, 2 * size)
+    if trace is not None:
+        arrays["trace"] = Quantised(_lanes("trace", trace, 3).numpy(), -2 * size, 2 * size)
     if trace is not None:
         arrays["trace"] = Quantised(_lanes("trace", trace, 3).numpy(), -2 * size, 2 * size)
     if mode_mass is not None:

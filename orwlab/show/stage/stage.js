@@ -2,7 +2,7 @@
 //
 //   const stage = createStage(element, host);
 //   stage.receive({scene, exact, frame});      // base64 text, see frames.py and scenes.py
-//   stage.configure({background, ghost, contours, trails, present});
+//   stage.configure({background, ghost, contours, trails, modes, more, present});
 //
 // host (every part optional): acknowledge(run, seq) -> promise of "is somebody still sending?"; wake(): ask for a
 // new stream; stateChanged(state); command(name): a key was pressed. Only the newest frame is kept: a slow browser
@@ -14,6 +14,7 @@ import { isNarrow, layoutOf } from "./layout.js";
 import { Link } from "./link.js";
 import { readExact, readFrame, readScene } from "./message.js";
 import { Glide, Pace } from "./motion.js";
+import { wantedNumbers } from "./numbers.js";
 import { Picture } from "./picture.js";
 import { Reading } from "./reading.js";
 import { THEMES, isDark } from "./theme.js";
@@ -28,8 +29,11 @@ export class Stage {
     this.root = root;
     this.host = host;
     this.counters = { received: 0, decoded: 0, skipped: 0, painted: 0, errors: 0 };
-    this.options = { background: "reward", ghost: true, contours: true, trails: true, present: false };
+    this.options = {
+      background: "reward", ghost: true, contours: true, trails: true, modes: true, more: true, present: false,
+    };
     this.meta = null; // of the frame on display
+    this.value = null; // the same as it came, with all of its parts
     this.frame = null; // the same, read
     this.pending = null; // newest value that is not decoded yet
     this.scene = this.exact = null;
@@ -38,7 +42,7 @@ export class Stage {
     this.pace = new Pace();
     this.camera = new Camera();
     this.paintedAt = this.spokenAt = -Infinity;
-    this.words = new Words(root);
+    this.words = new Words(root, () => this.chooseMore());
     this.canvas = this.words.canvas;
     this.picture = new Picture(this.canvas);
     this.reading = new Reading(this.words.picture, () => {
@@ -79,13 +83,19 @@ export class Stage {
   configure(options = {}) {
     const next = { ...this.options };
     if (BACKGROUNDS.includes(options.background)) next.background = options.background;
-    for (const name of ["ghost", "contours", "trails", "present"]) {
+    for (const name of ["ghost", "contours", "trails", "modes", "more", "present"]) {
       if (typeof options[name] === "boolean") next[name] = options[name];
     }
     this.options = next;
     this.root.toggleAttribute("data-present", next.present);
     this.signature = ""; // the layout has to be made again
     this.repaint();
+  }
+
+  /** The button on the stage for more or fewer numbers. */
+  chooseMore() {
+    this.configure({ more: !this.options.more });
+    this.host.configured?.({ ...this.options });
   }
 
   /** For hosts that listen to the whole page: does what the key asks for. Returns whether it did. */
@@ -133,7 +143,10 @@ export class Stage {
     this.attempt(() => this.paint(fresh));
     this.paintedAt = now;
     this.hurried = false;
-    if (fresh) this.link.painted();
+    if (fresh) {
+      this.link.painted();
+      this.host.painted?.(this.meta, this.value);
+    }
     if (part < 1 || !this.camera.settled || this.pending) this.schedule();
   }
 
@@ -163,6 +176,7 @@ export class Stage {
     this.camera.follow(meta.view, !before);
     this.frame = frame;
     this.meta = meta;
+    this.value = { ...this.texts, frame: value.frame };
     if (before?.mode !== frame.mode) this.picture.stale = true;
     if (before?.meta.state !== meta.state) this.host.stateChanged?.(meta.state);
     const banners = frame.lanes.map(({ banner }) => banner?.title ?? "").join("|");
@@ -184,13 +198,16 @@ export class Stage {
 
   /** What the layout depends on. */
   wish() {
-    const { frame, options: { present } } = this;
+    const { frame, options: { present, more } } = this;
     if (!frame) return { present };
     const curves = present ? Math.min(2, frame.panels.length) : frame.panels.length;
     const masses = frame.arrays.mode_mass?.shape[1] > 1 && !present ? 1 : 0;
+    const { whole, own } = wantedNumbers(frame, this.options);
     return {
-      lanes: frame.count, panels: curves + masses, session: frame.numbers.length, lane: frame.lanes[0].numbers.length,
-      several: frame.panels.some(({ lines }) => lines.length > 1), present,
+      lanes: frame.count, panels: curves + masses, session: whole.length, lane: own.length, present,
+      several: frame.panels.some(({ lines }) => lines.length > 1), low: innerHeight < 480,
+      exacts: own.filter(({ exact }) => exact).length, large: !more && !present,
+      button: Boolean(this.host.command || this.host.configured) && !present && frame.lanes[0].numbers.length > 2,
     };
   }
 
@@ -249,8 +266,8 @@ export class Stage {
       this.reading.show(frame, this.layout, this.picture.areas, this.theme);
     }
     if (fresh && frame) {
-      this.words.show(frame, this.layout, (k) => this.emptierEdge(k));
-      this.words.showLegend(frame, scene, this.theme, options);
+      this.words.show(frame, this.layout, options, (k) => this.emptierEdge(k));
+      this.words.showLegend(frame, scene, this.theme, options, this.layout);
     }
     this.counters.painted++;
   }

@@ -31,7 +31,7 @@ const FAMILY = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", 
 export const font = (size, weight = 400) => `${weight} ${size}px ${FAMILY}`;
 
 /** The size of small print beside words of a size: never below what one can read. */
-export const smallOf = (size) => Math.max(13, Math.round(0.82 * size));
+export const smallOf = (size, least = 13) => Math.max(least, Math.round(0.82 * size));
 
 /** Whether the first painted background behind an element is dark; works for every host without knowing its classes. */
 export function isDark(element) {

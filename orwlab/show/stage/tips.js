@@ -81,6 +81,9 @@ export class Tips {
   }
 }
 
+/** Whether fingers are what one points with: then there is no wheel and no hovering. */
+export const isCoarse = () => matchMedia("(pointer: coarse)").matches;
+
 let named = 0;
 export const newId = () => `orw-${++named}-${Math.floor(1e6 * performance.now()).toString(36)}`;
 

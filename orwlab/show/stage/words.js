@@ -1,15 +1,19 @@
 // Everything on the stage that is words: the heads of lanes and panels, banners, badges, legend and summary.
 
+import { escaped } from "./numerals.js";
 import { Numbers } from "./numbers.js";
-import { Tips, make, newId, putAt, setText, term } from "./tips.js";
+import { fitting, textWidth } from "./places.js";
+import { Tips, isCoarse, make, newId, putAt, setText, term } from "./tips.js";
 
 const MASS_HINT = "The share of the samples at each mode of the data, and as an orange-red tick the share in the exact limit.";
-const KEYS = "Keys: space starts and pauses, s does one step, r resets, left and right change alpha, up and down tau, " +
-  "plus and minus zoom, 0 shows the whole picture, p is for projectors.";
-const HOW = "Zoom: Ctrl + wheel, or two fingers. Move: drag. Back: double click.";
+const IN_WORDS = "Keys: space starts and pauses, s does one step, r resets, z undoes, left and right change alpha, up and down tau, " +
+  "n follows one sample, plus and minus zoom, 0 shows the whole picture, p is for projectors.";
+const HOW = "Zoom: Ctrl + wheel. Move: drag. Back: double click.";
+const HOW_WITH_FINGERS = "Two fingers zoom and move.";
 
 export class Words {
-  constructor(root) {
+  /** more(): the button for more or fewer numbers was pressed. */
+  constructor(root, more) {
     this.root = root;
     root.innerHTML = `<div class="orw-picture"><canvas tabindex="0" role="application"></canvas></div>
       <ul class="orw-legend"></ul><p class="orw-summary" aria-live="polite"></p>`;
@@ -19,10 +23,10 @@ export class Words {
     this.summary = root.querySelector(".orw-summary");
     this.summary.id = newId();
     this.canvas.setAttribute("aria-label",
-      `Animated scatter plot of samples, with curves of reward and diversity. ${KEYS}`);
+      `Animated scatter plot of samples, with curves of reward and diversity. ${IN_WORDS}`);
     this.canvas.setAttribute("aria-describedby", this.summary.id);
     this.tips = new Tips(root);
-    this.numbers = new Numbers(this.picture);
+    this.numbers = new Numbers(this.picture, more);
     this.lanes = [];
     this.heads = [];
     this.home = make("button", "orw-home", "Whole picture");
@@ -44,6 +48,8 @@ export class Words {
     style.setProperty("--small", `${layout.small}px`);
     style.setProperty("--exact", theme.exact);
     theme.lanes.forEach((color, k) => style.setProperty(`--lane-${k}`, color));
+    theme.dots.forEach((color, k) => style.setProperty(`--dot-${k}`, color));
+    style.setProperty("--value", `${layout.numbers.value ?? layout.size}px`);
     this.root.classList.toggle("orw-many", layout.lanes > 1);
     while (this.lanes.length > layout.lanes) {
       const { head, banner } = this.lanes.pop();
@@ -76,7 +82,9 @@ export class Words {
   addLane(k) {
     const head = make("div", "orw-lane"), banner = make("div", "orw-banner");
     head.dataset.lane = k;
-    head.append(make("strong", "orw-label"), make("span", "orw-note"), make("span", "orw-badge"));
+    const mark = make("span", "orw-lane-mark");
+    mark.innerHTML = markSvg(k, `var(--dot-${k})`);
+    head.append(mark, make("strong", "orw-label"), make("span", "orw-note"), make("span", "orw-badge"));
     banner.append(make("strong"), " ", make("span"));
     banner.hidden = true;
     banner.explain = () => ({
@@ -88,15 +96,10 @@ export class Words {
   }
 
   /** The words of a frame. edge(k) says which edge of a lane's plot, "top" or "bottom", holds fewer particles. */
-  show(frame, layout, edge) {
+  show(frame, layout, options, edge) {
     frame.lanes.forEach((lane, k) => {
       const { head, banner } = this.lanes[k];
-      const [label, note, badge] = head.children;
-      setText(label, lane.label);
-      setText(note, frame.time < 1 ? `t = ${frame.time.toFixed(2)}` : "");
-      const state = lane.banner?.kind === "stopped" ? "stopped" : frame.meta.state;
-      setText(badge, state === "running" ? "" : state);
-      badge.dataset.state = state;
+      this.showHead(head, lane, k, frame, layout, options);
       if (lane.banner && banner.hidden) banner.dataset.edge = edge(k); // then it stays there
       banner.hidden = !lane.banner;
       if (!lane.banner) return;
@@ -104,8 +107,36 @@ export class Words {
       setText(banner.children[1], lane.banner.text ?? "");
       banner.dataset.kind = lane.banner.kind;
     });
-    this.numbers.show(frame, layout);
+    this.numbers.show(frame, layout, options);
     this.showHeads(frame, layout);
+  }
+
+  /** What stands over a lane's plot. Where there is no room for all of it, its name stays. */
+  showHead(head, lane, k, frame, { heads, size, small }, options) {
+    const [mark, label, note, badge] = head.children;
+    const state = lane.banner?.kind === "stopped" ? "stopped" : frame.meta.state;
+    const many = frame.count > 1, gap = 0.6 * size;
+    let room = heads[k].w - textWidth(lane.label, size, 650) - (many ? 12 + gap : 0) - 2;
+    mark.hidden = !many;
+    setText(label, lane.label);
+    const shown = fitting([state === "running" ? "" : state, state === "stopped" ? "×" : "❚❚", ""], room - gap - 1.3 * small,
+      (text) => textWidth(text, small, 600));
+    setText(badge, shown);
+    badge.dataset.state = state;
+    badge.setAttribute("aria-label", state);
+    if (shown) room -= gap + 1.3 * small + textWidth(shown, small, 600);
+    const first = k === 0, notes = [];
+    if (frame.time < 1) notes.push(`t = ${frame.time.toFixed(2)}`);
+    if (first && options.present && Number.isFinite(frame.meta.tau)) notes.push(`τ = ${Number(frame.meta.tau.toFixed(3))}`);
+    if (first && !options.more && frame.numbers.some(({ key }) => key === "round")) notes.push(`round ${frame.meta.round}`);
+    const missing = missingLimit(frame, lane), forms = [];
+    if (missing) {
+      forms.push([...notes, missing].join("   "));
+      forms.push([...notes, missing.split(":")[0]].join("   "));
+    }
+    for (let count = notes.length; count >= 0; count--) forms.push(notes.slice(0, count).join("   "));
+    setText(note, fitting(forms, room - gap, (text) => textWidth(text, small)));
+    note.title = missing;
   }
 
   showHeads(frame, layout) {
@@ -115,52 +146,75 @@ export class Words {
     if (this.heads.length !== wanted.length || this.heads.some(({ title }, k) => title !== wanted[k][0])) {
       this.heads.forEach(({ element }) => element.remove());
       this.heads = wanted.map(([title, hint], k) => {
-        const element = make("div", "orw-head"), now = make("span", "orw-now");
+        const element = make("div", "orw-head"), now = make("b", "orw-now");
         element.append(term(title, hint, element), now);
         element.explain = () => ({ title, text: hint });
         putAt(element, layout.panels[k].head);
-        element.classList.toggle("orw-stacked", layout.panels[k].stacked);
         this.picture.append(element);
-        return { element, title, now };
+        return { element, title, now, beside: true };
       });
     }
-    this.heads.forEach(({ now }, k) => {
-      const lines = frame.panels[k]?.lines;
-      const values = lines?.length === 1 ? lines[0].lanes.map(({ value }) => value) : [];
-      while (now.children.length > values.length) now.lastChild.remove();
-      values.forEach((value, lane) => {
-        if (!now.children[lane]) now.append(make("b"));
-        now.children[lane].dataset.lane = lane;
-        setText(now.children[lane], value);
-      });
+    this.heads.forEach((head, k) => {
+      // several lanes have their values in the table and at the ends of their lines
+      const lines = frame.count === 1 ? frame.panels[k]?.lines : null;
+      const value = lines?.length === 1 ? lines[0].lanes[0].value : "";
+      const { size, small } = layout, room = layout.panels[k].head.w - textWidth(head.title, (size + small) / 2, 600) - 0.6 * size;
+      if (textWidth(value, 1.12 * size, 650) > room) head.beside = false; // for good: nothing blinks
+      setText(head.now, head.beside ? value : "");
     });
   }
 
-  showLegend(frame, scene, theme, options) {
-    const many = frame.count > 1, { arrows, paths } = frame.arrays;
-    const key = [many, frame.mode, Boolean(arrows), Boolean(paths), JSON.stringify(options), theme.text].join();
+  showLegend(frame, scene, theme, options, layout) {
+    const many = frame.count > 1, { arrows, paths, trace } = frame.arrays;
+    const missing = frame.lanes.map((lane) => missingLimit(frame, lane));
+    const bars = layout.panels.length > frame.panels.length;
+    const key = [many, frame.mode, Boolean(arrows), Boolean(paths), Boolean(trace), bars, missing.join("|"), JSON.stringify(options),
+      theme.text].join();
     if (key === this.legendOf && scene === this.legendScene) return;
     [this.legendOf, this.legendScene] = [key, scene];
-    const dots = (many ? theme.dots.slice(0, frame.count) : theme.particles.slice(0, Math.min(4, scene?.modes ?? 1)))
-      .map((color) => `<i class="dot" style="background:${color}"></i>`).join("");
     const rgb = (color) => `rgb(${color})`, number = (value) => String(Number(value.toFixed(2))).replace("-", "−");
     const ramp = (colors) => `<i class="ramp" style="background:linear-gradient(90deg,${colors.map(rgb)})"></i>`;
-    const items = [];
-    const coloured = !many && scene?.modes > 1 && scene.labels ? ", coloured by where the reference puts them" : "";
-    if (frame.mode !== "exact") items.push(`${dots} samples of the model${many ? ", one α a colour" : coloured}`);
-    if (scene && options.ghost) items.push(`<i class="ghost" style="border-color:${theme.ghost}"></i> the data: ${scene.shares} of it inside`);
-    if (frame.mode !== "learned" && options.contours) {
-      items.push(`<i class="ring" style="border-color:${theme.contour}"></i> the exact limit: the same shares`);
+    const modes = theme.particles.slice(0, Math.min(4, scene?.modes ?? 1)), items = [];
+    const coloured = !many && scene?.modes > 1 && scene.labels;
+    if (frame.mode !== "exact") {
+      if (many) items.push(`${theme.dots.slice(0, frame.count).map((color, k) => markSvg(k, color)).join("")} samples of the model, one α a colour`);
+      else if (coloured) items.push(`${modes.map((color) => markSvg(0, color)).join("")} samples of the model: a dot's colour is the mode it starts from, where the reference puts it`);
+      else items.push(`${markSvg(0, modes[0])} samples of the model`);
     }
-    if (arrows) items.push("<i class=\"glyph\">↗</i> velocity v(t, x)");
-    if (paths && options.trails) items.push("<i class=\"glyph\">∿</i> ways of single samples from the noise at t = 0");
+    if (!many && scene?.modes > 1 && bars) {
+      items.push(`${modes.slice(0, 3).map((color) => svg(`<rect x="1" width="5" height="10" fill="${color}"/>`, 7, 10)).join("")} a bar's colour is the mode where samples are now`);
+    }
+    if (scene?.centres && options.modes) items.push('<i class="glyph">1 2 3</i> the modes of the data, as below the bars');
+    if (scene && options.ghost) items.push(`${oval(theme.ghost, 1.4)} the data: ${scene.shares} of it inside`);
+    const limits = frame.mode !== "learned" && missing.some((text) => !text);
+    if (limits && options.contours) items.push(`${oval(theme.contour, 2.2)} the exact limit: the same shares`);
+    if (frame.panels.some(({ exact }) => exact.some(Boolean))) {
+      const dash = `<path d="M0 5H26" stroke="${many ? theme.text : theme.exact}" stroke-width="2" stroke-dasharray="6 4"/>`;
+      items.push(`${svg(dash, 26, 10)} in the curves: the exact limit`);
+    }
+    const untold = new Map(); // sentence -> lanes
+    frame.lanes.forEach(({ label }, k) => { if (missing[k]) untold.set(missing[k], [...(untold.get(missing[k]) ?? []), label]); });
+    for (const [text, labels] of untold) items.push(`<span class="orw-untold">${escaped(many ? `${labels.join(", ")}: ${text}` : text)}</span>`);
+    if (arrows) items.push('<i class="glyph">↗</i> velocity v(t, x)');
+    if (paths && options.trails) items.push('<i class="glyph">∿</i> ways of single samples from the noise at t = 0');
+    if (trace) items.push(`${svg(`<circle cx="5" cy="5" r="3.6" fill="none" stroke="${theme.text}" stroke-width="1.8"/><path d="M9 5H20M16 2l4 3l-4 3" fill="none" stroke="${theme.text}" stroke-width="1.8"/>`, 22, 10)} one sample: from its noise (ring) to where it is`);
     if (frame.mode === "exact") items.push(`the exact limit's density ${ramp(theme.limit)}`);
     else if (scene && options.background === "reward") {
       items.push(`reward ${number(scene.reward.low)} ${ramp(theme.reward)} ${number(scene.reward.high)}`);
     } else if (scene && options.background === "density") items.push(`density of the data ${ramp(theme.density)}`);
-    if (!options.present) items.push(`<span class="orw-how">${HOW}</span>`);
+    if (!options.present) items.push(`<span class="orw-how">${isCoarse() ? HOW_WITH_FINGERS : HOW}</span>`);
     this.legend.innerHTML = items.map((item) => `<li>${item}</li>`).join("");
   }
+}
+
+const svg = (inside, width, height) =>
+  `<svg class="orw-mark" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" aria-hidden="true">${inside}</svg>`;
+const oval = (color, width) => svg(`<ellipse cx="9" cy="6" rx="7.6" ry="4.4" fill="none" stroke="${color}" stroke-width="${width}"/>`, 18, 12);
+
+/** Why a lane has no exact limit, in a sentence; nothing where it has one, where none was asked for, or where nobody said. */
+export function missingLimit(frame, { limit }) {
+  if (frame.mode === "learned" || !limit || limit.state === "there") return "";
+  return limit.text || (limit.state === "pending" ? "the exact limit is being worked out" : "no exact limit");
 }
 
 /** The picture in a few sentences. */
