@@ -49,6 +49,12 @@ def test_strokes_survive_their_text(seed):
     assert re.fullmatch(r"paint:[A-Za-z0-9._~-]*", text)  # what a link holds as it is
 
 
+def test_the_text_is_what_the_head_of_the_file_says():
+    one = Stroke(((1, 2), (31, 0), (200, 255)), size=0.7, strength=0.5, eraser=True, symmetry="both")
+    # brush 15 = 6 * 2 + 2 * 1 + 1, symmetry 3, then (0, 4, 2) = 258, (31 + 30, 31 - 2), and (12, 35, 63) = 51455
+    assert painting.write([one]) == "paint:PDAEC9d_Mj_"
+
+
 def test_nothing_is_a_painting_too():
     assert painting.write([]) == "paint:"
     assert painting.read("paint:") == ()
@@ -145,6 +151,13 @@ def test_the_longest_text_is_painted_in_time():
 def test_bad_strokes(wrong, message):
     with pytest.raises(ValueError, match=message):
         Stroke(**{"points": [[1, 2]], **wrong})
+
+
+@pytest.mark.parametrize("use", [painting.write, canvas, painting.target, Painted])
+@pytest.mark.parametrize("wrong", [None, "paint:", [[1, 2]], 7, torch.zeros(2, 2)])
+def test_only_strokes_are_painted(use, wrong):
+    with pytest.raises(ValueError, match=r"strokes is .*; allowed: painting.Strokes"):
+        use(wrong)
 
 
 @pytest.mark.parametrize("points", [np.array([[3, 4]]), torch.tensor([[3.0, 4.0]]), [(3, np.int64(4))]])

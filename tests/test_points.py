@@ -331,6 +331,13 @@ def test_a_sketch_wants_points_in_the_square(data):
         sketch(data)
 
 
+@pytest.mark.parametrize("use", [points.write, points.target])
+@pytest.mark.parametrize("wrong", [None, "points:", CLOUDS[:2]])
+def test_only_sketches_are_written(use, wrong):
+    with pytest.raises(ValueError, match=r"sketch is .*; allowed: a points.Sketch"):
+        use(wrong)
+
+
 @pytest.mark.parametrize("data", [torch.zeros(1, 2), np.float32([[1, 1], [2, 2]]), [[1, 1], [2, 2]]])
 def test_points_in_any_form(data):
     assert len(sketch(data).centres) == len(data)

@@ -1,9 +1,17 @@
 """Paintings: strokes of a brush as one short text, as a picture, as a target density and as a reward.
 
-The text is ``paint:`` and the strokes with dots between them, each a character for brush, strength and eraser, one for
-its symmetry, and its points: all of characters that may stand in a link. One painting has one text.
+The text is ``paint:`` and the strokes with dots between them, all of characters that may stand in a link. One painting
+has one text.
 
-A browser paints the same picture with this, on pixels whose centres are ``x_k = -5 + (k + 1/2) 10 / side``:
+A stroke's characters stand for numbers from 0 to 63, in the order of base64url (``A-Z a-z 0-9 - _``):
+
+- ``6 i + 2 j + e`` for the brush: size ``SIZES[i]``, strength ``STRENGTHS[j]``, e = 1 for the eraser,
+- the number of its symmetry in ``SYMMETRIES``,
+- three for the first point (x, y) on the lattice: the digits of ``256 x + y`` to the base 64,
+- two for each further point, ``31 + dx`` and ``31 + dy``, if no step exceeds 30; else ``_`` and the point's three.
+
+A browser paints the same picture with this, on pixels whose centres are ``-5 + (k + 1/2) 10 / side``; a place i on the
+lattice is ``-5 + (i + 1/2) 10 / 256``:
 
 1. ``d`` is the distance of a pixel's centre to the stroke's line (to its only point, if it has one).
 2. Its cover is ``g = strength exp(-d^2 / (2 size^2))``, and 0 where ``d > 5 size``.

@@ -402,15 +402,22 @@ def _gathered(data: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, n
     return means.cluster_centers_[kept], counts[kept], float(means.inertia_) / len(data) / 2
 
 
+def _checked(sketch: Any) -> Sketch:
+    if not isinstance(sketch, Sketch):
+        raise checks.fail("sketch", sketch, "a points.Sketch, such as sketch(parse(table).data)")
+    return sketch
+
+
 def target(sketch: Sketch) -> Cloud:
     """The density of a sketch."""
+    _checked(sketch)
     centres = torch.tensor(sketch.centres, dtype=torch.float64) * (2 * WIDEST / 65535) - WIDEST
     return Cloud(torch.tensor(sketch.weights, dtype=torch.float64), centres, sketch.width * WIDEST / 65535, "points")
 
 
 def write(sketch: Sketch) -> str:
     """The text of a sketch; ``read`` gives it back. ``CENTRES`` take 3,213 characters, all of them fit for a link."""
-    numbers: Iterable[int] = [sketch.width]
+    numbers: Iterable[int] = [_checked(sketch).width]
     numbers = [*numbers, *(n for (x, y), w in zip(sketch.centres, sketch.weights) for n in (x, y, w))]
     return PREFIX + base64.urlsafe_b64encode(np.array(numbers, ">u2").tobytes()).decode().rstrip("=")
 
