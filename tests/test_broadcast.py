@@ -347,7 +347,7 @@ def test_it_begins_at_rest_with_the_reference(pool):
         async with Viewer(registry(pool), "ada", running=False) as v:
             meta = await v.until(lambda meta: meta["seq"] >= 1)
             assert (meta["round"], meta["state"]) == (0, "paused")
-            assert json.loads(v.values[0]["story"]) == {"scene": {"speed": 0.0}, "log": []}
+            assert json.loads(v.values[0]["story"]) == {"scene": {"speed": 0.0}, "log": [], "undo": False}
             await asyncio.sleep(0.5)
             assert v.metas[-1]["round"] == 0
             v.press("play")

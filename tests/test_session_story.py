@@ -44,7 +44,9 @@ def rest(s: Session) -> Session:
 
 def told(s: Session) -> dict:
     """The story as a page has it."""
-    return {**json.loads(s.frame()["story"]), "round": s.round}
+    story = json.loads(s.frame()["story"])
+    del story["undo"]
+    return {**story, "round": s.round}
 
 
 def repeated(s: Session) -> Session:
@@ -349,6 +351,29 @@ def test_undo_brings_back_what_a_new_target_or_reset_took_away():
     s.undo()
     rest(s)
     assert torch.equal(s.samples, before)
+
+
+def test_a_page_is_told_whether_there_is_something_to_undo():
+    def possible() -> bool:
+        return json.loads(s.frame()["story"])["undo"]
+
+    s = Session(particles=60)
+    assert not possible()
+    s.control(alpha=0.3)  # at rest
+    rest(s)
+    assert possible()
+    s.undo()
+    rest(s)
+    assert not possible()
+    assert s.settings == Settings()
+    s.step()
+    rest(s)
+    s.reset()
+    rest(s)
+    assert possible()  # the round that was taken back
+    s.undo()
+    rest(s)
+    assert (s.round, possible()) == (1, False)
 
 
 def test_a_change_and_undo_in_one_breath():

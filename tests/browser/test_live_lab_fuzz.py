@@ -10,7 +10,7 @@ from lab import enter, eventually, press, shown, state, unfold, wait
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 NUMBERS = ["0", "-1", "1e-9", "0.01", "1", "3.7", "100", "1e6", "", "nan", "1e999", "0x10", "−2", "0,5"]
-BUTTONS = ["toggle", "step", "reset", "demo"]
+BUTTONS = ["toggle", "step", "reset", "undo", "demo"]
 CHANCES = {"slider": 5, "number": 3, "choice": 3, "radios": 2, "switch": 2, "several": 2, "button": 4, "key": 2}
 
 
@@ -21,7 +21,9 @@ def act(page, kind: str, names: dict[str, list[str]], dice: random.Random) -> st
         press(page, name)
         return name
     if kind == "key":
-        key = dice.choice(["Space", "s", "r", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"])
+        key = dice.choice(
+            ["Space", "s", "r", "z", "e", "t", "w", "1", "3", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"]
+        )
         page.evaluate("document.activeElement?.blur()")
         page.keyboard.press(key)
         return key
@@ -84,9 +86,11 @@ def test_whatever_hands_do_it_goes_on(lab_page, demo, seed):
     assert_plain(page)
     seen = state(page)
     assert seen["counters"]["errors"] == 0
-    # the controls still act: the demo comes back and moves
+    # the controls still act: the demo comes back, at rest, and moves
     press(page, "demo")
-    wait(page, "meta.lanes.length === 1 && meta.lanes[0].alpha === 1 && meta.mode === 'learned'", 60)
+    demo_at_rest = "meta.state === 'paused' && round === 0 && !meta.replaying"
+    wait(page, f"meta.lanes.length === 1 && meta.lanes[0].alpha === 1 && meta.mode === 'learned' && {demo_at_rest}", 60)
+    press(page, "toggle")
     wait(page, "meta.state === 'running' && round > 2", 60)
     eventually(lambda: shown(page) == demo)
     assert shown(page) == demo

@@ -77,7 +77,7 @@ class Session:
         self._prompt = False  # whether the last picture was of moved controls alone
         self._traced: int | None = None  # particle whose way is shown
         self._notice: Banner | None = None
-        self._text: tuple[Story | None, str] = (None, "")
+        self._text: tuple[object, str] = (None, "")
         self._limits = Limits(self._touch)
         self._load = Load(self.particles)
         self._begin(Story(self._settings), notice)
@@ -420,8 +420,9 @@ class Session:
             return {**parts, "story": self._told(replace(self.story, round=0))}
 
     def _told(self, story: Story) -> str:
-        if self._text[0] != story:
-            self._text = (story, story.text())
+        undo = bool(story.log or self._earlier)
+        if self._text[0] != (story, undo):
+            self._text = ((story, undo), story.text(undo=undo))
         return self._text[1]
 
     @property

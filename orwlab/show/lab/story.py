@@ -82,11 +82,13 @@ class Story:
         log = [[at, name, _as_json(value)] for at, name, value in self.log if at > 0]
         return {"scene": scene, "log": log, "round": self.round} | ({} if self.whole else {"whole": False})
 
-    def text(self) -> str:
-        """The same as JSON, without the round, which every picture says by itself."""
+    def text(self, *, undo: bool) -> str:
+        """The same as JSON for a picture: without the round, which pictures say by themselves, and with whether there
+        is something to ``undo``.
+        """
         plain = self.plain()
         del plain["round"]
-        return json.dumps(plain, ensure_ascii=False)
+        return json.dumps({**plain, "undo": undo}, ensure_ascii=False)
 
     @property
     def scene(self) -> dict[str, Any]:
