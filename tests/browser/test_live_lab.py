@@ -1,15 +1,15 @@
-"""The Live lab's story as a person sees it: it moves, alpha and tau act, the exact answer stands beside it."""
+"""The Live lab's story as a person sees it: played, it moves, alpha and tau act, the exact answer stands beside it."""
 
 import time
 
 import numpy as np
 import pytest
-from lab import choose, drag, enter, eventually, pick, press, reward, round_of, shown, state, typed, unfold, wait
+from lab import choose, drag, pick, press, reward, round_of, shown, state, typed, wait
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def test_it_runs_by_itself_and_the_particles_move(visit):
+def test_once_played_it_runs_and_the_particles_move(visit):
     page = visit()
     before = state(page)
     wait(page, f"round > {round_of(page) + 15}")
@@ -99,22 +99,6 @@ def test_reset_shows_the_reference_again(visit):
         press(page, "toggle")
         wait(page, "round > 5")
     np.testing.assert_array_equal(*seen)
-
-
-def test_reset_to_demo_puts_every_control_back(visit):
-    page = visit()
-    start = shown(page)
-    drag(page, "alpha", 0.1)
-    drag(page, "tau", 2)
-    choose(page, "target", "four_modes")
-    pick(page, "mode", "both")
-    unfold(page)
-    page.locator("#ghost input").uncheck()
-    enter(page, "alpha", "7")
-    wait(page, "meta.lanes[0].alpha === 7 && meta.mode === 'both'")
-    press(page, "demo")
-    wait(page, "meta.lanes[0].alpha === 1 && meta.mode === 'learned' && meta.state === 'running' && round > 2")
-    assert eventually(lambda: shown(page) == start)
 
 
 def test_exact_and_both_show_the_distribution_that_a_perfect_network_gives(visit):

@@ -1,4 +1,4 @@
-"""The Live lab's controls: what they accept, what they say when they do not, keys and the presentation."""
+"""The Live lab's controls: what they accept, and what they say when they do not."""
 
 import time
 
@@ -12,15 +12,15 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("alpha", "-3", "<= 100"),
-        ("alpha", "1e999", "a finite number"),
-        ("alpha", "much", "a finite number"),
-        ("tau", "5.1", "<= 5"),
-        ("lr", "0", ">= 1e-05"),
+        ("alpha", "-3", "a number from 0 to 100"),
+        ("alpha", "1e999", "a number from 0 to 100"),
+        ("alpha", "much", "a number from 0 to 100"),
+        ("tau", "5.1", "a number from 0 to 5"),
+        ("lr", "0", "a number from 0.00001 to 0.1"),
         ("seed", "1.5", "a whole number"),
         ("seed", "", "a whole number"),
-        ("steps_per_round", "0", ">= 1"),
-        ("other-1", "101", "<= 100"),
+        ("steps_per_round", "0", "a whole number from 1 to 32"),
+        ("other-1", "101", "a number from 0 to 100"),
     ],
 )
 def test_what_cannot_be_is_answered_with_what_can(visit, name, text, words):
@@ -134,72 +134,3 @@ def test_view_controls_change_the_picture(visit):
         before = canvas.screenshot()
     assert state(page)["meta"]["t"] == 0.5
     assert state(page)["counters"]["errors"] == 0
-
-
-def test_keys_act_on_the_whole_page_except_while_typing(visit):
-    page = visit()
-    keyboard = page.keyboard
-    keyboard.press("Space")
-    wait(page, "meta.state === 'paused'")
-    time.sleep(0.5)
-    start = round_of(page)
-    keyboard.press("s")
-    wait(page, f"round === {start + 1}")
-    before = typed(page, "alpha"), typed(page, "tau")
-    keyboard.press("ArrowRight")
-    keyboard.press("ArrowUp")
-    assert typed(page, "alpha") > before[0]
-    assert typed(page, "tau") > before[1]
-    keyboard.press("ArrowLeft")
-    keyboard.press("ArrowDown")
-    assert (typed(page, "alpha"), typed(page, "tau")) == before
-    page.locator("#alpha .typed").focus()
-    keyboard.type("s r p ?")
-    assert not page.locator("#lab-keys").is_visible()
-    assert page.locator(".lab.presenting").count() == 0
-    assert round_of(page) == start + 1
-    keyboard.press("Escape")
-    page.locator("#alpha .typed").blur()
-    keyboard.press("?")
-    assert page.locator("#lab-keys").is_visible()
-    assert page.locator("#lab-keys dt").count() >= 8
-    keyboard.press("Escape")
-    assert not page.locator("#lab-keys").is_visible()
-    keyboard.press("r")
-    wait(page, "round === 0")
-
-
-def test_a_button_pressed_by_mouse_does_not_take_the_space_bar(visit):
-    page = visit()
-    wait(page, "round > 5")
-    press(page, "reset")
-    wait(page, "round === 0")
-    was = state(page)["meta"]["state"]
-    page.keyboard.press("Space")
-    wait(page, f"meta.state === '{'paused' if was == 'running' else 'running'}'")
-
-
-def test_presenting_leaves_the_stage_and_alpha(visit):
-    page = visit()
-    page.keyboard.press("p")
-    page.wait_for_selector(".lab.presenting")
-    time.sleep(0.5)
-    size = page.evaluate("[innerWidth, innerHeight]")
-    stage, alpha = (page.locator(name).bounding_box() for name in (".lab-stage", "#alpha"))
-    assert stage["width"] > 0.9 * size[0]
-    assert stage["height"] + alpha["height"] > 0.85 * size[1]
-    assert stage["y"] + stage["height"] <= alpha["y"] + 1
-    assert alpha["y"] + alpha["height"] <= size[1] + 1
-    for name in ("tau", "target", "reward", "toggle", "group-view"):
-        assert not page.locator(f"#{name}").is_visible()
-    assert page.evaluate("getComputedStyle(document.querySelector('#alpha .label')).fontSize") >= "18px"
-    drag(page, "alpha", 0.1)
-    wait(page, "meta.lanes[0].alpha === 0.1")
-    page.keyboard.press("Space")
-    wait(page, "meta.state === 'paused'")
-    page.keyboard.press("Escape")
-    page.wait_for_selector(".lab:not(.presenting)")
-    assert page.locator("#tau").is_visible()
-    press(page, "present")
-    page.locator("#leave").click()
-    page.wait_for_selector(".lab:not(.presenting)")

@@ -1,4 +1,4 @@
-"""The first minute on the Live lab, and its moves: each sets everything, whatever was there before, and says what is so."""
+"""The first minute on the Live lab, and its moves: each sets everything, whatever was there before."""
 
 import time
 

@@ -100,7 +100,7 @@ def group(title: str, *controls: str) -> str:
 def button(
     word: str, title: str, *, ident: str = "", sign: bool = False, kind: str = "", disabled: bool = False, **data: str
 ) -> str:
-    """A button; ``data`` says what it does, ``kind`` are classes. ``sign`` makes room for a drawn sign before the word."""
+    """A button; ``data`` says what it does, ``kind`` are classes. ``sign`` makes room for a sign before the word."""
     attributes = "".join(f' data-{name}="{html.escape(value)}"' for name, value in data.items())
     named = (
         (f' id="{ident}"' if ident else "") + (f' class="{kind}"' if kind else "") + (" disabled" if disabled else "")
