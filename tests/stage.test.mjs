@@ -15,8 +15,10 @@ import { readExact, readFrame, readScene } from "../orwlab/show/stage/message.js
 import { Glide, Pace } from "../orwlab/show/stage/motion.js";
 import { niceTicks, said, tickLabel } from "../orwlab/show/stage/numerals.js";
 import { drawCurves } from "../orwlab/show/stage/panels.js";
+import { modePlaces } from "../orwlab/show/stage/modes.js";
 import { Room } from "../orwlab/show/stage/places.js";
 import { THEMES } from "../orwlab/show/stage/theme.js";
+import { particleAt } from "../orwlab/show/stage/tracing.js";
 import { summaryOf } from "../orwlab/show/stage/words.js";
 
 const read = (name) => readFileSync(join(process.env.ORWLAB_FRAMES, name), "utf8");
@@ -84,6 +86,7 @@ test("the lab's message holds what Python put into it, lane by lane", () => {
   const summary = summaryOf(frame);
   assert.match(summary, /^Running, round 12\. Flow time 0\.50\. α = 0\.3: Mean reward 0\.25 \(exact limit 0\.67\)\./);
   assert.match(summary, /α = 1: Mean reward 0\.50\. It has collapsed\./);
+  assert.doesNotMatch(summaryOf(frame, new Set(["It has collapsed. Try a larger α."])), /collapsed/); // told before
 });
 
 test("messages that do not fit together are refused before anything is drawn", () => {
@@ -360,6 +363,27 @@ test("the words of a limit that is close to the reference's line cover neither e
   }
 });
 
+test("each mode has its number beside it, and no two numbers are at one place", () => {
+  const places = modePlaces({ centres: [[3, 0], [0, 3], [-3, 0], [0, -3]], spreads: [0.3, 0.3, 0.3, 0.3] });
+  places.forEach(([x, y], k) => close(Math.hypot(x, y), 3.72, 1e-9, k)); // outwards, by 2.4 spreads
+  assert.ok(places[0][0] > 3.7 && places[3][1] < -3.7);
+  const rings = modePlaces({ centres: [[0, 0], [0, 0], [0, 0]], spreads: [1 / Math.SQRT2, Math.SQRT2, 3 / Math.SQRT2] });
+  rings.forEach(([x, y], k) => { close(x, 0); close(y, k + 1); }); // on the ring of this radius
+  assert.deepEqual(modePlaces({ centres: [[1, 2]] }), []); // a single mode needs none
+  assert.deepEqual(modePlaces({}), []);
+});
+
+test("the particle nearest to the pointer is found, and none from afar", () => {
+  const plot = { w: 100, h: 100 }, view = [-5, 5, -5, 5], xy = Float32Array.of(9, 9, 0, 0, 0.3, 0, 2, 2, 4, -4);
+  const at = (x, y, more = {}) => particleAt({ x, y }, plot, view, xy, more.first ?? 0, more.n ?? 5, more.finger);
+  assert.equal(at(50, 50), 1);
+  assert.equal(at(53, 50), 2);
+  assert.equal(at(70, 39), 3); // nine pixels below it
+  assert.equal(at(70, 45), null);
+  assert.equal(at(70, 45, { finger: true }), 3);
+  assert.equal(at(70, 30, { first: 3, n: 2 }), 0); // numbered within its lane
+});
+
 test("a fast arrow is as long as the lattice is wide", () => {
   const data = [];
   for (let j = 0; j < 5; j++) for (let i = 0; i < 5; i++) data.push(2 * i, 2 * j, 4, 3); // spacing 2, speed 5
@@ -369,15 +393,15 @@ test("a fast arrow is as long as the lattice is wide", () => {
 
 test("keys mean what they should, and belong to what has the focus", () => {
   const event = (key, target = null, more = {}) => ({ key, target: { closest: (list) => (list.split(", ").includes(target) ? {} : null) }, ...more });
-  const expected = { " ": "toggle", s: "step", S: "step", r: "reset", p: "present", ArrowLeft: "alpha_down",
-    ArrowRight: "alpha_up", ArrowUp: "tau_up", ArrowDown: "tau_down", x: null, Tab: null };
+  const expected = { " ": "toggle", s: "step", S: "step", r: "reset", p: "present", z: "undo", e: "mode_next", t: "target_next",
+    w: "reward_next", f: "flow", 1: "move_1", 2: "move_2", 3: "move_3", 4: "move_4", 5: null, ArrowLeft: "alpha_down", ArrowRight: "alpha_up", ArrowUp: "tau_up", ArrowDown: "tau_down", x: null, Tab: null };
   for (const [key, name] of Object.entries(expected)) assert.equal(commandOf(event(key)), name);
   assert.equal(commandOf(event("s", "input")), null); // somebody is typing
   assert.equal(commandOf(event(" ", "button")), null); // the space bar presses it
   assert.equal(commandOf(event("s", "button")), "step");
   assert.equal(commandOf(event("r", null, { ctrlKey: true })), null); // the browser's reload
   assert.equal(commandOf(event(" ", null, { defaultPrevented: true })), null); // somebody else took it
-  assert.equal(commandOf(event(" ", null, { repeat: true })), null); // held down
+  for (const key of [" ", "z", "1"]) assert.equal(commandOf(event(key, null, { repeat: true })), null); // held down
   assert.equal(commandOf(event("ArrowLeft", null, { repeat: true })), "alpha_down");
 });
 

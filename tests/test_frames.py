@@ -15,6 +15,7 @@ from orwlab.show import stage
 from orwlab.show.stage import scenes
 from orwlab.show.stage.frames import LEVELS, Quantised, decode, encode
 from orwlab.show.stage.readouts import NOTHING, Curve, Number, signed, significant
+from orwlab.targets import GaussianMixture
 
 META = {"run": "abc", "seq": 7, "round": 120, "note": "α = 1, −0.5 “ok”", "list": [1, 2.5, None]}
 
@@ -159,10 +160,10 @@ def test_the_joined_script_is_free_of_modules_and_defines_the_stage():
     assert "\nimport " not in script
     assert "\nexport " not in script
     assert "function createStage(" in script
-    assert "http" not in script  # nothing to fetch
+    assert "http" not in script.replace("http://www.w3.org/2000/svg", "")  # nothing to fetch: that one is a name
     openings = [line.strip() for line in stage.stylesheet().splitlines() if "{" in line]
     assert openings
-    assert all(line.startswith((".orw-stage", "@media")) for line in openings)  # it styles nothing else on the page
+    assert all(line.startswith((".orw-stage", ".orw-player", "@media")) for line in openings)  # it styles nothing else on the page
 
 
 def test_the_backdrop_holds_reward_and_density_where_they_are():
@@ -179,6 +180,25 @@ def test_the_backdrop_holds_reward_and_density_where_they_are():
     root = (target.log_prob(x).exp() / peak).sqrt()
     for level, share in zip(meta["levels"], scenes.SHARES):
         assert (root > level).float().mean() == pytest.approx(share, abs=0.03)
+
+
+def test_a_scene_says_where_its_modes_are():
+    means, weights = [[0.0, 0.0], [2.0, 0.0], [-3.0, 1.0]], [1.0, 3.0, 2.0]
+    target = GaussianMixture(weights, means, [0.25 * np.eye(2)] * 3, modes=[0, 0, 1])
+    meta, _ = decode(scenes.scene(target, rewards.get("right"), grid=20))
+    assert meta["centres"] == [pytest.approx([1.5, 0.0]), pytest.approx([-3.0, 1.0])]  # weighted by mass
+    # between the components 3/4, inside each 1/4 along x; 1/4 along y; their mean's root
+    assert meta["spreads"] == pytest.approx([np.sqrt((0.75 + 0.25 + 0.25) / 2), 0.5])
+
+
+def test_the_way_of_one_particle_is_sent_lane_by_lane():
+    x, way = torch.zeros(2, 5, 2), torch.linspace(-4, 4, 2 * 7 * 2).reshape(2, 7, 2)
+    meta, back = decode(scenes.frame({"traced": 3}, x, 5.0, [], [], trace=way))
+    assert meta["traced"] == 3
+    np.testing.assert_allclose(back["trace"], way, atol=20 / LEVELS)
+    assert decode(scenes.frame({}, x[0], 5.0, [], [], trace=way[0]))[1]["trace"].shape == (1, 7, 2)
+    with pytest.raises(ValueError, match="trace has 1 lanes"):
+        scenes.frame({}, x, 5.0, [], [], trace=way[0])
 
 
 def test_the_view_grows_at_once_and_shrinks_late():

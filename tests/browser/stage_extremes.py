@@ -17,24 +17,25 @@ def value(lanes: int = 1, scale: float = 1.0, rounds: int = 100, **meta) -> dict
     reward, diversity = scale * k * t**0.7, abs(scale) * (5 - 0.4 * k * t)
     distances = np.stack([max(abs(scale), 1e-12) * factor * k * t for factor in (3, 3.3, 0.6, 4e13)])
     curves = [
-        Curve("reward", "Mean reward", reward, 0.0, [1.1 * float(r[-1]) for r in reward], span=0.4, hint="It is so."),
-        Curve("diversity", "Diversity", diversity, 5 * abs(scale), [float(d[-1]) for d in diversity], span=1.0, hint="So."),
+        Curve("reward", "Mean reward", reward, 0.0, (1.1 * reward[:, -1]).tolist(), span=0.4, hint="It is so."),
+        Curve("diversity", "Diversity", diversity, 5 * abs(scale), diversity[:, -1].tolist(), span=1.0, hint="So."),
         Curve(["w2", "coupled", "penalty", "bound"], "Distances", distances, None, [2.9 * abs(scale)] * lanes, log=True,
               names=["W₂²", "coupled cost", "penalty", "the paper's bound"], hint="They are so."),
     ]  # fmt: skip
     say = scenes.signed
+    ends = [(float(r[-1]), float(d[-1])) for r, d in zip(reward, diversity)]
     described = [
         {
             "alpha": alpha, "label": f"α = {alpha:g}", "round": rounds, "banner": None,
             "numbers": [
-                Number("reward", "mean reward", "reward", say(reward[lane][-1]), f"about {say(1.1 * reward[lane][-1])}", "So."),
-                Number("diversity", "diversity", "diversity", say(diversity[lane][-1]), say(diversity[lane][-1]), "So."),
+                Number("reward", "mean reward", "reward", say(r), f"about {say(1.1 * r)}", "So."),
+                Number("diversity", "diversity", "diversity", say(d), say(d), "So."),
                 Number("w2", "distance W₂²", "W₂²", scenes.significant(distances[0, lane, -1]), "3.5", "So."),
                 Number("penalty", "distance penalty", "penalty", "0.61", None, "So."),
                 Number("bound", "the paper's bound", "bound", "10¹⁴", None, "So."),
             ],
         }
-        for lane, alpha in enumerate(ALPHAS[:lanes])
+        for lane, (alpha, (r, d)) in enumerate(zip(ALPHAS, ends))
     ]  # fmt: skip
     header = {"run": "extreme", "seq": 1, "state": "paused", "mode": "both", "t": 1.0, "lanes": described,
               "numbers": [Number("round", "round", "round", f"{rounds}"),
@@ -42,5 +43,6 @@ def value(lanes: int = 1, scale: float = 1.0, rounds: int = 100, **meta) -> dict
     masses = torch.full((lanes, 8), 0.125)
     x = 2 * torch.randn(lanes, 200, 2, generator=torch.Generator().manual_seed(0))
     frame = scenes.frame(header, x, 5.0, at, curves, mode_mass=masses, mode_mass_exact=masses)
-    scene = scenes.scene(targets.get("eight_gaussians"), rewards.get("right"), grid=24)
+    labels = torch.arange(200) % 8
+    scene = scenes.scene(targets.get("eight_gaussians"), rewards.get("right"), labels=labels, grid=24)
     return {"scene": scene, "exact": "", "frame": frame}

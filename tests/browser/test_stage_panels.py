@@ -16,7 +16,8 @@ BESIDE_THE_PLOTS = """() => {
     const { canvas, layout, picture } = stage, { area } = layout, r = picture.ratio, context = canvas.getContext('2d');
     const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
     const right = Math.ceil((area.x + area.w + 2) * r), bottom = Math.ceil((area.y + area.h + 2) * r);
-    for (let y = 0; y < bottom; y++) data.fill(0, 4 * (y * canvas.width + Math.floor(area.x * r)), 4 * (y * canvas.width + right));
+    const left = Math.floor(area.x * r), at = (x, y) => 4 * (y * canvas.width + x);
+    for (let y = 0; y < bottom; y++) data.fill(0, at(left, y), at(right, y));
     let text = '';
     for (let i = 0; i < data.length; i += 8192) text += String.fromCharCode.apply(null, data.subarray(i, i + 8192));
     return btoa(text);
@@ -24,7 +25,8 @@ BESIDE_THE_PLOTS = """() => {
 # the words of the panels, and what is painted where they stand when no word is painted
 UNDER_THE_WORDS = """() => {
     const { picture, frame, canvas } = stage, r = picture.ratio, context = canvas.getContext('2d');
-    const words = picture.texts.map((texts, k) => texts.map((word) => ({ ...word, body: stage.layout.panels[k].body })));
+    const { panels } = stage.layout;
+    const words = picture.texts.map((texts, k) => texts.map((word) => ({ ...word, body: panels[k].body })));
     const paint = CanvasRenderingContext2D.prototype.fillText;
     CanvasRenderingContext2D.prototype.fillText = () => {};
     picture.paintPanels(frame);
@@ -114,7 +116,7 @@ def test_values_are_read_off_the_curves(host):
     words = box.inner_text().split()
     assert words[:2] == ["round", "50"]
     assert [f"{k * 0.5**0.7:.2f}" for k in (1, 2)] == words[words.index("reward") + 1 :][:2]
-    assert ["1.10", "2.20"] == words[words.index("limit") + 1 :][:2]
+    assert words[words.index("limit") + 1 :][:2] == ["1.10", "2.20"]
     page.mouse.move(*over(page, 2, 1.0))
     assert "round 100" in box.inner_text()
     assert "8.0·10¹³" in box.inner_text()  # also of the line that is off the panel

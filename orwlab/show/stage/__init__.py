@@ -24,6 +24,8 @@ _MODULES = (  # in the order of what they need
     "panels.js",
     "masses.js",
     "stamps.js",
+    "modes.js",
+    "tracing.js",
     "picture.js",
     "tips.js",
     "numbers.js",
@@ -32,6 +34,8 @@ _MODULES = (  # in the order of what they need
     "input.js",
     "link.js",
     "stage.js",
+    "portrait.js",
+    "replay.js",
 )
 
 

@@ -2,12 +2,17 @@
 // with Ctrl (which is what pinching a trackpad sends) or after a click into the picture, and Escape lets go of it.
 
 import { moved, zoomed } from "./camera.js";
+import { Picture } from "./picture.js";
+import { isCoarse } from "./tips.js";
+import { particleAt } from "./tracing.js";
 
 const COMMANDS = {
-  " ": "toggle", s: "step", r: "reset", p: "present",
+  " ": "toggle", s: "step", r: "reset", z: "undo", p: "present",
+  e: "mode_next", t: "target_next", w: "reward_next", f: "flow", 1: "move_1", 2: "move_2", 3: "move_3", 4: "move_4",
   ArrowLeft: "alpha_down", ArrowRight: "alpha_up", ArrowDown: "tau_down", ArrowUp: "tau_up",
 };
-const ONCE = ["toggle", "reset", "present"]; // holding the key down does not repeat these
+const REPEATED = ["step", "alpha_down", "alpha_up", "tau_down", "tau_up"]; // by holding the key down
+const TWO_FINGERS = "Two fingers zoom and move the picture";
 const TYPING = "input, textarea, select, [contenteditable=''], [contenteditable='true'], [role='textbox'], " +
   "[role='combobox'], [role='listbox'], [role='slider'], [role='spinbutton']";
 const PRESSING = "button, a[href], summary, [role='button'], [role='tab'], [role='option'], [role='menuitem']";
@@ -16,7 +21,7 @@ const PRESSING = "button, a[href], summary, [role='button'], [role='tab'], [role
 export function commandOf(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.defaultPrevented) return null;
   const name = COMMANDS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-  if (!name || (event.repeat && ONCE.includes(name))) return null;
+  if (!name || (event.repeat && !REPEATED.includes(name))) return null;
   const at = event.target;
   if (at?.closest?.(TYPING)) return null;
   if (at?.closest?.(PRESSING) && (event.key === " " || (event.key.startsWith("Arrow") && at.closest("[role='tab']")))) return null;
@@ -45,6 +50,14 @@ export function attachInput(stage) {
   const read = (event) => {
     if (stage.frame) stage.reading.look(event && within(event), stage.frame, stage.picture.areas);
   };
+  /** The particle at a place has its way shown; none has where there is no particle. */
+  const follow = (event) => {
+    const { frame, layout, tracing } = stage, { x, y } = within(event), finger = event.pointerType === "touch";
+    const lane = layout?.plots.findIndex((p) => x >= p.x && x <= p.x + p.w && y >= p.y && y <= p.y + p.h) ?? -1;
+    if (!frame || lane < 0 || lane >= frame.count || Picture.onlyExact(frame, stage.exact, lane)) return tracing.want(null);
+    const plot = layout.plots[lane], place = { x: x - plot.x, y: y - plot.y };
+    tracing.want(particleAt(place, plot, camera.now, stage.positions, lane * frame.n, frame.n, finger), finger);
+  };
   const look = (next, atOnce) => {
     camera.look(next, atOnce);
     stage.looked();
@@ -58,7 +71,7 @@ export function attachInput(stage) {
     const place = plotAt(event.clientX, event.clientY);
     if (!place) return;
     if (!event.ctrlKey && !event.metaKey && document.activeElement !== canvas) {
-      stage.words.advise("Ctrl + wheel zooms, or click into the picture first");
+      stage.words.advise(isCoarse() ? TWO_FINGERS : "Ctrl + wheel zooms, or click into the picture first");
       return; // the page scrolls
     }
     event.preventDefault();
@@ -70,7 +83,10 @@ export function attachInput(stage) {
 
   let drag = null;
   on(canvas, "pointerdown", (event) => {
-    if (event.pointerType === "touch") read(event); // a tap, or a finger that moves along the curve
+    if (event.pointerType === "touch") { // a tap, or a finger that moves along the curve
+      read(event);
+      follow(event);
+    }
     const place = event.pointerType !== "touch" && event.button === 0 && plotAt(event.clientX, event.clientY);
     if (!place) return;
     drag = { id: event.pointerId, x: event.clientX, y: event.clientY, side: place.plot.w, camera: camera.now, going: false };
@@ -78,6 +94,7 @@ export function attachInput(stage) {
   on(canvas, "pointermove", (event) => {
     read(event);
     if (event.pointerType !== "touch") {
+      if (!drag?.going) follow(event);
       const inside = plotAt(event.clientX, event.clientY);
       canvas.style.cursor = drag?.going ? "grabbing" : inside ? "grab" : "";
     }
@@ -88,7 +105,12 @@ export function attachInput(stage) {
     drag.going = true;
     look(moved(drag.camera, -dx / drag.side, dy / drag.side), true);
   });
-  on(canvas, "pointerleave", (event) => { if (event.pointerType !== "touch") read(null); });
+  on(canvas, "pointerleave", (event) => {
+    if (event.pointerType === "touch") return;
+    read(null);
+    stage.tracing.want(null);
+  });
+  on(canvas, "blur", () => stage.tracing.want(null));
   const drop = () => { drag = null; };
   on(canvas, "pointerup", drop);
   on(canvas, "pointercancel", drop);
@@ -115,7 +137,7 @@ export function attachInput(stage) {
       look(moved(nearer, (pinch.x - now.x) / side, (now.y - pinch.y) / side), true);
     } else if (lone && plotAt(lone.x, lone.y) &&
         Math.hypot(event.touches[0].clientX - lone.x, event.touches[0].clientY - lone.y) > 24) {
-      stage.words.advise("Two fingers zoom and move the picture");
+      stage.words.advise(TWO_FINGERS);
       lone = null;
     }
   }, { passive: false });
@@ -131,6 +153,7 @@ export function attachInput(stage) {
       else if (event.shiftKey && arrows) look(moved(camera.goal, 0.1 * arrows[0], 0.1 * arrows[1]));
       else if (event.key === "Escape") canvas.blur();
       else if (event.key === "0") home();
+      else if (event.key === "n" && stage.frame && stage.host.trace) stage.tracing.next(stage.frame.n);
       else return void stage.key(event);
       event.preventDefault();
     } else {

@@ -15,7 +15,8 @@ export const isNarrow = (width, lanes) => width < (lanes > 1 ? 800 : 620);
 
 /**
  * wish: {lanes: 1 to 4, panels, session: numbers of the whole session, lane: numbers of each lane, exacts: how many of these
- * have an exact limit, several: whether a panel has several series, low: whether the window is a phone on its side, large: whether few numbers are shown large, button: whether there is one that shows more, present}.
+ * have an exact limit, several: whether a panel has several series, low: whether the window is a phone on its side, large: whether few numbers are shown large, button: whether there is one that shows more, touch: whether
+ * fingers have to hit it, present}.
  *
  * -> {narrow, height, size, small, margins, columns, plots, heads, numbers, panels: [{head, body}]}; `numbers` also
  * says how many columns and rows of tiles there is room for, or that it is a table.
@@ -101,13 +102,14 @@ function numbersIn(x, y, w, most, { size, small, present, lanes }, want) {
     const inline = cell > 12.5 * small; // "0.40 (exact 0.43)" in one cell
     const total = want.lane + (inline ? 0 : want.exacts), least = Math.min(total, present ? 3 : 2);
     const rows = Math.max(least, Math.min(total, present ? 6 : 16, Math.floor(most / row) - above - 1));
-    const h = want.lane || above ? (rows + (rows ? 1 : 0) + above) * row : 0;
-    return { ...box(x, y, w, h), table: true, row, rows, columns: lanes, inline, above, button: want.button };
+    const head = want.touch && want.button ? Math.max(44, row) : row; // a finger has to hit the button in it
+    const h = want.lane || above ? rows * row + (rows ? head : 0) + above * row : 0;
+    return { ...box(x, y, w, h), table: true, row, head, rows, columns: lanes, inline, above, button: want.button };
   }
   const total = want.session + want.lane + (want.button && want.lane ? 1 : 0);
   const value = Math.round((want.large ? 1.9 : 1.3) * size);
   const fitting = clamp(Math.floor(w / (11 * size)), 1, Math.max(1, total));
-  const row = Math.round(1.3 * small + (want.large ? 2.5 : 1.75) * size + 4);
+  const row = Math.max(want.touch ? 44 : 0, Math.round(1.3 * small + (want.large ? 2.5 : 1.75) * size + 4));
   const least = present ? Math.ceil(Math.min(3, total) / fitting) : 1; // reward, diversity and W2 stay
   const rows = Math.max(least, Math.min(Math.ceil(total / fitting), present ? 2 : 6, Math.max(1, Math.floor(most / row))));
   const columns = Math.min(fitting, Math.ceil(total / Math.max(1, rows))); // full rows where possible

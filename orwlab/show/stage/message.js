@@ -21,10 +21,11 @@ export function readFrame(text) {
   need(Array.isArray(meta.view) && meta.view.length === 4 && meta.view.every(Number.isFinite) &&
     meta.view[0] < meta.view[1] && meta.view[2] < meta.view[3], "no view");
   const rounds = arrays.rounds?.data ?? new Float32Array(0);
-  for (const [name, dims] of [["arrows", 3], ["paths", 4], ["mode_mass", 2], ["mode_mass_exact", 2]]) {
+  for (const [name, dims] of [["arrows", 3], ["paths", 4], ["trace", 3], ["mode_mass", 2], ["mode_mass_exact", 2]]) {
     if (arrays[name]) need(arrays[name].shape.length === dims && arrays[name].shape[0] === count, `shape of ${name}`);
   }
   if (arrays.arrows) need(arrays.arrows.shape[2] === 4, "shape of arrows");
+  if (arrays.trace) need(arrays.trace.shape[2] === 2 && arrays.trace.shape[1] > 1, "shape of trace");
   if (arrays.paths) need(arrays.paths.shape[3] === 2, "shape of paths");
   if (arrays.mode_mass && arrays.mode_mass_exact) {
     need(arrays.mode_mass.shape[1] === arrays.mode_mass_exact.shape[1] || arrays.mode_mass_exact.shape[1] === 1,
@@ -90,6 +91,8 @@ export function readScene(text) {
   const { meta, arrays } = decodeFrame(text);
   const { reward, density, labels } = arrays;
   need(reward && density && meta.view?.every(Number.isFinite), "the scene is not whole");
+  const { centres } = meta;
+  need(!centres || (Array.isArray(centres) && centres.every((c) => c?.length === 2 && c.every(Number.isFinite))), "centres of the modes");
   const contours = meta.levels.map((level) => contoursOf(density.data, density.shape, meta.view, level));
   return { ...meta, contours, reward: grid(reward), density: grid(density), labels: labels?.data };
 }

@@ -43,6 +43,7 @@ export class Numbers {
   place(layout) {
     putAt(this.element, layout.numbers);
     this.element.style.setProperty("--row", `${layout.numbers.row}px`);
+    this.element.style.setProperty("--head", `${layout.numbers.head ?? layout.numbers.row}px`);
     this.element.style.setProperty("--columns", layout.numbers.columns);
     this.made = "";
   }

@@ -7,8 +7,10 @@ import {
   arrowScale, clipTo, drawArrows, drawAxes, drawContours, drawGrid, drawPaths, gridImage,
 } from "./draw.js";
 import { drawMasses } from "./masses.js";
+import { drawBadges, makeBadge, modePlaces } from "./modes.js";
 import { drawCurves } from "./panels.js";
 import { makeStamps, stampAll } from "./stamps.js";
+import { drawChosen, drawTrace } from "./tracing.js";
 
 export class Picture {
   constructor(canvas) {
@@ -46,7 +48,18 @@ export class Picture {
     this.laneStamps = theme.dots.map((color) => [stamps()(color)]);
     this.faint = [stamps(0.25)(theme.particles[0])]; // where these particles are not what was asked for
     this.images = new WeakMap();
+    this.badges = new Map();
     this.stale = true;
+  }
+
+  /** The number of a mode in a disc; with one lane in the colour of its bar. */
+  badgeOf(k, many) {
+    const { theme, layout, ratio } = this, key = `${k}${many}`;
+    if (!this.badges.has(key)) {
+      const rim = many ? theme.muted : theme.particles[k % theme.particles.length];
+      this.badges.set(key, makeBadge(String(k + 1), Math.max(12, Math.min(layout.small, layout.plots[0].w / 26)), ratio, theme.panel, theme.text, rim));
+    }
+    return this.badges.get(key);
   }
 
   imageOf(grid, colors) {
@@ -102,10 +115,11 @@ export class Picture {
 
   /** Paints the plots. Returns how many particles are in view. */
   paint(view) {
-    const { context: ctx, ratio, layout, theme } = this, { camera, frame, scene, exact, options, motion } = view;
+    const { context: ctx, ratio, layout, theme } = this, { camera, frame, scene, exact, options, motion, chosen = null } = view;
     if (this.stale) this.renew(view);
     let visible = 0;
-    const { n = 0, count = 0 } = frame ?? {}, { arrows, paths } = frame?.arrays ?? {};
+    const { n = 0, count = 0 } = frame ?? {}, { arrows, paths, trace } = frame?.arrays ?? {};
+    if (scene !== this.numbered) [this.numbered, this.places] = [scene, modePlaces(scene ?? {})];
     for (let k = 0; k < count; k++) {
       const ground = this.grounds[k], { image, pixels, behind } = ground;
       pixels.set(behind);
@@ -132,9 +146,21 @@ export class Picture {
         const m = arrows.shape[1];
         drawArrows(ctx, plot, camera, motion.arrows.now, k * m, m, this.scaleOf(arrows), theme.arrow, 1.2 * line);
       }
+      if (options.modes && this.places.length && plot.w >= 130) drawBadges(ctx, plot, camera, this.places, (mode) => this.badgeOf(mode, count > 1));
+      if (!Picture.onlyExact(frame, exact, k)) this.paintWay(ctx, plot, view, k, trace, chosen, 1.5 * line);
       ctx.restore();
     }
     return visible;
+  }
+
+  /** The particle that somebody looks at, and its way from the noise as far as the host has sent it. */
+  paintWay(ctx, plot, { camera, frame, motion }, lane, trace, chosen, width) {
+    const { traced } = frame.meta, at = (k) => motion.x.now.subarray(2 * (lane * frame.n + k), 2 * (lane * frame.n + k) + 2);
+    if (trace && traced >= 0 && traced < frame.n) {
+      const steps = trace.shape[1];
+      drawTrace(ctx, plot, camera, trace.data, lane * steps, steps, at(traced), this.theme, width);
+    }
+    if (chosen !== null && chosen < frame.n) drawChosen(ctx, plot, camera, at(chosen), this.theme, width);
   }
 
   /** The arrows' scale follows the fastest ones slowly, so that a single frame does not make all of them twitch. */

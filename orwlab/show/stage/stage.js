@@ -1,11 +1,12 @@
 // The stage: particles, reward, data, exact limits and curves on one canvas, for any host that can hand it frames.
 //
 //   const stage = createStage(element, host);
-//   stage.receive({scene, exact, frame});      // base64 text, see frames.py and scenes.py
+//   stage.receive({scene, exact, frame, story}); // base64 text, see frames.py and scenes.py; story is the host's own
 //   stage.configure({background, ghost, contours, trails, modes, more, present});
 //
 // host (every part optional): acknowledge(run, seq) -> promise of "is somebody still sending?"; wake(): ask for a
-// new stream; stateChanged(state); command(name): a key was pressed. Only the newest frame is kept: a slow browser
+// new stream; stateChanged(state); command(name): a key was pressed; configured(options): somebody chose on the stage;
+// trace(k or null): the way of particle k is wanted; story(text): what the last messages say has been done. Only the newest frame is kept: a slow browser
 // skips frames and never queues them. A host may set the picture's height by the CSS variable --orw-height.
 
 import { Camera } from "./camera.js";
@@ -18,6 +19,8 @@ import { wantedNumbers } from "./numbers.js";
 import { Picture } from "./picture.js";
 import { Reading } from "./reading.js";
 import { THEMES, isDark } from "./theme.js";
+import { isCoarse } from "./tips.js";
+import { Tracing } from "./tracing.js";
 import { Words, summaryOf } from "./words.js";
 
 const SPEAK_EVERY = 12000; // ms between summaries for screen readers, unless something happens
@@ -42,11 +45,16 @@ export class Stage {
     this.pace = new Pace();
     this.camera = new Camera();
     this.paintedAt = this.spokenAt = -Infinity;
-    this.words = new Words(root, () => this.chooseMore());
+    this.ending = new AbortController();
+    this.words = new Words(root, () => this.chooseMore(), this.ending.signal);
     this.canvas = this.words.canvas;
     this.picture = new Picture(this.canvas);
     this.reading = new Reading(this.words.picture, () => {
       this.panelsStale = this.hurried = true;
+      this.schedule();
+    });
+    this.tracing = new Tracing(host, () => {
+      this.hurried = true;
       this.schedule();
     });
     this.reduced = matchMedia("(prefers-reduced-motion: reduce)");
@@ -76,6 +84,7 @@ export class Stage {
     this.link.close();
     this.sizes.disconnect();
     this.detach();
+    this.ending.abort();
     cancelAnimationFrame(this.scheduled);
   }
 
@@ -178,6 +187,7 @@ export class Stage {
     this.meta = meta;
     this.value = { ...this.texts, frame: value.frame };
     if (before?.mode !== frame.mode) this.picture.stale = true;
+    if (typeof value.story === "string" && value.story !== this.story) this.host.story?.(this.story = value.story);
     if (before?.meta.state !== meta.state) this.host.stateChanged?.(meta.state);
     const banners = frame.lanes.map(({ banner }) => banner?.title ?? "").join("|");
     this.speak(now, before?.meta.state !== meta.state || banners !== this.banners);
@@ -205,7 +215,7 @@ export class Stage {
     const { whole, own } = wantedNumbers(frame, this.options);
     return {
       lanes: frame.count, panels: curves + masses, session: whole.length, lane: own.length, present,
-      several: frame.panels.some(({ lines }) => lines.length > 1), low: innerHeight < 480,
+      several: frame.panels.some(({ lines }) => lines.length > 1), low: innerHeight < 480, touch: isCoarse(),
       exacts: own.filter(({ exact }) => exact).length, large: !more && !present,
       button: Boolean(this.host.command || this.host.configured) && !present && frame.lanes[0].numbers.length > 2,
     };
@@ -241,6 +251,7 @@ export class Stage {
   /** The camera was moved by hand. */
   looked() {
     this.words.home.hidden = !this.camera.free;
+    this.tracing.want(null);
     this.picture.stale = true;
     this.hurried = true; // also for those who want little motion: this one they make themselves
     this.schedule();
@@ -258,7 +269,8 @@ export class Stage {
       fresh = true;
     }
     const { frame, scene, exact, options, motion } = this;
-    this.visible = this.picture.paint({ camera: this.camera.now, frame, scene, exact, options, motion });
+    const chosen = this.tracing.wanted;
+    this.visible = this.picture.paint({ camera: this.camera.now, frame, scene, exact, options, motion, chosen });
     if (frame && (fresh || this.panelsStale)) {
       this.panelsStale = false;
       this.reading.check(frame);
@@ -289,7 +301,9 @@ export class Stage {
     if (!urgent && !this.unsaid && this.meta.state !== "running" && this.spokenAt > 0) return;
     this.unsaid = false;
     this.spokenAt = now;
-    const text = summaryOf(this.frame);
+    const banners = this.frame.lanes.map(({ banner }) => banner && `${banner.title} ${banner.text ?? ""}`);
+    const text = summaryOf(this.frame, this.told); // what was told once is not told again while it goes on
+    this.told = new Set(banners.filter(Boolean));
     if (this.words.summary.textContent !== text) this.words.summary.textContent = text;
   }
 }

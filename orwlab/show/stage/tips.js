@@ -1,11 +1,12 @@
 // Explanations that appear on hover, on keyboard focus and on a tap, and short advice over the picture.
 
 const LINGER = 150; // ms that an explanation stays when the pointer leaves, so that one can move onto it
+const RESTING = 6000; // ms that an explanation stays below a pointer that does not move
 const ADVICE = 2600; // ms
 
 /** What an element's `explain()` returns, {title, text}, is shown beside it. */
 export class Tips {
-  constructor(root) {
+  constructor(root, signal) {
     this.root = root;
     this.box = make("div", "orw-tip");
     this.box.setAttribute("role", "tooltip");
@@ -24,8 +25,9 @@ export class Tips {
       if (event.pointerType === "touch") return;
       if (this.box.contains(event.target)) return clearTimeout(this.leaving);
       const found = holder(event);
-      if (found) this.show(found);
-      else this.leave();
+      if (!found) return this.leave();
+      this.show(found);
+      this.resting = setTimeout(() => this.hide(), RESTING);
     });
     root.addEventListener("pointerleave", () => this.leave());
     root.addEventListener("focusin", (event) => {
@@ -39,13 +41,14 @@ export class Tips {
       if (found) this.show(found);
       else if (!this.box.contains(event.target)) this.hide();
     });
-    root.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && !this.box.hidden) this.hide();
-    });
+    // who starts the run or moves on does not read any more
+    document.addEventListener("keydown", ({ key }) => { if (key === "Escape" || key === " ") this.hide(); }, { signal, capture: true });
+    document.addEventListener("scroll", () => this.hide(), { signal, capture: true, passive: true });
   }
 
   show(element) {
     clearTimeout(this.leaving);
+    clearTimeout(this.resting);
     const { title, text } = element.explain();
     if (!text) return this.hide();
     this.at = element;
@@ -68,6 +71,7 @@ export class Tips {
 
   hide() {
     clearTimeout(this.leaving);
+    clearTimeout(this.resting);
     this.box.hidden = true;
     this.at = null;
   }

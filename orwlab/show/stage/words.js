@@ -6,6 +6,7 @@ import { fitting, textWidth } from "./places.js";
 import { Tips, isCoarse, make, newId, putAt, setText, term } from "./tips.js";
 
 const MASS_HINT = "The share of the samples at each mode of the data, and as an orange-red tick the share in the exact limit.";
+const SHORT_TITLES = { "Mass of each mode": "Modes", "Mean reward": "Reward" };
 const IN_WORDS = "Keys: space starts and pauses, s does one step, r resets, z undoes, left and right change alpha, up and down tau, " +
   "n follows one sample, plus and minus zoom, 0 shows the whole picture, p is for projectors.";
 const HOW = "Zoom: Ctrl + wheel. Move: drag. Back: double click.";
@@ -13,7 +14,7 @@ const HOW_WITH_FINGERS = "Two fingers zoom and move.";
 
 export class Words {
   /** more(): the button for more or fewer numbers was pressed. */
-  constructor(root, more) {
+  constructor(root, more, signal) {
     this.root = root;
     root.innerHTML = `<div class="orw-picture"><canvas tabindex="0" role="application"></canvas></div>
       <ul class="orw-legend"></ul><p class="orw-summary" aria-live="polite"></p>`;
@@ -25,7 +26,7 @@ export class Words {
     this.canvas.setAttribute("aria-label",
       `Animated scatter plot of samples, with curves of reward and diversity. ${IN_WORDS}`);
     this.canvas.setAttribute("aria-describedby", this.summary.id);
-    this.tips = new Tips(root);
+    this.tips = new Tips(root, signal);
     this.numbers = new Numbers(this.picture, more);
     this.lanes = [];
     this.heads = [];
@@ -147,7 +148,8 @@ export class Words {
       this.heads.forEach(({ element }) => element.remove());
       this.heads = wanted.map(([title, hint], k) => {
         const element = make("div", "orw-head"), now = make("b", "orw-now");
-        element.append(term(title, hint, element), now);
+        const room = layout.panels[k].head.w, width = (text) => textWidth(text, (layout.size + layout.small) / 2, 600);
+        element.append(term(fitting([title, SHORT_TITLES[title] ?? title], room, width), hint, element), now);
         element.explain = () => ({ title, text: hint });
         putAt(element, layout.panels[k].head);
         this.picture.append(element);
@@ -217,13 +219,14 @@ export function missingLimit(frame, { limit }) {
   return limit.text || (limit.state === "pending" ? "the exact limit is being worked out" : "no exact limit");
 }
 
-/** The picture in a few sentences. */
-export function summaryOf(frame) {
+/** The picture in a few sentences; without the banners that have been told. */
+export function summaryOf(frame, told = new Set()) {
   const state = { running: "Running", paused: "Paused", stopped: "Stopped" }[frame.meta.state] ?? "Not running";
   const lanes = frame.lanes.map((lane, k) => {
     const curves = frame.panels.filter(({ lines }) => lines.length === 1).map(({ title, lines, exact }) =>
       [title, lines[0].lanes[k].value, exact[k] ? `(${exact[k].label})` : ""].join(" ").trim()).join("; ");
-    const words = lane.banner ? ` ${lane.banner.title} ${lane.banner.text ?? ""}` : "";
+    const banner = lane.banner ? `${lane.banner.title} ${lane.banner.text ?? ""}` : "";
+    const words = banner && !told.has(banner) ? ` ${banner}` : "";
     return `${frame.count > 1 ? `${lane.label}: ` : ""}${curves}.${words}`;
   });
   const time = frame.time < 1 ? ` Flow time ${frame.time.toFixed(2)}.` : "";
