@@ -82,6 +82,8 @@ def alone(app: App, browser: Any, seconds: float, moves: int) -> Any:
     page.goto(app.address)
     page.wait_for_function("document.querySelector('.orw-stage')?.stage?.counters.painted > 0", timeout=60_000)
     row("page load to first particle", f"{time.perf_counter() - start:.1f} s")
+    page.wait_for_function("!['', 'first'].includes(document.querySelector('.orw-stage').stage.meta?.run ?? '')")
+    page.locator("#toggle").click()
     page.wait_for_function("document.querySelector('.orw-stage').stage.meta.round > 20", timeout=60_000)
     time.sleep(3)
     used, own = cpu_seconds(app.processes()), cpu_seconds(descendants(os.getpid()))

@@ -89,7 +89,7 @@ def memory(pids: list[int]) -> float:
 
 
 class Client:
-    """Somebody with a page open, as far as the server can tell."""
+    """Somebody with a page open, who has pressed Play, as far as the server can tell."""
 
     def __init__(self, address: str) -> None:
         self.api = f"{address}/gradio_api"
@@ -144,6 +144,9 @@ class Client:
         return {**found["meta"], "drawn": shape[1]}
 
     def _seen(self, meta: dict[str, Any]) -> None:
+        if not self.run:
+            play = (meta["run"], [{"press": "play"}])
+            threading.Thread(target=self.call, args=("obey", *play), daemon=True).start()
         self.run = meta["run"]
         self.frames.append(time.monotonic())
         self.rounds.append(meta["round"])
