@@ -488,3 +488,32 @@ def test_a_story_costs_little_in_every_frame():
         s._told(s.story)
     assert (time.perf_counter() - start) / 20 < 0.002
     assert np.isfinite(s.round)
+
+
+def test_what_is_shown_does_not_decide_the_course(monkeypatch):
+    """Particles on show that are not finite are not shown; the run goes on as it does where nobody looks."""
+    s, other = session(others=(0.1,)), session(others=(0.1,))
+    for one in (s, other):
+        one.advance()
+    shown = s.samples.clone()
+    push = s._it.lanes.push
+
+    def broken(n, every=slice(None)):
+        x = push(n, every)
+        x[0, 0] = float("inf")
+        return x
+
+    monkeypatch.setattr(s._it.lanes, "push", broken)
+    for one in (s, other):
+        one.advance()
+    meta, arrays = decode(s.frame()["frame"])
+    assert meta["lanes"][0]["banner"]["title"] == "It is about to diverge."
+    assert meta["lanes"][1]["banner"] is None
+    assert torch.equal(s.samples[0], shown[0])
+    assert torch.equal(s.samples[1], other.samples[1])
+    assert np.isfinite(arrays["x"]).all()
+    monkeypatch.undo()
+    for one in (s, other):
+        one.advance()
+    assert torch.equal(s.samples, other.samples)
+    assert s.banner is None

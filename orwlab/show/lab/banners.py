@@ -6,12 +6,13 @@ from torch import Tensor
 
 from orwlab.measure import samples
 from orwlab.methods.orw import Diverged
+from orwlab.show.lab import own
 from orwlab.show.lab.settings import Settings
 
 OUTSIDE = 0.3  # of the samples: then it is said that they leave the data
 FEW = 0.05  # of the draw: with a smaller effective share it is said that few samples decide
 USUAL_LR = 1e-3  # a learning rate above this is the first thing to doubt
-UNBOUNDED = ("plane",)  # rewards without a ceiling
+UNBOUNDED = ("plane",)  # rewards without a ceiling, besides formulas that have none
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ COLLAPSED = Banner(
     "Nearly all samples are in one place: the reward is high, the variety is gone. Try a larger α, or press Reset.",
 )
 LEFT = Banner("warning", "It is leaving the data.", "Many samples lie where there were never any data.")
+LOST = Banner(
+    "warning", "It is about to diverge.", "Some samples are too far out for a number: the last good ones are shown."
+)
 RESTARTED = Banner(
     "warning",
     "The computation had to be started again.",
@@ -40,9 +44,14 @@ RESTARTED = Banner(
 )
 
 
+def unbounded(reward: str) -> bool:
+    """Whether the reward has no ceiling."""
+    return reward in UNBOUNDED or getattr(own.reward(reward), "unbounded", False)
+
+
 def advice(settings: Settings, *, also: bool = False) -> str:
     """What usually helps against running away; ``also``: besides something else."""
-    ceiling = ", or a reward with a ceiling" if settings.reward in UNBOUNDED else ""
+    ceiling = ", or a reward with a ceiling" if unbounded(settings.reward) else ""
     return f"{'It also helps to take' if also else 'Try'} a larger α{',' if ceiling else ' or'} a smaller τ{ceiling}."
 
 

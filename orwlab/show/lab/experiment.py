@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from orwlab.methods.orw import Diverged, FineTuning, Snapshot
-from orwlab.show.lab import banners, exact, lanes, load, measures
+from orwlab.methods.orw import FineTuning, Snapshot
+from orwlab.show.lab import banners, lanes, load, measures, own
 from orwlab.show.lab.banners import Banner
 from orwlab.show.lab.exact import ExactLanes
 from orwlab.show.lab.history import History
@@ -51,6 +51,7 @@ class Experiment:
         self.notice, self._notice_until = notice, notice_until
         self._kinds: dict[str, tuple[LearnedLanes | ExactLanes, Readings, Picture]] = {}
         self._stories: dict[str, Story] = {}  # of each kind of lanes
+        self._lost: set[int] = set()  # lanes whose newest particles cannot be shown
         self._drawn: tuple[object, ...] = ()  # what the picture was drawn for
         self.obey(settings)
 
@@ -64,7 +65,7 @@ class Experiment:
         fresh = kind not in self._kinds
         if fresh:
             made = ExactLanes(settings, self.watch) if kind == "exact" else LearnedLanes(settings, self.watch)
-            self._kinds[kind] = (made, Readings(made), Picture(made.first, exact.target(settings.target)))
+            self._kinds[kind] = (made, Readings(made), Picture(made.first, own.target(settings.target)))
             self._stories[kind] = Story(settings)
         if not hasattr(self, "lanes") or self.lanes is not self._kinds[kind][0]:
             self.lanes, self.readings, self.picture = self._kinds[kind]
@@ -122,7 +123,8 @@ class Experiment:
     def draw(self, half: int | None = None) -> None:
         """Push the particles, or one ``half`` of them: every second one, from 0 or from 1.
 
-        A lane whose particles are not finite stops and keeps its last ones.
+        A lane whose particles are not all finite keeps its last ones. It does not stop for that: what it draws itself
+        decides, so that its course does not depend on what is shown. That is where it stops a round later, as a rule.
         """
         if half is None or self._drawn[1:] != self._view()[1:]:
             x = self.lanes.push(self.shown)  # (lanes, n, 2)
@@ -130,8 +132,7 @@ class Experiment:
             x = self.samples.clone()
             x[:, half::2] = self.lanes.push(self.shown, slice(half, None, 2))
         bad = [k for k in range(len(x)) if not x[k].isfinite().all()]
-        for k in bad:
-            self.lanes.stopped[k] = banners.diverged(Diverged("policy's samples", self.round, "on show"), self.settings)
+        self._lost = set(bad)
         if bad:
             kept = hasattr(self, "samples") and self.samples.shape == x.shape
             old = self.samples if kept else self.lanes.first[: x.shape[1]].expand_as(x)
@@ -182,4 +183,6 @@ class Experiment:
     def banner(self, lane: int) -> Banner | None:
         """The most important thing to say about a lane."""
         found = self.failure or self.lanes.stopped[lane] or self.notice
+        if found is None and lane in self._lost:
+            return banners.LOST
         return found or self.looks[lane] or self.lanes.warning(lane)
