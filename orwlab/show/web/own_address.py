@@ -1,13 +1,17 @@
-"""Lets a page find its own address. Below a proxy (``/lab/``, JupyterHub) the browser knows it, and the server not.
+"""Lets a page find its own address, and say itself what it is.
 
-Gradio writes into the page under which address the app is reached, as the server sees it. Where a proxy hides a part
-of the path, or adds TLS, that is another one than the browser's, and the page would ask there in vain.
+Below a proxy (``/lab/``, JupyterHub) the browser knows the address, and the server not. Gradio writes into the page
+under which address the app is reached, as the server sees it. Where a proxy hides a part of the path, or adds TLS, that
+is another one than the browser's, and the page would ask there in vain. It also writes into the head what a link to the
+page looks like elsewhere: a picture and a name of Gradio's.
 """
 
 import json
 import re
 from pathlib import Path
 from typing import Any
+
+from orwlab.show.web import preview
 
 _SCRIPT = (Path(__file__).parent / "own_address.js").read_text(encoding="utf-8")
 _BASE = re.compile(r"<base\b[^>]*>")
@@ -19,10 +23,11 @@ class OwnAddress:
 
     Args:
         app: what serves the pages.
+        find: whether pages are to find their address; not where the server was told the whole of it.
     """
 
-    def __init__(self, app: Any) -> None:
-        self.app = app
+    def __init__(self, app: Any, find: bool = True) -> None:
+        self.app, self.find = app, find
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection."""
@@ -40,7 +45,8 @@ class OwnAddress:
             else:
                 body += message.get("body", b"")
                 if not message.get("more_body", False):
-                    text = rewritten(body.decode(), scope["path"].removeprefix(scope.get("root_path", ""))).encode()
+                    path = scope["path"].removeprefix(scope.get("root_path", ""))
+                    text = rewritten(body.decode(), path, self.find).encode()
                     others = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
                     await send({**start, "headers": [*others, (b"content-length", str(len(text)).encode())]})
                     await send({"type": "http.response.body", "body": text})
@@ -48,14 +54,15 @@ class OwnAddress:
         return await self.app(scope, receive, pass_on)
 
 
-def rewritten(page: str, path: str) -> str:
-    """The HTML of a Gradio page that the server knows as ``path``; any other HTML as it is."""
+def rewritten(page: str, path: str, find: bool = True) -> str:
+    """The HTML of a Gradio page that the server knows as ``path``; any other HTML as it is. ``find``: see above."""
     if "window.gradio_config" not in page:
         return page
     known = json.dumps(path.rstrip("/")).replace("<", "\\u003c")
-    script = f"<script>({_SCRIPT})({known});</script>"
-    icon = '<link rel="icon" href="./favicon.ico" />'  # else a browser looks for it at the top of the host
-    page = _BASE.sub(lambda tag: f"{tag[0]}{script}{icon}", page, count=1)
+    script = f"<script>({_SCRIPT})({known});</script>" if find else ""
+    page = _BASE.sub(lambda tag: f"{tag[0]}{script}{preview.head()}", preview.without_another(page), count=1)
+    if not find:
+        return page
     page = _ROOT.sub("const root = window.gradio_config.root;", page)
     return page.replace('href="/manifest.json"', 'href="./manifest.json"')
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from orwlab.show.web import live_lab
+from orwlab.show.web import live_lab, preview
 from orwlab.show.web.broadcast import Registry
 
 _FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
@@ -14,8 +14,9 @@ _MONO = 'ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace
 
 def build(registry: Registry | None = None) -> gr.Blocks:
     """The app, ready for ``serve.launch``."""
-    with gr.Blocks(title="orwlab: live lab", fill_width=True, analytics_enabled=False) as demo:
+    with gr.Blocks(title=preview.TITLE, fill_width=True, analytics_enabled=False) as demo:
         live_lab.build(demo, Registry() if registry is None else registry)
+        gr.HTML(preview.foot(), elem_id="foot")
     return demo
 
 

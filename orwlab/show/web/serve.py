@@ -72,18 +72,19 @@ def launch(demo: Any, host: str, port: int) -> None:
     """Serve ``demo``, what ``pages.build`` gives, from a thread of its own; ``host`` is a numeric address."""
     from starlette.middleware import Middleware
 
-    from orwlab.show.web import pages
+    from orwlab.show.web import pages, preview
     from orwlab.show.web.door import Door
     from orwlab.show.web.own_address import OwnAddress
 
     elsewhere = demo.root_path.startswith(("http://", "https://"))  # then the page's address is not the app's
-    middleware = [Middleware(Door), *([] if elsewhere else [Middleware(OwnAddress)])]
+    middleware = [Middleware(Door), Middleware(OwnAddress, find=not elsewhere)]
     demo.launch(
         server_name=f"[{host}]" if ":" in host else host,
         server_port=port,
         quiet=True,
         prevent_thread_lock=True,
         ssr_mode=False,
+        favicon_path=preview.ICON,
         app_kwargs={"middleware": middleware},
         **pages.appearance(),
     )
