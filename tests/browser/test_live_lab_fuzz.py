@@ -88,6 +88,7 @@ def test_whatever_hands_do_it_goes_on(lab_page, demo, seed):
     assert seen["counters"]["errors"] == 0
     # the controls still act: the demo comes back, at rest, and moves
     press(page, "demo")
+    time.sleep(1)  # what was done last may only now be seen, and looks the same
     demo_at_rest = "meta.state === 'paused' && round === 0 && !meta.replaying"
     wait(page, f"meta.lanes.length === 1 && meta.lanes[0].alpha === 1 && meta.mode === 'learned' && {demo_at_rest}", 60)
     press(page, "toggle")
