@@ -394,6 +394,22 @@ def test_a_whole_state_is_set_by_one_order_and_a_wrong_one_changes_nothing(pool)
     assert torch.equal(samples[0], last.samples)
 
 
+def test_a_worker_that_dies_while_a_story_is_repeated(pool):
+    async def go():
+        async with Viewer(registry(pool), "ada") as v:
+            await v.until(lambda meta: meta["seq"] >= 1)
+            log = [[5, "tau", 0.5], [150, "lr", 1e-4]]
+            v.b.obey({"scene": {"alpha": 0.3}, "state": "running", "log": log, "round": 160})
+            await v.until(lambda meta: meta["replaying"] and meta["round"] > 5)
+            os.kill((await facts(pool))["pid"], signal.SIGKILL)
+            await v.until(lambda meta: (meta["lanes"][0]["banner"] or {}).get("title", "").startswith("The comp"))
+            meta = await v.until(lambda meta: meta["replaying"] is None and meta["round"] >= 160)
+            assert (meta["tau"], meta["alpha"], meta["state"]) == (0.5, 0.3, "running")
+            assert json.loads(v.values[-1]["story"])["log"] == log
+
+    in_own_loop(go())
+
+
 def test_undo_is_known_to_who_asks_which_settings_are_in_force(pool):
     async def go():
         async with Viewer(registry(pool), "ada") as v:

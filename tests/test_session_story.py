@@ -144,6 +144,25 @@ def test_a_run_that_went_back_takes_its_changes_with_it():
     assert back.settings == Settings(tau=2.0, lr=1e-4)
 
 
+def test_a_story_never_ends_before_its_last_change():
+    story = Story().changed(10, [("lr", 0.1), ("tau", 2.0)]).changed(12, [("lr", 0.05)])
+    assert story.changed(9).plain() == {"scene": {}, "log": [[9, "tau", 2.0], [9, "lr", 0.05]], "round": 9}
+    assert Story.read(story.changed(9).plain()) == story.changed(9)
+    s = session(reward="plane", tau=5.0, lr=0.01, alpha=0.0, steps_per_round=8)
+    s.advance()
+    while s.state != "stopped":
+        before = s.round
+        s.control(lr=0.1 if s.settings.lr < 0.1 else 0.09)
+        s.advance()
+    assert s.round < before + 1  # it has gone back
+    Story.read(told(s))
+    s.control(lr=1e-3, tau=0.1)
+    s.play()
+    until(s, s.round + 3)
+    rest(s)
+    assert_same(s, repeated(s))
+
+
 def test_going_to_exact_and_back_is_no_change_of_the_course():
     s = session()
     until(s, 6)

@@ -1,6 +1,5 @@
 """What a session works on: its lanes, learned or exact, with their curves and pictures. For one thread at a time."""
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -104,7 +103,7 @@ class Experiment:
     @property
     def story(self) -> Story:
         """How the lanes on show came to be what they are."""
-        return replace(self._stories[self._kind].seen_as(self.settings), round=self.round)
+        return self._stories[self._kind].seen_as(self.settings).changed(self.round)
 
     @property
     def stopped(self) -> bool:

@@ -105,13 +105,17 @@ class Story:
         changes = {name: value for at, name, value in self.log if at <= round and name != RESUME}
         return replace(self.start, **changes) if changes else self.start
 
-    def changed(self, round: int, changes: Iterable[tuple[str, Any]]) -> "Story":
-        """With these changes after ``round`` rounds.
+    def changed(self, round: int, changes: Iterable[tuple[str, Any]] = ()) -> "Story":
+        """With these changes after ``round`` rounds, and no further.
 
         A run that went back to its last good state takes with it what was changed since: it is as if that had been
         changed there.
         """
-        log = [(min(at, round), name, value) for at, name, value in self.log]
+        log = list(self.log)
+        if log and log[-1][0] > round:
+            log = []
+            for at, name, value in self.log:
+                _put(log, (min(at, round), name, value))
         for name, value in changes:
             _put(log, (round, name, value))
         whole, gap = self.whole, ONE_MOVE

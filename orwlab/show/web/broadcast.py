@@ -8,6 +8,7 @@ import json
 import secrets
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 from orwlab import checks
@@ -242,7 +243,8 @@ class Broadcast:
         """What is known of the session's run: that of the last picture."""
         if not self._parts.get("story"):
             return Story(self.settings)
-        story = Story.read({**json.loads(self._parts["story"]), "round": self.round})
+        story = Story.read(json.loads(self._parts["story"]))
+        story = replace(story, round=max(story.round, self.round))
         return Story(self.settings) if self.settings.starts_again(story.settings) else story
 
 

@@ -43,6 +43,7 @@ class Reply:
     seq: int
     state: str
     round: int
+    """how far the session's story goes"""
     settings: "Settings"
     idle_for: float
     """seconds until it is worth asking again"""
@@ -118,7 +119,7 @@ def _work(name: str, orders: list[Order], budget: float, whole: bool) -> Reply:
         before = {} if whole else _sent[name]
         picture = {key: text for key, text in parts.items() if before.get(key) != text}
         _sent[name] = parts
-    return Reply(picture, session.seq, session.state, session.round, session.settings, session.idle_for)
+    return Reply(picture, session.seq, session.state, session.story.round, session.settings, session.idle_for)
 
 
 def _close(name: str) -> None:
