@@ -21,6 +21,8 @@ from orwlab.velocity import Velocity
 
 Sampler = tuple[str, int] | NonStationary
 """How a draw is made where its cost counts: a fixed method and its steps, or a learned solver."""
+Progress = Callable[[int, int], Any]
+"""Is told of (steps done, steps in all), and may answer False to end there."""
 FIXED = {"euler": 1, "midpoint": 2, "rk4": 4}  # evaluations of v a step
 ADAPTIVE = ("dopri5", "dopri8", "bosh3")
 MOST_STEPS = 10_000  # of an adaptive method between two times: ten times what the sharpest of our flows needs
@@ -387,7 +389,7 @@ def fit(
     coupling: str = "independent",
     network: nn.Module | None = None,
     seed: int = 0,
-    progress: bool = True,
+    progress: bool | Progress = True,
 ) -> nn.Module:
     """Learn the flow of anybody's own data, by conditional flow matching on the linear path: a reference ``v(t, x)``.
 
@@ -400,7 +402,8 @@ def fit(
         network: a trainable v(t, x) to fit in place, for data as they are. None: an ``MLP`` for points and a
             ``ResidualMLP`` for anything else, made for the data's position and size: ``velocity.Preconditioned``.
         seed: of initial weights and draws, from 0 to 2^32 - 1; torch's global random state is not used.
-        progress: show a bar.
+        progress: show a bar; or a callable that is told of every step, see ``learn``. If it ends the training, the
+            network is what it is by then.
 
     Returns:
         The network in eval mode, with ``.event_shape`` and ``.path``, on the data's device.
@@ -412,7 +415,7 @@ def fit(
     steps, batch_size = checks.integer("steps", steps), checks.integer("batch_size", batch_size)
     lr, seed = checks.number("lr", lr, above=0.0), checks.seed("seed", seed)
     checks.choice("coupling", coupling, couplings.NAMES)
-    progress = checks.yes_or_no("progress", progress)
+    progress = _as_progress(progress)
     shape = getattr(network, "event_shape", data.shape[1:])
     if tuple(shape) != tuple(data.shape[1:]):
         raise checks.fail("data", data, f"samples of the network's shape {tuple(shape)}")
@@ -490,9 +493,17 @@ def matching_losses(
 
 @_outside_inference
 def learn(
-    network: nn.Module, losses: Iterable[Tensor], steps: int, lr: float, label: str, progress: bool = True
+    network: nn.Module,
+    losses: Iterable[Tensor],
+    steps: int,
+    lr: float,
+    label: str,
+    progress: bool | Progress = True,
 ) -> None:
     """``steps`` of Adam on a stream of losses, the learning rate falling to 0 along a cosine, with a progress bar.
+
+    Instead of a bar, ``progress`` may be a callable: ``progress(step, steps)`` comes after every step, and if it
+    returns False the training ends there.
 
     Raises:
         ValueError: an argument out of range, or a loss that stops being finite.
@@ -503,10 +514,11 @@ def learn(
     if not isinstance(losses, Iterable) or isinstance(losses, str | bytes):
         raise checks.fail("losses", losses, "an iterable of losses, each a tensor of one number")
     steps, lr = checks.integer("steps", steps), checks.number("lr", lr, above=0.0)
-    progress = checks.yes_or_no("progress", progress)
+    progress = _as_progress(progress)
+    tell = progress if callable(progress) else None
     optimizer = torch.optim.Adam(parameters, lr=lr, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    bar = tqdm(islice(losses, steps), total=steps, desc=str(label), mininterval=0.5, disable=not progress)
+    bar = tqdm(islice(losses, steps), total=steps, desc=str(label), mininterval=0.5, disable=progress is not True)
     with torch.enable_grad():
         for step, loss in enumerate(bar, start=1):
             if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
@@ -522,4 +534,18 @@ def learn(
                         "other data"
                     )
                 bar.set_postfix(loss=f"{float(loss.detach()):.4f}")
+            if tell is not None and (answer := tell(step, steps)) is not None and not answer:
+                break
     optimizer.zero_grad()
+
+
+def _as_progress(progress: Any) -> bool | Progress:
+    """Whether to show a bar, or whom to tell."""
+    if callable(progress):
+        return progress
+    try:
+        return checks.yes_or_no("progress", progress)
+    except ValueError:
+        raise checks.fail(
+            "progress", progress, "True, False, or a callable (step, steps) -> whether to go on"
+        ) from None

@@ -565,6 +565,28 @@ def test_a_fit_is_its_seed_s_and_can_be_written(tmp_path, capsys):
     assert torch.equal(flow.sample(read, x0), flow.sample(first, x0))
 
 
+def test_a_fit_tells_how_far_it_is_and_ends_when_it_is_told_to(capsys):
+    data, told = moons(0.0, 1.0)(300, 0), []
+    fit = lambda **options: flow.fit(data, **{"steps": 30, "batch_size": 16} | options)  # noqa: E731
+    whole = fit(progress=lambda *at: told.append(at))  # which answers None
+    assert told == [(step, 30) for step in range(1, 31)]
+    assert capsys.readouterr().err == ""
+    assert torch.equal(whole.network.net[0].weight, fit(progress=False).network.net[0].weight)
+    for enough in (False, np.False_):
+        told.clear()
+        part = fit(progress=lambda *at, enough=enough: told.append(at) or {7: enough}.get(at[0], True))
+        assert told[-1] == (7, 30)
+        assert not torch.equal(part.network.net[0].weight, whole.network.net[0].weight)
+        assert flow.sample(part, torch.zeros(3, 2)).isfinite().all()
+        assert not part.training
+    learner = velocity.MLP(2, 16, 2)
+    rest = iter([learner.net[0].weight.square().sum() for _ in range(9)])
+    flow.learn(learner, rest, 9, 1e-6, "", lambda step, steps: step < 4)
+    assert len(list(rest)) == 5
+    with pytest.raises(ValueError, match="progress is 'bar'; allowed: True, False, or a callable"):
+        fit(progress="bar")
+
+
 def test_a_network_of_one_s_own_learns_in_place():
     data, network = moons(0.0, 1.0)(300, 0), velocity.MLP(2, 16, 2).double()
     network.net[0].weight.requires_grad_(False)
