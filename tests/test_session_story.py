@@ -11,7 +11,7 @@ import torch
 from orwlab.show.lab import banners
 from orwlab.show.lab.session import Session
 from orwlab.show.lab.settings import Settings
-from orwlab.show.lab.story import LAST, MOST, ON_THE_WAY, RESUME, Story
+from orwlab.show.lab.story import HEAVY, LAST, MOST, ON_THE_WAY, RESUME, Story
 from orwlab.show.stage.frames import decode
 
 READ = ("reward", "diversity", "penalty")
@@ -462,6 +462,27 @@ def test_too_many_changes_are_thinned_out_and_that_is_said():
     assert story.log[-1] == (3 * MOST - 1, "alpha", pytest.approx(0.001 * (3 * MOST - 1)))
     assert story.plain()["whole"] is False
     assert Story.read(story.plain()) == story
+    gaps = np.diff([at for at, _, _ in story.log])
+    assert gaps.max() < 32  # a long drag is followed all the way
+
+
+def test_moves_of_two_hands_are_thinned_out_too():
+    story = Story()
+    for k in range(2 * MOST):
+        story = story.changed(k, [("alpha", 0.001 * k), ("tau", 0.001 * k)])
+    assert len(story.log) <= MOST
+    assert (story.settings.alpha, story.settings.tau) == pytest.approx((0.999, 0.999))
+
+
+def test_long_texts_are_fewer():
+    story = Story()
+    for k in range(60):  # as when a reward is painted
+        story = story.changed(k, [("reward", "r" * HEAVY + str(k))] if k < 3 else [("reward", "r" * 5000 + str(k))])
+    assert sum(len(value) for _, _, value in story.log) <= HEAVY
+    assert story.log[-1][2].endswith("59")
+    assert not story.whole
+    far = Story().changed(1, [("reward", "r" * 2 * HEAVY)])  # it cannot be helped
+    assert len(far.log) == 1
 
 
 def test_random_nonsense_is_refused_politely():

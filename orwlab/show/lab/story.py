@@ -10,6 +10,7 @@ from orwlab.show.lab.history import ONE_MOVE
 from orwlab.show.lab.settings import FROM_THE_START, VIEWS, Settings
 
 MOST = 500  # changes
+HEAVY = 100_000  # characters of all texts among the changes
 LAST = 100_000  # round
 RESUME = "resume"
 """in a log: lanes that had stopped went on from their last good state in this round; its value is true"""
@@ -119,7 +120,7 @@ class Story:
         for name, value in changes:
             _put(log, (round, name, value))
         whole, gap = self.whole, ONE_MOVE
-        while len(log) > MOST:
+        while len(log) > MOST or (_heavy(log) and gap < 2 * LAST):
             log, whole, gap = _thinned(log, gap), False, 2 * gap
         return replace(self, log=tuple(log), round=round, whole=whole)
 
@@ -156,12 +157,20 @@ def _as_json(value: Any) -> Any:
 
 
 def _thinned(log: list[Change], gap: int) -> list[Change]:
-    """Of changes of the same control that are closer than ``gap`` rounds, the last."""
-    return [
-        change
-        for change, after in zip(log, [*log[1:], None])
-        if after is None or after[1] != change[1] or after[0] - change[0] >= gap
-    ]
+    """Without changes that the same control takes back, or goes on with, fewer than ``gap`` rounds later."""
+    kept: list[Change] = []
+    later: dict[str, int] = {}  # when each control moves again
+    for change in reversed(log):
+        at, name, _ = change
+        if name not in later or later[name] - at >= gap:
+            later[name] = at
+            kept.append(change)
+    return kept[::-1]
+
+
+def _heavy(log: list[Change]) -> bool:
+    """Whether there are more texts, such as what somebody paints, than one likes to send."""
+    return sum(len(value) for _, _, value in log if isinstance(value, str)) > HEAVY
 
 
 _DEFAULT = Settings()
