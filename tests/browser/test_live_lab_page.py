@@ -191,5 +191,6 @@ def test_the_first_particles_are_there_within_three_seconds(visit):
         wait(page, "counters.painted > 0 && stage.positions.length > 1000")
         times.append(time.monotonic() - start)
     assert min(times) < 3
+    press(page, "toggle")
     wait(page, "round > 3")
     assert round_of(page) > 0
