@@ -335,6 +335,11 @@ test("words find room beside their line, not on a curve, and not on each other",
   const two = room.beside(40, 60, 13);
   assert.ok(two.x + 60 <= one.x || two.y + 13 <= 40);
   assert.equal(room.beside(40, 250, 13), null);
+  const narrow = new Room({ x: 0, y: 0, w: 100, h: 60 });
+  for (const y of [20, 30, 40]) narrow.line(0, y, 100, y);
+  assert.deepEqual(narrow.beside(30, 40, 13).over, true); // only the line itself is in the way
+  for (const y of [24, 36]) narrow.line(0, y, 100, y);
+  assert.equal(narrow.beside(30, 40, 13), null);
   room.box(10, 0, 200, 100);
   assert.equal(room.beside(40, 60, 13), null);
 });

@@ -90,7 +90,7 @@ def test_words_lie_neither_on_lines_nor_on_each_other(host, lanes, scale):
 
 
 def test_what_the_lines_are_is_written_at_them(host):
-    said = [[word["text"] for word in words] for words in host(value(4)).evaluate(UNDER_THE_WORDS)]
+    said = [[word["text"] for word in words] for words in host(value(4), 1920, 1080).evaluate(UNDER_THE_WORDS)]
     reward, distances, masses = said[0], set(said[2]), set(said[3])
     names = [text.removeprefix("limit ").removeprefix("α = ") for text in reward]
     assert all(names.count(name) == 2 for name in ("0.001", "0.3", "10"))  # at the end of its line, and at its limit

@@ -138,11 +138,13 @@ def test_where_there_is_no_limit_it_is_said_why(host, width):
 
 def test_no_explanation_is_left_standing(host):
     page = host(value(1), below=1500)
-    tip, term = page.locator(".orw-tip"), page.locator(".orw-term").first
+    tip, term = page.locator(".orw-tip"), page.locator(".orw-head .orw-term").first
 
     def explained() -> None:
         page.mouse.move(5, 5)
         tip.wait_for(state="hidden")
+        page.evaluate("scrollTo(0, 0)")
+        page.wait_for_timeout(300)  # scrolling hides it, too
         term.hover()
         tip.wait_for(state="visible")
 
@@ -157,8 +159,6 @@ def test_no_explanation_is_left_standing(host):
     explained()
     page.mouse.wheel(0, 30)
     tip.wait_for(state="hidden")
-    page.evaluate("scrollTo(0, 0)")
-    page.wait_for_timeout(300)  # this was a scroll, too
     explained()
     tip.wait_for(state="hidden", timeout=8000)  # a pointer that only rests there
 

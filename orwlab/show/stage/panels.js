@@ -208,8 +208,12 @@ export function drawCurves(ctx, body, layout, theme, panel, colors, changes, { l
   for (const { mark, color, names } of rules) {
     const y = py(heightOf(panel, mark)), h = 1.05 * small;
     for (const name of names) {
-      const place = room.beside(y, widthOf(ctx, name), h, lanes === 1);
+      const w = widthOf(ctx, name), place = room.beside(y, w, h, lanes === 1);
       if (!place) continue;
+      if (place.over) {
+        ctx.fillStyle = theme.panel;
+        ctx.fillRect(place.x - 3, place.y, w + 6, h);
+      }
       say(name, place.x, place.y + h / 2, "left", color);
       break;
     }

@@ -49,19 +49,24 @@ export class Room {
   }
 
   /**
-   * Free room for words of this size beside a horizontal line at height y: {x, y} of the upper left corner, which is
-   * taken from then on; null if there is none. From the right or from the left, above before below.
+   * Free room for words of this size at a horizontal line at height y: {x, y, over} of the upper left corner, which is
+   * taken from then on; null if there is none. From the right or from the left, above before below; `over` if only the
+   * line itself is in the way: it has to make room for the words.
    */
   beside(y, w, h, right = true) {
     const { area } = this, slack = area.w - w - 6;
     if (slack < 0) return null;
-    const steps = Math.max(1, Math.ceil(slack / (1.5 * h)));
-    for (let step = 0; step <= steps; step++) {
-      const share = step / steps, x = area.x + 3 + slack * (right ? 1 - share : share);
-      for (const top of [y - h - 3.2, y + 3.2]) {
-        if (!this.free(x, top, w, h)) continue;
+    const steps = Math.max(1, Math.ceil(slack / h)), half = h / 2 - 3.2;
+    const ways = [
+      (x) => [y - h - 3.2, y + 3.2].find((top) => this.free(x, top, w, h)),
+      (x) => (this.free(x - 3, y - h / 2, w + 6, half) && this.free(x - 3, y + 3.2, w + 6, half) ? y - h / 2 : undefined),
+    ];
+    for (const way of ways) {
+      for (let step = 0; step <= steps; step++) {
+        const share = step / steps, x = area.x + 3 + slack * (right ? 1 - share : share), top = way(x);
+        if (top === undefined) continue;
         this.box(x - 3, top, w + 6, h);
-        return { x, y: top };
+        return { x, y: top, over: way === ways[1] };
       }
     }
     return null;

@@ -21,15 +21,25 @@ export class Tips {
       while (node && node !== root && !node.explain) node = node.parentElement;
       return node?.explain ? node : null;
     };
+    let last = null; // where the pointer was: what comes to lie under a resting one does not explain itself
+    const moved = ({ clientX, clientY }) => {
+      const same = last?.[0] === clientX && last?.[1] === clientY;
+      last = [clientX, clientY];
+      return !same;
+    };
+    root.addEventListener("pointermove", moved);
     root.addEventListener("pointerover", (event) => {
-      if (event.pointerType === "touch") return;
+      if (event.pointerType === "touch" || !moved(event)) return;
       if (this.box.contains(event.target)) return clearTimeout(this.leaving);
       const found = holder(event);
       if (!found) return this.leave();
       this.show(found);
       this.resting = setTimeout(() => this.hide(), RESTING);
     });
-    root.addEventListener("pointerleave", () => this.leave());
+    root.addEventListener("pointerleave", () => {
+      last = null;
+      this.leave();
+    });
     root.addEventListener("focusin", (event) => {
       const found = holder(event);
       if (found) this.show(found);
