@@ -6,7 +6,7 @@ neither Gradio nor Jupyter.
 
 import bisect
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from orwlab import checks, couplings, rewards, targets, weights, zoo
+from orwlab.show.lab import own
 from orwlab.show.stage.scenes import LANES
 
 __all__ = [
@@ -168,19 +169,29 @@ def _small(label: str) -> str:
 
 @dataclass(frozen=True)
 class Choice(Control):
-    """One of ``options``, value -> words; ``few`` that fit side by side, or a list."""
+    """One of ``options``, value -> words; ``few`` that fit side by side, or a list.
+
+    With ``brought``, a check of texts, also whatever somebody brings along: see ``own``.
+    """
 
     options: Mapping[str, str]
     few: bool = False
+    brought: Callable[[str], str] | None = None
 
     def check(self, value: Any) -> str:
         """See ``Control``."""
+        if self.brought is not None and own.is_own(value):
+            return self.brought(value)
         return checks.choice(self.name, value, self.options)
 
     def next(self, value: str) -> str:
-        """The option after ``value``, round and round."""
+        """The option after ``value``, round and round; the first one after what somebody brought along."""
         options = [*self.options]
-        return options[(options.index(value) + 1) % len(options)]
+        return options[(options.index(value) + 1) % len(options)] if value in options else options[0]
+
+    def words(self, value: str) -> str:
+        """The value as one reads it: short, whatever it is."""
+        return self.options[value] if value in self.options else own.words(value)
 
 
 @dataclass(frozen=True)
@@ -263,8 +274,21 @@ _ALPHA = Number(
 )
 
 TABLE: tuple[Control, ...] = (
-    Choice("target", "Target", "What the reference learned; starts again.", _words(target_names()), restarts=True),
-    Choice("reward", "Reward", "What is paid for: violet ground pays more.", _words(rewards.names(), _REWARDS)),
+    Choice(
+        "target",
+        "Target",
+        "What the reference learned; starts again.",
+        _words(target_names()),
+        brought=own.check_target,
+        restarts=True,
+    ),
+    Choice(
+        "reward",
+        "Reward",
+        "What is paid for: violet ground pays more.",
+        _words(rewards.names(), _REWARDS),
+        brought=own.check_reward,
+    ),
     _ALPHA,
     Several(
         "others",

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from orwlab import checks, flow, rewards, targets, weights
+from orwlab import checks, flow, weights
 from orwlab.exact.dynamics import PopulationDynamics
 from orwlab.exact.grid import Grid, evaluate
-from orwlab.show.lab import measures, yardstick
-from orwlab.show.lab.banners import UNBOUNDED, Banner, beyond_the_grid
+from orwlab.show.lab import measures, own, yardstick
+from orwlab.show.lab.banners import Banner, beyond_the_grid, unbounded
 from orwlab.show.lab.settings import Settings
 from orwlab.show.lab.yardstick import Reading
-from orwlab.targets import GaussianMixture
 
 AXIS = 64  # cells an axis of what is stepped while one watches: 13 ms a round
 LIMIT_AXIS = 96  # of the limits beside networks: their mean reward is right to 0.002
@@ -23,13 +22,8 @@ FINE = 96  # cells an axis of what is drawn
 SMALLEST_ALPHA = 0.05  # below, the limit is a spike that no grid of this size holds
 MAX_ROUNDS = 100
 SETTLED = 1e-5  # total variation a refresh: no digit changes any more
+KEPT = 32  # targets, what is derived from which is remembered
 NEAR = 1e-3  # the same, of a search that may end before it has settled
-
-
-@functools.cache
-def target(name: str) -> GaussianMixture:
-    """One object a name: what is derived from it is remembered by it."""
-    return targets.get(name)
 
 
 class _Quiet(PopulationDynamics):
@@ -39,27 +33,27 @@ class _Quiet(PopulationDynamics):
         pass
 
 
-@functools.cache
+@functools.lru_cache(maxsize=KEPT)
 def _at_rest(name: str, axis: int) -> PopulationDynamics:
-    return _Quiet(target(name), rewards.get("right"), axis=axis)
+    return _Quiet(own.target(name), own.reward("right"), axis=axis)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=KEPT)
 def _fine(name: str, extent: float) -> tuple[Grid, Tensor]:
     grid = Grid(2, FINE, extent)
-    return grid, evaluate(target(name).log_prob, grid).reshape(grid.shape)  # (FINE, FINE)
+    return grid, evaluate(own.target(name).log_prob, grid).reshape(grid.shape)  # (FINE, FINE)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=KEPT)
 def _modes(name: str, axis: int, extent: float) -> Tensor:
-    return target(name).mode_of(Grid(2, axis, extent).flat)  # (axis^2,)
+    return own.target(name).mode_of(Grid(2, axis, extent).flat)  # (axis^2,)
 
 
 def dynamics(settings: Settings, alpha: float, axis: int = AXIS) -> PopulationDynamics:
     """The population dynamics at round 0 for these settings."""
     fresh = copy.copy(_at_rest(settings.target, axis))  # a step replaces what it changes: a shallow copy is enough
     fresh.weighting, fresh.tau, fresh.alpha = settings.weighting, settings.tau, alpha
-    fresh.reward = rewards.get(settings.reward)
+    fresh.reward = own.reward(settings.reward)
     return fresh
 
 
@@ -163,7 +157,7 @@ def mode_mass(state: PopulationDynamics, settings: Settings) -> Tensor:
     """The mass at each of the target's modes, (modes,)."""
     labels = _modes(settings.target, state.cells.n, state.cells.extent)
     mass = (state.density * state.cells.dx**2).flatten()
-    return torch.zeros(target(settings.target).n_modes, dtype=torch.float64).index_add(0, labels, mass)
+    return torch.zeros(own.target(settings.target).n_modes, dtype=torch.float64).index_add(0, labels, mass)
 
 
 def ess(state: PopulationDynamics) -> float:
@@ -179,7 +173,7 @@ def _corners() -> Tensor:
     return yardstick.uniform()[: measures.TRANSPORT]
 
 
-@functools.cache
+@functools.lru_cache(maxsize=KEPT)
 def _reference_points(name: str, extent: float) -> Tensor:
     return place(_fine(name, extent)[1].exp(), extent, _corners())
 
@@ -243,7 +237,7 @@ def _limit(
     except FloatingPointError:
         return None, "no limit to show: it is finer than the grid"
     if {"domain", "tail"} & state.problems.keys():
-        if reward in UNBOUNDED:
+        if unbounded(reward):
             return None, "no limit: the reward has no ceiling"
         return None, "no limit to show: it leaves the grid"
     if "mass" in state.problems:
@@ -290,7 +284,7 @@ class ExactLanes:
         for state, alpha in zip(self.states, settings.alphas):
             state.alpha, state.tau = alpha, settings.tau
             if before.reward != settings.reward:
-                state.reward = rewards.get(settings.reward)
+                state.reward = own.reward(settings.reward)
         return changed
 
     def resume(self) -> None:

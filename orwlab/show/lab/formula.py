@@ -11,11 +11,11 @@ steps for a stack of tensors. Only the names below exist, all arithmetic is in f
 nothing that can be typed runs code, grows or goes on for ever.
 """
 
+import functools
 import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import reduce
 
 import torch
 from torch import Tensor
@@ -28,6 +28,7 @@ DEEPEST = 30  # things within each other
 CHECKED = 6.0  # half the side of the square on which a formula must have values
 FINENESS = 40  # places a unit at which it is looked at
 LARGEST = 1e6  # that a reward may be
+GROWS = 0.1  # from one distance to ten times that, what has no ceiling
 
 _Step = tuple[Callable[..., Tensor], int]  # what to do with so many of the stack's last tensors
 
@@ -37,11 +38,11 @@ def _step_function(u: Tensor) -> Tensor:
 
 
 def _least(*values: Tensor) -> Tensor:
-    return reduce(torch.minimum, values)
+    return functools.reduce(torch.minimum, values)
 
 
 def _most(*values: Tensor) -> Tensor:
-    return reduce(torch.maximum, values)
+    return functools.reduce(torch.maximum, values)
 
 
 FUNCTIONS: dict[str, Callable[..., Tensor]] = {
@@ -290,6 +291,15 @@ class Formula:
             best = self._look(near.reshape(-1, 2)).abs().reshape(len(x), -1).argmax(1)
             x = near[torch.arange(len(x)), best]
             apart /= 2
+
+    @functools.cached_property
+    def unbounded(self) -> bool:
+        """Whether it has no ceiling: far out, ten times as far, its highest values keep growing."""
+        angle = torch.arange(720, dtype=torch.float64) * (math.pi / 360)
+        ring = torch.stack([angle.cos(), angle.sin()], 1)
+        tops = [float(self._values(radius * ring).nan_to_num(-math.inf).max()) for radius in (10.0, 100.0, 1000.0)]
+        near, far, farther = tops
+        return farther - far > max(GROWS, (far - near) / 2) or farther == math.inf
 
     def _look(self, x: Tensor) -> Tensor:
         """The values, (n,), if all are good."""

@@ -10,9 +10,8 @@ from torch import Tensor
 from orwlab import couplings, flow, losses, rewards, weights, zoo
 from orwlab.measure import samples
 from orwlab.methods.orw import Diverged, FineTuning, Snapshot
-from orwlab.show.lab import banners, measures, yardstick
+from orwlab.show.lab import banners, measures, own, yardstick
 from orwlab.show.lab.banners import Banner
-from orwlab.show.lab.exact import target
 from orwlab.show.lab.settings import SEED_MAX, Settings
 from orwlab.show.lab.yardstick import Reading
 from orwlab.velocity import Velocity
@@ -50,7 +49,7 @@ class LearnedLanes:
         self.runs = [
             FineTuning(
                 self.reference,
-                rewards.get(settings.reward),
+                own.reward(settings.reward),
                 settings.tau,
                 alpha,
                 settings.weighting,
@@ -84,7 +83,7 @@ class LearnedLanes:
             run.alpha, run.tau, run.lr = alpha, settings.tau, settings.lr
             run.steps_per_round = settings.steps_per_round
             if before.reward != settings.reward:
-                run.reward = rewards.get(settings.reward)
+                run.reward = own.reward(settings.reward)
         return True
 
     def resume(self) -> None:
@@ -141,7 +140,7 @@ class LearnedLanes:
 
     def reference_reward(self) -> float:
         """The mean reward of the reference."""
-        return float(rewards.evaluate(rewards.get(self.settings.reward), self._yardstick).mean())
+        return float(rewards.evaluate(own.reward(self.settings.reward), self._yardstick).mean())
 
     def read(self, lane: int, dear: Collection[str] = ()) -> Reading | None:
         """Read the lane's averaged weights, or its newest ones if the settings say so; None if that is not finite.
@@ -155,7 +154,7 @@ class LearnedLanes:
         x = self._push(v, yardstick.noise())
         if not x.isfinite().all():
             return None
-        r = rewards.evaluate(rewards.get(self.settings.reward), x)
+        r = rewards.evaluate(own.reward(self.settings.reward), x)
         log_w = weights.log_weights(r, run.tau, run.weighting)
         values = {
             "reward": float(r.mean()),
@@ -169,7 +168,7 @@ class LearnedLanes:
             values["secant"] = measures.secant(v, self.reference, yardstick.noise()[: measures.SECANT])
         if not all(map(math.isfinite, values.values())):
             return None
-        return Reading(values, samples.mode_mass(x, target(self.settings.target)))
+        return Reading(values, samples.mode_mass(x, own.target(self.settings.target)))
 
     def _penalty(self, run: FineTuning, v: Velocity, x1: Tensor) -> float:
         """E|v - v_ref|^2 at points x_t made of samples ``x1`` as the training makes them."""

@@ -9,11 +9,13 @@ from torch import Tensor
 from orwlab import flow, zoo
 from orwlab.measure import coupled_flows
 from orwlab.measure.samples import DataRegion
+from orwlab.show.lab import fitting, own
 from orwlab.velocity import Velocity
 
 TRANSPORT = 256  # samples; the assignment of all of them would take ten times as long
 SECANT = 128  # samples
 TIMES = 9  # of the secant's integrals: they are right to 5 %, as its samples are
+KEPT = 32  # targets, what is derived from which is remembered
 LIPSCHITZ = 256  # trajectories that the reference's steepness is looked for on
 
 
@@ -76,7 +78,7 @@ def log_bound(penalty: float, steepness: float | None) -> float:
     return -math.inf if steepness is None or penalty <= 0 else 2 * steepness + math.log(penalty)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=KEPT)
 def lipschitz(name: str) -> float:
     """The largest spectral norm of the Jacobian of the reference on its own trajectories: a lower estimate of L."""
     v = network(name)
@@ -88,15 +90,17 @@ def lipschitz(name: str) -> float:
     )
 
 
-@functools.cache
 def network(name: str) -> torch.nn.Module:
-    """The pretrained reference, one for all: a run copies it."""
+    """The reference, one for all: a run copies it. Of the zoo, or trained here if somebody brought the target along."""
+    return fitting.network(name) if own.is_own(name) else _pretrained(name)
+
+
+@functools.cache
+def _pretrained(name: str) -> torch.nn.Module:
     return zoo.load(name)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=KEPT)
 def region(name: str) -> DataRegion:
     """Where the data of a target are."""
-    from orwlab import targets
-
-    return DataRegion(targets.get(name).sample(2000, generator=torch.Generator().manual_seed(0)))
+    return DataRegion(own.target(name).sample(2000, generator=torch.Generator().manual_seed(0)))

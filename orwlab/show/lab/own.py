@@ -14,6 +14,7 @@ from orwlab.show.lab import formula, painting, points
 from orwlab.targets import GaussianMixture
 
 KEPT = 64  # densities and rewards that are remembered
+MOST_WORDS = 40  # characters of what somebody brought, as one reads it
 
 _PREFIXES = (painting.PREFIX, points.PREFIX, formula.PREFIX)
 
@@ -50,6 +51,17 @@ def _reward(text: str) -> Reward:
     return rewards.get(text)
 
 
+def words(text: str) -> str:
+    """What somebody brought along, in a few words: at most ``MOST_WORDS`` characters. A name is said as it is."""
+    if text.startswith(painting.PREFIX):
+        return "Your painting"
+    if text.startswith(points.PREFIX):
+        return "Your points"
+    if text.startswith(formula.PREFIX):
+        text = f"Your formula: {text.removeprefix(formula.PREFIX)}"
+    return text if len(text) <= MOST_WORDS else f"{text[: MOST_WORDS - 1]}…"
+
+
 def target(text: str) -> GaussianMixture:
     """The target that ``text`` says: one object a text, whose ``name`` is that text.
 
@@ -69,8 +81,13 @@ def reward(text: str) -> Reward:
 
 
 def check_target(text: str) -> str:
-    """``text``, if it says a target; ``ValueError`` as ``target``."""
-    target(text)
+    """``text``, if it says a target; ``ValueError`` as ``target``. It is looked at, but no density is made of it yet."""
+    if not is_own(text) or text.startswith(formula.PREFIX):
+        target(text)
+    elif text.startswith(painting.PREFIX):
+        painting.check_inked(painting.read(text))
+    else:
+        points.read(text)
     return text
 
 

@@ -292,6 +292,18 @@ def _cover(stroke: Stroke, side: int) -> np.ndarray:
     return cover
 
 
+def check_inked(strokes: Iterable[Stroke]) -> Tensor:
+    """The ``canvas``.
+
+    Raises:
+        ValueError: one sees nothing on it.
+    """
+    ink = canvas(strokes)
+    if float(ink.max()) < BLANK:
+        raise ValueError("the painting is empty; allowed: some ink, from which a density can be made. Paint something")
+    return ink
+
+
 def target(strokes: Iterable[Stroke]) -> Cloud:
     """The density that one sees painted: ink is probability. At most ``MOST`` equal round Gaussians.
 
@@ -301,9 +313,7 @@ def target(strokes: Iterable[Stroke]) -> Cloud:
     Raises:
         ValueError: nothing is painted.
     """
-    ink = canvas(strokes)
-    if float(ink.max()) < BLANK:
-        raise ValueError("the painting is empty; allowed: some ink, from which a density can be made. Paint something")
+    ink = check_inked(strokes)
     grid = Grid(2, SIDE, EXTENT)
     for n in STEPS:
         lattice = Grid(2, n, EXTENT)

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from orwlab import rewards
-from orwlab.show.lab import readouts
+from orwlab.show.lab import own, readouts
 from orwlab.show.lab.banners import Banner
 from orwlab.show.lab.exact import Exact, ExactLanes
 from orwlab.show.lab.lanes import LearnedLanes
@@ -116,8 +115,7 @@ class Picture:
     def _scene_text(self, settings: Settings) -> str:
         wanted = (self.size, self.x.shape[1])
         if self._scene_of != wanted:
-            reward = rewards.get(settings.reward)
-            self._scene = scenes.scene(self.target, reward, self.size, self.labels[: wanted[1]])
+            self._scene = scenes.scene(self.target, own.reward(settings.reward), self.size, self.labels[: wanted[1]])
             self._scene_of = wanted
         return self._scene
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 
-from orwlab.show.lab import exact
+from orwlab.show.lab import own
 from orwlab.show.lab.exact import ExactLanes
 from orwlab.show.lab.history import History
 from orwlab.show.lab.lanes import LearnedLanes
@@ -43,7 +43,7 @@ class Readings:
 
     def __init__(self, lanes: LearnedLanes | ExactLanes) -> None:
         self.history = History()
-        modes = exact.target(lanes.settings.target).n_modes
+        modes = own.target(lanes.settings.target).n_modes
         self.mode_mass = torch.zeros(len(lanes.rounds), modes, dtype=torch.float64)
         self._lanes = lanes
         self._names = LEARNED if isinstance(lanes, LearnedLanes) else EXACT
