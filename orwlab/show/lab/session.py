@@ -31,7 +31,8 @@ EARLY = 0.01  # seconds that a round may come before its time: frames and rounds
 QUIET = 0.5  # seconds since a control moved, before dear measurements are made again
 LISTEN = 0.2  # seconds between looks for an exact limit that is being worked out
 SLICE = 0.1  # seconds of a repetition at a time, where nobody says how long
-SEEN = 0.35  # seconds between pictures of a repetition
+SEEN = 0.35  # seconds between pictures of a repetition, at least
+SELDOM = 8  # times as long as a picture takes is the time to the next one
 EARLIER = 20  # stories that one can go back to, besides the changes of the present one
 
 _log = logging.getLogger(__name__)
@@ -292,7 +293,7 @@ class Session:
         self._script, self._notice = None, None
         self._it = Experiment(story.at(0), self.particles, self._limits, notice, story.round)
         self._script = story if story.round else None
-        self._speed, self._clock, self._seen = 0.0, 0.0, time.monotonic()
+        self._speed, self._clock, self._seen = 0.0, 0.0, time.monotonic() + SEEN
         self._half, self._mixed = 0, False  # the half to push next; whether the other is a round older
         self._prompt = False
         with self._lock:
@@ -319,10 +320,12 @@ class Session:
             self._load.note_round(time.monotonic() - before)
             self._read()
         if here < script.round and not self._it.stopped:
-            if time.monotonic() - self._seen < SEEN:
+            before = time.monotonic()
+            if before < self._seen:
                 return False
             self._draw(None)
-            self._seen = time.monotonic()
+            now = time.monotonic()
+            self._seen = now + max(SEEN, SELDOM * (now - before))
             return True
         with self._lock:
             self._script, self._next, self._dirty = None, time.monotonic(), True
