@@ -37,16 +37,17 @@ export function makeBadge(text, size, ratio, ground, ink, rim) {
   ctx.textBaseline = "middle";
   ctx.font = font(text.length > 1 ? 0.85 * size : size, 650);
   ctx.fillText(text, side / 2, side / 2 + 0.06 * size);
-  return { canvas, side };
+  return { canvas, side: canvas.width / ratio, ratio };
 }
 
 /** Draws the badges of the modes; a mode out of sight has none. */
 export function drawBadges(ctx, plot, [x0, x1, y0, y1], places, badgeOf) {
   places.forEach(([x, y], k) => {
-    const { canvas, side } = badgeOf(k), half = side / 2;
+    const { canvas, side, ratio } = badgeOf(k), half = side / 2;
+    const whole = (at) => Math.round(at * ratio) / ratio; // whole pixels are copied, others would have to be blended
     const px = plot.x + ((x - x0) / (x1 - x0)) * plot.w, py = plot.y + ((y1 - y) / (y1 - y0)) * plot.h;
     if (px < plot.x - half || px > plot.x + plot.w + half || py < plot.y - half || py > plot.y + plot.h + half) return;
     const left = Math.min(plot.x + plot.w - side, Math.max(plot.x, px - half)), top = Math.min(plot.y + plot.h - side, Math.max(plot.y, py - half));
-    ctx.drawImage(canvas, left, top, side, side);
+    ctx.drawImage(canvas, whole(left), whole(top), side, side);
   });
 }

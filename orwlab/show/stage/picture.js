@@ -12,6 +12,8 @@ import { drawCurves } from "./panels.js";
 import { makeStamps, stampAll } from "./stamps.js";
 import { drawChosen, drawTrace } from "./tracing.js";
 
+export const LEAST_FOR_NUMBERS = 200; // pixels that a plot has to be wide: below that the numbers hide the samples
+
 export class Picture {
   constructor(canvas) {
     this.canvas = canvas;
@@ -146,7 +148,7 @@ export class Picture {
         const m = arrows.shape[1];
         drawArrows(ctx, plot, camera, motion.arrows.now, k * m, m, this.scaleOf(arrows), theme.arrow, 1.2 * line);
       }
-      if (options.modes && this.places.length && plot.w >= 130) drawBadges(ctx, plot, camera, this.places, (mode) => this.badgeOf(mode, count > 1));
+      if (options.modes && this.places.length && plot.w >= LEAST_FOR_NUMBERS) drawBadges(ctx, plot, camera, this.places, (mode) => this.badgeOf(mode, count > 1));
       if (!Picture.onlyExact(frame, exact, k)) this.paintWay(ctx, plot, view, k, trace, chosen, 1.5 * line);
       ctx.restore();
     }

@@ -88,7 +88,7 @@ def _points(size: float, grid: int) -> Tensor:
 
 @functools.lru_cache(maxsize=64)
 def _modes(target: GaussianMixture) -> dict[str, list]:
-    """``centres``: the mean [x, y] of each mode; ``spreads``: how far the mode reaches around it, a root mean square."""
+    """``centres``: the mean [x, y] of each mode; ``spreads``: how far the mode reaches from it, a root mean square."""
     centres, spreads = [], []
     for k in range(target.n_modes):
         own = target.modes == k

@@ -2,6 +2,7 @@
 
 import { escaped } from "./numerals.js";
 import { Numbers } from "./numbers.js";
+import { LEAST_FOR_NUMBERS } from "./picture.js";
 import { fitting, textWidth } from "./places.js";
 import { Tips, isCoarse, make, newId, putAt, setText, term } from "./tips.js";
 
@@ -186,7 +187,7 @@ export class Words {
     if (!many && scene?.modes > 1 && bars) {
       items.push(`${modes.slice(0, 3).map((color) => svg(`<rect x="1" width="5" height="10" fill="${color}"/>`, 7, 10)).join("")} a bar's colour is the mode where samples are now`);
     }
-    if (scene?.centres && options.modes) items.push('<i class="glyph">1 2 3</i> the modes of the data, as below the bars');
+    if (scene?.modes > 1 && scene.centres && options.modes && layout.plots[0].w >= LEAST_FOR_NUMBERS) items.push('<i class="glyph">1 2 3</i> the modes of the data, as below the bars');
     if (scene && options.ghost) items.push(`${oval(theme.ghost, 1.4)} the data: ${scene.shares} of it inside`);
     const limits = frame.mode !== "learned" && missing.some((text) => !text);
     if (limits && options.contours) items.push(`${oval(theme.contour, 2.2)} the exact limit: the same shares`);
