@@ -1,5 +1,6 @@
 """The first minute on the Live lab, and its moves: each sets everything, whatever was there before."""
 
+import re
 import time
 
 import numpy as np
@@ -217,6 +218,29 @@ def test_undo_goes_back_to_the_round_of_the_last_change(visit):
     assert eventually(lambda: typed(page, "alpha") == 1)
     assert eventually(undo.is_disabled)
     assert state(page)["meta"]["state"] == "paused"
+
+
+def test_while_changes_are_repeated_the_page_says_how_far_it_is(visit):
+    page = visit()
+    unfold(page, "training")
+    choose(page, "speed", "0")
+    wait(page, "round > 250", 60)
+    drag(page, "alpha", 0.1)
+    wait(page, "round > 270 && meta.lanes[0].alpha === 0.1", 60)
+    page.evaluate("""() => { window.told = [];
+        new MutationObserver(() => told.push(document.querySelector('.lab .notice').textContent))
+            .observe(document.querySelector('.lab .notice'), {childList: true, characterData: true, subtree: true}); }""")
+    press(page, "undo")
+    wait(page, "meta.lanes[0].alpha === 1 && !meta.replaying", 60)
+    assert eventually(lambda: typed(page, "alpha") == 1)
+    told = page.evaluate("told.filter(Boolean)")
+    found = [re.fullmatch(r"Repeating your changes: round (\d+) of (\d+)", words) for words in told]
+    assert found
+    assert all(found)
+    rounds = [int(one[1]) for one in found]
+    assert rounds == sorted(rounds)
+    assert max(rounds) <= int(found[0][2])
+    assert not page.locator(".lab .notice").is_visible()
 
 
 # ---- noise becomes data
