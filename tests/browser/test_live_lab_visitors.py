@@ -4,6 +4,7 @@ import os
 import signal
 import time
 
+import numpy as np
 import pytest
 from lab import RELOADED, choose, drag, eventually, press, reward, round_of, shown, state, typed, wait
 
@@ -24,17 +25,25 @@ def test_two_visitors_do_not_see_each_other(visit):
     assert two.evaluate("document.querySelector('.orw-stage').stage.scene.reward.low") < -0.9  # still "right"
 
 
-def test_a_reload_starts_afresh(visit):
+def test_a_reload_keeps_what_was_chosen_and_rests(visit):
     page = visit(tolerate=RELOADED)
-    start, run = shown(page), state(page)["meta"]["run"]
-    drag(page, "alpha", 0.1)
+    run = state(page)["meta"]["run"]
     choose(page, "target", "four_modes")
-    wait(page, "stage.scene.modes === 4")
+    wait(page, "stage.scene.modes === 4 && round > 3")
+    drag(page, "alpha", 0.1)
+    wait(page, "meta.lanes[0].alpha === 0.1")
+    press(page, "toggle")
+    wait(page, "meta.state === 'paused'")
+    time.sleep(1)
+    before, chosen = state(page), shown(page)
     page.reload()
-    wait(page, f"round > 3 && meta.run !== '{run}' && meta.run !== 'first'")
-    assert shown(page) == start
-    assert state(page)["meta"]["lanes"][0]["alpha"] == 1
-    assert page.evaluate("document.querySelector('.orw-stage').stage.scene.modes") == 8
+    there = f"round === {before['meta']['round']} && !meta.replaying"
+    wait(page, f"meta?.run !== '{run}' && meta.run !== 'first' && {there}")
+    after = state(page)
+    assert shown(page) == chosen
+    assert (after["meta"]["state"], after["meta"]["lanes"][0]["alpha"]) == ("paused", 0.1)
+    assert page.evaluate("document.querySelector('.orw-stage').stage.scene.modes") == 4
+    np.testing.assert_allclose(after["positions"], before["positions"], atol=1e-3)
 
 
 def test_leaving_frees_the_session(visit, registry):
