@@ -22,13 +22,24 @@ export class Recorder {
     this.entries = []; // {round, scene, exact, frame}, by round
     this.gap = 1; // rounds between two entries, at least
     this.run = null;
+    this.size = 0; // of all texts
+    this.users = new Map(); // text -> how many parts of entries it is
   }
 
-  get size() {
-    const texts = new Set(this.entries.flatMap((entry) => PARTS.map((part) => entry[part])));
-    let sum = 0;
-    for (const text of texts) sum += text.length;
-    return sum;
+  put(entry) {
+    this.entries.push(entry);
+    for (const part of PARTS) this.count(entry[part], 1);
+  }
+
+  count(text, change) {
+    const before = this.users.get(text) ?? 0, now = before + change;
+    if (now) this.users.set(text, now);
+    else this.users.delete(text);
+    if (!before || !now) this.size += change * text.length;
+  }
+
+  forget(entry) {
+    for (const part of PARTS) this.count(entry[part], -1);
   }
 
   /** Keeps a picture. Of a run that went back to an earlier round what came later is forgotten. */
@@ -36,18 +47,20 @@ export class Recorder {
     if (run !== this.run) this.clear();
     this.run = run;
     const { entries } = this;
-    while (entries.length && entries.at(-1).round > round) entries.pop();
-    if (entries.at(-1)?.round === round) entries.pop(); // the newest picture of a round
+    const drop = () => this.forget(entries.pop());
+    while (entries.length && entries.at(-1).round >= round) drop(); // of a round the newest picture
     // the newest is always there, until one comes that is a gap farther
-    if (entries.length > 1 && entries.at(-1).round - entries.at(-2).round < this.gap) entries.pop();
-    entries.push({ round, ...Object.fromEntries(PARTS.map((part) => [part, value[part] ?? ""])) });
-    while (entries.length > 2 && (entries.length > this.keys || this.size > this.most)) this.thin();
+    if (entries.length > 1 && entries.at(-1).round - entries.at(-2).round < this.gap) drop();
+    this.put({ round, ...Object.fromEntries(PARTS.map((part) => [part, value[part] ?? ""])) });
+    while (this.entries.length > 2 && (this.entries.length > this.keys || this.size > this.most)) this.thin();
   }
 
   /** Every second one goes, but for the first and the newest. */
   thin() {
     const last = this.entries.length - 1;
-    this.entries = this.entries.filter((_, k) => k % 2 === 0 || k === last);
+    const stays = (_, k) => k % 2 === 0 || k === last;
+    this.entries.filter((entry, k) => !stays(entry, k)).forEach((entry) => this.forget(entry));
+    this.entries = this.entries.filter(stays);
     const span = this.entries.at(-1).round - this.entries[0].round;
     this.gap = Math.max(2 * this.gap, Math.ceil(span / this.keys) || 1);
   }
@@ -70,20 +83,20 @@ export class Recorder {
 
   static unpack({ texts, entries }) {
     const recorder = new Recorder({ most: Infinity, keys: Infinity });
-    recorder.entries = entries.map(([round, ...places]) => ({
-      round, ...Object.fromEntries(PARTS.map((part, k) => [part, texts[places[k]]])),
-    }));
+    for (const [round, ...places] of entries) {
+      recorder.put({ round, ...Object.fromEntries(PARTS.map((part, k) => [part, texts[places[k]]])) });
+    }
     return recorder;
   }
 }
 
 /**
- * A bar with a button and a slider over the rounds of a recorder. It shows nothing by itself: `left` is called when
- * somebody lets it go (its button “Live” or Escape), if the host has a present to go back to.
+ * A bar with a button and a slider over the rounds of a recorder. A host that has a present to go back to is told when
+ * somebody begins to look back, and by `left` when they let it go: by the button “Live”, or by Escape.
  */
 export class Player {
-  constructor(element, stage, recorder, { left = null } = {}) {
-    Object.assign(this, { element, stage, recorder, left });
+  constructor(element, stage, recorder, { begun = null, left = null } = {}) {
+    Object.assign(this, { element, stage, recorder, begun, left });
     this.place = 0;
     this.on = this.playing = false;
     element.classList.add("orw-player");
@@ -125,6 +138,7 @@ export class Player {
   show(place) {
     const { entries } = this.recorder;
     if (!entries.length) return;
+    if (!this.on) this.begun?.();
     this.on = true;
     this.place = Math.min(entries.length - 1, Math.max(0, place));
     this.stage.receive(entries[this.place]);

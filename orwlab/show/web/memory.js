@@ -1,0 +1,98 @@
+// What the page remembers of itself: the address holds the whole state, and reload, back and forward keep it.
+//
+// A run that somebody starts anew (a move, a scene of the gallery, a link) is a new entry in the browser's history;
+// what is changed on the way only rewrites the present one. The teacher's part of a link is kept as long as the page is.
+
+const SETTLE = 400; // ms after the last change until the address is written
+const RUNNING = 2000; // ms between two writings while it runs
+
+class Memory {
+  constructor(lab) {
+    this.lab = lab;
+    this.kinds = Object.fromEntries(lab.all.map((control) => [control.name, kindOf(control)]));
+    this.ofStage = lab.shown.map((control) => control.name);
+    this.teacher = { lock: [], hide: [], say: "" };
+    this.written = location.hash;
+    addEventListener("popstate", () => this.follow());
+    addEventListener("hashchange", () => this.follow());
+    addEventListener("pagehide", () => this.write());
+    setInterval(() => { if (lab.running && lab.root.isConnected) this.write(); }, RUNNING);
+  }
+
+  /** The link to what is on show. `teacher`: {lock, hide, say}. */
+  link(teacher = this.teacher) {
+    const { lab } = this, { scene, log } = lab.told;
+    const stage = Object.fromEntries(lab.shown.filter(({ name, value }) => value !== lab.defaults[name]).map(({ name, value }) => [name, value]));
+    const { camera } = lab.stage ?? {};
+    return writeAddress({ scene, log, round: Math.max(lab.round ?? 0, log.at(-1)?.[0] ?? 0), stage, view: camera?.free ? camera.goal : null, ...teacher });
+  }
+
+  /** As an address that one can send to somebody. */
+  address(teacher) {
+    const text = this.link(teacher);
+    return `${location.href.replace(/#.*$/, "")}${text ? `#${text}` : ""}`;
+  }
+
+  /** The page has just come: does what its address says. */
+  arrive() {
+    if (location.hash.length > 1) this.open(location.hash);
+    this.ready = true;
+  }
+
+  /** Something has changed. */
+  touch() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.write(), SETTLE);
+  }
+
+  write() {
+    if (!this.ready || !this.lab.known || this.lab.repeated || this.lab.line.waits) return;
+    const text = this.link(), hash = text ? `#${text}` : "";
+    if (hash === this.written) return;
+    this.written = hash;
+    history.replaceState(history.state, "", `${location.pathname}${location.search}${hash}`);
+  }
+
+  /** A new run begins: what was there stays in the browser's history. */
+  begins() {
+    clearTimeout(this.timer);
+    if (!this.ready || this.opening) return;
+    this.write();
+    history.pushState(null, "", `${location.pathname}${location.search}`);
+    this.written = "";
+  }
+
+  /** Goes to a link of the page's own; what was there stays in the browser's history. */
+  visit(hash) {
+    this.begins();
+    this.open(hash);
+    this.touch();
+  }
+
+  /** Back, forward, or another link typed into the address or pressed on the page. */
+  follow() {
+    if (location.hash === this.written) return;
+    this.open(location.hash);
+  }
+
+  open(text) {
+    this.written = text;
+    this.opening = true;
+    try {
+      const link = readAddress(text, this.kinds, this.ofStage);
+      this.teacher = { lock: link.lock, hide: link.hide, say: link.say };
+      this.lab.open(link);
+    } catch (error) {
+      this.lab.refuse(`This link cannot be followed. ${error.message}`);
+    } finally {
+      this.opening = false;
+    }
+  }
+}
+
+function kindOf(control) {
+  const { kind, numeric } = control.element.dataset;
+  if (kind === "several") return "list";
+  if (kind === "switch") return "switch";
+  return kind === "slider" || kind === "number" || numeric === "true" ? "number" : "text";
+}
