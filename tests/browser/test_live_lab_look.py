@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 from conftest import Visits
-from lab import drag, unfold
+from lab import drag, unfold, wait
 from PIL import Image
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -167,6 +167,8 @@ def test_no_word_on_a_button_is_cut_or_leaves_it(visit, width, dark):
 @pytest.mark.parametrize("width", SIZES)
 def test_whatever_is_unfolded_the_page_has_no_empty_field_and_the_moves_stay_by_the_stage(visit, width):
     page = visit(width, SIZES[width], running=False)
+    wait(page, "meta.run !== 'first'")
+    page.locator(".studio-foot").wait_for()
     before = page.evaluate("document.documentElement.scrollHeight")
     unfold(page)
     parts = {name: page.locator(name).bounding_box() for name in (".lab-stage", ".lab-try", "#lab-explanation")}

@@ -6,9 +6,7 @@ from orwlab.show.web import controls
 
 _ESSENTIALS = ("tau", "mode", "target", "reward")
 _TRAINING = ("weighting", "coupling", "steps_per_round", "lr", "seed", "speed")
-_VIEW = tuple(
-    name for name in ("t", "measured", "background", "modes", "ghost", "contours", "arrows", "paths") if name in BY_NAME
-)
+_VIEW = ("t", "measured", "background", "modes", "ghost", "contours", "arrows", "paths")
 
 _KEYS = {
     "Space": "play or pause",
