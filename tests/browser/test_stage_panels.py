@@ -1,6 +1,7 @@
 """The panels of the stage: nothing is left behind, nothing is written over anything, and values can be read off."""
 
 import base64
+import json
 
 import numpy as np
 import pytest
@@ -149,3 +150,40 @@ def test_a_resting_pointer_does_not_leave_it_there(host):
     page.mouse.move(*over(page, 0, 0.5))
     page.locator(".orw-reading").wait_for(state="visible")
     page.locator(".orw-reading").wait_for(state="hidden", timeout=8000)
+
+
+# words that do not fit where they stand, of any kind
+CUT = """() => {
+    const kinds = 'term label note badge now value exact spread more item head lane tile'.split(' ');
+    const places = ['th', 'td', ...kinds.map((kind) => '.orw-' + kind)].join();
+    return [...document.querySelectorAll(`.orw-stage :is(${places})`)]
+        .filter((e) => e.offsetParent && e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== 'inline')
+        .map((e) => `${e.className || e.tagName}: ${e.textContent} ${e.scrollWidth} > ${e.clientWidth}`);
+}"""
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3, 4])
+@pytest.mark.parametrize("more", [False, True])
+def test_no_word_is_cut(host, lanes, more):
+    page = host(None, options={"more": more}, dark=more)
+    for width in (*WIDTHS, 1024):
+        page.set_viewport_size({"width": width, "height": 800})
+        for present in (False, True):
+            page.evaluate("(present) => stage.configure({present})", present)
+            for scale in (1.0, -20.0):
+                give(page, value(lanes, scale))
+                page.wait_for_timeout(60)
+                assert page.evaluate(CUT) == [], (width, present, scale)
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_a_phone_on_its_side_shows_plot_and_curves_at_once(host, lanes):
+    page = host(value(lanes), 740, 360, options={"more": False})
+    layout = json.loads(page.evaluate("JSON.stringify(stage.layout)"))
+    plots = [*layout["plots"], *[panel["body"] for panel in layout["panels"][:2]]]
+    if lanes == 1:
+        assert page.locator(".orw-picture").bounding_box()["height"] <= 360
+        assert len(layout["panels"]) >= 2
+        assert all(plot["y"] + plot["h"] <= 360 for plot in plots)
+    assert all(panel["body"]["h"] >= 60 for panel in layout["panels"])
+    assert page.evaluate("document.documentElement.scrollWidth") <= 740

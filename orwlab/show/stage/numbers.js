@@ -104,14 +104,17 @@ export class Numbers {
     this.element.className = this.element.className.replace(/ ?orw-t(iles|able)/g, "") + " orw-table";
     if (numbers.above && whole.length) this.element.append(this.makeLine(whole, numbers.w, small));
     if (!numbers.rows || !own.length) return;
-    const first = Math.min(0.4 * numbers.w, 12 + Math.max(...own.map(({ short }) => textWidth(short, small)),
-      numbers.button ? textWidth("fewer numbers", small) + 14 : 0));
+    const widest = Math.max(textWidth("−00.00", small, 600), ...frame.lanes.flatMap(({ numbers: all }) => all.map(({ value }) => textWidth(value, small, 600))));
+    const words = 12 + Math.max(...own.map(({ short }) => textWidth(short, small)), textWidth("exact", small) + small);
+    const button = numbers.button ? textWidth("fewer numbers", small, 600) + 14 : 0;
+    const roomy = (numbers.w - Math.max(words, button)) / frame.count >= widest + 14;
+    const first = Math.min(0.4 * numbers.w, roomy ? Math.max(words, button) : words);
     const cell = (numbers.w - first) / frame.count;
     const table = make("table"), head = make("tr"), body = make("tbody"), corner = make("td");
     table.style.setProperty("--first", `${Math.round(first)}px`);
     table.setAttribute("aria-label", "Numbers of each lane");
     if (numbers.button) {
-      if (first < textWidth("fewer numbers", small) + 14) setText(this.button, this.button.textContent.split(" ")[0]);
+      if (first < button) setText(this.button, this.button.textContent.split(" ")[0]);
       corner.append(this.button);
     }
     head.append(corner);
@@ -133,11 +136,12 @@ export class Numbers {
     const rows = own.flatMap((number) => [{ ...number, kind: "value" },
       ...(numbers.inline || !number.exact ? [] : [{ ...number, kind: "exact" }])]);
     const kept = foremost(rows, numbers.rows); // a limit has the rank of its number
-    for (const number of kept) this.makeRow(number, frame, body, numbers.inline);
+    const font = this.element.classList.contains("orw-large") ? 1.2 * size : (size + small) / 2;
+    for (const number of kept) this.makeRow(number, frame, body, { inline: numbers.inline, width: cell, font, small });
     this.element.append(table);
   }
 
-  makeRow({ key, name, short, hint, kind }, frame, body, inline) {
+  makeRow({ key, name, short, hint, kind }, frame, body, { inline, width, font, small }) {
     const row = make("tr", kind === "exact" ? "orw-limits" : ""), header = make("th");
     const cells = frame.lanes.map(() => make("td"));
     header.scope = "row";
@@ -155,15 +159,19 @@ export class Numbers {
         const spread = told("spread"), exact = told("exact");
         return { title: name, text: hint + (spread && ` Spread: ${spread}.`) + (exact && ` Exact: ${exact}.`) };
       };
-      cells.forEach((cell) => cell.append(make("span", "orw-value"), " ", make("span", "orw-exact")));
+      cells.forEach((cell) => cell.append(make("span", "orw-value"), ...(inline ? [" ", make("span", "orw-exact")] : [])));
     } else cells.forEach((cell) => cell.append(make("span", "orw-exact")));
     this.slots.push(({ lanes }) => {
       now = lanes.map(({ numbers }) => find(numbers, key));
       cells.forEach((cell, k) => {
         const exact = now[k]?.exact ? briefly(now[k].exact) : "";
-        if (kind === "exact") return setText(cell.firstChild, exact || "–");
-        setText(cell.firstChild, now[k]?.value ?? "–");
-        setText(cell.lastChild, inline && exact ? `(exact ${exact})` : "");
+        if (kind === "exact") {
+          return setText(cell.firstChild, fitting([exact || "–", exact.replace("≈ ", "")], width - 8, (text) => textWidth(text, small, 500)));
+        }
+        const value = now[k]?.value ?? "–";
+        if (textWidth(value, font, 600) > width - 12) cell.classList.add("orw-tight"); // for good: nothing blinks
+        setText(cell.firstChild, value);
+        if (inline) setText(cell.lastChild, exact ? `(exact ${exact})` : "");
       });
     });
   }
