@@ -25,6 +25,7 @@ FLOORS = [  # from the ground up: what stands on a floor imports only from below
     ["orwlab.show.stage"],
     ["orwlab.show.lab"],
     ["orwlab.show", "orwlab.show.web", "orwlab.show.notebook"],
+    ["orwlab.show.gallery"],
     ["orwlab.teach"],
     ["app", "orwlab.cli"],
     ["orwlab.__main__"],
