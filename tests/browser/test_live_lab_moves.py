@@ -127,7 +127,7 @@ def test_after_any_move_every_other_one_gives_the_same(visit):
         page.locator("[data-attempt]").nth(before).click()
         wait(page, "round > 3", 60)
         page.locator("[data-attempt]").nth(1).click()
-        wait(page, "round < 3 && meta.lanes.length === 1")
+        wait(page, "meta.lanes.length === 1 && meta.lanes[0].alpha === 1 && meta.tau === 1 && meta.mode === 'learned'")
         press(page, "reset")
         wait(page, "round === 0 && meta.state === 'paused'")
         for k in (1, 2):
@@ -227,9 +227,9 @@ def test_while_changes_are_repeated_the_page_says_how_far_it_is(visit):
     wait(page, "round > 250", 60)
     drag(page, "alpha", 0.1)
     wait(page, "round > 270 && meta.lanes[0].alpha === 0.1", 60)
-    page.evaluate("""() => { window.told = [];
-        new MutationObserver(() => told.push(document.querySelector('.lab .notice').textContent))
-            .observe(document.querySelector('.lab .notice'), {childList: true, characterData: true, subtree: true}); }""")
+    page.evaluate("""() => { const box = document.querySelector('.lab .notice'); window.told = [];
+        new MutationObserver(() => told.push(box.textContent))
+            .observe(box, {childList: true, characterData: true, subtree: true}); }""")
     press(page, "undo")
     wait(page, "meta.lanes[0].alpha === 1 && !meta.replaying", 60)
     assert eventually(lambda: typed(page, "alpha") == 1)
