@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 
 from orwlab import checks
-from orwlab.show.lab import messages
+from orwlab.show.lab import messages, points
 from orwlab.show.lab.cell import cell
 from orwlab.show.lab.controls import BY_NAME
 from orwlab.show.lab.story import Story
@@ -34,18 +34,20 @@ class Keeping:
     - "replay", with ``title`` and ``note``: ``{"text", "place"}``, the page and what in it stands for the pictures,
     - "picture", with ``film``, a name, and ``data``, a PNG as a data URL: ``{"count"}`` of the pictures so far,
     - "gif", with ``film``: ``{"data"}``, the GIF of them as a data URL,
+    - "points", with ``text``, somebody's table: ``{"value", "report"}``, what the control "target" takes, and sentences,
 
     or ``{"error"}``, a sentence. Nothing is written to a disk.
     """
 
     def __init__(self) -> None:
         self._films: dict[str, tuple[float, tuple[int, int], list[bytes]]] = {}  # as files: a tenth of the memory
+        self._reading = asyncio.Semaphore(1)  # tables at a time: one takes seconds of a core
 
     async def answer(self, question: Any) -> dict[str, Any]:
         """One question of a browser; anybody can send anything."""
         try:
             asked = question if isinstance(question, dict) else {}
-            what = checks.choice("what", messages.text(asked, "what"), ("cell", "replay", "picture", "gif"))
+            what = checks.choice("what", messages.text(asked, "what"), ("cell", "replay", "picture", "gif", "points"))
             return await getattr(self, f"_{what}")(asked)
         except ValueError as error:
             return {"error": str(error)}
@@ -79,6 +81,20 @@ class Keeping:
             raise ValueError("This film has no pictures any more. Please make it again.")
         data = await asyncio.to_thread(_animated, pictures)
         return {"data": "data:image/gif;base64," + base64.b64encode(data).decode()}
+
+    async def _points(self, asked: dict[str, Any]) -> dict[str, Any]:
+        text = asked.get("text")
+        if not isinstance(text, str):
+            raise checks.fail("text", text, "the text of a table")
+        async with self._reading:
+            value, report = await asyncio.to_thread(_sketched, text)
+        return {"value": value, "report": list(report)}
+
+
+def _sketched(text: str) -> tuple[str, tuple[str, ...]]:
+    """A table as the value of a control, and what was done to it."""
+    found = points.parse(text)
+    return points.write(points.sketch(found.data)), found.report
 
 
 def _animated(files: list[bytes]) -> bytes:

@@ -158,10 +158,21 @@ class Cover {
   }
 }
 
+const covers = new Map(); // of the last strokes that were asked for, by their text: with undo most stay what they are
+const KEPT = 128;
+
 function coverOf(stroke) {
-  const cover = new Cover(stroke);
-  stroke.points.forEach((place) => cover.reach(place));
-  return cover.picture;
+  const text = strokeText(stroke);
+  let found = covers.get(text);
+  if (!found) {
+    const cover = new Cover(stroke);
+    stroke.points.forEach((place) => cover.reach(place));
+    found = cover.picture;
+    if (covers.size >= KEPT) covers.delete(covers.keys().next().value);
+  }
+  covers.delete(text);
+  covers.set(text, found); // the newest
+  return found;
 }
 
 /** The picture `ink` with a cover painted over it, or taken away. */
