@@ -113,7 +113,9 @@ function numbersIn(x, y, w, most, { size, small, present, lanes }, want) {
   const least = present ? Math.ceil(Math.min(3, total) / fitting) : 1; // reward, diversity and W2 stay
   const rows = Math.max(least, Math.min(Math.ceil(total / fitting), present ? 2 : 6, Math.max(1, Math.floor(most / row))));
   const columns = Math.min(fitting, Math.ceil(total / Math.max(1, rows))); // full rows where possible
-  return { ...box(x, y, w, total ? rows * row : 0), table: false, row, rows, columns, value, button: want.button && want.lane > 0 };
+  const alone = want.large && want.button && rows > 1 && total - 1 === (rows - 1) * columns; // the button has the last row
+  const last = alone ? Math.max(want.touch ? 44 : 0, 2 * small) : row;
+  return { ...box(x, y, w, total ? (rows - 1) * row + last : 0), table: false, row, rows, columns, value, button: want.button && want.lane > 0 };
 }
 
 /** Panels in the grid that gives them the best shape; the last ones are left out where there is no room. */
