@@ -93,6 +93,12 @@ def failed(error: Exception) -> Banner:
     return Banner("stopped", "This round failed.", f"{what}. Press Reset, or choose another target or reward.")
 
 
+def no_network(error: Exception) -> Banner:
+    """A target of one's own that no network could learn."""
+    what = str(error).rstrip(".")
+    return Banner("warning", "No network could learn this target.", f"{what}. What you see is the exact answer.")
+
+
 def beyond_the_grid(problems: dict[str, str], settings: Settings) -> Banner | None:
     """What the exact dynamics report about their own grid, in plain words."""
     if "domain" in problems or "tail" in problems:

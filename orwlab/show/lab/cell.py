@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from orwlab.show.lab import own
 from orwlab.show.lab.controls import BY_NAME
 from orwlab.show.lab.exact import AXIS
 from orwlab.show.lab.settings import Settings
@@ -13,9 +14,9 @@ _OF_NETWORKS = ("lr", "steps_per_round")
 _LEARNED = """\
 {head}
 import orwlab
-from orwlab.show.lab import measures, yardstick
+from orwlab.show.lab import {modules}
 
-reference = orwlab.zoo.load({reference!r})
+reference = {reference}
 runs = [
     orwlab.finetune.FineTuning(
         reference, {reward}, tau={tau!r}, alpha=alpha, weighting={weighting!r},
@@ -34,9 +35,9 @@ for run in runs:
 _EXACT = """\
 {head}
 import orwlab
-from orwlab.show.lab import exact
+from orwlab.show.lab import {modules}
 
-target = orwlab.targets.get({target!r})
+target = {target}
 lanes = [
     orwlab.oracle.PopulationDynamics(
         target, {reward}, tau={tau!r}, alpha=alpha, weighting={weighting!r}, axis={axis}
@@ -72,12 +73,18 @@ def cell(story: Story, mode: str = "learned", measured: str = "average") -> str:
         blocks += [*_go(what, one, at, round, exact), *_change(what, one, name, value, now)]
         now, at = now.changed(**{name: value}), max(at, round)
     blocks += _go(what, one, at, story.round, exact)
-    words = {name: repr(getattr(settings, name)) for name in ("target", "reward")}
-    head = f"# orwlab's live lab: {words['target']}, reward {words['reward']}, {story.round} rounds"
+    said = {name: BY_NAME[name].words(getattr(settings, name)) for name in ("target", "reward")}  # type: ignore[attr-defined]
+    head = f"# orwlab's live lab: target “{said['target']}”, reward “{said['reward']}”, {story.round} rounds"
+    brought = {name: own.is_own(getattr(settings, name)) for name in ("target", "reward")}
+    brought["reward"] |= any(name == "reward" and own.is_own(value) for _, name, value in story.log)
+    modules = {"exact"} if exact else {"measures", "yardstick"}
+    modules |= {"own"} if brought["reward"] or (brought["target"] and exact) else set()
+    modules |= {"fitting"} if brought["target"] and not exact else set()
     return (_EXACT if exact else _LEARNED).format(
         head=head,
+        modules=", ".join(sorted(modules)),
         reference=_reference(settings),
-        target=settings.target,
+        target=f"own.target({settings.target!r})" if brought["target"] else f"orwlab.targets.get({settings.target!r})",
         reward=_reward(settings.reward),
         tau=settings.tau,
         weighting=settings.weighting,
@@ -93,13 +100,15 @@ def cell(story: Story, mode: str = "learned", measured: str = "average") -> str:
 
 
 def _reward(name: str) -> str:
-    return f"orwlab.rewards.get({name!r})"
+    return f"own.reward({name!r})" if own.is_own(name) else f"orwlab.rewards.get({name!r})"
 
 
 def _reference(settings: Settings) -> str:
     from orwlab.show.lab.lanes import reference_name  # imported here: it needs all of the lab
 
-    return reference_name(settings)
+    name = reference_name(settings)
+    # trained again in the cell, as it was in the lab: some seconds
+    return f"fitting.network({name!r})" if own.is_own(name) else f"orwlab.zoo.load({name!r})"
 
 
 def _go(what: str, one: str, at: int, until: int, exact: bool) -> list[str]:

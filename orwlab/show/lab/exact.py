@@ -2,6 +2,7 @@
 
 import copy
 import functools
+from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ FINE = 96  # cells an axis of what is drawn
 SMALLEST_ALPHA = 0.05  # below, the limit is a spike that no grid of this size holds
 MAX_ROUNDS = 100
 SETTLED = 1e-5  # total variation a refresh: no digit changes any more
+ENDS = 4  # limits from which others are looked for
 KEPT = 32  # targets, what is derived from which is remembered
 NEAR = 1e-3  # the same, of a search that may end before it has settled
 
@@ -33,7 +35,7 @@ class _Quiet(PopulationDynamics):
         pass
 
 
-@functools.lru_cache(maxsize=KEPT)
+@functools.lru_cache(maxsize=20)  # of up to 11 MB each
 def _at_rest(name: str, axis: int) -> PopulationDynamics:
     return _Quiet(own.target(name), own.reward("right"), axis=axis)
 
@@ -232,6 +234,9 @@ def _limit(
     """The limit, or None and why."""
     settings = Settings(target=target_name, reward=reward, weighting=weighting, tau=tau)
     state = dynamics(settings, alpha, axis)
+    near = (target_name, weighting, tau, alpha, axis)
+    if own.is_own(reward) and (other := _from(_ends.get(near), state)) is not None:
+        return numbers(other, settings), ""
     try:
         found = state.fixed_point(SETTLED, max_rounds=MAX_ROUNDS)
     except FloatingPointError:
@@ -244,7 +249,37 @@ def _limit(
         return None, "no limit to show: it is finer than the grid"
     if found.moved > NEAR:
         return None, f"no limit found: still moving after {MAX_ROUNDS} rounds"
+    _remember(near, state)
     return numbers(state, settings), ""
+
+
+def _from(end: PopulationDynamics | None, fresh: PopulationDynamics) -> PopulationDynamics | None:
+    """The limit of ``fresh`` from the limit ``end`` of another reward: while somebody paints, the two are close. None
+    if it is not found so.
+    """
+    if end is None:
+        return None
+    state = copy.copy(end)
+    state.reward = fresh.reward
+    try:
+        found = state.fixed_point(SETTLED, max_rounds=MAX_ROUNDS)
+    except FloatingPointError:
+        return None
+    if not found.converged or {"domain", "tail", "mass"} & state.problems.keys():
+        return None
+    _remember((state.target.name, state.weighting, state.tau, state.alpha, state.cells.n), state)
+    return state
+
+
+_ends: OrderedDict[tuple[object, ...], PopulationDynamics] = OrderedDict()
+"""the newest limits, by all they depend on but the reward"""
+
+
+def _remember(near: tuple[object, ...], state: PopulationDynamics) -> None:
+    _ends.pop(near, None)
+    _ends[near] = state
+    while len(_ends) > ENDS:
+        _ends.popitem(last=False)
 
 
 class ExactLanes:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from orwlab.show.lab import exact, measures
+from orwlab.show.lab import exact, fitting, measures, own
 from orwlab.show.lab.exact import Exact
 from orwlab.show.lab.lanes import reference_name
 from orwlab.show.lab.settings import Settings
@@ -44,7 +44,7 @@ class Limits:
     def want(self, settings: Settings) -> None:
         """Find out about these settings; older wishes that nobody has begun with are forgotten."""
         with self._lock:
-            known = exact.limit_key(settings) in self._found and reference_name(settings) in self._steepness
+            known = exact.limit_key(settings) in self._found and not self._steepness_to_find(settings)
             self._wanted = None if known else settings
             self._key = exact.limit_key(settings)
             if self._wanted is not None and not self._working:
@@ -74,6 +74,11 @@ class Limits:
         """The reference's sampled Lipschitz constant, once it is known."""
         return self._steepness.get(reference_name(settings))
 
+    def _steepness_to_find(self, settings: Settings) -> bool:
+        name = reference_name(settings)
+        there = not own.is_own(name) or fitting.known(name) is not None  # that of a network which is being trained
+        return there and name not in self._steepness
+
     def _work(self) -> None:
         while True:
             with self._lock:
@@ -90,9 +95,11 @@ class Limits:
                     self._why = {**{other: self._why[other] for other, _ in newest}, key: why}
                     self._found = {**dict(newest), key: found}  # replaced: others read it
                 self._arrived()
-                steepness = measures.lipschitz(reference_name(settings))
-                with self._lock:
-                    self._steepness[reference_name(settings)] = steepness
+                if self._steepness_to_find(settings):
+                    steepness = measures.lipschitz(reference_name(settings))
+                    with self._lock:
+                        known = [*self._steepness.items()][1 - KEPT :]
+                        self._steepness = {**dict(known), reference_name(settings): steepness}
             except Exception:  # without a limit there is no dashed line; the session goes on
                 _log.exception("exact limit failed")
             self._arrived()

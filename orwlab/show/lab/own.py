@@ -81,7 +81,7 @@ def reward(text: str) -> Reward:
 
 
 def check_target(text: str) -> str:
-    """``text``, if it says a target; ``ValueError`` as ``target``. It is looked at, but no density is made of it yet."""
+    """``text``, if it says a target; ``ValueError`` as ``target``. No density is made of it yet."""
     if not is_own(text) or text.startswith(formula.PREFIX):
         target(text)
     elif text.startswith(painting.PREFIX):

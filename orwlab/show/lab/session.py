@@ -19,11 +19,12 @@ from orwlab.methods.orw import FineTuning, Snapshot
 from orwlab.show.lab import banners, readings
 from orwlab.show.lab.banners import Banner
 from orwlab.show.lab.experiment import Experiment
+from orwlab.show.lab.fitting import Fitting
 from orwlab.show.lab.history import History
 from orwlab.show.lab.limits import Limits
 from orwlab.show.lab.load import Load
 from orwlab.show.lab.settings import Settings
-from orwlab.show.lab.story import RESUME, Story
+from orwlab.show.lab.story import ON_THE_WAY, RESUME, Story
 
 PARTICLES = 2000
 FOLLOW = 300  # rounds at most after which a moved control is not followed any further while paused
@@ -79,7 +80,9 @@ class Session:
         self._traced: int | None = None  # particle whose way is shown
         self._notice: Banner | None = None
         self._text: tuple[object, str] = (None, "")
-        self._limits = Limits(self._touch)
+        self._limits, self._fitting = Limits(self._touch), Fitting(self._touch)
+        self._waits = False  # whether exact densities stand in for networks that are being trained
+        self._meant: Story | None = None  # what networks are to repeat once they are there
         self._load = Load(self.particles)
         self._begin(Story(self._settings), notice)
 
@@ -113,7 +116,9 @@ class Session:
             if settings.starts_again(before):
                 self._replace(Story(settings))
                 self.state = "running" if self.state == "stopped" else self.state
-            self._limits.want(settings)
+            if any(getattr(before, name) != getattr(settings, name) for name in ON_THE_WAY):
+                self._meant = None
+            self._ask()
 
     def play(self) -> None:
         """Go on. After a stop (divergence) it goes on from the last good state."""
@@ -153,7 +158,7 @@ class Session:
             self._settings, self._steps, self._undo, self._notice = story.settings, 0, 0, notice
             self._set_state(state)
             self._resume = False
-            self._limits.want(self._settings)
+            self._ask()
 
     def _replace(self, story: Story) -> None:
         if self._wanted is None and (self._script or self._it.round or self._it.story.log):
@@ -181,11 +186,37 @@ class Session:
             self._wanted, self._settings = story.seen_as(views), story.settings.seen_as(views)
             self._set_state("paused" if self.state == "stopped" else self.state)
             self._resume = False
-            self._limits.want(self._settings)
+            self._ask()
+
+    def _ask(self) -> None:
+        """For what is worked out elsewhere: a network for a target of one's own, and the exact limits."""
+        self._fitting.want(self._settings.target)
+        self._limits.want(self._shown(self._settings))
+
+    def _shown(self, settings: Settings) -> Settings:
+        """The settings of what is shown: while a network is being trained, the exact answer stands in for it."""
+        if settings.mode == "exact" or not self._fitting.missing(settings.target):
+            return settings
+        return settings.changed(mode="exact")
+
+    def _arrive(self) -> None:
+        """If networks are there that had been waited for, begin again with them, in the same state."""
+        if self._fitting.failure is not None and self._it.failure is None:
+            self._it.failure = banners.no_network(self._fitting.failure)
+        waited, exact = self._waits, self._settings.mode == "exact"
+        self._waits = not exact and self._fitting.missing(self._settings.target)
+        if self._waits or self._wanted or exact:
+            return
+        if waited:
+            self.state = "running" if self.state == "stopped" else self.state
+            self._ask()
+        if self._meant:
+            self._wanted, self._meant = self._meant.seen_as(self._settings), None
 
     def close(self) -> None:
         """Nobody looks any more: work that is under way elsewhere is not waited for."""
         self._limits.forget()
+        self._fitting.forget()
 
     def _set_state(self, state: str) -> None:
         with self._lock:
@@ -225,7 +256,7 @@ class Session:
         if self.state == "running":
             wait = self._next - EARLY - time.monotonic()
             return max(0.0, wait) if self._settings.speed > 0 else 0.0
-        return LISTEN if self._limits.pending else math.inf
+        return LISTEN if self._limits.pending or self._fitting.pending else math.inf
 
     def advance(self, budget: float = 0.0) -> bool:
         """Obey the controls and do a round if one is due. Returns whether there is something new to draw.
@@ -237,7 +268,8 @@ class Session:
         """
         with self._working:
             with self._lock:
-                settings, wanted, self._wanted = self._settings, self._wanted, None
+                self._arrive()
+                settings, wanted, self._wanted = self._shown(self._settings), self._wanted, None
                 resume, self._resume = self._resume, False
                 new, self._dirty = self._dirty, False
                 undo = self._undo > 0 and wanted is None
@@ -257,7 +289,11 @@ class Session:
                     self._it.resume()
                 moved = settings != self._it.settings
                 if self._it.obey(settings):
-                    self._following = FOLLOW if settings.mode == "exact" and self._it.round > 0 else 0
+                    self._following = FOLLOW if self._it.round > 0 else 0
+                if settings.mode != "exact":
+                    self._following = (
+                        0  # networks, which have just taken over perhaps, do rounds only when they are asked
+                    )
                 # a moved control is seen at once, with its exact limit: a round and its particles come in the next
                 # picture, which they would hold up and hardly change
                 now = self.state == "running" and budget > 0 and self._it.up_to_date
@@ -291,6 +327,12 @@ class Session:
     def _begin(self, story: Story, notice: Banner | None = None) -> None:
         """A new experiment from the pretrained reference. The old one stays if this raises."""
         self._script, self._notice = None, None
+        with self._lock:
+            self._fitting.want(self._settings.target)
+            shown = self._shown(story.start)
+            self._waits = shown != story.start
+            self._meant = story if self._waits and story.round else None
+        story = story.seen_as(shown)
         self._it = Experiment(story.at(0), self.particles, self._limits, notice, story.round)
         self._script = story if story.round else None
         self._speed, self._clock, self._seen = 0.0, 0.0, time.monotonic() + SEEN
@@ -298,7 +340,7 @@ class Session:
         self._prompt = False
         with self._lock:
             self._following, self._moved, self._next = 0, -math.inf, time.monotonic()
-            self._limits.want(self._settings)  # which may have moved on meanwhile
+            self._ask()  # for settings that may have moved on meanwhile
 
     def _repeat(self, script: Story, settings: Settings, budget: float) -> bool:
         """Some rounds of what is being repeated, without drawing each. Returns whether there is something to draw."""
@@ -404,6 +446,7 @@ class Session:
                 "state": self.state,
                 "mode": settings.mode,
                 "t": settings.t,
+                "fitting": self._fitting.progress if self._waits else None,
                 "replaying": {"round": it.round, "of": self._script.round} if self._script else None,
             }
             shown = self._traced is not None and self._traced < it.picture.x.shape[1]
@@ -431,7 +474,9 @@ class Session:
     @property
     def story(self) -> Story:
         """How the lanes on show came to be what they are; of one that is being repeated, the whole."""
-        return self._script.seen_as(self._it.settings) if self._script else self._it.story
+        views = self._it.settings
+        views = views.changed(mode=self._settings.mode) if self._waits else views
+        return (self._script or self._it.story).seen_as(views)
 
     @property
     def round(self) -> int:

@@ -60,8 +60,19 @@ def _whole(control: Whole, value: int) -> Widget:
 
 @_made.register
 def _choice(control: Choice, value: str) -> Widget:
-    options = [(words, option) for option, words in control.options.items()]
-    return Widget(ipywidgets.Dropdown(options=options, value=value, **_about(control, "auto")))
+    """With what somebody brought along at the end of the list, while it is chosen."""
+
+    def options(value: str) -> list[tuple[str, str]]:
+        shown = [*control.options, *[value] * (value not in control.options)]
+        return [(control.words(option), option) for option in shown]
+
+    def write(value: str) -> str:
+        if list(widget.options) != (wanted := options(value)):
+            widget.options = wanted
+        return value
+
+    widget = ipywidgets.Dropdown(options=options(value), value=value, **_about(control, "auto"))
+    return Widget(widget, write=write)
 
 
 @_made.register

@@ -166,10 +166,14 @@ def picture(description: Mapping[str, Any]) -> bytes:
 
 def _value(description: Mapping[str, Any]) -> dict[str, str]:
     """The frame after ``description["round"]`` rounds, with the exact limits."""
-    from orwlab.show.lab.session import Session  # it stands on this package
+    from orwlab.show.lab import fitting, own  # they stand on this package
+    from orwlab.show.lab.session import Session
     from orwlab.show.lab.settings import Settings
 
-    session = Session(Settings(**description["settings"]), particles=description["particles"], name="still")
+    settings = Settings(**description["settings"])
+    if own.is_own(settings.target) and settings.mode != "exact":
+        fitting.network(settings.target)  # else the exact answer would stand in for it at first
+    session = Session(settings, particles=description["particles"], name="still")
     for _ in range(description["round"]):
         session.step()
         session.advance()
@@ -188,9 +192,11 @@ def settle(session: Any) -> None:
 
 def words(value: Mapping[str, str], description: Mapping[str, Any]) -> str:
     """The picture in words, for readers who do not see it."""
+    from orwlab.show.lab import own  # it stands on this package
+
     meta, _ = frames.decode(value["frame"])
     chosen = description["settings"]
-    named = {name: chosen[name].replace("_", " ") for name in ("target", "reward")}
+    named = {name: own.words(chosen[name]).replace("_", " ") for name in ("target", "reward")}
     lanes = []
     for lane in meta["lanes"]:
         numbers = [_said(number) for number in lane["numbers"][:3] if number["value"] != NOTHING_YET]
