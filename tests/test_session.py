@@ -521,7 +521,7 @@ def test_exact_mode_is_the_oracle():
 
 def test_exact_needs_no_network(monkeypatch):
     monkeypatch.setattr(zoo, "load", lambda name: pytest.fail("a network was loaded"))
-    measures.network.cache_clear()
+    measures._pretrained.cache_clear()
     with monkeypatch.context() as without:
         without.setattr(measures, "lipschitz", lambda name: 1.0)
         s = session(mode="exact")
