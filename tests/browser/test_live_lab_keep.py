@@ -80,15 +80,18 @@ def test_reload_back_and_forward_keep_the_state(visit):
     page.wait_for_timeout(1500)
     same(before, seen(page))
     page.locator("[data-attempt]").nth(1).click()  # a move: another run
-    wait(page, "round > 3 && meta.alpha === 1")
+    wait(page, "meta.state === 'running' && round > 3")
     press(page, "toggle")
     wait(page, "meta.state === 'paused'")
+    stopped = round_of(page)
+    assert eventually(lambda: f"round={stopped}" in page.evaluate("location.hash"))
     page.go_back()
     arrived(page, 40)
     page.wait_for_timeout(1500)
     same(before, seen(page))
     page.go_forward()
-    wait(page, "meta.alpha === 1 && !meta.replaying && meta.state === 'paused' && round > 2 && round < 40")
+    arrived(page, stopped)
+    assert state(page)["meta"]["alpha"] == 1
     assert shown(page)["reward"] == "right"
 
 
@@ -252,6 +255,7 @@ def test_the_replay_opens_from_disk_without_a_network(visit, browser, tmp_path):
     wait(page, "round > 25")
     press(page, "toggle")
     wait(page, "meta.state === 'paused'")
+    page.wait_for_timeout(1500)  # all particles are of the last round
     positions, last = state(page)["positions"], round_of(page)
     press(page, "share")
     file = downloaded(page, "replay", tmp_path)
@@ -266,7 +270,7 @@ def test_the_replay_opens_from_disk_without_a_network(visit, browser, tmp_path):
     alone.locator(".player input").focus()
     alone.keyboard.press("End")
     wait(alone, f"round === {last}")
-    alone.wait_for_timeout(300)
+    alone.wait_for_timeout(1000)
     np.testing.assert_array_equal(state(alone)["positions"], positions)
     alone.keyboard.press("Home")
     wait(alone, "round === 0")

@@ -13,6 +13,12 @@ from typing import Any
 
 from orwlab.show.lab.controls import OF_THE_STAGE, Choice, Control, Number, Scale, Several, Switch, Whole
 
+_OFFERS = {
+    "target": {"paint": "Paint it …", "points": "Your own points …"},
+    "reward": {"paint": "Paint it …", "formula": "A formula …"},
+}
+"""what a list offers below its names; ``own.js`` opens a panel for it"""
+
 _OF_THE_VIEW = ("background", "ghost", "modes", "arrows", "paths", "t", "measured", "speed")
 
 
@@ -128,8 +134,11 @@ def _list(control: Control, value: Any, options: Mapping[Any, str]) -> str:
         for option, words in options.items()
     )
     name = control.name
+    offers = "".join(f'<option value="+{kind}">{words}</option>' for kind, words in _OFFERS.get(name, {}).items())
+    entries += f'<optgroup label="Your own">{offers}</optgroup>' if offers else ""
+    variety = ' data-variety="own"' if offers else ""
     return f"""
-<div class="control choice" {_about("choice", control)} data-numeric="{numeric}">
+<div class="control choice" {_about("choice", control)} data-numeric="{numeric}"{variety}>
   <div class="head"><label class="label" for="{name}-list">{control.label}</label>
   <select id="{name}-list" aria-describedby="{name}-help">{entries}</select></div>
   <p class="help" id="{name}-help">{control.help}</p>

@@ -22,7 +22,8 @@ const stage = createStage(element.querySelector('.orw-stage'), host);
 host.attach?.(stage);
 watch('value', () => {
   host.notice?.(props.value?.notice);
-  stage.receive(props.value);
+  if (host.receive) host.receive(props.value);
+  else stage.receive(props.value);
 });
 stage.receive(props.value);
 """

@@ -27,9 +27,14 @@ class Lab {
     this.inForce = { ...this.defaults };
     this.shown = this.all.filter((control) => control.ofStage);
     this.running = this.presenting = false;
+    this.fixed = new Set(); // controls that a teacher's link has locked or hidden
     this.more = false; // numbers: the stage's own button asks for all of them
     this.told = { scene: {}, log: [] }; // what was done to the run on show
     this.sentence = this.find(".attempted").textContent;
+    this.recorder = new Recorder();
+    this.memory = new Memory(this);
+    this.keeping = new Keep(this, this.memory, this.recorder, (question) => server.keep(question));
+    this.own = new Own(this, (question) => server.keep(question));
     this.line = new Line((run, orders) => server.obey(run, orders), {
       answered: (answer, waiting) => this.answered(answer, waiting),
       failed: (times) => times > 1 && this.notice("The server does not answer. Your settings are kept; trying again.", "lost"),
@@ -40,27 +45,64 @@ class Lab {
     this.host = {
       acknowledge: (run, seq) => { this.sees(run); return server.acknowledge(run, seq); },
       wake: () => trigger("wake"),
-      stateChanged: (state) => this.showState(state),
+      stateChanged: (state) => { if (!this.foreign) this.showState(state); },
       command: (name) => this.command(name),
       configured: ({ more }) => { this.more = more ?? this.more; },
       notice: (text) => this.notice(text, "server"),
       story: (text) => this.story(text),
       trace: (k) => this.line.trace(k),
+      receive: (value) => this.receive(value),
+      painted: (meta, value) => this.painted(meta, value),
       attach: (stage) => this.attach(stage),
     };
     this.wake = this.host.wake;
+    this.root.lab = this; // for tests and the browser's console
     this.listen();
   }
 
   attach(stage) {
     this.stage = stage;
+    this.player = new Player(this.find(".lab-player"), stage, this.recorder, {
+      begun: () => { if (this.running) { this.press("pause"); this.goesOn = true; } },
+      left: () => this.toPresent(),
+    });
     this.configure();
+    this.memory.arrive();
     setTimeout(() => { if (!this.known && !this.noticeKind) this.notice(SILENT, "silence"); }, silentSince() + PATIENT - Date.now());
   }
 
+  options() {
+    return { ...Object.fromEntries(this.shown.map((control) => [control.name, control.value])), more: this.more };
+  }
+
   configure() {
-    const options = Object.fromEntries(this.shown.map((control) => [control.name, control.value]));
-    this.stage?.configure({ ...options, more: this.more, present: this.presenting });
+    this.stage?.configure({ ...this.options(), present: this.presenting });
+    this.memory.touch();
+  }
+
+  // ---- pictures
+
+  /** A picture from the server; while somebody looks back it waits. */
+  receive(value) {
+    this.latest = value;
+    if (!this.player.on) this.stage.receive(value);
+  }
+
+  painted(meta, value) {
+    this.replays(meta);
+    this.own.fits(meta);
+    if (this.foreign || meta.replaying || meta.run === "first") return;
+    this.round = meta.round;
+    this.recorder.add(value, meta);
+    this.player.refresh();
+    if (meta.state !== "running") this.memory.touch();
+  }
+
+  /** Back from the rounds so far to the newest one. */
+  toPresent() {
+    if (this.latest) this.stage.receive(this.latest);
+    if (this.goesOn) this.press("play");
+    this.goesOn = false;
   }
 
   // ---- controls and server
@@ -72,13 +114,16 @@ class Lab {
     if (name === "t" && !this.flow.moving) this.flow.stop();
     if (name === "others") this.nameLanes(value.length > 0);
     if (this.controls[name].ofStage) return this.configure();
+    if (this.player?.on) this.player.leave();
     this.line.change(name, value);
+    this.memory.touch();
   }
 
   /** What a button or a key asks for; NAME_up and NAME_down move a slider to its next place. */
   command(name) {
     const [, control, way] = /^(\w+)_(up|down|next)$/.exec(name) ?? [];
     const [, move] = /^move_(\d)$/.exec(name) ?? [];
+    if (this.fixed.has(control) || (move && this.fixed.size)) return;
     if (way === "next") this.next(this.controls[control]);
     else if (way) this.controls[control]?.nudge?.(way === "up" ? 1 : -1);
     else if (move) this.attempt([...this.root.querySelectorAll("[data-attempt]")][move - 1]);
@@ -100,26 +145,61 @@ class Lab {
   }
 
   /** One order that sets everything, whatever was there before: controls that `scene` does not name have their defaults. */
-  begin(scene, state) {
+  begin(scene, state, { log = [], round = 0, stage = {}, view = null } = {}) {
     this.flow.stop();
+    this.memory.begins();
+    if (this.player?.on) this.player.leave();
+    const now = { ...scene, ...Object.fromEntries(log.map(([, name, value]) => [name, value])), ...stage };
     for (const control of this.all) {
       control.forget();
       control.problem(null);
-      control.show(scene[control.name] ?? this.defaults[control.name]);
+      control.show(now[control.name] ?? this.defaults[control.name]);
     }
     this.notice(null, "refused");
+    this.own.begun();
     this.attempted(null);
-    this.nameLanes(scene.others?.length > 0);
+    this.nameLanes(now.others?.length > 0);
+    this.told = { scene, log };
+    this.round = round;
+    this.memory.begun();
     this.configure();
-    this.stage?.camera.goHome();
+    if (view) this.stage?.camera.look(view, true);
+    else this.stage?.camera.goHome();
     this.stage?.looked();
-    this.line.begin({ scene, state });
+    this.line.begin({ scene, state, log, round });
     this.showState(state);
+  }
+
+  /** What a link says: a whole state, and perhaps what a teacher wants of the page. */
+  open({ scene, log, round, stage, view, lock, hide, say }) {
+    const teacher = this.find(".teacher-says");
+    teacher.hidden = !say;
+    teacher.textContent = say;
+    for (const { name, element } of this.all) {
+      element.hidden = hide.includes(name);
+      element.inert = lock.includes(name);
+      element.classList.toggle("locked", lock.includes(name));
+    }
+    this.fixed = new Set([...lock, ...hide]);
+    this.root.classList.toggle("guided", this.fixed.size > 0); // what sets everything would set these too
+    this.begin(scene, "paused", { log, round, stage, view });
+    if (say) this.say(say);
+  }
+
+  refuse(text) {
+    this.notice(text, "refused");
+    this.say(text);
+  }
+
+  /** The run in a line. */
+  describe() {
+    const { controls, inForce } = this, alphas = [inForce.alpha, ...inForce.others].join(", ");
+    const changes = this.told.log.map(([at, name, value]) => `round ${at}: ${name} ${ownWords(value)}`);
+    return [`${controls.target.words}, ${controls.reward.words}, α = ${alphas}, τ = ${inForce.tau}, seed ${inForce.seed}`, ...changes].join("; ");
   }
 
   /** A frame of `run` was painted. A run that this page does not know yet is told what the page says. */
   sees(run) {
-    this.replays(this.stage?.meta);
     if (!run || run === "first" || run === this.line.run) return;
     this.notice(null, "silence");
     silentSince(0);
@@ -150,15 +230,22 @@ class Lab {
       this.line.ask();
     }
     this.repeated = Boolean(replaying);
-    if (!replaying && meta?.run === this.line.run) this.round = meta?.round;
+    if (!replaying && !this.foreign) this.round = meta?.round;
+  }
+
+  /** Whether the picture is of the past, or of a run that does not know yet what this page says. */
+  get foreign() {
+    return this.player?.on || (this.known !== undefined && this.stage?.meta?.run !== this.line.run);
   }
 
   /** What was done so far: the scene it began with, and the log of changes. */
   story(text) {
     try {
-      const { scene = {}, log = [] } = JSON.parse(text);
-      if (this.known) this.told = { scene, log };
-      this.find("#undo").disabled = log.length === 0;
+      const { scene = {}, log = [], undo = log.length > 0 } = JSON.parse(text);
+      if (this.foreign) return;
+      if (this.known && !this.line.orders.some((order) => order.scene)) this.told = { scene, log };
+      this.memory.touch();
+      this.find("#undo").disabled = !undo;
     } catch {
       // a host may send something else one day; what is on show does not depend on it
     }
@@ -179,6 +266,7 @@ class Lab {
       else this.notice(text, "refused");
       this.say(text);
     }
+    this.own.answered(older ? {} : settings, errors, waiting);
   }
 
   // ---- what is on the page
@@ -269,12 +357,19 @@ class Lab {
     this.root.addEventListener("pointerdown", () => { this.byHand = true; }, true);
     this.root.addEventListener("keydown", () => { this.byHand = false; }, true);
     this.root.addEventListener("click", (event) => {
+      const scene = event.target.closest(".lab-gallery a"), modified = event.ctrlKey || event.metaKey || event.shiftKey;
+      if (scene && !modified) {
+        event.preventDefault();
+        this.memory.visit(scene.hash);
+        this.bringBack();
+      }
       const button = event.target.closest("button");
       if (!button) return;
       const { command } = button.dataset;
       if (command) this.command(command);
       if (button.dataset.attempt) this.attempt(button);
-      if (button.dataset.open) this.find(`#${button.dataset.open}`).showModal();
+      if (button.dataset.open === "lab-keep") this.keeping.open();
+      else if (button.dataset.open) this.find(`#${button.dataset.open}`).showModal();
       if (event.detail > 0) button.blur(); // by mouse or finger: the space bar then plays, not presses again
     });
     this.root.addEventListener("toggle", ({ target }) => {

@@ -2,7 +2,7 @@
 
 from orwlab.show.lab.controls import BY_NAME
 from orwlab.show.lab.settings import Settings
-from orwlab.show.web import controls
+from orwlab.show.web import controls, keep_markup, own_markup
 
 _ESSENTIALS = ("tau", "mode", "target", "reward")
 _TRAINING = ("weighting", "coupling", "steps_per_round", "lr", "seed", "speed")
@@ -35,25 +35,33 @@ def markup(default: Settings) -> str:
   <header class="lab-head">
     <h1>Live lab: teach a flow model what to like</h1>
     <div class="corner">{_corner()}</div>
+    <p class="teacher-says" role="note" hidden></p>
     <p>A flow model has learned these data. Press <b>Play</b>: it is trained on its own samples, and violet ground pays
     more. Watch the dots move there and the <b>diversity</b> fall. Then drag <b>α</b>.</p>
   </header>
   <section class="lab-strip" aria-label="Play">{_strip(default)}</section>
   <section class="lab-stage" aria-label="Stage">
     <div class="orw-stage"></div>
+    <div class="lab-player"></div>
     <div class="notice" role="status" hidden></div>
+    {own_markup.fitting()}
   </section>
   <section class="lab-try" aria-labelledby="try-title">{_try()}</section>
   <p class="attempted" role="status">Four moves that tell the story. Each sets every control and says what to watch.</p>
-  <section class="lab-more" aria-label="Controls">{_controls(default, *_ESSENTIALS)}{_groups(default)}</section>
+  <section class="lab-more" aria-label="Controls">{_controls(default, *_ESSENTIALS)}{_groups(default)}
+  {own_markup.panels()}</section>
   <p class="lab-said" aria-live="assertive"></p>
+  {keep_markup.scenes()}
   {_keys()}
+  {keep_markup.dialog()}
 </div>"""
 
 
 def _corner() -> str:
-    return controls.button("Present", "The stage fills the screen (P)", ident="present", command="present") + (
-        controls.button("Keys", "What can be done by keyboard (?)", ident="help", open="lab-keys")
+    return (
+        controls.button("Share", "A link, pictures, tables, a replay", ident="share", open="lab-keep")
+        + controls.button("Present", "The stage fills the screen (P)", ident="present", command="present")
+        + controls.button("Keys", "What can be done by keyboard (?)", ident="help", open="lab-keys")
     )
 
 

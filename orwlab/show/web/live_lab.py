@@ -1,6 +1,7 @@
 """The Live lab: steer a fine-tuning run while it happens."""
 
 import logging
+import re
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from pathlib import Path
@@ -14,9 +15,14 @@ from orwlab.show.lab.settings import Settings
 from orwlab.show.web import lab_markup
 from orwlab.show.web.broadcast import Registry
 from orwlab.show.web.gradio_stage import gradio_stage
+from orwlab.show.web.keeping import Keeping
 
 _FOLDER = Path(__file__).parent
-_SCRIPTS = ("widgets.js", "line.js", "flow_time.js", "lab.js")  # in the order of what they need
+_SCRIPTS = (  # in the order of what they need
+    *("widgets.js", "line.js", "flow_time.js", "address.js", "memory.js"),
+    *("strokes.js", "tables.js", "paint.js", "own.js", "keep.js", "lab.js"),
+)
+_STYLES = ("lab.css", "keep.css", "own.css")
 MOST_ORDERS = 200  # in one message
 _FAILED = "Something went wrong on the server. Your settings are kept; it tries again by itself."
 
@@ -60,9 +66,9 @@ def build(demo: gr.Blocks, registry: Registry) -> None:
         registry.first_picture(),
         registry.acknowledge,
         template=lab_markup.markup(default),
-        styles=(_FOLDER / "lab.css").read_text(encoding="utf-8"),
+        styles="".join((_FOLDER / name).read_text(encoding="utf-8") for name in _STYLES),
         script=_script(),
-        functions=[_obey(registry)],
+        functions=[_obey(registry), _keep()],
         elem_id="lab",
     )
     with gr.Accordion("What you are seeing, and why", open=False, elem_id="lab-explanation"):
@@ -93,7 +99,18 @@ def build(demo: gr.Blocks, registry: Registry) -> None:
 def _script() -> str:
     """The page's own scripts as one; its names are kept apart from the stage's."""
     text = "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    text = re.sub(r"^export\s+", "", text, flags=re.MULTILINE)
     return f"const around = (() => {{\n{text}\nreturn around;\n}})();"
+
+
+def _keep() -> Any:
+    """The server's end of ``keep.js``."""
+    keeping = Keeping()
+
+    async def keep(question: Any) -> dict[str, Any]:
+        return await keeping.answer(question)
+
+    return keep
 
 
 def _obey(registry: Registry) -> Any:

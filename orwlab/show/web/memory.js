@@ -58,15 +58,23 @@ class Memory {
     clearTimeout(this.timer);
     if (!this.ready || this.opening) return;
     this.write();
-    history.pushState(null, "", `${location.pathname}${location.search}`);
-    this.written = "";
+    this.pushing = true;
+  }
+
+  /** It has begun: its entry holds what it begins with. */
+  begun() {
+    if (!this.pushing) return;
+    this.pushing = false;
+    const text = this.link();
+    this.written = text ? `#${text}` : "";
+    history.pushState(null, "", `${location.pathname}${location.search}${this.written}`);
   }
 
   /** Goes to a link of the page's own; what was there stays in the browser's history. */
   visit(hash) {
-    this.begins();
+    this.write();
+    history.pushState(null, "", `${location.pathname}${location.search}${hash}`);
     this.open(hash);
-    this.touch();
   }
 
   /** Back, forward, or another link typed into the address or pressed on the page. */

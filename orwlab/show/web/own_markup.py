@@ -76,10 +76,7 @@ placeholder="x, y&#10;0.5, 1.2&#10;−1, 0.3" data-first></textarea>
 
 
 def _formula() -> str:
-    examples = "".join(
-        f'<button type="button" data-example="{html.escape(text)}"><span class="word">{html.escape(text)}</span></button>'
-        for text in EXAMPLES
-    )
+    examples = "".join(controls.button(html.escape(text), "Try it", example=text) for text in EXAMPLES)
     functions = ", ".join(formula.FUNCTIONS)
     return f"""<section class="own" id="own-formula" aria-labelledby="own-formula-title" hidden>
 <h2 id="own-formula-title">A reward as a formula</h2>
@@ -101,7 +98,8 @@ def _segments(label: str, name: str, options: dict[str, str], chosen: int) -> st
         f"{' checked' if k == chosen else ''}><span>{words}</span></label>"
         for k, (value, words) in enumerate(options.items())
     )
-    return f'<fieldset class="own-row"><legend class="own-unseen">{label}</legend><div class="options">{entries}</div></fieldset>'
+    named = f'<legend class="own-unseen">{label}</legend>'
+    return f'<fieldset class="own-row">{named}<div class="options">{entries}</div></fieldset>'
 
 
 def _list(label: str, name: str, options: dict[str, str]) -> str:

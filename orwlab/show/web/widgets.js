@@ -208,7 +208,7 @@ function findControls(root, choose) {
   const found = {};
   for (const element of root.querySelectorAll("[data-kind]")) {
     if (element.parentElement.closest("[data-kind]")) continue; // part of another control
-    const control = new KINDS[element.dataset.kind](element, choose);
+    const control = new KINDS[element.dataset.variety ?? element.dataset.kind](element, choose);
     found[control.name] = control;
   }
   return found;
