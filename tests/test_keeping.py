@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from orwlab.show.lab import own
+from orwlab.show.lab.controls import BY_NAME
 from orwlab.show.stage import gif
 from orwlab.show.web import keeping
 from orwlab.show.web.keeping import Keeping
@@ -93,14 +95,15 @@ def test_anybody_can_ask_anything():
     keeper = Keeping()
     for _ in range(300):
         question = rng.choice(odd) if rng.random() < 0.3 else {
-            "what": rng.choice(["cell", "picture", "gif", "replay", "", 0]),
+            "what": rng.choice(["cell", "picture", "gif", "replay", "points", "", 0]),
             "story": rng.choice([None, {}, {"scene": {}}, {"scene": {"alpha": "x"}}, {"scene": {}, "log": [[1]]}]),
             "mode": rng.choice(["learned", "exact", 5, None]), "measured": rng.choice(["average", "", []]),
             "film": rng.choice(["a", None]), "data": rng.choice([None, png(), "data:image/png;base64,AAAA"]),
+            "text": rng.choice([None, 3, [], "", "1,2\n3,4", "\0", "a" * 20_000, "1;2\n" * 3, "nan,inf\n1e999,2"]),
         }  # fmt: skip
         answer = asyncio.run(keeper.answer(question))
         assert isinstance(answer, dict)
-        assert set(answer) & {"error", "text", "count", "data"}
+        assert set(answer) & {"error", "text", "count", "data", "value"}
 
 
 def test_the_cell_is_python():
@@ -116,3 +119,29 @@ def test_a_dot_keeps_its_colour_in_a_gif():
     picture.paste((213, 94, 0), (100, 100, 104, 104))
     film = Image.open(io.BytesIO(gif.animated([picture, picture], 100, 100)))
     assert np.abs(np.asarray(film.convert("RGB"))[102, 102].astype(int) - (213, 94, 0)).max() < 6
+
+
+def test_a_table_becomes_a_target_and_sentences():
+    answer = ask(Keeping(), what="points", text="x;y\n" + "".join(f"{k},5;{k % 7}\n" for k in range(50)))
+    assert answer["report"][:2] == [
+        "Read 50 points from columns 'x' and 'y'.",
+        "Taken: semicolons between columns and a decimal comma.",
+    ]
+    density = own.target(answer["value"])
+    assert density.means.abs().max() <= 4.001
+    assert BY_NAME["target"].check(answer["value"]) == answer["value"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (None, "text is None; allowed: the text of a table"),
+        ([1, 2], "allowed: the text of a table"),
+        ("", "the table is empty"),
+        ("a,b\nc,d", "no column holds numbers"),
+        ("1,2\n\0", "this is no text"),
+        ("1,2\n3,x\n5,6", "line 2: 'x' in column 2 is not a number"),
+    ],
+)
+def test_what_is_no_table_is_answered_by_a_sentence(text, sentence):
+    assert sentence in ask(Keeping(), what="points", text=text)["error"]

@@ -126,15 +126,16 @@ class Own {
     else this.lab.controls[name].element.after(panel);
   }
 
-  /** `back`: somebody did it, who now stands on the list again. */
+  /** `back`: somebody did it, who stands on the list again if it was by keyboard: else space plays. */
   close(back = false) {
     if (!this.opened) return;
     const { name, kind } = this.opened;
+    const byKeys = !this.lab.byHand && (kind !== "paint" || this.painter.byKeys || this.panels[kind].contains(document.activeElement));
     this.opened = null;
     this.panels[kind].hidden = true;
     clearTimeout(this.typing);
     if (kind === "paint") this.painter.close();
-    if (back && !this.lab.byHand) this.lab.controls[name].list.focus();
+    if (back && byKeys) this.lab.controls[name].list.focus();
   }
 
   /** From the picture one comes to the tools, and back, whatever stands between them. */
@@ -152,13 +153,12 @@ class Own {
     if (event.key !== "Escape") return;
     event.preventDefault();
     event.stopPropagation();
-    this.lab.byHand = false;
     this.close(true);
   }
 
   undoKeys(event) {
     const key = event.key.toLowerCase();
-    if (this.opened?.kind !== "paint" || !(event.ctrlKey || event.metaKey) || event.altKey || event.defaultPrevented) return;
+    if (!this.lab.root.isConnected || this.opened?.kind !== "paint" || !(event.ctrlKey || event.metaKey) || event.altKey || event.defaultPrevented) return;
     if (event.target.closest?.("input:not([type=radio], [type=checkbox], [type=range]), textarea") || document.querySelector("dialog[open]")) return;
     if (key === "y" || (key === "z" && event.shiftKey)) this.painter.redo();
     else if (key === "z") this.painter.undo();
@@ -238,6 +238,7 @@ class Own {
 
   /** Somebody has dropped a file on the page. */
   bring(file) {
+    this.lab.find("dialog[open]")?.close();
     this.open("target", "points");
     if (this.opened?.kind === "points") this.readFile(file);
   }
