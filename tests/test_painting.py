@@ -397,3 +397,26 @@ def test_exact_answers_to_paintings():
     assert dynamics.fixed_point(1e-4).converged
     assert float(dynamics.mode_mass[0]) > 0.6  # what is painted draws the mass: mode 0 is on the right
     assert "mass" not in dynamics.problems
+
+
+def test_a_long_painting_is_not_painted_anew_for_every_stroke():
+    """Adding a stroke, or undoing one, takes as long however many there are."""
+    strokes = [painting.stroke([[k / 50 - 3, k % 7 - 3.0], [0, 0]], size=0.2, eraser=k % 9 == 8) for k in range(150)]
+    whole = painting.canvas(strokes, 64)
+    for change in (strokes[:-1], strokes, [*strokes[:-2], strokes[0]]):
+        painting.canvas(change[:-1], 64)
+        misses = painting._cover.cache_info().misses
+        found = painting.canvas(change, 64)
+        assert painting._cover.cache_info().misses <= misses + 1
+        painting._canvases.clear()
+        assert torch.equal(painting.canvas(change, 64), found)  # to the last bit
+    assert torch.equal(painting.canvas(strokes, 64), whole)
+    for k in range(3 * painting.CANVASES):  # a stroke that is being drawn
+        misses = painting._cover.cache_info().misses
+        painting.canvas([*strokes, painting.stroke([[k / 20, 0], [1, 1]])], 64)
+        assert painting._cover.cache_info().misses == misses + 1
+    whole.zero_()  # is the caller's
+    assert painting.canvas(strokes, 64).max() > 0.5
+    for k in range(40):
+        painting.canvas(strokes[: k + 1], 64)
+    assert len(painting._canvases) <= painting.CANVASES

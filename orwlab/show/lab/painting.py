@@ -42,6 +42,7 @@ SIDE = 128  # pixels an axis of a picture
 SIZES = (0.2, 0.35, 0.7, 1.2)
 STRENGTHS = (1.0, 0.5, 0.25)
 REACH = 5.0  # sizes, beyond which a brush leaves nothing
+CANVASES = 16  # that are remembered
 BLANK = 0.02  # the most ink of a picture on which one sees nothing
 STEPS = (40, 36, 32, 28, 24, 20)  # a target's components an axis: the finest that needs no more than ``MOST``
 MOST = 400
@@ -263,11 +264,29 @@ def canvas(strokes: Iterable[Stroke], side: int = SIDE) -> Tensor:
         side: pixels an axis, 16 to 1024.
     """
     found, side = _checked(strokes), checks.integer("side", side, low=16, high=1024)
+    begun: tuple[Stroke, ...] = ()
     ink = np.zeros((side, side))
-    for one in found:
-        cover = _cover(one, side)
-        ink = ink * (1 - cover) if one.eraser else ink + (1 - ink) * cover
-    return torch.from_numpy(ink)
+    for (known, its_side), picture in list(_canvases.items()):
+        if its_side == side and len(begun) < len(known) and found[: len(known)] == known:
+            begun, ink = known, picture
+    for k in range(len(begun), len(found)):
+        if k == len(found) - 1:
+            _remember(found[:-1], side, ink)  # the last stroke may be one that grows
+        cover = _cover(found[k], side)
+        ink = ink * (1 - cover) if found[k].eraser else ink + (1 - ink) * cover
+    _remember(found, side, ink)
+    return torch.from_numpy(ink.copy())
+
+
+_canvases: dict[tuple[tuple[Stroke, ...], int], np.ndarray] = {}
+"""the last ones, the newest at the end: whoever paints adds a stroke, or undoes one"""
+
+
+def _remember(strokes: tuple[Stroke, ...], side: int, ink: np.ndarray) -> None:
+    _canvases.pop((strokes, side), None)
+    _canvases[strokes, side] = ink
+    for oldest in list(_canvases)[:-CANVASES]:
+        _canvases.pop(oldest, None)
 
 
 @functools.lru_cache(maxsize=128)  # while one paints, all strokes but the last stay what they are
