@@ -9,6 +9,9 @@ import { Room, fitting, spread, widthOf, write } from "./places.js";
 import { font } from "./theme.js";
 
 // A plain dash is for what is exact, dots of one pixel for the reference: series have others.
+/** A name in one word: “coupled” cost, the paper's “bound”. */
+const brief = (name) => (name.startsWith("the ") ? name.split(" ").at(-1) : name.split(" ")[0]);
+
 const DASHES = [[], [9, 3, 2, 3], [2, 3], [9, 3, 2, 3, 2, 3]];
 const EXACT_DASH = [6, 4], REFERENCE_DASH = [1, 3];
 
@@ -21,7 +24,7 @@ function farWords(panel, range) {
     const { name, lanes } = panel.lines[s];
     const last = lanes.map(({ ys }) => ys.at(-1)).filter((y) => y > panel.floor).map(Math.round);
     const value = last.length ? between(Math.min(...last), Math.max(...last)) : "";
-    words.push({ s, texts: [`${name} ↑ ${value}`, `${name.split(" ").at(-1)} ↑ ${value}`] });
+    words.push({ s, texts: [`${name} ↑ ${value}`, `${brief(name)} ↑ ${value}`] });
   }
   for (const mark of range.outside) {
     const value = heightOf(panel, mark), arrow = value > range.high ? "↑" : "↓";
@@ -33,7 +36,7 @@ function farWords(panel, range) {
 /** The names of several series in as few rows as possible, each after a piece of its line: [{s, text, x, row}]. */
 function keyOf(ctx, panel, range, width, small) {
   const sample = 1.6 * small, near = panel.lines.map((line, s) => ({ ...line, s })).filter(({ s }) => !range.far.has(s));
-  const ways = [({ name }) => name, ({ name }) => name.split(" ")[0]];
+  const ways = [({ name }) => name, ({ name }) => brief(name)];
   if (panel.lines[0].lanes.length === 1) ways.unshift(({ name, lanes }) => `${name} ${lanes[0].value}`);
   let key = null;
   for (const way of ways) {
@@ -64,7 +67,7 @@ function plan(ctx, body, layout, panel, labels) {
     ends = [[labels, 0.22], [short, 0.4]].find(([texts, most]) => widest(texts) <= most * body.w)?.[0] ?? labels.map(() => "");
     gutter = Math.ceil(widest(ends));
   } else if (several) {
-    const written = [({ name, lanes: [one] }) => `${name} ${one.value}`, ({ name }) => name, ({ name }) => name.split(" ")[0]];
+    const written = [({ name, lanes: [one] }) => `${name} ${one.value}`, ({ name }) => name, ({ name }) => brief(name)];
     for (const texts of written.map((way) => panel.lines.map(way))) {
       const near = texts.filter((_, s) => !range.far.has(s));
       const width = Math.ceil(Math.max(0, ...near.map((text) => widthOf(ctx, text))) + 0.8 * small);
