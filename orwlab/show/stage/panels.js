@@ -9,11 +9,11 @@ import { Room, fitting, spread, widthOf, write } from "./places.js";
 import { font } from "./theme.js";
 
 // A plain dash is for what is exact, dots of one pixel for the reference: series have others.
-/** A name in one word: “coupled” cost, the paper's “bound”. */
-const brief = (name) => (name.startsWith("the ") ? name.split(" ").at(-1) : name.split(" ")[0]);
-
 const DASHES = [[], [9, 3, 2, 3], [2, 3], [9, 3, 2, 3, 2, 3]];
 const EXACT_DASH = [6, 4], REFERENCE_DASH = [1, 3];
+
+/** A name in one word: “coupled” cost, the paper's “bound”. */
+const brief = (name) => (name.startsWith("the ") ? name.split(" ").at(-1) : name.split(" ")[0]);
 
 /** The first and the last of some numbers as one text. */
 const between = (low, high) => (low === high ? `10${superscript(low)}` : `10${superscript(low)}–10${superscript(high)}`);
