@@ -14,7 +14,7 @@ import torch
 
 from orwlab import rewards, zoo
 from orwlab.finetune import FineTuning
-from orwlab.show.lab import acknowledgements
+from orwlab.show.lab import acknowledgements, painting
 from orwlab.show.lab.acknowledgements import Acknowledgements
 from orwlab.show.lab.lanes import noise
 from orwlab.show.lab.settings import Settings
@@ -485,3 +485,34 @@ def test_settings_travel(pool):
     settings = Settings(others=(0.5, 2.0), mode="both", t=0.25)
     assert Settings(**asdict(settings)) == settings
     assert Settings(**{**asdict(settings), "others": [0.5, 2.0]}) == settings  # as JSON has it
+
+
+def test_a_painted_target_is_learned_on_the_spot_and_a_painted_reward_followed(pool):
+    target = painting.write([painting.stroke([[-2, 1], [2, 1]], symmetry="up_down")])
+    reward = painting.write([painting.stroke([[1, 1], [3, 1]], size=0.7)])
+
+    async def watch():
+        r = registry(pool)
+        async with Viewer(r, "painter", Settings(speed=0)) as a:
+            await a.until(lambda m: m["round"] > 0)
+            with pytest.raises(ValueError, match="the painting is empty"):
+                a.control("target", "paint:")
+            assert a.control("target", target)
+            waiting = await a.until(lambda m: m["fitting"] and m["fitting"]["step"] > 0)
+            assert waiting["mode"] == "exact"
+            assert a.b.settings.mode == "learned"
+            there = await a.until(lambda m: m["fitting"] is None and m["mode"] == "learned")
+            assert there["round"] < waiting["round"] or waiting["round"] < 3  # from the reference again
+            assert a.control("reward", reward)
+            moved = await a.until(
+                lambda m: a.b.settings.reward == reward and m["lanes"][0]["limit"]["state"] == "there"
+            )
+            await a.until(lambda m: m["round"] > moved["round"] + 2)
+            story = json.loads(a.values[-1]["story"])
+            assert story["scene"]["target"] == target
+            assert [change[1:] for change in story["log"]] == [["reward", reward]]
+            async with Viewer(r, "friend", a.b.settings) as b:  # in the same process, where the network is known
+                first = await b.until(lambda m: True)
+                assert (first["mode"], first["fitting"]) == ("learned", None)
+
+    in_own_loop(watch())
