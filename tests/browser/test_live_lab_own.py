@@ -149,8 +149,9 @@ def test_by_keyboard_alone(at_rest):
     assert page.evaluate("document.activeElement.id") == "reward-list"
 
 
-def test_by_touch(at_rest):
-    page = at_rest(width=390, height=844, has_touch=True, is_mobile=True)
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (800, 360)], ids=["upright", "on its side"])
+def test_by_touch(at_rest, width, height):
+    page = at_rest(width=width, height=height, has_touch=True, is_mobile=True)
     offer(page, "reward", "paint")
     page.locator(".own-canvas").scroll_into_view_if_needed()
     scrolled = page.evaluate("scrollY")
@@ -169,8 +170,12 @@ def test_by_touch(at_rest):
     np.testing.assert_allclose(ends, [[0, 3], [0, -2]], atol=0.1)
     assert page.evaluate("scrollY") == scrolled  # the finger has painted, and not scrolled
     plot, panel = page.locator(".own-canvas").bounding_box(), page.locator("#own-paint").bounding_box()
-    assert panel["y"] + panel["height"] <= plot["y"] + 1
-    assert plot["y"] + plot["height"] - panel["y"] < 844  # tools and picture are seen together
+    below = panel["y"] + panel["height"] <= plot["y"] + 1
+    beside = plot["x"] + plot["width"] <= panel["x"] + 1
+    assert below if height > width else beside
+    bar = page.locator(".lab-strip").bounding_box()  # tools and picture are seen together
+    assert min(plot["y"], panel["y"]) >= -1
+    assert max(plot["y"] + plot["height"], panel["y"] + panel["height"]) <= bar["y"] + 1
     small = page.evaluate("""() => [...document.querySelectorAll('#own-paint :is(button, select, .options label)')]
         .filter((e) => e.getBoundingClientRect().height < 44).map((e) => e.outerHTML.slice(0, 60))""")
     assert small == []

@@ -10,7 +10,7 @@ const STEP = 0.2, LEAP = 1; // of the brush, by arrow keys, alone and with Shift
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
 const TITLES = { reward: "Paint the reward", target: "Paint the data" };
 const ASKS = { reward: "Paint where it pays: on the picture.", target: "Paint where the data are: on the picture." };
-const TELLS = { reward: "Darker ground pays more.", target: "Darker ground has more data." };
+const TELLS = { reward: "The more paint, the more it pays.", target: "The more paint, the more data." };
 
 class Painter {
   /** changed(name, ended): something was painted, see `text`; `ended` is false while a stroke is drawn. */
