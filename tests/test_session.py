@@ -519,6 +519,19 @@ def test_exact_mode_is_the_oracle():
         assert mean == pytest.approx(state.mean_reward, abs=4 * 0.7 / 2000**0.5)
 
 
+def test_at_rest_networks_do_no_rounds_for_what_moved_while_densities_were_shown():
+    """Densities at rest go on to the new limit by themselves; networks wait for Play."""
+    s = session(mode="exact")
+    work(s, 3)
+    s.pause()
+    s.control(alpha=0.3)
+    work(s, 2)
+    assert s.round > 3
+    s.control(mode="learned")
+    work(s, 4)
+    assert (s.state, s.round) == ("paused", 0)
+
+
 def test_exact_needs_no_network(monkeypatch):
     monkeypatch.setattr(zoo, "load", lambda name: pytest.fail("a network was loaded"))
     measures._pretrained.cache_clear()
