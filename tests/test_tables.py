@@ -57,8 +57,8 @@ def test_a_long_table_is_thinned_evenly_below_its_first_line(tmp_path, rows):
     assert f"{rows:,} rows" in found["said"]
     every = round(rows / len(kept))
     assert [round(float(row.split(";")[0]) * rows) for row in kept] == list(range(0, rows, every))
-    assert len(kept) > 15_000  # it is as much as goes
-    assert points.parse(found["text"]).report
+    assert 15_000 < len(kept) <= points.MOST_ROWS  # it is as much as goes
+    assert "evenly" not in " ".join(points.parse(found["text"]).report)  # the lab thins it no further
 
 
 @pytest.mark.parametrize(

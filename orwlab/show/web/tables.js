@@ -2,6 +2,7 @@
 
 const HEAVIEST = 50e6; // bytes of a file
 const SENT = 900000; // bytes that a text may take in a message
+const ROWS = 20000; // of a table that is thinned: the lab reads no more
 const MARKS = [[[0xff, 0xfe], "utf-16le"], [[0xfe, 0xff], "utf-16be"]];
 const TABLE = /\.(csv|tsv|txt|dat)$/i;
 
@@ -28,7 +29,7 @@ function thinned(text, most = SENT) {
   const weight = weightOf(text);
   if (weight <= most) return { text, said: "" };
   const [first, ...rows] = text.split(/\r\n?|\n/).filter((row) => row.trim() !== "");
-  for (let each = Math.ceil(weight / most); each < 2 * rows.length; each = Math.ceil(1.2 * each)) {
+  for (let each = Math.max(Math.ceil(weight / most), Math.ceil(rows.length / ROWS)); each < 2 * rows.length; each = Math.ceil(1.2 * each)) {
     const kept = [first, ...rows.filter((_, k) => k % each === 0)].join("\n");
     if (weightOf(kept) > most) continue;
     const said = `The table has ${rows.length.toLocaleString("en")} rows; every ${each}${ending(each)} was taken.`;
