@@ -290,10 +290,8 @@ class Session:
                 moved = settings != self._it.settings
                 if self._it.obey(settings):
                     self._following = FOLLOW if self._it.round > 0 else 0
-                if settings.mode != "exact":
-                    self._following = (
-                        0  # networks, which have just taken over perhaps, do rounds only when they are asked
-                    )
+                if settings.mode != "exact":  # networks, even if they have just taken over, wait until they are asked
+                    self._following = 0
                 # a moved control is seen at once, with its exact limit: a round and its particles come in the next
                 # picture, which they would hold up and hardly change
                 now = self.state == "running" and budget > 0 and self._it.up_to_date
