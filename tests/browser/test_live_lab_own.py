@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from lab import STAGE, eventually, press, round_of, shown, state, wait
+from lab import STAGE, drag, eventually, press, round_of, shown, state, wait
 
 from orwlab.show.lab import own, painting
 
@@ -119,6 +119,7 @@ def test_undo_redo_and_clear(at_rest):
     assert value(page, "reward") == texts[2]
     page.locator("[data-paint=clear]").click()
     assert value(page, "reward") == "paint:"
+    assert eventually(lambda: in_force(page, "reward") == "paint:")  # the server's answer takes nothing away
     page.keyboard.press("Control+z")
     assert value(page, "reward") == texts[2]
 
@@ -296,6 +297,9 @@ def test_a_formula_is_taken_while_one_types(at_rest):
     assert value(page, "reward") == "right"  # the run goes on as it was
     assert state(page)["meta"]["state"] == "paused"  # its keys were not the page's
     assert page.locator("#reward .help").text_content() == "What is paid for: violet ground pays more."
+    drag(page, "tau", 2)  # what is said of the box does not go away with other things
+    assert eventually(lambda: in_force(page, "tau") == 2)
+    assert "'z' at character 19" in wrong.text_content()
     box.fill("exp(-x^2) * sin(3*y)")
     box.press("Enter")
     assert eventually(lambda: value(page, "reward") == "formula:exp(-x^2) * sin(3*y)")

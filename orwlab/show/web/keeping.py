@@ -34,7 +34,7 @@ class Keeping:
     - "replay", with ``title`` and ``note``: ``{"text", "place"}``, the page and what in it stands for the pictures,
     - "picture", with ``film``, a name, and ``data``, a PNG as a data URL: ``{"count"}`` of the pictures so far,
     - "gif", with ``film``: ``{"data"}``, the GIF of them as a data URL,
-    - "points", with ``text``, somebody's table: ``{"value", "report"}``, a value of the control "target", and sentences,
+    - "points", with ``text``, somebody's table: ``{"value", "report"}``, a value of "target", and sentences,
 
     or ``{"error"}``, a sentence. Nothing is written to a disk.
     """

@@ -4,7 +4,7 @@ const LABELS = { paint: "Your painting", points: "Your points", formula: "Your f
 const OFFER = "+"; // an entry of a list that opens a panel begins with it
 const WHILE_DRAWN = 150; // ms between two orders while a stroke is drawn
 const TYPED = 500; // ms without typing until a formula or a table is tried
-const LONG = 40; // characters of a formula in a list
+const LONG = 40; // characters of what it is called
 const WIDE = 8; // half the side of the square in which the centres of points lie
 const LEARNING = "A network is learning your data";
 
@@ -14,11 +14,12 @@ function ownKind(value) {
   return kind ?? null;
 }
 
-/** What people call a value that somebody has brought along. */
+/** What people call a value that somebody has brought along; the same as in lab/own.py. */
 function ownWords(value) {
-  const kind = ownKind(value), text = String(value).slice(8);
+  const kind = ownKind(value);
   if (kind !== "formula") return LABELS[kind] ?? String(value);
-  return `${LABELS.formula}: ${text.length > LONG ? `${text.slice(0, LONG - 1)}…` : text}`;
+  const words = `${LABELS.formula}: ${value.slice("formula:".length)}`;
+  return words.length > LONG ? `${words.slice(0, LONG - 1)}…` : words;
 }
 
 /** A list of names below which there is one's own. offered(name, kind) is called when somebody wants to make something. */
@@ -195,9 +196,9 @@ class Own {
     const control = this.lab.controls[name], now = settings[name] ?? this.inForce;
     const wrong = errors.find((error) => error.name === name)?.text ?? "";
     if (wrong || kind === "formula") control.problem(null); // the panel tells
-    if (kind === "formula") this.sayWrong(wrong);
-    else if (wrong) this.painter.tell(wrong); // what was painted stays
-    else if (now !== this.inForce && !this.sending && !this.painter.stroke) this.follow(now);
+    if (kind === "formula" && (wrong || now === this.typed)) this.sayWrong(wrong);
+    else if (kind === "paint" && wrong) this.painter.tell(wrong); // what was painted stays
+    else if (kind === "paint" && now !== this.inForce && !this.sending && !this.painter.stroke) this.follow(now);
     this.inForce = now;
   }
 
@@ -307,11 +308,14 @@ class Own {
     this.sayWrong("");
   }
 
+  /** What stands in the box as a control's value. */
+  get typed() { return `formula:${this.box.value.trim()}`; }
+
   tryFormula() {
     clearTimeout(this.typing);
-    const text = this.box.value.trim();
-    if (!text || this.opened?.kind !== "formula") return this.sayWrong("");
-    const { name } = this.opened, value = `formula:${text}`;
+    const value = this.typed;
+    if (!this.box.value.trim() || this.opened?.kind !== "formula") return this.sayWrong("");
+    const { name } = this.opened;
     if (this.lab.controls[name].value === value) return this.sayWrong("");
     if (this.lab.player?.on) this.lab.player.leave();
     this.lab.attempted(null);

@@ -37,7 +37,7 @@ class Painter {
   restart(strokes) {
     Object.assign(this, { strokes, past: [], future: [], stroke: null });
     this.ink = inkOf(strokes);
-    this.inked = false;
+    this.stale();
   }
 
   get brush() {
@@ -86,8 +86,9 @@ class Painter {
   /** Another painting: what was painted before can be had back by undo. */
   show(text) {
     const strokes = readPainting(text);
-    if (this.strokes.length === 0) this.restart(strokes);
-    else if (writePainting(strokes) !== writePainting(this.strokes)) this.become(strokes);
+    if (writePainting(strokes) === writePainting(this.strokes)) return;
+    if (this.strokes.length || this.past.length) this.become(strokes);
+    else this.restart(strokes);
   }
 
   become(strokes, { past = [...this.past, this.strokes], future = [], ink = inkOf(strokes) } = {}) {
