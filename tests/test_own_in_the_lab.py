@@ -1,6 +1,7 @@
 """What somebody painted, typed or read from a table, wherever the lab takes a target or a reward."""
 
 import contextlib
+import gc
 import io
 import math
 import re
@@ -340,6 +341,24 @@ def test_leaving_the_target_ends_the_training(held):
     assert training.network is None
     assert fitting.known(LINES) is None
     s.close()
+
+
+def test_a_session_that_is_dropped_waits_no_more(held):
+    s = Session(Settings(target=LINES), particles=50)
+    training = fitting._trainings[LINES]
+    until(s, lambda: not s._limits.pending)  # that thread has it in its hands, too
+    del s
+    deadline = time.monotonic() + 20
+    while training.waiting and time.monotonic() < deadline:
+        gc.collect()
+        time.sleep(0.05)
+    done = threading.Event()
+    fitting._thread.submit(done.set)
+    assert done.wait(10)
+    assert training.network is None
+    other = Session(Settings(target=DABS), particles=50)
+    assert list(fitting._trainings) == [DABS]
+    other.close()
 
 
 def test_two_who_want_the_same_share_one_training(held, monkeypatch):

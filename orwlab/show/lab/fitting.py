@@ -6,6 +6,7 @@ training for which nobody waits any more ends.
 
 import logging
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -90,7 +91,7 @@ class _Training:
         self.step = 0
         self.network: torch.nn.Module | None = None
         self.failure: Exception | None = None
-        self.waiting: set[Fitting] = set()
+        self.waiting: weakref.WeakSet[Fitting] = weakref.WeakSet()  # a session that is dropped waits no more
 
     def work(self) -> None:
         """In the thread."""
@@ -113,7 +114,9 @@ class _Training:
         return bool(self.waiting)
 
     def _tell(self) -> None:
-        for one in list(self.waiting):
+        with _lock:
+            waiting = list(self.waiting)
+        for one in waiting:
             one.arrived()
 
 
@@ -164,6 +167,8 @@ class Fitting:
             return
         made = known(text)
         with _lock:
+            for other in [other for other in _trainings.values() if not other.waiting]:
+                del _trainings[other.text]
             training = _trainings.get(text)
             if training is None or training.failure is not None:
                 training = _trainings[text] = _Training(text)
