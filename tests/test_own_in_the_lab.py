@@ -344,10 +344,12 @@ def test_leaving_the_target_ends_the_training(held):
 
 
 def test_a_session_that_is_dropped_waits_no_more(held):
-    s = Session(Settings(target=LINES), particles=50)
-    training = fitting._trainings[LINES]
-    until(s, lambda: not s._limits.pending)  # that thread has it in its hands, too
-    del s
+    def come_and_go():
+        s = Session(Settings(target=LINES), particles=50)
+        until(s, lambda: not s._limits.pending)  # that thread has it in its hands, too
+        return fitting._trainings[LINES]
+
+    training = come_and_go()
     deadline = time.monotonic() + 20
     while training.waiting and time.monotonic() < deadline:
         gc.collect()
