@@ -86,8 +86,8 @@ def below(room: str, drawn: set[tuple[str, str]]) -> set[str]:
 
 def test_every_file_is_in_a_room_or_named_as_standing_beside_them():
     beside = {named(place) for place in re.findall(r"`(\w+\.py)`", section("The house").split("Beside the rooms")[1])}
-    packages = {"orwlab", "orwlab.__main__", "orwlab.show", "orwlab.show.readme", "orwlab.show.gallery"}  # nothing but doors
-    lost = {module for _, module in modules() if room_of(module) is None} - beside - packages
+    doors = {"orwlab", "orwlab.__main__", "orwlab.show", "orwlab.show.readme", "orwlab.show.gallery"}
+    lost = {module for _, module in modules() if room_of(module) is None} - beside - doors
     assert not lost, "give it a room in the table of CONTRIBUTING.md"
     for places in ROOMS.values():
         for place in places:
@@ -165,7 +165,7 @@ async def moved_on_the_page(alpha: float) -> tuple[list[tuple[str, str]], int]:
     sys.setprofile(watch)
     try:
         obey = live_lab._obey(registry)
-        answer = await obey([broadcast.name, [{"name": "alpha", "value": alpha, "stamp": 1}]])
+        answer = await obey([broadcast.name, [{"press": "play"}, {"name": "alpha", "value": alpha, "stamp": 1}]])
         await anext(pictures)  # what was moved
         await anext(pictures)  # the round that it acts in
     finally:

@@ -49,7 +49,17 @@ def junk(dice: random.Random, depth: int = 0):
         return dice.choice(simple)
     if kind < 0.8:
         return [junk(dice, depth + 1) for _ in range(dice.randrange(5))]
-    keys = ["name", "value", "stamp", "press", "scene", "log", "trace", "run", "".join(dice.choices(string.printable, k=3))]
+    keys = [
+        "name",
+        "value",
+        "stamp",
+        "press",
+        "scene",
+        "log",
+        "trace",
+        "run",
+        "".join(dice.choices(string.printable, k=3)),
+    ]
     return {dice.choice(keys): junk(dice, depth + 1) for _ in range(dice.randrange(5))}
 
 
@@ -122,7 +132,8 @@ def test_no_handler_runs_in_a_thread_beside_the_event_loop(lab):
         {"name": "others", "value": {"0": 1}, "stamp": 1}, {"name": "others", "value": [[1]], "stamp": 1},
         {"name": "seed", "value": 0.5, "stamp": 1}, {"name": "arrows", "value": 1, "stamp": 1},
         {"scene": None}, {"scene": {"a": 1}}, {"scene": {}, "log": [[0]]}, {"scene": {}, "round": -1}, {"trace": -1},
-        {"trace": 0.5}, {"scene": {}, "state": "gone"}, {"press": None}, {"press": "close"}, {"press": ["pause"]}, {"press": "__init__"},
+        {"trace": 0.5}, {"scene": {}, "state": "gone"}, {"press": None}, {"press": "close"}, {"press": ["pause"]},
+        {"press": "__init__"},
     ],
     ids=repr,
 )  # fmt: skip

@@ -4,7 +4,6 @@ Each is the plots of the stage at the scene's end, drawn by a Chromium that nobo
 """
 
 import io
-import sys
 from pathlib import Path
 
 from PIL import Image
@@ -18,7 +17,8 @@ SIZE = 360  # pixels a side
 _AREA = """() => {
   const { layout, canvas } = document.querySelector('.orw-stage').stage, frame = canvas.getBoundingClientRect();
   const left = Math.min(...layout.plots.map((p) => p.x)), top = Math.min(...layout.plots.map((p) => p.y));
-  const right = Math.max(...layout.plots.map((p) => p.x + p.w)), bottom = Math.max(...layout.plots.map((p) => p.y + p.h));
+  const right = Math.max(...layout.plots.map((p) => p.x + p.w));
+  const bottom = Math.max(...layout.plots.map((p) => p.y + p.h));
   return { x: frame.left + left, y: frame.top + top, width: right - left, height: bottom - top };
 }"""
 
@@ -57,4 +57,4 @@ def main(folder: Path = PICTURES) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

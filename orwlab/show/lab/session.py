@@ -103,8 +103,9 @@ class Session:
             self.obey(self._settings.changed(**changes))
 
     def move(self, changes: Mapping[str, Any]) -> None:
-        """The same as ``control``, from a dictionary."""
-        self.control(**changes)
+        """The same as ``control``, of values that were checked already."""
+        with self._lock:
+            self.obey(self._settings.taken(**changes))
 
     def obey(self, settings: Settings) -> None:
         """From now on these settings. What cannot change under a run starts again from the reference."""
@@ -352,7 +353,7 @@ class Session:
                 if name == RESUME:
                     self._it.resume()
                 else:
-                    self._it.obey(replace(self._it.settings, **{name: value}))
+                    self._it.obey(self._it.settings.taken(**{name: value}))
             if here >= script.round or self._it.stopped or time.monotonic() >= end:
                 break
             before = time.monotonic()

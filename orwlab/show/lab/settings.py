@@ -65,10 +65,15 @@ class Settings:
         Raises:
             ValueError: in plain words.
         """
-        made = copy.copy(self)
-        for name, value in changes.items():
+        for name in changes:
             checks.choice("control", name, vars(self))
-            object.__setattr__(made, name, controls.BY_NAME[name].check(value))
+        return self.taken(**{name: controls.BY_NAME[name].check(value) for name, value in changes.items()})
+
+    def taken(self, **checked: Any) -> "Settings":
+        """The same with values that other settings have had, and so have checked."""
+        made = copy.copy(self)
+        for name, value in checked.items():
+            object.__setattr__(made, name, value)
         return made
 
     def seen_as(self, other: "Settings") -> "Settings":

@@ -104,7 +104,7 @@ class Story:
     def at(self, round: int) -> Settings:
         """The settings for the round after ``round``."""
         changes = {name: value for at, name, value in self.log if at <= round and name != RESUME}
-        return replace(self.start, **changes) if changes else self.start
+        return self.start.taken(**changes) if changes else self.start
 
     def changed(self, round: int, changes: Iterable[tuple[str, Any]] = ()) -> "Story":
         """With these changes after ``round`` rounds, and no further.

@@ -22,7 +22,9 @@ _KEPT = (
     ("cell", "Notebook cell", "Python that repeats this run and prints its numbers."),
     ("state", "State file", "The link as a file; drop it on the page to open it."),
 )
-_PARTS = ("alpha", "tau", "mode", "target", "reward", "others", "weighting", "coupling", "steps_per_round", "lr", "seed")
+_PARTS = (
+    *("alpha", "tau", "mode", "target", "reward", "others", "weighting", "coupling", "steps_per_round", "lr", "seed"),
+)
 
 
 def dialog() -> str:
@@ -44,7 +46,8 @@ def dialog() -> str:
 <ul class="keep-list">{kept}</ul>
 <p class="keep-status" role="status"></p>
 <textarea id="keep-cell" rows="10" readonly hidden aria-label="The notebook's cell"></textarea>
-<div class="keep-foot"><label class="keep-open">Open a state file <input type="file" accept=".json,application/json"></label>
+<div class="keep-foot"><label class="keep-open">Open a state file
+<input type="file" accept=".json,application/json"></label>
 <form method="dialog"><button>Close</button></form></div></dialog>"""
 
 
@@ -55,8 +58,10 @@ def scenes() -> str:
         f"<span>{html.escape(scene.caption)}</span></a></li>"
         for scene in gallery.SCENES
     )
-    return f"""<section class="lab-gallery" aria-labelledby="gallery-title"><h2 id="gallery-title">Scenes worth seeing</h2>
-<p>Each is a link: press one, and the lab repeats the run up to where the picture was taken.</p><ul>{cards}</ul></section>"""
+    return f"""<section class="lab-gallery" aria-labelledby="gallery-title">
+<h2 id="gallery-title">Scenes worth seeing</h2>
+<p>Each is a link: press one, and the lab repeats the run up to where the picture was taken.</p>
+<ul>{cards}</ul></section>"""
 
 
 @functools.cache
