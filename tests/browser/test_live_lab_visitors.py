@@ -39,6 +39,7 @@ def test_a_reload_keeps_what_was_chosen_and_rests(visit):
     page.reload()
     there = f"round === {before['meta']['round']} && !meta.replaying"
     wait(page, f"meta?.run !== '{run}' && meta.run !== 'first' && {there}")
+    time.sleep(1.5)  # dots glide to where they belong
     after = state(page)
     assert shown(page) == chosen
     assert (after["meta"]["state"], after["meta"]["lanes"][0]["alpha"]) == ("paused", 0.1)
