@@ -6,11 +6,11 @@ import json
 import os
 import signal
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
 import pytest
 import torch
+from own_loop import in_own_loop
 
 from orwlab import rewards, zoo
 from orwlab.finetune import FineTuning
@@ -36,12 +36,6 @@ def pool():
 
 def registry(pool: Pool, visitors: int = 20) -> Registry:
     return Registry(visitors, pool, PARTICLES)
-
-
-def in_own_loop(coroutine, seconds: float = 120):
-    """Run it in a thread of its own: where browser tests ran before, this thread has a loop that never ends."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, asyncio.wait_for(coroutine, seconds)).result()
 
 
 class Viewer:
@@ -503,6 +497,7 @@ def test_a_painted_target_is_learned_on_the_spot_and_a_painted_reward_followed(p
             assert a.b.settings.mode == "learned"
             there = await a.until(lambda m: m["fitting"] is None and m["mode"] == "learned")
             assert there["round"] < waiting["round"] or waiting["round"] < 3  # from the reference again
+            await a.until(lambda m: m["mode"] == "learned" and m["round"] > 2)  # what changes at round 0 is no change
             assert a.control("reward", reward)
             moved = await a.until(
                 lambda m: a.b.settings.reward == reward and m["lanes"][0]["limit"]["state"] == "there"

@@ -1,6 +1,5 @@
 """CONTRIBUTING.md is code too: its map is held to the imports, and what it says is done in a copy of the house."""
 
-import asyncio
 import copy
 import json
 import os
@@ -10,11 +9,11 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
 import pytest
+from own_loop import in_own_loop
 from test_package import FLOORS, floor, imported, modules
 
 from orwlab import checks
@@ -185,8 +184,7 @@ def test_alpha_goes_the_way_that_it_says_and_is_checked_twice():
     assert in_page + on_server == WAY
     for file, name in in_page:
         assert re.search(rf"^  {name}\(name, value\) {{$", (ROOT / "orwlab" / file).read_text(), re.MULTILINE), name
-    with ThreadPoolExecutor(1) as thread:  # where a browser was driven, this thread has a loop that never ends
-        ran, checked = thread.submit(asyncio.run, moved_on_the_page(2.5)).result()
+    ran, checked = in_own_loop(moved_on_the_page(2.5))
     assert [step for step in ran if step in on_server] == on_server
     assert checked == 2
 

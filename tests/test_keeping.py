@@ -1,12 +1,12 @@
 """What the server makes for visitors to take home, and what it does with what is no picture."""
 
-import asyncio
 import base64
 import io
 import random
 
 import numpy as np
 import pytest
+from own_loop import in_own_loop
 from PIL import Image
 
 from orwlab.show.lab import own
@@ -23,7 +23,7 @@ def png(colour=(0, 114, 178), size=(64, 40)):
 
 
 def ask(keeper, **question):
-    return asyncio.run(keeper.answer(question))
+    return in_own_loop(keeper.answer(question))
 
 
 def test_pictures_become_a_gif_that_goes_round():
@@ -101,7 +101,7 @@ def test_anybody_can_ask_anything():
             "film": rng.choice(["a", None]), "data": rng.choice([None, png(), "data:image/png;base64,AAAA"]),
             "text": rng.choice([None, 3, [], "", "1,2\n3,4", "\0", "a" * 20_000, "1;2\n" * 3, "nan,inf\n1e999,2"]),
         }  # fmt: skip
-        answer = asyncio.run(keeper.answer(question))
+        answer = in_own_loop(keeper.answer(question))
         assert isinstance(answer, dict)
         assert set(answer) & {"error", "text", "count", "data", "value"}
 

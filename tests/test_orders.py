@@ -1,6 +1,5 @@
 """What a browser may send: anything at all. Every order that is none is answered with a sentence, the others count."""
 
-import asyncio
 import inspect
 import json
 import logging
@@ -10,6 +9,7 @@ import string
 
 import pytest
 from gradio.routes import App
+from own_loop import in_own_loop
 from starlette.testclient import TestClient
 
 from orwlab.show.lab import messages
@@ -33,9 +33,9 @@ class NoPool:
 def lab():
     """A registry, the one visitor's broadcast, and what the page's orders are answered with."""
     registry = Registry(20, NoPool())
-    broadcast = asyncio.run(registry.open("ada", Settings()))
+    broadcast = in_own_loop(registry.open("ada", Settings()))
     obey = live_lab._obey(registry)
-    return registry, broadcast, lambda arguments: asyncio.run(obey(arguments))
+    return registry, broadcast, lambda arguments: in_own_loop(obey(arguments))
 
 
 def junk(dice: random.Random, depth: int = 0):
@@ -90,7 +90,7 @@ def test_malformed_calls_raise_nothing_and_log_nothing(lab, caplog, seed):
         answer = obey(dice.choice([[run, batch], [run, batch], junk(dice), [run, batch, 1], [run]]))
         json.dumps(answer, allow_nan=False).encode()
         assert all(error["text"].encode() and len(error["text"]) < 500 for error in answer.get("errors", []))
-        assert asyncio.run(acknowledge(dice.choice([[run, junk(dice)], junk(dice)]))) is False
+        assert in_own_loop(acknowledge(dice.choice([[run, junk(dice)], junk(dice)]))) is False
         broadcast._orders.clear()
     assert Settings(**vars(broadcast.settings)) == broadcast.settings
     assert not [record for record in caplog.records if record.levelno > logging.DEBUG]
