@@ -35,7 +35,7 @@ def markup(default: Settings) -> str:
   <header class="lab-head">
     <h1>Live lab: teach a flow model what to like</h1>
     <div class="corner">{_corner()}</div>
-    <p class="teacher-says" role="note" hidden></p>
+    <div class="teacher-says" role="note" hidden></div>
     <p>A flow model has learned these data. Press <b>Play</b>: it is trained on its own samples, and violet ground pays
     more. Watch the dots move there and the <b>diversity</b> fall. Then drag <b>α</b>.</p>
   </header>
