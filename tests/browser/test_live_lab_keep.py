@@ -197,6 +197,37 @@ def test_what_was_recorded_plays(visit):
     assert min(rounds) < 5
 
 
+def test_one_goes_on_from_an_earlier_round(visit):
+    page = visit(running=False, query="#alpha=1")
+    press(page, "toggle")
+    wait(page, "round > 20")
+    drag(page, "tau", 3)
+    wait(page, "round > 40")
+    page.locator(".lab-player input").focus()
+    page.keyboard.press("Home")
+    wait(page, "round === 0")
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(500)
+    there = round_of(page)
+    assert 0 < there < 20
+    page.locator(".orw-from").click()
+    arrived(page, there)
+    page.wait_for_timeout(1000)
+    assert shown(page)["tau"] == "1"  # the change came later, and is forgotten
+    again = visit(running=False, query=f"#alpha=1&round={there}")
+    arrived(again, there)
+    again.wait_for_timeout(1000)
+    same(seen(page), seen(again))
+    drag(page, "alpha", 0.1)
+    press(page, "toggle")
+    wait(page, f"round > {there} + 5")
+    press(page, "toggle")
+    story = Link.read(share(page)).story
+    assert {name for _, name, _ in story.log} == {"alpha"}
+    assert {at for at, _, _ in story.log} == {there}
+
+
 def test_the_gallery_has_ten_scenes_and_each_leads_where_it_says(visit):
     page = visit(running=False)
     cards = page.locator(".lab-gallery a")

@@ -92,11 +92,12 @@ export class Recorder {
 
 /**
  * A bar with a button and a slider over the rounds of a recorder. A host that has a present to go back to is told when
- * somebody begins to look back, and by `left` when they let it go: by the button “Live”, or by Escape.
+ * somebody begins to look back, and by `left` when they let it go: by the button “Live”, or by Escape. One that can go
+ * on from an earlier round is told by `resumed(round)` that somebody wants that.
  */
 export class Player {
-  constructor(element, stage, recorder, { begun = null, left = null } = {}) {
-    Object.assign(this, { element, stage, recorder, begun, left });
+  constructor(element, stage, recorder, { begun = null, left = null, resumed = null } = {}) {
+    Object.assign(this, { element, stage, recorder, begun, left, resumed });
     this.place = 0;
     this.on = this.playing = false;
     element.classList.add("orw-player");
@@ -104,9 +105,13 @@ export class Player {
     element.setAttribute("aria-label", "Rounds so far");
     element.innerHTML = `<button type="button" class="orw-play" aria-label="Play the rounds so far"></button>
       <input type="range" min="0" max="0" step="1" value="0" aria-label="Round">
-      <output></output><button type="button" class="orw-live" hidden>Live</button>`;
-    [this.button, this.range, this.output, this.live] = element.children;
+      <output></output>
+      <button type="button" class="orw-from" title="Forget what came after this round, and go on from it" hidden>From here</button>
+      <button type="button" class="orw-live" title="Back to the newest round" hidden>Live</button>`;
+    [this.button, this.range, this.output, this.from, this.live] = element.children;
     this.live.hidden = !left;
+    this.from.hidden = !resumed;
+    this.from.addEventListener("click", () => this.resumed(this.recorder.entries[this.place].round));
     this.button.addEventListener("click", () => (this.playing ? this.pause() : this.play()));
     this.range.addEventListener("input", () => { this.pause(); this.show(Number(this.range.value)); });
     this.live.addEventListener("click", () => this.leave());
@@ -132,6 +137,7 @@ export class Player {
     this.range.style.setProperty("--filled", `${last ? (100 * this.place) / last : 0}%`);
     this.output.textContent = `round ${round.toLocaleString("en")}`;
     this.live.disabled = !this.on;
+    this.from.disabled = !this.on || this.place === last;
     this.element.classList.toggle("orw-back", this.on);
   }
 

@@ -65,6 +65,7 @@ class Lab {
     this.player = new Player(this.find(".lab-player"), stage, this.recorder, {
       begun: () => { if (this.running) { this.press("pause"); this.goesOn = true; } },
       left: () => this.toPresent(),
+      resumed: (round) => this.goOnFrom(round),
     });
     this.configure();
     this.memory.arrive();
@@ -103,6 +104,14 @@ class Lab {
     if (this.latest) this.stage.receive(this.latest);
     if (this.goesOn) this.press("play");
     this.goesOn = false;
+  }
+
+  /** The run as it was in an earlier round: what came later is forgotten, and can be changed. */
+  goOnFrom(round) {
+    const { scene, log } = this.told;
+    const stage = Object.fromEntries(this.shown.map(({ name, value }) => [name, value]));
+    this.goesOn = false;
+    this.begin(scene, "paused", { log: log.filter(([at]) => at < round), round, stage });
   }
 
   // ---- controls and server
