@@ -1,11 +1,13 @@
 """The Live lab's session as plain Python: no Gradio, no browser, no other process."""
 
 import contextlib
+import gc
 import random
 import subprocess
 import sys
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -1143,3 +1145,23 @@ def test_a_control_moved_while_it_starts_again_is_not_forgotten(monkeypatch):
     s.control(seed=3)
     work(s, 1)
     assert wishes[-1] == s.settings == Settings(speed=0, tau=2.0, seed=3)
+
+
+@pytest.mark.parametrize("mode", ["learned", "both", "exact"])
+def test_a_session_that_is_dropped_is_gone_at_once(mode):
+    """Not when the collector comes by: tensors do not count there, and it comes seldom."""
+    Session(particles=10).close()  # whatever is loaded once
+    gc.collect()
+    gc.disable()
+    try:
+        s = session(20, mode=mode, others=(0.3,))
+        for _ in range(3):
+            s.advance()
+            s.frame()
+        gone = [weakref.ref(s), weakref.ref(s._it), weakref.ref(s._it.lanes)]
+        until_known(s)
+        s.close()
+        del s
+        assert [one() for one in gone] == [None, None, None]
+    finally:
+        gc.enable()

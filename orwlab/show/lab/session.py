@@ -8,7 +8,8 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -80,7 +81,8 @@ class Session:
         self._traced: int | None = None  # particle whose way is shown
         self._notice: Banner | None = None
         self._text: tuple[object, str] = (None, "")
-        self._limits, self._fitting = Limits(self._touch), Fitting(self._touch)
+        arrived = _weakly(self._touch)
+        self._limits, self._fitting = Limits(arrived), Fitting(arrived)
         self._waits = False  # whether exact densities stand in for networks that are being trained
         self._meant: Story | None = None  # what networks are to repeat once they are there
         self._load = Load(self.particles)
@@ -511,6 +513,20 @@ class Session:
     def banner(self) -> Banner | None:
         """The first lane's banner."""
         return self._it.banner(0)
+
+
+def _weakly(method: Callable[[], None]) -> Callable[[], None]:
+    """``method`` as long as its object is there. Whoever holds this does not hold the object: without circles a session
+    that is dropped is gone at once, with its megabytes of networks, and not when the collector comes by.
+    """
+    there = weakref.WeakMethod(method)
+
+    def call() -> None:
+        known = there()
+        if known is not None:
+            known()
+
+    return call
 
 
 def first_picture(settings: Settings | None = None) -> dict[str, str]:
