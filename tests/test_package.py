@@ -205,3 +205,10 @@ def test_the_newest_entry_of_the_changelog_is_this_version():
     assert len(re.findall(r"^## ", text, re.MULTILINE)) == len(versions)
     for heading in re.findall(r"^### (.*)$", text, re.MULTILINE):
         assert heading in {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_whatever_needs_a_browser_says_so():
+    """Else it runs beside other tests, which share the processor with it."""
+    files = sorted((ROOT / "tests" / "browser").glob("test_*.py"))
+    assert len(files) > 10
+    assert [file.name for file in files if "pytest.mark.browser" not in file.read_text(encoding="utf-8")] == []

@@ -11,6 +11,8 @@ from lab import STAGE, drag, eventually, press, round_of, shown, state, wait
 
 from orwlab.show.lab import own, painting
 
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
 
 @pytest.fixture
 def at_rest(visit):
