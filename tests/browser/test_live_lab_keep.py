@@ -35,6 +35,12 @@ def same(one, other):
     assert one[1:] == other[1:]
 
 
+def paused_after(page, rounds):
+    wait(page, f"round > {rounds}")
+    press(page, "toggle")
+    wait(page, "meta.state === 'paused'")
+
+
 def share(page):
     press(page, "share")
     return page.locator("#keep-link").input_value()
@@ -55,9 +61,7 @@ def test_a_link_restores_the_same_frame_on_another_visit(visit):
     drag(first, "alpha", 0.3)
     wait(first, "round > 16")
     drag(first, "tau", 2)
-    wait(first, "round > 25")
-    press(first, "toggle")
-    wait(first, "meta.state === 'paused'")
+    paused_after(first, 25)
     first.wait_for_timeout(1500)  # all numbers are read at rest
     link = share(first)
     story = Link.read(link).story
@@ -187,9 +191,7 @@ def test_rounds_are_scrubbed_by_keys_and_the_run_waits(visit):
 
 def test_what_was_recorded_plays(visit):
     page = visit()
-    wait(page, "round > 25")
-    press(page, "toggle")
-    wait(page, "meta.state === 'paused'")
+    paused_after(page, 25)
     last = round_of(page)
     page.locator(".lab-player .orw-play").click()
     rounds = set()
@@ -269,9 +271,7 @@ def test_pictures_and_tables_say_what_the_page_says(visit, tmp_path):
 
 def test_the_film_shows_all_rounds(visit, tmp_path):
     page = visit()
-    wait(page, "round > 15")
-    press(page, "toggle")
-    wait(page, "meta.state === 'paused'")
+    paused_after(page, 15)
     press(page, "share")
     page.set_default_timeout(90_000)
     film = Image.open(downloaded(page, "gif", tmp_path))
@@ -283,9 +283,7 @@ def test_the_film_shows_all_rounds(visit, tmp_path):
 
 def test_the_replay_opens_from_disk_without_a_network(visit, browser, tmp_path):
     page = visit()
-    wait(page, "round > 25")
-    press(page, "toggle")
-    wait(page, "meta.state === 'paused'")
+    paused_after(page, 25)
     page.wait_for_timeout(1500)  # all particles are of the last round
     positions, last = state(page)["positions"], round_of(page)
     press(page, "share")

@@ -200,7 +200,7 @@ class Session:
         """The settings of what is shown: while a network is being trained, the exact answer stands in for it."""
         if settings.mode == "exact" or not self._fitting.missing(settings.target):
             return settings
-        return settings.changed(mode="exact")
+        return settings.taken(mode="exact")
 
     def _arrive(self) -> None:
         """If networks are there that had been waited for, begin again with them, in the same state."""
@@ -476,7 +476,7 @@ class Session:
     def story(self) -> Story:
         """How the lanes on show came to be what they are; of one that is being repeated, the whole."""
         views = self._it.settings
-        views = views.changed(mode=self._settings.mode) if self._waits else views
+        views = views.taken(mode=self._settings.mode) if self._waits else views
         return (self._script or self._it.story).seen_as(views)
 
     @property

@@ -29,8 +29,13 @@ class Memory {
 
   /** As an address that one can send to somebody. */
   address(teacher) {
+    return `${location.href.replace(/#.*$/, "")}${this.hash(teacher)}`;
+  }
+
+  /** The same as the end of an address; empty where all is as one finds it. */
+  hash(teacher) {
     const text = this.link(teacher);
-    return `${location.href.replace(/#.*$/, "")}${text ? `#${text}` : ""}`;
+    return text && `#${text}`;
   }
 
   /** The page has just come: does what its address says. */
@@ -46,11 +51,11 @@ class Memory {
   }
 
   write() {
-    if (!this.ready || !this.lab.known || this.lab.repeated || this.lab.line.waits) return;
-    const text = this.link(), hash = text ? `#${text}` : "";
+    if (!this.ready || !this.lab.known || this.lab.repeated) return;
+    const hash = this.hash();
     if (hash === this.written) return;
     this.written = hash;
-    history.replaceState(history.state, "", `${location.pathname}${location.search}${hash}`);
+    history.replaceState(history.state, "", pathWith(hash));
   }
 
   /** A new run begins: what was there stays in the browser's history. */
@@ -65,15 +70,14 @@ class Memory {
   begun() {
     if (!this.pushing) return;
     this.pushing = false;
-    const text = this.link();
-    this.written = text ? `#${text}` : "";
-    history.pushState(null, "", `${location.pathname}${location.search}${this.written}`);
+    this.written = this.hash();
+    history.pushState(null, "", pathWith(this.written));
   }
 
   /** Goes to a link of the page's own; what was there stays in the browser's history. */
   visit(hash) {
     this.write();
-    history.pushState(null, "", `${location.pathname}${location.search}${hash}`);
+    history.pushState(null, "", pathWith(hash));
     this.open(hash);
   }
 
@@ -97,6 +101,8 @@ class Memory {
     }
   }
 }
+
+const pathWith = (hash) => `${location.pathname}${location.search}${hash}`;
 
 function kindOf(control) {
   const { kind, numeric } = control.element.dataset;
