@@ -3,7 +3,6 @@
 import math
 import pickle
 import random
-import time
 
 import pytest
 import torch
@@ -258,10 +257,9 @@ def test_a_thousand_strings_end_in_a_reward_or_a_sentence():
         sensible,
     ]
     points = 3 * torch.randn(20, 2, generator=torch.Generator().manual_seed(0))
-    good, slowest, sentences = 0, 0.0, []
+    good, sentences = 0, []
     for k in range(1000):
         text = makers[k % len(makers)]()
-        start = time.process_time()
         try:
             reward = Formula(text)
         except ValueError as error:
@@ -269,8 +267,6 @@ def test_a_thousand_strings_end_in_a_reward_or_a_sentence():
         else:
             assert rewards.evaluate(reward, points).shape == (20,)
             good += 1
-        slowest = max(slowest, time.process_time() - start)
     assert 100 < good < 500
     assert good + len(sentences) == 1000
     assert all(one.startswith("formula: ") and len(one) < 400 for one in sentences)
-    assert slowest < 2

@@ -3,7 +3,6 @@
 import itertools
 import math
 import re
-import time
 
 import numpy as np
 import pytest
@@ -106,7 +105,6 @@ def test_any_text_is_a_painting_or_a_sentence():
     rng = np.random.default_rng(0)
     good, digits = painting.write(some_strokes(0)), np.array(list(painting._DIGITS + ".~ä%\0\n"))
     read = 0
-    start = time.process_time()
     for _ in range(1000):
         letters = np.array(list(good))
         at = rng.integers(6, len(letters), rng.integers(1, 6))
@@ -118,17 +116,14 @@ def test_any_text_is_a_painting_or_a_sentence():
         except ValueError:
             pass
     assert 0 < read < 1000
-    assert time.process_time() - start < 20
 
 
-def test_the_longest_text_is_painted_in_time():
+def test_the_longest_text_is_painted():
     rng = np.random.default_rng(0)
     points = rng.integers(0, 256, (4990, 2))
     strokes = [Stroke(tuple(map(tuple, points.tolist())), size=1.2, symmetry="eighths")]
     assert 0.9 * painting.LONGEST < len(painting.write(strokes)) <= painting.LONGEST
-    start = time.process_time()
-    canvas(strokes)
-    assert time.process_time() - start < 10
+    assert canvas(strokes).max() > 0.9
     with pytest.raises(ValueError, match=r"the painting is full: it takes 38,\d+ characters; allowed: 20,000"):
         painting.write(strokes * 2)
 
