@@ -237,20 +237,23 @@ def _limit(
     near = (target_name, weighting, tau, alpha, axis)
     if own.is_own(reward) and (other := _from(_ends.get(near), state)) is not None:
         return numbers(other, settings), ""
+    if why := settle(state, reward):
+        return None, why
+    _remember(near, state)
+    return numbers(state, settings), ""
+
+
+def settle(state: PopulationDynamics, reward: str) -> str:
+    """Let ``state`` go on to its limit; in a few words why there is none to show, "" if it is there."""
     try:
         found = state.fixed_point(SETTLED, max_rounds=MAX_ROUNDS)
     except FloatingPointError:
-        return None, "no limit to show: it is finer than the grid"
+        return "no limit to show: it is finer than the grid"
     if {"domain", "tail"} & state.problems.keys():
-        if unbounded(reward):
-            return None, "no limit: the reward has no ceiling"
-        return None, "no limit to show: it leaves the grid"
+        return "no limit: the reward has no ceiling" if unbounded(reward) else "no limit to show: it leaves the grid"
     if "mass" in state.problems:
-        return None, "no limit to show: it is finer than the grid"
-    if found.moved > NEAR:
-        return None, f"no limit found: still moving after {MAX_ROUNDS} rounds"
-    _remember(near, state)
-    return numbers(state, settings), ""
+        return "no limit to show: it is finer than the grid"
+    return f"no limit found: still moving after {MAX_ROUNDS} rounds" if found.moved > NEAR else ""
 
 
 def _from(end: PopulationDynamics | None, fresh: PopulationDynamics) -> PopulationDynamics | None:

@@ -1,0 +1,159 @@
+"""Long questions, worked out piece by piece in a process of their own, for as long as somebody asks.
+
+A page asks again and again and gets what is there so far. What nobody has asked for in a while rests, and goes on where
+it was when somebody asks again. Several errands take turns. Sessions go first: the process gives way to others.
+"""
+
+import contextlib
+import functools
+import logging
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from typing import Any
+
+from orwlab.show.web.workers import Worker
+
+SLICE = 0.4  # seconds of one errand before it is another one's turn
+PATIENCE = 5.0  # seconds without a question until an errand rests
+KEPT = 24  # errands that are remembered
+COURSES = 4  # that can be gone on with where they were; others begin again
+ATTEMPTS = 3  # at an errand whose process ends
+FAILED = "This could not be worked out. Please try again."
+
+Work = Callable[..., Iterator[Any]]
+"""a function of a module, whose results travel between processes"""
+
+_log = logging.getLogger(__name__)
+
+
+# In the process -------------------------------------------------------------------------------------------------------
+
+_courses: OrderedDict[tuple[Work, tuple[Any, ...]], tuple[int, Iterator[Any]]] = OrderedDict()
+
+
+@functools.cache
+def _give_way() -> None:
+    with contextlib.suppress(AttributeError, OSError):
+        os.nice(5)
+
+
+def _go_on(work: Work, arguments: tuple[Any, ...], have: int, budget: float) -> tuple[list[Any], bool]:
+    """What comes after the first ``have`` pieces within a time, and whether that is all."""
+    _give_way()
+    key, until = (work, arguments), time.monotonic() + budget
+    found: list[Any] = []
+    at, course = _courses.pop(key, (0, None))
+    if course is None or at > have:
+        at, course = 0, work(*arguments)
+    while time.monotonic() < until:
+        try:
+            piece = next(course)
+        except StopIteration:
+            return found, True
+        at += 1
+        if at > have:
+            found.append(piece)
+    _courses[key] = at, course
+    while len(_courses) > COURSES:
+        _courses.popitem(last=False)
+    return found, False
+
+
+# In the process that asks ---------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class _Errand:
+    work: Work
+    arguments: tuple[Any, ...]
+    asked: float = 0.0
+    served: float = 0.0
+    pieces: list[Any] = field(default_factory=list)
+    done: bool = False
+    error: str = ""
+    lost: int = 0
+    """how often its process has ended"""
+
+
+class Errands:
+    """All errands of an app. The process is started with the first one. Can be used from any thread.
+
+    Args:
+        patience: seconds without a question until an errand rests.
+        kept: errands that are remembered.
+    """
+
+    def __init__(self, patience: float = PATIENCE, kept: int = KEPT) -> None:
+        self.patience, self.kept = patience, kept
+        self._lock = threading.Lock()
+        self._errands: OrderedDict[tuple[Work, tuple[Any, ...]], _Errand] = OrderedDict()  # the last asked at the end
+        self._worker: Worker | None = None
+        self._busy = False
+
+    def look(self, work: Work, *arguments: Any, since: int = 0) -> dict[str, Any]:
+        """``{"pieces", "done"}``: what there is of ``work(*arguments)`` after the first ``since`` pieces.
+
+        It goes on as long as somebody looks. What failed has ``"error"``, a sentence, and is tried again when it is
+        looked at the next time from the start.
+        """
+        key = (work, arguments)
+        with self._lock:
+            errand = self._errands.pop(key, None)
+            if errand is None or (errand.error and since == 0 and errand.lost >= ATTEMPTS):
+                errand = _Errand(work, arguments)
+            self._errands[key] = errand
+            while len(self._errands) > self.kept:
+                self._errands.popitem(last=False)
+            errand.asked = time.monotonic()
+            if not errand.done and not self._busy:
+                self._busy = True
+                threading.Thread(target=self._run, name="errands", daemon=True).start()
+            said = {"error": errand.error} if errand.error else {}
+            return {"pieces": errand.pieces[since:], "done": errand.done, **said}
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                now = time.monotonic()
+                wanted = [e for e in self._errands.values() if not e.done and now - e.asked < self.patience]
+                if not wanted:
+                    self._busy = False
+                    return
+                errand = min(wanted, key=lambda one: one.served)
+                errand.served = now
+            self._serve(errand)
+
+    def _serve(self, errand: _Errand) -> None:
+        pieces: list[Any] = []
+        done, error = True, ""
+        try:
+            self._worker = self._worker or Worker()
+            pieces, done = self._worker.ask(_go_on, errand.work, errand.arguments, len(errand.pieces), SLICE)
+        except BrokenProcessPool:
+            self._drop_worker()
+            errand.lost += 1
+            done, error = errand.lost >= ATTEMPTS, FAILED
+        except ValueError as failure:  # a sentence for whoever asked
+            error = str(failure)
+        except Exception:
+            _log.exception("an errand failed")
+            errand.lost, error = ATTEMPTS, FAILED
+        with self._lock:
+            errand.pieces.extend(pieces)
+            errand.done, errand.error = done, error if done else ""
+
+    def _drop_worker(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.shut()
+
+    def shut(self) -> None:
+        """Forget everything and end the process when it has done what it is doing."""
+        with self._lock:
+            self._errands.clear()
+        self._drop_worker()
