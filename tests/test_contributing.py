@@ -18,7 +18,7 @@ from test_package import FLOORS, floor, imported, modules
 
 from orwlab import checks
 from orwlab.show.lab.settings import Settings
-from orwlab.show.web import live_lab, workers
+from orwlab.show.web import lab_page, workers
 from orwlab.show.web.broadcast import Registry
 from orwlab.show.web.workers import Worker
 
@@ -163,7 +163,7 @@ async def moved_on_the_page(alpha: float) -> tuple[list[tuple[str, str]], int]:
 
     sys.setprofile(watch)
     try:
-        obey = live_lab._obey(registry)
+        obey = lab_page._obey(registry)
         answer = await obey([broadcast.name, [{"press": "play"}, {"name": "alpha", "value": alpha, "stamp": 1}]])
         await anext(pictures)  # what was moved
         await anext(pictures)  # the round that it acts in

@@ -13,7 +13,7 @@ import torch
 from orwlab.show.lab.controls import BY_NAME, OF_THE_STAGE, TABLE, Number, Several
 from orwlab.show.lab.settings import FROM_THE_START, Settings
 from orwlab.show.notebook import controls as widgets
-from orwlab.show.web import lab_markup
+from orwlab.show.web import lab_markup, live_lab
 
 SCALES = {control.name: control.scale for control in TABLE if isinstance(control, Number) and control.scale}
 
@@ -71,7 +71,7 @@ def test_ticks_stand_where_the_handle_would():
 
 
 def test_the_page_says_what_the_table_says():
-    page = lab_markup.markup(Settings())
+    page = lab_markup.markup(live_lab.PAGE, {"": "Live lab"})
     for control in (*TABLE, *OF_THE_STAGE):
         start = re.search(rf'<(div|fieldset) class="control[^>]* id="{control.name}"[^>]*>', page)
         if control.name == "more":  # it has its button on the stage

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from orwlab.show.lab import messages
 from orwlab.show.lab.controls import TABLE
 from orwlab.show.lab.settings import Settings
-from orwlab.show.web import live_lab, pages
+from orwlab.show.web import lab_page, pages
 from orwlab.show.web.broadcast import WAITING, Registry
 from orwlab.show.web.gradio_stage import gradio_stage
 
@@ -34,7 +34,7 @@ def lab():
     """A registry, the one visitor's broadcast, and what the page's orders are answered with."""
     registry = Registry(20, NoPool())
     broadcast = in_own_loop(registry.open("ada", Settings()))
-    obey = live_lab._obey(registry)
+    obey = lab_page._obey(registry)
     return registry, broadcast, lambda arguments: in_own_loop(obey(arguments))
 
 

@@ -45,9 +45,10 @@ class Head(HTMLParser):
 
 @pytest.mark.parametrize("find", [True, False])
 def test_the_preview_is_ours_alone_and_names_no_other_address(find):
-    page = rewritten(GRADIO, "/", find)
+    page = rewritten(GRADIO, "/", find, "Live lab")
     head = Head(page)
     assert head.title == head.metas["og:title"] == "orwlab: live lab"
+    assert Head(rewritten(GRADIO, "/elsewhere", find)).title == "orwlab"
     assert head.metas["og:description"] == head.metas["description"]
     assert head.metas["viewport"] == "width=device-width"
     assert head.links["icon"] == "./favicon.ico"

@@ -1,14 +1,20 @@
-// The Live lab's page: controls, stage and server brought together.
+// A page around a stage: controls, stage and server brought together.
 //
 //   const host = around(element, server, trigger);   // what the stage asks of its host
 //   host.attach(createStage(..., host));
+//
+// An instrument is what a page has beside the stage. Its script says INSTRUMENTS.push((lab, ask) => instrument);
+// ask(question) is a promise of the server's answer. An instrument may have
+//   painted(meta, value)   a picture was painted; what it holds is in lab.stage.arrays
+//   begun()                a whole state was set
+//   chosen(name, value)    somebody moved a control
 
 const COMMANDS = {
   toggle: (lab) => lab.press(lab.running ? "pause" : "play"),
   step: (lab) => lab.press("step"),
   reset: (lab) => lab.press("reset"),
   undo: (lab) => !lab.find("#undo").disabled && lab.press("undo"),
-  start_over: (lab) => lab.begin({}, "paused"),
+  start_over: (lab) => lab.begin(lab.first, "paused"),
   flow: (lab) => lab.flow.toggle(),
   present: (lab) => lab.present(!lab.presenting),
 };
@@ -21,10 +27,12 @@ class Lab {
   constructor(element, server, trigger) {
     this.root = element.querySelector(".lab");
     this.find = (selector) => this.root.querySelector(selector);
+    this.first = JSON.parse(this.root.dataset.begin ?? "{}"); // settings that the page begins with
     this.controls = findControls(this.root, (name, value) => this.chosen(name, value));
     this.all = Object.values(this.controls);
     this.defaults = Object.fromEntries(this.all.map((control) => [control.name, control.value]));
-    this.inForce = { ...this.defaults };
+    for (const [name, value] of Object.entries(this.first)) this.controls[name].show(value);
+    this.inForce = { ...this.defaults, ...this.first };
     this.shown = this.all.filter((control) => control.ofStage);
     this.running = this.presenting = false;
     this.fixed = new Set(); // controls that a teacher's link has locked or hidden
@@ -42,6 +50,7 @@ class Lab {
     this.flow = new FlowTime(this.controls.t, () => this.stage?.meta?.t, (playing) => {
       this.find("#flow").setAttribute("aria-pressed", String(playing));
     });
+    this.instruments = INSTRUMENTS.map((make) => make(this, (question) => server.ask(question)));
     this.host = {
       acknowledge: (run, seq) => { this.sees(run); return server.acknowledge(run, seq); },
       wake: () => trigger("wake"),
@@ -92,6 +101,7 @@ class Lab {
   painted(meta, value) {
     this.replays(meta);
     this.own.fits(meta);
+    if (meta.run !== "first") for (const one of this.instruments) one.painted?.(meta, value);
     if (this.foreign || meta.replaying || meta.run === "first") return;
     this.round = meta.round;
     this.recorder.add(value, meta);
@@ -122,6 +132,7 @@ class Lab {
     if (this.promise && !this.promise.free.includes(name)) this.attempted(null); // no longer what was promised
     if (name === "t" && !this.flow.moving) this.flow.stop();
     if (name === "others") this.nameLanes(value.length > 0);
+    for (const one of this.instruments) one.chosen?.(name, value);
     if (this.controls[name].ofStage) return this.configure();
     if (this.player?.on) this.player.leave();
     this.line.change(name, value);
@@ -177,6 +188,7 @@ class Lab {
     this.stage?.looked();
     this.line.begin({ scene, state, log, round });
     this.showState(state);
+    for (const one of this.instruments) one.begun?.();
   }
 
   /** What a link says: a whole state, and perhaps what a teacher wants of the page. */

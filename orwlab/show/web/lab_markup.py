@@ -1,8 +1,16 @@
-"""What stands on the Live lab's page: its words and controls. ``lab.js`` brings them to life."""
+"""What stands on a page around a stage: its words and controls. ``lab.js`` brings them to life."""
+
+import html
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from orwlab.show.lab.controls import BY_NAME
 from orwlab.show.lab.settings import Settings
-from orwlab.show.web import controls, keep_markup, own_markup
+from orwlab.show.web import bar, controls, keep_markup, own_markup
+
+if TYPE_CHECKING:
+    from orwlab.show.web.lab_page import LabPage
 
 _ESSENTIALS = ("tau", "mode", "target", "reward")
 _TRAINING = ("weighting", "coupling", "steps_per_round", "lr", "seed", "speed")
@@ -28,33 +36,45 @@ _KEYS = {
 }
 
 
-def markup(default: Settings) -> str:
-    """The page's HTML with the controls set to ``default``. Play comes early for those who go by keyboard."""
+def markup(page: "LabPage", pages: Mapping[str, str]) -> str:
+    """The page's HTML. Its controls say the defaults; ``lab.js`` has them say what the page begins with. Play comes
+    early for those who go by keyboard.
+
+    Args:
+        page: which.
+        pages: path -> name of all the pages there are, as the bar at the top lists them.
+    """
+    settings, begin = Settings(), html.escape(json.dumps(dict(page.begin)))
+    kind = "lab with-instrument" if page.instrument else "lab"
     return f"""
-<div class="lab">
+<div class="{kind}" data-begin="{begin}">
   <header class="lab-head">
-    <h1>Live lab: teach a flow model what to like</h1>
+    {bar.markup(page.path, pages)}
     <div class="corner">{_corner()}</div>
     <div class="teacher-says" role="note" hidden></div>
-    <p>A flow model has learned these data. Press <b>Play</b>: it is trained on its own samples, and violet ground pays
-    more. Watch the dots move there and the <b>diversity</b> fall. Then drag <b>α</b>.</p>
+    <p>{page.lead}</p>
   </header>
-  <section class="lab-strip" aria-label="Play">{_strip(default)}</section>
+  <section class="lab-strip" aria-label="Play">{_strip(settings)}</section>
   <section class="lab-stage" aria-label="Stage">
     <div class="orw-stage"></div>
     <div class="lab-player"></div>
     <div class="notice" role="status" hidden></div>
     {own_markup.fitting()}
   </section>
-  <section class="lab-try" aria-labelledby="try-title">{_try()}</section>
-  <p class="attempted" role="status">Four moves that tell the story. Each sets every control and says what to watch.</p>
-  <section class="lab-more" aria-label="Controls">{_controls(default, *_ESSENTIALS)}{_groups(default)}
+  {_instrument(page)}
+  <section class="lab-try" aria-labelledby="try-title">{_try(page)}</section>
+  <p class="attempted" role="status">{page.story}</p>
+  <section class="lab-more" aria-label="Controls">{_controls(settings, *_ESSENTIALS)}{_groups(settings)}
   {own_markup.panels()}</section>
   <p class="lab-said" aria-live="assertive"></p>
-  {keep_markup.scenes()}
+  {"" if page.instrument else keep_markup.scenes()}
   {_keys()}
   {keep_markup.dialog()}
 </div>"""
+
+
+def _instrument(page: "LabPage") -> str:
+    return f'<section class="lab-instrument">{page.instrument}</section>' if page.instrument else ""
 
 
 def _corner() -> str:
@@ -92,36 +112,8 @@ def _groups(default: Settings) -> str:
     )
 
 
-def _try() -> str:
-    """Each move is a whole state: what it does not name has its default, whatever was there before."""
-    buttons = (
-        controls.attempt(
-            "Let go: α = 0",
-            "Nothing holds the samples now. The model imitates its own best samples, round after round: the reward "
-            "rises, the variety goes, and everything ends in one place, even outside the data.",
-            {"alpha": 0, "tau": 2},
-        ),
-        controls.attempt(
-            "Hold on: α = 1",
-            "Held to the reference, the same training comes to rest: near the dashed line, where a perfect network "
-            "would.",
-            {"alpha": 1},
-        ),
-        controls.attempt(
-            "The exact answer",
-            "The contours show the distribution that a perfect network would end in. No network was needed to compute "
-            "it. Drag α and watch both.",
-            {"alpha": 1, "mode": "both"},
-            free=("alpha", "tau"),
-        ),
-        controls.attempt(
-            "Four α side by side",
-            "The same seed and the same noise; only α differs. Small α: high reward, little variety. Large α: the "
-            "reference again.",
-            {"alpha": 0, "others": [0.3, 1, 3]},
-        ),
-    )
-    return f'<h2 id="try-title">Try this</h2><div class="attempts">{"".join(buttons)}</div>'
+def _try(page: "LabPage") -> str:
+    return f'<h2 id="try-title">Try this</h2><div class="attempts">{"".join(page.moves)}</div>'
 
 
 def _keys() -> str:

@@ -1,37 +1,7 @@
 """The Live lab: steer a fine-tuning run while it happens."""
 
-import logging
-import re
-from collections.abc import AsyncIterator
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
-
-import gradio as gr
-
-from orwlab.show.lab import messages
-from orwlab.show.lab.controls import BY_NAME
-from orwlab.show.lab.settings import Settings
-from orwlab.show.web import lab_markup
-from orwlab.show.web.broadcast import Registry
-from orwlab.show.web.gradio_stage import gradio_stage
-from orwlab.show.web.keeping import Keeping
-
-_FOLDER = Path(__file__).parent
-_SCRIPTS = (  # in the order of what they need
-    *("widgets.js", "line.js", "flow_time.js", "address.js", "memory.js"),
-    *("strokes.js", "tables.js", "paint.js", "own.js", "keep.js", "lab.js"),
-)
-_STYLES = ("lab.css", "keep.css", "own.css")
-MOST_ORDERS = 200  # in one message
-_FAILED = "Something went wrong on the server. Your settings are kept; it tries again by itself."
-
-_log = logging.getLogger(__name__)
-
-_DELIMITERS: list[dict[str, str | bool]] = [
-    {"left": "$$", "right": "$$", "display": True},
-    {"left": "$", "right": "$", "display": False},
-]
+from orwlab.show.web import controls
+from orwlab.show.web.lab_page import LabPage
 
 _EXPLANATION = r"""
 A flow model has learned the grey contours: it turns noise into samples of them. Now it is being **fine-tuned**. In
@@ -58,82 +28,39 @@ between their distributions. A large α gives the reference again; τ says how s
 a grid, without any network.
 """
 
-
-def build(demo: gr.Blocks, registry: Registry) -> None:
-    """Put the page into ``demo``, which must be open. ``registry`` holds the sessions of everybody who comes."""
-    default = Settings()
-    stage = gradio_stage(
-        registry.first_picture(),
-        registry.acknowledge,
-        template=lab_markup.markup(default),
-        styles="".join((_FOLDER / name).read_text(encoding="utf-8") for name in _STYLES),
-        script=_script(),
-        functions=[_obey(registry), _keep()],
-        elem_id="lab",
-    )
-    with gr.Accordion("What you are seeing, and why", open=False, elem_id="lab-explanation"):
-        gr.Markdown(_EXPLANATION, latex_delimiters=_DELIMITERS)
-
-    async def stream(request: gr.Request) -> AsyncIterator[dict[str, str]]:
-        visitor = str(request.session_hash or "")
-        broadcast = await registry.open(visitor, default)
-        try:
-            async for picture in broadcast.frames():
-                yield picture
-        except Exception:  # a sentence and never a trace; the page asks for another stream
-            _log.exception("stream failed")
-            yield {"notice": _FAILED}
-
-    live: dict[str, Any] = dict(
-        fn=stream, outputs=stage, show_progress="hidden", concurrency_limit=None, api_visibility="private"
-    )
-    demo.load(**live)
-    stage.wake(trigger_mode="multiple", **live)
-
-    async def leave(request: gr.Request) -> None:  # a plain function would run in a thread, against the event loop
-        registry.close(str(request.session_hash or ""))
-
-    demo.unload(leave)
-
-
-def _script() -> str:
-    """The page's own scripts as one; its names are kept apart from the stage's."""
-    text = "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS)
-    text = re.sub(r"^export\s+", "", text, flags=re.MULTILINE)
-    return f"const around = (() => {{\n{text}\nreturn around;\n}})();"
-
-
-def _keep() -> Any:
-    """The server's end of ``keep.js``."""
-    keeping = Keeping()
-
-    async def keep(question: Any) -> dict[str, Any]:
-        return await keeping.answer(question)
-
-    return keep
-
-
-def _obey(registry: Registry) -> Any:
-    """The server's end of ``line.js``: controls moved, buttons pressed and whole states, in order."""
-
-    async def obey(arguments: Any) -> dict[str, Any]:
-        run, given = arguments if isinstance(arguments, list) and len(arguments) == 2 else ("", [])
-        broadcast = registry.find_run(run)
-        if broadcast is None:
-            return {"known": False}
-        errors = []
-        # {} only asks which settings are in force
-        given = [order for order in given if order != {}] if isinstance(given, list) else [given]
-        for order in given[:MOST_ORDERS]:
-            try:
-                broadcast.obey(order)
-            except ValueError as error:
-                name = messages.text(order, "name")
-                errors.append({"name": name if name in BY_NAME else "", "text": str(error)})
-        if {"press": "undo"} in given:  # only the session knows what the settings are then
-            await broadcast.obeyed()
-        if len(given) > MOST_ORDERS:
-            errors.append({"name": "", "text": f"orders are {len(given)}; allowed: at most {MOST_ORDERS} at a time"})
-        return {"known": True, "settings": asdict(broadcast.settings), "errors": errors}
-
-    return obey
+PAGE = LabPage(
+    path="",
+    name="Live lab",
+    lead="A flow model has learned these data. Press <b>Play</b>: it is trained on its own samples, and violet ground "
+    "pays more. Watch the dots move there and the <b>diversity</b> fall. Then drag <b>α</b>.",
+    moves=(
+        controls.attempt(
+            "Let go: α = 0",
+            "Nothing holds the samples now. The model imitates its own best samples, round after round: the reward "
+            "rises, the variety goes, and everything ends in one place, even outside the data.",
+            {"alpha": 0, "tau": 2},
+        ),
+        controls.attempt(
+            "Hold on: α = 1",
+            "Held to the reference, the same training comes to rest: near the dashed line, where a perfect network "
+            "would.",
+            {"alpha": 1},
+        ),
+        controls.attempt(
+            "The exact answer",
+            "The contours show the distribution that a perfect network would end in. No network was needed to compute "
+            "it. Drag α and watch both.",
+            {"alpha": 1, "mode": "both"},
+            free=("alpha", "tau"),
+        ),
+        controls.attempt(
+            "Four α side by side",
+            "The same seed and the same noise; only α differs. Small α: high reward, little variety. Large α: the "
+            "reference again.",
+            {"alpha": 0, "others": [0.3, 1, 3]},
+        ),
+    ),
+    story="Four moves that tell the story. Each sets every control and says what to watch.",
+    explanation=_EXPLANATION,
+)
+"""Each move is a whole state: what it does not name has its default, whatever was there before."""

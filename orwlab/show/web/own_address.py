@@ -8,6 +8,7 @@ page looks like elsewhere: a picture and a name of Gradio's.
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,11 @@ class OwnAddress:
     Args:
         app: what serves the pages.
         find: whether pages are to find their address; not where the server was told the whole of it.
+        names: path -> name of the pages there are.
     """
 
-    def __init__(self, app: Any, find: bool = True) -> None:
-        self.app, self.find = app, find
+    def __init__(self, app: Any, find: bool = True, names: Mapping[str, str] = {}) -> None:
+        self.app, self.find, self.names = app, find, names
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection."""
@@ -46,7 +48,8 @@ class OwnAddress:
                 body += message.get("body", b"")
                 if not message.get("more_body", False):
                     path = scope["path"].removeprefix(scope.get("root_path", ""))
-                    text = rewritten(body.decode(), path, self.find).encode()
+                    name = self.names.get(path.strip("/"), "")
+                    text = rewritten(body.decode(), path, self.find, name).encode()
                     others = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
                     await send({**start, "headers": [*others, (b"content-length", str(len(text)).encode())]})
                     await send({"type": "http.response.body", "body": text})
@@ -54,13 +57,17 @@ class OwnAddress:
         return await self.app(scope, receive, pass_on)
 
 
-def rewritten(page: str, path: str, find: bool = True) -> str:
-    """The HTML of a Gradio page that the server knows as ``path``; any other HTML as it is. ``find``: see above."""
+def rewritten(page: str, path: str, find: bool = True, name: str = "") -> str:
+    """The HTML of a Gradio page that the server knows as ``path``; any other HTML as it is. ``find``: see above.
+
+    ``name`` is what the page is called. To Gradio all pages of an app have the same title.
+    """
     if "window.gradio_config" not in page:
         return page
     known = json.dumps(path.rstrip("/")).replace("<", "\\u003c")
     script = f"<script>({_SCRIPT})({known});</script>" if find else ""
-    page = _BASE.sub(lambda tag: f"{tag[0]}{script}{preview.head()}", preview.without_another(page), count=1)
+    page = _BASE.sub(lambda tag: f"{tag[0]}{script}{preview.head(name)}", preview.without_another(page), count=1)
+    page = page.replace(f'"title":"{preview.TITLE}"', f'"title":"{preview.title(name)}"')
     if not find:
         return page
     page = _ROOT.sub("const root = window.gradio_config.root;", page)

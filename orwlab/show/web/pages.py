@@ -1,7 +1,8 @@
 """The studio as one Gradio app: theme, style and pages."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import gradio as gr
 
@@ -12,12 +13,45 @@ _FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, 
 _MONO = 'ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace'
 
 
+class Page(Protocol):
+    """What the app is made of."""
+
+    @property
+    def path(self) -> str:
+        """The end of its address; "" of the first one."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    def build(self, demo: gr.Blocks, registry: Registry, pages: Mapping[str, str]) -> None:
+        """Put it into ``demo``, which is open; ``pages`` are ``names()``, for its bar."""
+
+
+PAGES: tuple[Page, ...] = (live_lab.PAGE,)
+"""in the order in which they are listed; the first is at the app's own address"""
+
+
+def names() -> dict[str, str]:
+    """Path -> name of all pages."""
+    return {page.path: page.name for page in PAGES}
+
+
 def build(registry: Registry | None = None) -> gr.Blocks:
     """The app, ready for ``serve.launch``."""
+    registry = Registry() if registry is None else registry
+    first, *others = PAGES
     with gr.Blocks(title=preview.TITLE, fill_width=True, analytics_enabled=False) as demo:
-        live_lab.build(demo, Registry() if registry is None else registry)
-        gr.HTML(preview.foot(), elem_id="foot")
+        _put(demo, registry, first)
+    for page in others:
+        with demo.route(page.name, page.path):
+            _put(demo, registry, page)
     return demo
+
+
+def _put(demo: gr.Blocks, registry: Registry, page: Page) -> None:
+    page.build(demo, registry, names())
+    gr.HTML(preview.foot(), elem_id="foot")
 
 
 def appearance() -> dict[str, Any]:

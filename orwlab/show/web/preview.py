@@ -5,7 +5,8 @@ import importlib.metadata
 import re
 from pathlib import Path
 
-TITLE = "orwlab: live lab"
+TITLE = "orwlab"
+"""of a page that has no name of its own"""
 SAYS = (
     "Watch a flow-matching model being fine-tuned with a reward, steer it while it learns, and see the exact answer "
     "beside it."
@@ -24,12 +25,17 @@ _WORDS = {
 }
 
 
-def head() -> str:
-    """Title, icon and preview, for a page's head. Nothing in it names another address."""
-    words = {"og:title": TITLE, "og:description": SAYS, "og:type": "website"}
+def title(name: str = "") -> str:
+    """Of the page that is called ``name``."""
+    return f"{TITLE}: {name.lower()}" if name else TITLE
+
+
+def head(name: str = "") -> str:
+    """Title, icon and preview, for the head of the page called ``name``. Nothing in it names another address."""
+    words = {"og:title": title(name), "og:description": SAYS, "og:type": "website"}
     metas = "".join(f'<meta property="{name}" content="{html.escape(text)}" />' for name, text in words.items())
     icon = '<link rel="icon" type="image/svg+xml" href="./favicon.ico" />'  # else it is looked for at the host's top
-    return f'<title>{TITLE}</title><meta name="description" content="{html.escape(SAYS)}" />{metas}{icon}'
+    return f'<title>{title(name)}</title><meta name="description" content="{html.escape(SAYS)}" />{metas}{icon}'
 
 
 def without_another(page: str) -> str:

@@ -77,7 +77,7 @@ def launch(demo: Any, host: str, port: int) -> None:
     from orwlab.show.web.own_address import OwnAddress
 
     elsewhere = demo.root_path.startswith(("http://", "https://"))  # then the page's address is not the app's
-    middleware = [Middleware(Door), Middleware(OwnAddress, find=not elsewhere)]
+    middleware = [Middleware(Door), Middleware(OwnAddress, find=not elsewhere, names=pages.names())]
     demo.launch(
         server_name=f"[{host}]" if ":" in host else host,
         server_port=port,

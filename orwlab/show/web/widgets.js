@@ -8,6 +8,8 @@
 // and call choose(name, value) when a person changes them. A typed entry that cannot be read is passed on as text:
 // the server knows what is allowed and says it.
 
+const INSTRUMENTS = []; // what this page has beside the stage: see lab.js
+
 /** What was typed, as a number where it is one. Comma and proper minus signs are read too. */
 function numberIn(text) {
   const plain = text.trim().replace(",", ".").replace("−", "-");

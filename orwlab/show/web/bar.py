@@ -1,0 +1,19 @@
+"""The bar at the top of every page: where one is, and where else one can go."""
+
+from collections.abc import Mapping
+
+
+def markup(path: str, pages: Mapping[str, str]) -> str:
+    """Its HTML on the page at ``path``, with that page's name as the heading.
+
+    Addresses are relative: the app may lie below a proxy.
+
+    Args:
+        path: where one is.
+        pages: path -> name of all pages, in their order.
+    """
+    items = (
+        f'<li aria-current="page"><h1>{name}</h1></li>' if other == path else f'<li><a href="./{other}">{name}</a></li>'
+        for other, name in pages.items()
+    )
+    return f'<nav class="studio-pages" aria-label="Pages"><ul>{"".join(items)}</ul></nav>'

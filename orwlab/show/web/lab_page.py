@@ -1,0 +1,178 @@
+"""A page around a stage: controls, Play, keys, the link and what one takes home, and perhaps an instrument of its own.
+
+The Live lab is such a page, and so are those that look at its runs with another eye. They differ in what they say, in
+what they begin with, and in what stands beside the stage.
+"""
+
+import logging
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from orwlab.show.lab import messages
+from orwlab.show.lab.controls import BY_NAME
+from orwlab.show.lab.settings import Settings
+from orwlab.show.web import lab_markup
+from orwlab.show.web.broadcast import Registry
+from orwlab.show.web.gradio_stage import gradio_stage
+from orwlab.show.web.keeping import Keeping
+
+Answer = Callable[[Any], Awaitable[dict[str, Any]]]
+
+MOST_ORDERS = 200  # in one message
+
+_FOLDER = Path(__file__).parent
+_SCRIPTS = (  # in the order of what they need
+    *("widgets.js", "line.js", "flow_time.js", "address.js", "memory.js"),
+    *("strokes.js", "tables.js", "paint.js", "own.js", "keep.js", "lab.js"),
+)
+_STYLES = ("lab.css", "keep.css", "own.css")
+_FAILED = "Something went wrong on the server. Your settings are kept; it tries again by itself."
+_DELIMITERS: list[dict[str, str | bool]] = [
+    {"left": "$$", "right": "$$", "display": True},
+    {"left": "$", "right": "$", "display": False},
+]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LabPage:
+    """What makes a page its own.
+
+    Args:
+        path: the end of its address; "" of the first page.
+        name: what it is called.
+        lead: what one should do first, HTML.
+        moves: buttons that tell the story, each a whole state: see ``controls.attempt``.
+        story: what stands below the moves before one is pressed.
+        explanation: Markdown with formulas.
+        instrument: HTML of what stands beside the stage; none if empty.
+        scripts: files that bring the instrument to life: see ``lab.js``.
+        styles: their style sheets.
+        begin: settings that it begins with, where they are not the default.
+        ladder: whether the ladder of bounds is measured in its sessions.
+        answer: what the instrument's questions are asked of.
+    """
+
+    path: str
+    name: str
+    lead: str
+    moves: tuple[str, ...]
+    story: str
+    explanation: str
+    instrument: str = ""
+    scripts: tuple[str, ...] = ()
+    styles: tuple[str, ...] = ()
+    begin: Mapping[str, Any] = field(default_factory=dict)
+    ladder: bool = False
+    answer: Answer | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """What it begins with."""
+        return Settings().changed(**self.begin)
+
+    def build(self, demo: gr.Blocks, registry: Registry, pages: Mapping[str, str]) -> None:
+        """Put the page into ``demo``, which must be open.
+
+        Args:
+            demo: the app.
+            registry: holds the sessions of everybody who comes.
+            pages: path -> name of all the pages there are.
+        """
+        stage = gradio_stage(
+            registry.first_picture(),
+            registry.acknowledge,
+            template=lab_markup.markup(self, pages),
+            styles="".join((_FOLDER / name).read_text(encoding="utf-8") for name in (*_STYLES, *self.styles)),
+            script=_script(self.scripts),
+            functions=[_obey(registry), _keep(), *([_ask(self.answer)] if self.answer else [])],
+            elem_id="lab",
+        )
+        with gr.Accordion("What you are seeing, and why", open=False, elem_id="lab-explanation"):
+            gr.Markdown(self.explanation, latex_delimiters=_DELIMITERS)
+
+        async def stream(request: gr.Request) -> AsyncIterator[dict[str, str]]:
+            visitor = str(request.session_hash or "")
+            broadcast = await registry.open(visitor, self.settings)
+            try:
+                async for picture in broadcast.frames():
+                    yield picture
+            except Exception:  # a sentence and never a trace; the page asks for another stream
+                _log.exception("stream failed")
+                yield {"notice": _FAILED}
+
+        live: dict[str, Any] = dict(
+            fn=stream, outputs=stage, show_progress="hidden", concurrency_limit=None, api_visibility="private"
+        )
+        demo.load(**live)
+        stage.wake(trigger_mode="multiple", **live)
+
+        async def leave(request: gr.Request) -> None:  # a plain function would run in a thread, against the event loop
+            registry.close(str(request.session_hash or ""))
+
+        demo.unload(leave)
+
+
+def _script(instrument: tuple[str, ...] = ()) -> str:
+    """The page's own scripts as one; its names are kept apart from the stage's."""
+    names = (*_SCRIPTS[:-1], *instrument, *_SCRIPTS[-1:])
+    text = "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in names)
+    text = re.sub(r"^export\s+", "", text, flags=re.MULTILINE)
+    return f"const around = (() => {{\n{text}\nreturn around;\n}})();"
+
+
+def _keep() -> Any:
+    """The server's end of ``keep.js``."""
+    keeping = Keeping()
+
+    async def keep(question: Any) -> dict[str, Any]:
+        return await keeping.answer(question)
+
+    return keep
+
+
+def _ask(answer: Answer) -> Any:
+    """The server's end of an instrument."""
+
+    async def ask(question: Any) -> dict[str, Any]:
+        try:
+            return await answer(question)
+        except ValueError as error:
+            return {"error": str(error)}
+        except Exception:  # a sentence and never a trace
+            _log.exception("an instrument's question failed")
+            return {"error": _FAILED}
+
+    return ask
+
+
+def _obey(registry: Registry) -> Any:
+    """The server's end of ``line.js``: controls moved, buttons pressed and whole states, in order."""
+
+    async def obey(arguments: Any) -> dict[str, Any]:
+        run, given = arguments if isinstance(arguments, list) and len(arguments) == 2 else ("", [])
+        broadcast = registry.find_run(run)
+        if broadcast is None:
+            return {"known": False}
+        errors = []
+        # {} only asks which settings are in force
+        given = [order for order in given if order != {}] if isinstance(given, list) else [given]
+        for order in given[:MOST_ORDERS]:
+            try:
+                broadcast.obey(order)
+            except ValueError as error:
+                name = messages.text(order, "name")
+                errors.append({"name": name if name in BY_NAME else "", "text": str(error)})
+        if {"press": "undo"} in given:  # only the session knows what the settings are then
+            await broadcast.obeyed()
+        if len(given) > MOST_ORDERS:
+            errors.append({"name": "", "text": f"orders are {len(given)}; allowed: at most {MOST_ORDERS} at a time"})
+        return {"known": True, "settings": asdict(broadcast.settings), "errors": errors}
+
+    return obey
