@@ -97,6 +97,8 @@ class Ladder:
     """int E|dv_s|^2 ds, what the method's W2 term penalises, on the policy's own trajectories"""
     pair: Pair
     """trajectories, |dv_s|, L(t), mu(t), and the steepest point at each time with the particle it belongs to"""
+    problem: str
+    """what ``bounds`` warns of, "" if there is nothing"""
 
     @property
     def log(self) -> dict[str, float]:
@@ -145,6 +147,22 @@ def bounds(
         UserWarning: the identity misses the coupled cost by more than 2 %, because a trajectory crosses between two
             basins of the reference in less time than the precision resolves; ``flow_map`` is then not certified.
     """
+    found = unwarned(policy, reference, n, seed, x0=x0, tol=tol)
+    if found.problem:
+        warnings.warn(found.problem, stacklevel=2)
+    return found
+
+
+def unwarned(
+    policy: Velocity,
+    reference: Velocity,
+    n: int = 1000,
+    seed: int = 0,
+    *,
+    x0: Tensor | None = None,
+    tol: float = 0.005,
+) -> Ladder:
+    """``bounds`` without its warning, for threads: the filters of warnings are not safe in them. See ``problem``."""
     v, v_ref = foreign.velocity("policy", policy), foreign.velocity("reference", reference)
     n, seed = checks.integer("n", n, low=2, high=MOST), checks.seed("seed", seed)
     tol = checks.number("tol", tol, above=0.0, high=0.5)
@@ -250,11 +268,11 @@ def _assemble(pair: Pair, along: FlowMap, centre: Tensor, unit: float, *, fine: 
     identity = float(along.integral.sum(0).square().sum(1).mean())
     least = (10 * torch.finfo(pair.x.dtype).eps) ** 2  # what rounding makes of 0
     resolved = math.isclose(identity, float(cost.mean()), rel_tol=0.02, abs_tol=least)
+    problem = ""
     if not resolved:
-        warnings.warn(
+        problem = (
             f"the flow map is not resolved: the identity gives {identity * unit**2:.4g} where the coupled cost is "
-            f"{float(cost.mean()) * unit**2:.4g}. Try a smaller tol, or double precision (of networks, or else of x0).",
-            stacklevel=3,
+            f"{float(cost.mean()) * unit**2:.4g}. Try a smaller tol, or double precision (of networks, or else of x0)."
         )
     rungs = {}
     for name, (certified, assumes) in _RUNGS.items():
@@ -280,6 +298,7 @@ def _assemble(pair: Pair, along: FlowMap, centre: Tensor, unit: float, *, fine: 
             dv=unit * pair.dv,
             steepest=centre + unit * pair.steepest,
         ),
+        problem=problem,
     )
 
 
