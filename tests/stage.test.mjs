@@ -8,6 +8,7 @@ import { Camera, alike, limited, moved, zoomed } from "../orwlab/show/stage/came
 import { contourSegments, refined } from "../orwlab/show/stage/contours.js";
 import { decodeFrame } from "../orwlab/show/stage/decode.js";
 import { arrowScale } from "../orwlab/show/stage/draw.js";
+import { readFlow, seenAt, weightsAt } from "../orwlab/show/stage/flow.js";
 import { rangeOf, roundEnd, ticksOf } from "../orwlab/show/stage/axes.js";
 import { commandOf } from "../orwlab/show/stage/input.js";
 import { isNarrow, layoutOf } from "../orwlab/show/stage/layout.js";
@@ -454,4 +455,46 @@ test("no two lanes look alike to people who see no green or no red", () => {
       }
     }
   }
+});
+
+test("between known flow times particles go ways that are exact for parabolas and through every place that is known", () => {
+  for (const times of [2, 3, 4, 9]) {
+    for (let k = 0; k < times; k++) weightsAt(k / (times - 1), times).forEach((w, j) => close(w, j === k ? 1 : 0, 1e-12));
+    for (const t of [0, 0.013, 0.3, 0.5, 0.77, 0.999, 1]) {
+      const weights = weightsAt(t, times), at = (f) => weights.reduce((sum, w, k) => sum + w * f(k / (times - 1)), 0);
+      close(at(() => 1), 1, 1e-12);
+      close(at((s) => s), t, 1e-12);
+      if (times > 2) close(at((s) => s * s - 3 * s), t * t - 3 * t, 1e-12);
+    }
+  }
+  close(weightsAt(-4, 5)[0], 1); // somebody's file may ask for anything
+  close(weightsAt(7, 5)[4], 1);
+});
+
+test("a frame is seen at another flow time, lane by lane, and its end is the frame's own", () => {
+  const [lanes, times, n] = [2, 3, 2];
+  const place = (lane, time, k, axis) => 100 * lane + 10 * time + k + 0.5 * axis;
+  const values = [];
+  for (let lane = 0; lane < lanes; lane++) for (let time = 0; time < times; time++) for (let k = 0; k < n; k++) values.push(place(lane, time, k, 0), place(lane, time, k, 1));
+  const flow = readFlow(pack({}, { flow: { shape: [lanes, times, n, 2], values } }));
+  const x = Array.from({ length: 12 }, (_, i) => 1000 + i); // 3 particles a lane: one more than the flow has
+  const lanesOf = [{ alpha: 1, round: 3 }, { alpha: 2, round: 3 }];
+  const frame = (t) => readFrame(pack({ ...PLAIN, t, lanes: lanesOf }, {
+    x: { shape: [2, 3, 2], values: x }, arrows: { shape: [2, 1, 4], values: [0, 0, 1, 1, 0, 0, 1, 1] }, paths: { shape: [2, 1, 2, 2], values: Array(8).fill(1) },
+  }));
+  const half = seenAt(frame(1), flow, 0.5);
+  assert.deepEqual([half.n, half.time, half.count], [2, 0.5, 2]);
+  assert.deepEqual([...half.arrays.x.data], [10, 10.5, 11, 11.5, 110, 110.5, 111, 111.5]);
+  assert.equal(half.arrays.arrows, undefined);
+  assert.ok(half.arrays.paths);
+  assert.deepEqual([...seenAt(frame(1), flow, 1).arrays.x.data], [1000, 1001, 1002, 1003, 1006, 1007, 1008, 1009]);
+  assert.deepEqual([...seenAt(frame(0.2), flow, 1).arrays.x.data], [20, 20.5, 21, 21.5, 120, 120.5, 121, 121.5]);
+});
+
+test("what is no flow is refused", () => {
+  for (const shape of [[1, 3, 2], [1, 1, 2, 2], [1, 3, 0, 2], [1, 3, 2, 3], [0, 3, 2, 2]]) {
+    const values = Array(shape.reduce((product, one) => product * one, 1)).fill(0);
+    assert.throws(() => readFlow(pack({}, { flow: { shape, values } })), /shape of flow/);
+  }
+  assert.throws(() => readFlow(pack({}, { x: { shape: [1], values: [0] } })), /shape of flow/);
 });

@@ -116,7 +116,7 @@ def test_frames_come_from_another_process_paced_and_in_order(pool):
     assert [meta["seq"] for meta in v.metas] == list(range(1, len(v.metas) + 1))
     rounds = [meta["round"] for meta in v.metas]
     assert rounds == sorted(rounds)
-    assert all(set(value) == {"scene", "exact", "frame", "story"} for value in v.values)
+    assert all(set(value) == {"scene", "exact", "frame", "flow", "story"} for value in v.values)
 
 
 def test_the_same_seed_gives_the_same_samples_in_a_worker_as_in_plain_code(pool):

@@ -19,9 +19,8 @@ def in_node(code, tmp_path):
     """What ``code`` leaves in ``found``, with the recorder at hand."""
     if shutil.which("node") is None:
         pytest.skip("no Node")
-    (tmp_path / "replay.mjs").write_text(MODULE.read_text(encoding="utf-8"))
     (tmp_path / "run.mjs").write_text(
-        f'import {{ Recorder }} from "./replay.mjs";\nlet found;\n{code}\nconsole.log(JSON.stringify(found));'
+        f'import {{ Recorder }} from "{MODULE.as_uri()}";\nlet found;\n{code}\nconsole.log(JSON.stringify(found));'
     )
     done = subprocess.run(["node", "run.mjs"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -54,6 +53,57 @@ def test_memory_is_bounded_and_the_rounds_stay_even(tmp_path, rounds, step, most
         assert max(gaps) <= 6 * max(step, sorted(gaps)[len(gaps) // 2])
 
 
+FLOWS = """
+const recorder = new Recorder({ most: 2e6, keys: 400 });
+const text = "x".repeat(20000), flow = "f".repeat(19000);
+let most = 0;
+for (let round = 0; round < 3000; round++) {
+  const key = round %% %(gap)d === 0 ? flow + round : "";
+  recorder.add({ scene: "s", exact: "", frame: text + round, flow: key }, { run: "a", round, flow: true });
+  most = Math.max(most, recorder.size);
+}
+const all = (entries) => entries.map(({ round, flow }) => [round, flow !== ""]);
+found = { most, kept: all(recorder.entries), packed: all(Recorder.unpack(recorder.pack()).entries) };
+recorder.settle();
+found.settled = all(recorder.entries);
+"""
+
+
+@pytest.mark.parametrize("gap", [1, 3, 7])
+def test_key_rounds_are_kept_with_their_flow_and_others_only_while_they_are_the_newest(tmp_path, gap):
+    found = in_node(FLOWS % {"gap": gap}, tmp_path)
+    kept = found["kept"]
+    assert found["most"] <= 2e6
+    assert kept[-1] == [2999, 2999 % gap == 0]  # the newest is there, key round or not
+    assert all(flow and round % gap == 0 for round, flow in kept[:-1])
+    assert len(kept) >= 10
+    settled = kept if kept[-1][1] else kept[:-1]
+    assert found["settled"] == found["packed"] == settled
+
+
+def test_where_no_flow_is_promised_all_rounds_are_key_rounds(tmp_path):
+    found = in_node(
+        """
+        const recorder = new Recorder();
+        for (let round = 0; round < 5; round++) recorder.add({ scene: "s", frame: `f${round}` }, { run: "a", round });
+        recorder.settle();
+        found = recorder.entries.map(({ round, flow }) => [round, flow]);
+        """,
+        tmp_path,
+    )
+    assert found == [[k, ""] for k in range(5)]
+
+
+def test_a_file_of_before_has_no_flow(tmp_path):
+    found = in_node(
+        """
+        found = Recorder.unpack({ texts: ["s", "", "f"], entries: [[0, 0, 1, 2]] }).entries;
+        """,
+        tmp_path,
+    )
+    assert found == [{"round": 0, "scene": "s", "exact": "", "frame": "f", "flow": ""}]
+
+
 def test_a_run_that_went_back_forgets_what_came_later(tmp_path):
     found = in_node(
         """
@@ -82,7 +132,7 @@ def test_a_recorder_is_packed_and_unpacked(tmp_path):
         }
         const packed = recorder.pack();
         found = { packed, same: JSON.stringify(Recorder.unpack(JSON.parse(JSON.stringify(packed))).entries) ===
-          JSON.stringify(recorder.entries) };
+          JSON.stringify(recorder.entries.map(({ between, ...entry }) => entry)) };
         """,
         tmp_path,
     )
@@ -92,7 +142,7 @@ def test_a_recorder_is_packed_and_unpacked(tmp_path):
 
 @pytest.fixture(scope="module")
 def values():
-    session = Session(particles=30)
+    session = Session(particles=30, flow=True)
     pairs = [(0, session.frame())]
     for k in range(1, 4):
         session.step()
@@ -117,7 +167,8 @@ def test_the_page_of_python_holds_the_same_as_the_browsers(values, tmp_path):
         tmp_path,
     )
     assert [entry.pop("round") for entry in found] == [0, 1, 2, 3]
-    assert found == [{part: value[part] for part in ("scene", "exact", "frame")} for _, value in values]
+    assert found == [{part: value[part] for part in ("scene", "exact", "frame", "flow")} for _, value in values]
+    assert all(entry["flow"] for entry in found)
 
 
 def test_nothing_in_a_picture_can_end_the_script(values):

@@ -174,7 +174,7 @@ def test_the_dialog_makes_a_teachers_link(visit):
 def test_rounds_are_scrubbed_by_keys_and_the_run_waits(visit):
     page = visit()
     wait(page, "round > 30")
-    page.locator(".lab-player input").focus()
+    page.locator(".orw-rounds input").focus()
     page.keyboard.press("Home")
     wait(page, "round === 0")
     start = state(page)["positions"]
@@ -205,7 +205,7 @@ def test_one_goes_on_from_an_earlier_round(visit):
     wait(page, "round > 20")
     drag(page, "tau", 3)
     wait(page, "round > 40")
-    page.locator(".lab-player input").focus()
+    page.locator(".orw-rounds input").focus()
     page.keyboard.press("Home")
     wait(page, "round === 0")
     for _ in range(6):
@@ -296,7 +296,7 @@ def test_the_replay_opens_from_disk_without_a_network(visit, browser, tmp_path):
     alone.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     alone.goto(file.as_uri())
     wait(alone, "round === 0")
-    alone.locator(".player input").focus()
+    alone.locator(".orw-rounds input").focus()
     alone.keyboard.press("End")
     wait(alone, f"round === {last}")
     alone.wait_for_timeout(1000)

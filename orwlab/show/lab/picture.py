@@ -19,6 +19,7 @@ from orwlab.targets import GaussianMixture
 ARROWS = 13  # a side
 PATHS, PATH_TIMES = 24, 13
 TRACE_TIMES = 25
+FLOW, FLOWS, FLOW_TIMES = 400, 800, 9  # particles of a lane, of all lanes, at most
 
 
 class Picture:
@@ -56,6 +57,16 @@ class Picture:
         ways = lanes.paths(self._finished[:, particle : particle + 1], times, particle)[:, 0]
         before = int((times < t - 1e-6).sum())
         return torch.cat([ways[:, : max(1, before)], self.x[:, particle : particle + 1]], 1)
+
+    def flow(self, lanes: LearnedLanes) -> str:
+        """Where the first particles are at some flow times, as ``scenes.flow`` has it; "" where that is not finite.
+
+        The last time has them where the picture has them: by the lanes' own solver, and not by this one.
+        """
+        x = self._finished[:, : min(FLOW, FLOWS // len(self._finished))]
+        ways = lanes.paths(x, torch.linspace(0, 1, FLOW_TIMES)).movedim(2, 1)  # (lanes, s, n, 2)
+        ways[:, -1] = x
+        return scenes.flow(ways, self.size) if ways.isfinite().all() else ""
 
     def forget_scene(self) -> None:
         """The reward is another one."""

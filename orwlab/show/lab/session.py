@@ -22,6 +22,7 @@ from orwlab.show.lab.banners import Banner
 from orwlab.show.lab.experiment import Experiment
 from orwlab.show.lab.fitting import Fitting
 from orwlab.show.lab.history import History
+from orwlab.show.lab.key_rounds import KeyRounds
 from orwlab.show.lab.limits import Limits
 from orwlab.show.lab.load import Load
 from orwlab.show.lab.settings import Settings
@@ -49,6 +50,7 @@ class Session:
         running: whether ``advance`` does rounds before ``play`` is called.
         name: sent in every frame, so that a host can tell runs apart.
         notice: a banner to begin with, until the next round of checks.
+        flow: whether pictures of key rounds come with the flow of some particles, for a host that can look back.
 
     Raises:
         ValueError: the reference cannot be loaded.
@@ -62,6 +64,7 @@ class Session:
         running: bool = False,
         name: str = "",
         notice: Banner | None = None,
+        flow: bool = False,
     ) -> None:
         self.particles = checks.integer("particles", particles, low=2)
         self.name = name
@@ -83,6 +86,7 @@ class Session:
         self._text: tuple[object, str] = (None, "")
         arrived = _weakly(self._touch)
         self._limits, self._fitting = Limits(arrived), Fitting(arrived)
+        self._key_rounds = KeyRounds() if flow else None
         self._waits = False  # whether exact densities stand in for networks that are being trained
         self._meant: Story | None = None  # what networks are to repeat once they are there
         self._load = Load(self.particles)
@@ -434,7 +438,7 @@ class Session:
 
     def frame(self) -> dict[str, str]:
         """What the stage draws now: ``{"scene", "exact", "frame"}``, each base64 text ("exact" may be empty), and
-        ``"story"``: see ``Story.text``.
+        ``"story"``: see ``Story.text``. If flows were asked for, ``"flow"`` as well, empty between key rounds.
         """
         with self._working:
             self.seq, it, settings = self.seq + 1, self._it, self._it.settings
@@ -449,6 +453,7 @@ class Session:
                 "t": settings.t,
                 "fitting": self._fitting.progress if self._waits else None,
                 "replaying": {"round": it.round, "of": self._script.round} if self._script else None,
+                "flow": self._key_rounds is not None and it.lanes.mode == "learned",
             }
             shown = self._traced is not None and self._traced < it.picture.x.shape[1]
             meta["traced"] = self._traced if shown else None
@@ -464,6 +469,9 @@ class Session:
                 self._speed if self.state == "running" and it.round else None,
                 self.particles,
             )
+            if self._key_rounds:
+                at_rest, work = self.state != "running", self._load.cost
+                parts["flow"] = "" if self._script else self._key_rounds.flow(it, at_rest=at_rest, work=work)
             return {**parts, "story": self._told(replace(self.story, round=0))}
 
     def _told(self, story: Story) -> str:

@@ -12,6 +12,7 @@ _MODULES = (  # in the order of what they need
     "decode.js",
     "contours.js",
     "message.js",
+    "flow.js",
     "numerals.js",
     "theme.js",
     "marks.js",
@@ -35,7 +36,9 @@ _MODULES = (  # in the order of what they need
     "link.js",
     "stage.js",
     "portrait.js",
+    "flow_time.js",
     "replay.js",
+    "player.js",
 )
 
 

@@ -56,6 +56,28 @@ export class Glide {
   }
 }
 
+/** All that glides in a picture. */
+export class Motion {
+  constructor() {
+    this.x = new Glide();
+    this.paths = new Glide();
+    this.arrows = new Glide();
+  }
+
+  /** To where a frame has it. */
+  aim({ arrays, count }) {
+    this.x.aim(arrays.x.data, count);
+    for (const name of ["paths", "arrows"]) {
+      if (arrays[name]) this[name].aim(arrays[name].data, count);
+      else this[name].clear();
+    }
+  }
+
+  go(part) {
+    for (const glide of Object.values(this)) glide.go(part);
+  }
+}
+
 /** How long frames take to come, in ms, seen from here: a running mean that forgets pauses. */
 export class Pace {
   constructor() {

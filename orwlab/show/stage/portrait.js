@@ -9,14 +9,14 @@ export async function portraitOf(root, scale = 1) {
   const ctx = canvas.getContext("2d");
   ctx.scale(scale, scale);
   ctx.translate(-frame.left, -frame.top);
-  ctx.fillStyle = groundOf(root);
+  ctx.fillStyle = behindOf(root);
   ctx.fillRect(frame.left, frame.top, frame.width, frame.height);
   await paintElement(ctx, root);
   return canvas;
 }
 
 /** The first background behind an element that one cannot see through. */
-function groundOf(element) {
+function behindOf(element) {
   for (let node = element; node; node = node.parentElement) {
     const { backgroundColor } = getComputedStyle(node);
     if (opacityOf(backgroundColor) > 0.5) return backgroundColor;

@@ -19,7 +19,8 @@ _PAGE = """<!doctype html>
 <title>{title}</title><link rel="icon" href="data:,"><style>{style}</style></head>
 <body><main><h1>{title}</h1><p class="note">{note}</p>
 <div class="orw-stage"></div><div class="player"></div>
-<p class="foot">Space plays. The slider goes through the rounds; the stage zooms as in the lab. Made with orwlab.</p>
+<p class="foot">Space plays the rounds, F the flow from noise to data. The keys , and . step through the rounds, with
+Shift through flow time. The stage zooms as in the lab. Made with orwlab.</p>
 </main>
 <script type="application/json" id="pictures">{pictures}</script>
 <script>{script}
@@ -27,15 +28,16 @@ const pictures = JSON.parse(document.getElementById("pictures").textContent);
 const recorder = Recorder.unpack(pictures);
 let player = null;
 const stage = createStage(document.querySelector(".orw-stage"), {{
-  command: (name) => {{ if (name === "toggle") player.button.click(); }},
+  command: (name) => {{ ({{ toggle: player.button, flow: player.flowButton }})[name]?.click(); }},
 }});
 player = new Player(document.querySelector(".player"), stage, recorder);
 player.show(0);
 document.addEventListener("keydown", (event) => {{
-  if (!event.defaultPrevented && event.key === " " && event.target === document.body) {{
-    event.preventDefault();
-    player.button.click();
-  }}
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  const button = {{ " ": player.button, f: player.flowButton }}[event.key.toLowerCase()];
+  if (!player.key(event) && (!button || event.target.closest("button"))) return;
+  event.preventDefault();
+  button?.click();
 }});
 </script></body></html>
 """
@@ -71,7 +73,7 @@ def shell(title: str = "A replay", note: str = "") -> str:
 def _packed(pairs: Sequence[tuple[int, Mapping[str, str]]]) -> dict[str, Any]:
     texts: dict[str, int] = {}
     entries = [
-        [at, *(texts.setdefault(value.get(part, ""), len(texts)) for part in ("scene", "exact", "frame"))]
+        [at, *(texts.setdefault(value.get(part, ""), len(texts)) for part in ("scene", "exact", "frame", "flow"))]
         for at, value in pairs
     ]
     return {"texts": list(texts), "entries": entries}

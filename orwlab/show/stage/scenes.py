@@ -1,10 +1,12 @@
 """What the stage's messages hold: from samples, rewards and densities to what is drawn.
 
-There are three, each a container of ``frames``; a host hands them to the stage as ``{"scene", "exact", "frame"}``:
+There are four, each a container of ``frames``; a host hands them to the stage as
+``{"scene", "exact", "frame", "flow"}``:
 
 - ``scene``: what is behind the particles (reward, contours of the data, colours); changes rarely,
 - ``exact``: the exact limit of every lane; changes when alpha, tau or the reward does,
-- ``frame``: particles, numbers and curves; many times a second.
+- ``frame``: particles, numbers and curves; many times a second,
+- ``flow``: where some of the particles are at other flow times; only in pictures that one may look back at.
 
 A *lane* is one model: up to four are drawn side by side, from the same seed and noise.
 """
@@ -22,7 +24,7 @@ from orwlab.show.stage.frames import Quantised, encode
 from orwlab.show.stage.readouts import Curve, Number, plain, signed, significant
 from orwlab.targets import GaussianMixture
 
-__all__ = ["HOME", "LANES", "Curve", "Number", "exact", "frame", "scene", "signed", "significant", "view_for"]
+__all__ = ["HOME", "LANES", "Curve", "Number", "exact", "flow", "frame", "scene", "signed", "significant", "view_for"]
 
 GRID = 112  # points a side of the backdrop's grids
 SHARES = (0.9, 0.5)  # of the data that lie inside the contours
@@ -181,7 +183,6 @@ def frame(
         changes: rounds at which somebody moved a control.
         arrows: (lanes, m, 4) places and velocities x, y, u, v at flow time t; or (m, 4).
         paths: (lanes, k, s, 2) trajectories of k particles over s flow times; or (k, s, 2).
-        trace: (lanes, s, 2) the way of one particle, ``meta["traced"]``, from its noise to where it is; or (s, 2).
         trace: (lanes, s, 2) the way of one particle from its noise to where it is, or (s, 2); meta says whose: traced.
         mode_mass: (lanes, K) share of the particles at each mode; or (K,).
         mode_mass_exact: the same in the exact limit; None for a lane without.
@@ -203,8 +204,6 @@ def frame(
         arrays["paths"] = Quantised(_lanes("paths", paths, 4).numpy(), -2 * size, 2 * size)
     if trace is not None:
         arrays["trace"] = Quantised(_lanes("trace", trace, 3).numpy(), -2 * size, 2 * size)
-    if trace is not None:
-        arrays["trace"] = Quantised(_lanes("trace", trace, 3).numpy(), -2 * size, 2 * size)
     if mode_mass is not None:
         arrays["mode_mass"] = _lanes("mode_mass", mode_mass, 2).float().numpy()
     if mode_mass_exact is not None:
@@ -220,6 +219,24 @@ def frame(
             raise ValueError(f"meta describes {len(meta['lanes'])} lanes; allowed: as many as x has, {len(x)}")
         header["lanes"] = [{**lane, "numbers": [plain(n) for n in lane.get("numbers", ())]} for lane in meta["lanes"]]
     return encode(header, arrays)
+
+
+def flow(ways: Tensor, size: float) -> str:
+    """The flow of some particles, the first ones of a frame.
+
+    Args:
+        ways: (lanes, s, n, 2) where they are at s >= 2 equally spaced flow times from 0 to 1; or (s, n, 2).
+        size: half the side of the square on show; farther out than twice that they are sent as if they were there.
+
+    Raises:
+        ValueError: another shape, NaN or infinity.
+    """
+    ways = _lanes("ways", ways, 4)
+    if not 1 <= len(ways) <= LANES or ways.shape[1] < 2 or ways.shape[2] < 1 or ways.shape[3] != 2:
+        raise ValueError(
+            f"ways has shape {tuple(ways.shape)}; allowed: (lanes, s, n, 2) with 1 to {LANES} lanes and s >= 2"
+        )
+    return encode({}, {"flow": Quantised(ways.numpy(), -2 * size, 2 * size)})
 
 
 def _lanes(name: str, values: Tensor, dims: int) -> Tensor:

@@ -1,8 +1,9 @@
 // The stage: particles, reward, data, exact limits and curves on one canvas, for any host that can hand it frames.
 //
 //   const stage = createStage(element, host);
-//   stage.receive({scene, exact, frame, story}); // base64 text, see frames.py and scenes.py; story is the host's own
+//   stage.receive({scene, exact, frame, flow, story}); // base64 text, see frames.py and scenes.py; story is the host's own
 //   stage.configure({background, ghost, contours, trails, modes, more, present});
+//   stage.seek(t);                               // pictures that have a flow are shown at this flow time; null: at their own
 //
 // host (every part optional): acknowledge(run, seq) -> promise of "is somebody still sending?"; wake(): ask for a
 // new stream; stateChanged(state); command(name): a key was pressed; configured(options): somebody chose on the stage;
@@ -10,20 +11,20 @@
 // skips frames and never queues them. A host may set the picture's height by the CSS variable --orw-height.
 
 import { Camera } from "./camera.js";
+import { Seeking } from "./flow.js";
 import { attachInput, commandOf } from "./input.js";
 import { isNarrow, layoutOf } from "./layout.js";
 import { Link } from "./link.js";
 import { readExact, readFrame, readScene } from "./message.js";
-import { Glide, Pace } from "./motion.js";
+import { Motion, Pace } from "./motion.js";
 import { wantedNumbers } from "./numbers.js";
 import { Picture } from "./picture.js";
 import { Reading } from "./reading.js";
 import { THEMES, isDark } from "./theme.js";
 import { isCoarse } from "./tips.js";
 import { Tracing } from "./tracing.js";
-import { Words, summaryOf } from "./words.js";
+import { Words, emptierEdge } from "./words.js";
 
-const SPEAK_EVERY = 12000; // ms between summaries for screen readers, unless something happens
 const CALM = 500; // ms between paintings for people who asked for reduced motion
 const BACKGROUNDS = ["reward", "density", "none"];
 
@@ -37,14 +38,16 @@ export class Stage {
     };
     this.meta = null; // of the frame on display
     this.value = null; // the same as it came, with all of its parts
-    this.frame = null; // the same, read
+    this.frame = null; // the same, read, and as it is shown
+    this.whole = null; // the same, at its own flow time
+    this.seeking = new Seeking((action) => this.attempt(action));
     this.pending = null; // newest value that is not decoded yet
     this.scene = this.exact = null;
     this.texts = { scene: "", exact: "" }; // what these were read from
-    this.motion = { x: new Glide(), paths: new Glide(), arrows: new Glide() };
+    this.motion = new Motion();
     this.pace = new Pace();
     this.camera = new Camera();
-    this.paintedAt = this.spokenAt = -Infinity;
+    this.paintedAt = -Infinity;
     this.ending = new AbortController();
     this.words = new Words(root, () => this.chooseMore(), this.ending.signal);
     this.canvas = this.words.canvas;
@@ -127,6 +130,24 @@ export class Stage {
     this.schedule();
   }
 
+  /** Another flow time, for all pictures that have a flow; null: their own. */
+  seek(t) {
+    this.seeking.t = t;
+    if (!this.whole) return;
+    const before = this.frame;
+    this.frame = this.asShown(this.whole);
+    if (this.frame === before) return;
+    this.motion.aim(this.frame);
+    this.motion.go(1);
+    this.retimed = this.hurried = true;
+    this.schedule();
+  }
+
+  /** A frame as it is to be shown. */
+  asShown(whole) {
+    return this.seeking.shown(whole);
+  }
+
   schedule() {
     this.scheduled ??= requestAnimationFrame((now) => {
       this.scheduled = null;
@@ -145,9 +166,7 @@ export class Stage {
       if (fresh) this.counters.decoded++;
     }
     const part = calm ? 1 : this.pace.part(now);
-    this.motion.x.go(part);
-    this.motion.paths.go(part);
-    this.motion.arrows.go(part);
+    this.motion.go(part);
     if (this.camera.step(now - this.paintedAt, calm)) this.picture.stale = true;
     this.attempt(() => this.paint(fresh));
     this.paintedAt = now;
@@ -172,25 +191,21 @@ export class Stage {
   }
 
   adopt(value, now) {
-    const frame = readFrame(value.frame); // throws before anything has changed
+    const whole = readFrame(value.frame); // throws before anything has changed
     this.renew("scene", value.scene || this.texts.scene, readScene);
     this.renew("exact", value.exact ?? "", readExact);
-    const { arrays, meta, count } = frame, before = this.frame;
+    this.seeking.hold(value.flow);
+    const { meta } = whole, frame = this.asShown(whole), before = this.frame;
+    Object.assign(this, { whole, frame, meta });
     this.pace.arrived(now);
-    this.motion.x.aim(arrays.x.data, count);
-    for (const name of ["paths", "arrows"]) {
-      if (arrays[name]) this.motion[name].aim(arrays[name].data, count);
-      else this.motion[name].clear();
-    }
+    this.motion.aim(frame);
     this.camera.follow(meta.view, !before);
-    this.frame = frame;
-    this.meta = meta;
-    this.value = { ...this.texts, frame: value.frame };
+    this.value = { ...this.texts, frame: value.frame, flow: this.seeking.text };
     if (before?.mode !== frame.mode) this.picture.stale = true;
     if (typeof value.story === "string" && value.story !== this.story) this.host.story?.(this.story = value.story);
     if (before?.meta.state !== meta.state) this.host.stateChanged?.(meta.state);
     const banners = frame.lanes.map(({ banner }) => banner?.title ?? "").join("|");
-    this.speak(now, before?.meta.state !== meta.state || banners !== this.banners);
+    this.words.speak(frame, now, before?.meta.state !== meta.state || banners !== this.banners);
     this.banners = banners;
   }
 
@@ -277,34 +292,12 @@ export class Stage {
       this.picture.paintPanels(frame, this.reading.now);
       this.reading.show(frame, this.layout, this.picture.areas, this.theme);
     }
-    if (fresh && frame) {
-      this.words.show(frame, this.layout, options, (k) => this.emptierEdge(k));
+    if ((fresh || this.retimed) && frame) {
+      this.retimed = false;
+      this.words.show(frame, this.layout, options, (k) => emptierEdge(frame, motion.x.to, this.camera.now, k));
       this.words.showLegend(frame, scene, this.theme, options, this.layout);
     }
     this.counters.painted++;
-  }
-
-  /** The edge of a lane's plot, top or bottom, where words hide fewer particles. */
-  emptierEdge(lane) {
-    const [, , y0, y1] = this.camera.now, { n } = this.frame, { to } = this.motion.x;
-    let balance = 0;
-    for (let i = lane * n; i < (lane + 1) * n; i++) {
-      const height = (to[2 * i + 1] - y0) / (y1 - y0);
-      if (height > 0.78 && height <= 1) balance++;
-      else if (height < 0.22 && height >= 0) balance--;
-    }
-    return balance > 0 ? "bottom" : "top";
-  }
-
-  speak(now, urgent) {
-    if (now - this.spokenAt < (urgent ? 1000 : SPEAK_EVERY) && this.spokenAt > 0) return void (this.unsaid ||= urgent);
-    if (!urgent && !this.unsaid && this.meta.state !== "running" && this.spokenAt > 0) return;
-    this.unsaid = false;
-    this.spokenAt = now;
-    const banners = this.frame.lanes.map(({ banner }) => banner && `${banner.title} ${banner.text ?? ""}`);
-    const text = summaryOf(this.frame, this.told); // what was told once is not told again while it goes on
-    this.told = new Set(banners.filter(Boolean));
-    if (this.words.summary.textContent !== text) this.words.summary.textContent = text;
   }
 }
 

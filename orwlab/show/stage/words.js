@@ -13,6 +13,8 @@ const IN_WORDS = "Keys: space starts and pauses, s does one step, r resets, z un
 const HOW = "Zoom: Ctrl + wheel. Move: drag. Back: double click.";
 const HOW_WITH_FINGERS = "Two fingers zoom and move.";
 
+const SPEAK_EVERY = 12000; // ms between summaries for screen readers, unless something happens
+
 export class Words {
   /** more(): the button for more or fewer numbers was pressed. */
   constructor(root, more, signal) {
@@ -37,6 +39,18 @@ export class Words {
     this.ring = make("div", "orw-ring"); // shows that the picture has the keyboard
     this.picture.append(this.ring, this.home, this.tips.advice);
     this.legendOf = "";
+    this.spokenAt = -Infinity;
+  }
+
+  /** Tells screen readers what a frame shows: now and then, and soon if it is urgent. */
+  speak(frame, now, urgent) {
+    if (now - this.spokenAt < (urgent ? 1000 : SPEAK_EVERY) && this.spokenAt > 0) return void (this.unsaid ||= urgent);
+    if (!urgent && !this.unsaid && frame.meta.state !== "running" && this.spokenAt > 0) return;
+    this.unsaid = false;
+    this.spokenAt = now;
+    const banners = frame.lanes.map(({ banner }) => banner && `${banner.title} ${banner.text ?? ""}`);
+    setText(this.summary, summaryOf(frame, this.told)); // what was told once is not told again while it goes on
+    this.told = new Set(banners.filter(Boolean));
   }
 
   advise(text) {
@@ -213,6 +227,17 @@ export class Words {
 const svg = (inside, width, height) =>
   `<svg class="orw-mark" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" aria-hidden="true">${inside}</svg>`;
 const oval = (color, width) => svg(`<ellipse cx="9" cy="6" rx="7.6" ry="4.4" fill="none" stroke="${color}" stroke-width="${width}"/>`, 18, 12);
+
+/** The edge of a lane's plot, top or bottom, where words hide fewer of the frame's particles, which are at `xy`. */
+export function emptierEdge({ n }, xy, [, , y0, y1], lane) {
+  let balance = 0;
+  for (let i = lane * n; i < (lane + 1) * n; i++) {
+    const height = (xy[2 * i + 1] - y0) / (y1 - y0);
+    if (height > 0.78 && height <= 1) balance++;
+    else if (height < 0.22 && height >= 0) balance--;
+  }
+  return balance > 0 ? "bottom" : "top";
+}
 
 /** Why a lane has no exact limit, in a sentence; nothing where it has one, where none was asked for, or where nobody said. */
 export function missingLimit(frame, { limit }) {

@@ -78,7 +78,7 @@ class Keep {
   }
 
   async png() {
-    const canvas = await this.portrait(this.lab.stage.value, LOOK, 2);
+    const { value, seeking } = this.lab.stage, canvas = await this.portrait(value, LOOK, 2, seeking.t);
     download(await blobOf(canvas), this.name("png"));
   }
 
@@ -168,8 +168,8 @@ class Keep {
     return ["orwlab", what, ownWords(this.lab.inForce.target), `round-${this.lab.round ?? 0}`].filter(Boolean).join("-").replaceAll(/[^\w-]+/g, "_").slice(0, 80) + `.${ending}`;
   }
 
-  /** A picture of a value, by a stage of its own that nobody sees. */
-  async portrait(value, { width, height }, scale) {
+  /** A picture of a value, by a stage of its own that nobody sees; at another flow time than its own if t says so. */
+  async portrait(value, { width, height }, scale, t = null) {
     const holder = document.createElement("div"), root = document.createElement("div");
     holder.setAttribute("aria-hidden", "true");
     holder.className = "lab-portrait";
@@ -181,6 +181,7 @@ class Keep {
       const stage = createStage(root, {});
       stage.reduced = { matches: true }; // everything at once where it belongs
       stage.configure({ ...this.lab.options(), present: false });
+      stage.seek(t);
       stage.receive(value);
       stage.tick(performance.now());
       const { camera } = this.lab.stage;

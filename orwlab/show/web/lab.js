@@ -15,7 +15,7 @@ const COMMANDS = {
   reset: (lab) => lab.press("reset"),
   undo: (lab) => !lab.find("#undo").disabled && lab.press("undo"),
   start_over: (lab) => lab.begin(lab.first, "paused"),
-  flow: (lab) => lab.flow.toggle(),
+  flow: (lab) => (lab.player?.on ? lab.player : lab).flow.toggle(),
   present: (lab) => lab.present(!lab.presenting),
 };
 
@@ -75,6 +75,7 @@ class Lab {
       begun: () => { if (this.running) { this.press("pause"); this.goesOn = true; } },
       left: () => this.toPresent(),
       resumed: (round) => this.goOnFrom(round),
+      flows: true,
     });
     this.configure();
     this.memory.arrive();
@@ -158,6 +159,10 @@ class Lab {
   }
 
   press(action) {
+    if (action !== "pause" && this.player?.on) { // it is about the present
+      this.goesOn = false;
+      this.player.leave();
+    }
     this.line.press(action);
     if (action === "reset" || action === "undo") this.attempted(null);
     if (action === "pause") this.flow.stop();
@@ -414,9 +419,11 @@ class Lab {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || !this.root.getClientRects().length) return;
     if (document.querySelector("dialog[open]")) return;
     if (event.key === "Escape" && this.flow.playing) return this.flow.stop();
+    if (event.key === "Escape" && this.player?.on) return this.player.leave();
     if (event.key === "Escape" && this.presenting) return this.present(false);
     if (takes(event.target, event.key)) return;
     if (event.key === "?") return this.find("#lab-keys").showModal();
+    if (this.player?.key(event)) return event.preventDefault();
     // the stage knows the keys; whose they are was decided here, so that space also plays while a slider has the focus
     const { key, repeat, shiftKey } = event;
     this.stage?.key({ key, repeat, shiftKey, target: null, preventDefault: () => event.preventDefault() });

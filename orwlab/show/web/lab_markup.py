@@ -30,9 +30,11 @@ _KEYS = {
     "W": "the next reward",
     "P": "present: the stage fills the screen",
     "+ − 0": "on the stage: zoom in, zoom out, the whole picture",
+    ", .": "look back: the round before, the round after",
+    "Shift + , .": "look back: flow time t back, t on",
     "?": "this list",
     "Enter": "take a typed number and leave its box",
-    "Esc": "leave a box, stop the flow, leave the presentation, close this list",
+    "Esc": "leave a box, stop the flow, look back no longer, leave the presentation, close this list",
 }
 
 

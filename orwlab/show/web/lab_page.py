@@ -27,7 +27,7 @@ MOST_ORDERS = 200  # in one message
 
 _FOLDER = Path(__file__).parent
 _SCRIPTS = (  # in the order of what they need
-    *("widgets.js", "line.js", "flow_time.js", "address.js", "memory.js"),
+    *("widgets.js", "line.js", "address.js", "memory.js"),
     *("strokes.js", "tables.js", "paint.js", "own.js", "keep.js", "lab.js"),
 )
 _STYLES = ("lab.css", "keep.css", "own.css")

@@ -101,7 +101,9 @@ def _open(name: str, story: "Story", state: str, particles: int, seq: int, again
     from orwlab.show.lab.session import Session
 
     notice = RESTARTED if again else None
-    session = Session(story.at(0), particles=particles, running=state == "running", name=name, notice=notice)
+    session = Session(
+        story.at(0), particles=particles, running=state == "running", name=name, notice=notice, flow=True
+    )
     session.seq = seq  # the browser counts on
     if story.round > 0:
         session.begin(story, state, notice)

@@ -1,11 +1,11 @@
-// Plays flow time: the control t goes from 0 to 1, and noise becomes data.
+// Plays flow time: a control of t goes from 0 to 1, and noise becomes data.
 
 const WHOLE_WAY = 4000; // ms, if the pictures keep up
 const STEPS = 5; // for people who asked for reduced motion: so many still pictures on the same way
 const BEHIND = 0.15; // how far the picture may be from the control before that waits
 const LONGEST_WAIT = 3000; // ms
 
-class FlowTime {
+export class FlowTime {
   /** slider: the control of t. seen(): the t of the picture on show. changed(playing): it has begun, or ended. */
   constructor(slider, seen, changed) {
     Object.assign(this, { slider, seen, changed });
