@@ -38,6 +38,7 @@ MEASURES: dict[str, Callable[[PopulationDynamics], float]] = {
 }
 """what is traded; each is monotone in alpha, as far as it has been measured"""
 WORDS = {"reward": "mean reward", "diversity": "diversity", "kl": "KL", "w2": "W2²"}
+_LOST = {"domain", "tail", "mass"}  # problems of a state that is no limit
 _ROUGH = {"coarse": "rough: nearly finer than the grid", "limit": "rough: it has not quite come to rest"}
 
 
@@ -68,37 +69,59 @@ def _cell(state: PopulationDynamics, settings: Settings) -> Piece:
     return piece | numbers | {"state": "rough" if rough else "exact", "why": rough}
 
 
+class _NoLimit(ArithmeticError):
+    """On the way to a goal there was an alpha without a limit."""
+
+
 def reaching(target: str, reward: str, weighting: str, tau: float, quantity: str, goal: float) -> Iterator[Piece]:
     """The limit, as in ``cells``, at whose alpha ``quantity`` is ``goal``; alpha is rounded to three digits.
 
     Raises:
-        ValueError: no alpha reaches it, or none whose limit can be computed; in people's words.
+        ValueError: no alpha reaches it that has a limit; in people's words.
     """
-    from orwlab.exact import sweep  # imported here because scipy takes most of a second
-
     settings = Settings(target=target, reward=reward, weighting=weighting, tau=tau)
     state = exact.dynamics(settings, LARGEST, exact.LIMIT_AXIS)
-    seen: list[float] = []
-
-    def measure(state: PopulationDynamics) -> float:
-        seen.append(MEASURES[quantity](state))
-        return seen[-1]
-
-    at = f"at τ = {tau:g}"
-    try:
-        alpha = sweep.alpha_for(state, measure, goal, low=SMALLEST, high=LARGEST, tol=TOLERANCE)
-    except FloatingPointError:
-        raise ValueError(f"No α was found: on the way there {at} the limit gets finer than the grid.") from None
-    except ValueError:
-        if not seen or min(seen) <= goal <= max(seen):
-            raise
-        reached = f"{WORDS[quantity]} goes from {_short(min(seen))} to {_short(max(seen))}"
-        raise ValueError(f"No α gives that: {at}, for α from {SMALLEST:g} to {LARGEST:g}, {reached}.") from None
-    state.alpha = float(f"{alpha:.3g}")
+    state.alpha = float(f"{_alpha(state, quantity, goal):.3g}")
     found = _cell(state, settings)
     if found["state"] == "none":
-        raise ValueError(f"It would take α = {found['alpha']:g} {at}, but there: {found['why']}.")
+        raise ValueError(f"It would take α = {found['alpha']:g} at τ = {tau:g}, but there: {found['why']}.")
     yield found
+
+
+def _alpha(state: PopulationDynamics, quantity: str, goal: float) -> float:
+    """``tradeoff.alpha_for`` among the alphas that have a limit: where they end is found by bisection, to 20 %."""
+    from orwlab.exact import sweep  # imported here because scipy takes most of a second
+
+    seen: dict[float, float] = {}
+    bottom = 0.0  # the largest alpha that is known to have no limit
+
+    def measure(state: PopulationDynamics) -> float:
+        if _LOST & state.problems.keys():
+            raise _NoLimit
+        seen[state.alpha] = MEASURES[quantity](state)
+        return seen[state.alpha]
+
+    low, high = SMALLEST, LARGEST
+    while low < high / 1.2:
+        try:
+            return sweep.alpha_for(state, measure, goal, low=low, high=high, tol=TOLERANCE)
+        except (FloatingPointError, ValueError) as failure:
+            if isinstance(failure, FloatingPointError) or isinstance(failure.__cause__, _NoLimit):
+                bottom = state.alpha
+                high = min((alpha for alpha in seen if alpha > bottom), default=bottom)
+            elif not seen or min(seen.values()) <= goal <= max(seen.values()):
+                raise
+            elif not bottom:
+                break
+            else:
+                high = low
+            low = math.sqrt(bottom * high)
+    if not seen:
+        raise ValueError(f"No α was found: at τ = {state.tau:g} there is no limit up to α = {LARGEST:g}.")
+    ends = [_short(end) for end in (min(seen.values()), max(seen.values()))]
+    reached = f"for α from {_short(min(seen))} to {LARGEST:g}, {WORDS[quantity]} goes from {ends[0]} to {ends[1]}"
+    more = ", and below there is no limit" if bottom else ""
+    raise ValueError(f"No α gives that: at τ = {state.tau:g}, {reached}{more}.")
 
 
 def _short(value: float) -> str:

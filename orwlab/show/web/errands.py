@@ -98,13 +98,13 @@ class Errands:
     def look(self, work: Work, *arguments: Any, since: int = 0) -> dict[str, Any]:
         """``{"pieces", "done"}``: what there is of ``work(*arguments)`` after the first ``since`` pieces.
 
-        It goes on as long as somebody looks. What failed has ``"error"``, a sentence, and is tried again when it is
-        looked at the next time from the start.
+        It goes on as long as somebody looks. What cannot be has ``"error"``, a sentence. So has what failed by a fault,
+        once: whoever looks again has it tried again.
         """
         key = (work, arguments)
         with self._lock:
             errand = self._errands.pop(key, None)
-            if errand is None or (errand.error and since == 0 and errand.lost >= ATTEMPTS):
+            if errand is None:
                 errand = _Errand(work, arguments)
             self._errands[key] = errand
             while len(self._errands) > self.kept:
@@ -113,6 +113,8 @@ class Errands:
             if not errand.done and not self._busy:
                 self._busy = True
                 threading.Thread(target=self._run, name="errands", daemon=True).start()
+            if errand.lost >= ATTEMPTS:
+                del self._errands[key]
             said = {"error": errand.error} if errand.error else {}
             return {"pieces": errand.pieces[since:], "done": errand.done, **said}
 

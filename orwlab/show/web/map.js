@@ -31,6 +31,12 @@ function mapTicks(low, high, count) {
   return found;
 }
 
+/** What ticks say: all with as many decimals as they need to differ. */
+function mapNames(ticks) {
+  const decimals = [0, 1, 2, 3].find((n) => ticks.every((tick) => Math.abs(Number(tick.toFixed(n)) - tick) < 1e-9)) ?? 4;
+  return ticks.map((tick) => tick.toFixed(decimals).replace("-", "−"));
+}
+
 /** The colour at a share from 0 to 1, as [r, g, b]. */
 function mapColour(share) {
   const at = Math.min(Math.max(share, 0), 1) * (MAP_RAMP.length - 1), k = Math.min(Math.floor(at), MAP_RAMP.length - 2);
@@ -325,10 +331,11 @@ class TradeOffMap {
     const bar = this.find(".map-bar");
     const stops = Array.from({ length: 25 }, (_, k) => `rgb(${mapColour(k / 24).join(", ")}) ${(100 * k) / 24}%`);
     bar.style.setProperty("--ramp", `linear-gradient(90deg, ${stops.join(", ")})`);
-    bar.replaceChildren(...(range.any ? this.levels(range) : []).map((level) => {
+    const levels = range.any ? this.levels(range) : [], even = mapNames(levels);
+    bar.replaceChildren(...levels.map((level, k) => {
       const tick = document.createElement("span");
       tick.style.left = `${100 * range.share(level)}%`;
-      tick.textContent = mapNumber(level, level >= 1 || Number.isInteger(10 * level) ? 1 : 2).replace(/\.0$/, "");
+      tick.textContent = MAP_POWERS[this.shows] === 1 ? even[k] : String(level);
       return tick;
     }));
     const { cells, done, said, lost, total = this.slots.length } = this.map;
@@ -341,38 +348,41 @@ class TradeOffMap {
     state.setAttribute("aria-live", done || said ? "polite" : "off"); // it would never stop talking
   }
 
-  /** Centre of a place on the map in pixels of the picture over it; between cells by logarithms, null outside. */
+  /** The middle of a place on the map, {x, y}, and half the size of a cell; between cells by logarithms. */
   spot(alpha, tau) {
-    const box = this.grid.getBoundingClientRect(), first = this.slots[0].getBoundingClientRect(), last = this.slots.at(-1).getBoundingClientRect();
-    const along = (values, value) => { // the number of a place, between two where it lies between
-      const logs = values.map(Math.log), at = Math.log(value), up = logs.at(-1) > logs[0] ? 1 : -1;
-      if ((at - logs[0]) * up <= 0) return { at: 0, beyond: (logs[0] - at) * up > 1e-6 };
-      const k = logs.findIndex((log) => (log - at) * up >= -1e-9);
-      if (k < 0) return { at: values.length - 1, beyond: true };
+    const along = (values, value) => { // the number of a place, a fraction where it lies between two
+      const up = values.at(-1) > values[0] ? 1 : -1, logs = values.map((one) => up * Math.log(one)), at = up * Math.log(value);
+      const k = logs.findIndex((log) => log >= at - 1e-9);
+      if (k === 0 || k < 0) return { at: k ? values.length - 1 : 0, beyond: k < 0 || logs[0] > at + 1e-6 };
       return { at: k - (logs[k] - at) / (logs[k] - logs[k - 1]), beyond: false };
     };
-    const x = along(this.alphas, alpha), y = along(this.taus, tau);
-    const between = (from, to, size, { at }, count) => from + size / 2 + (to - from) * (at / (count - 1));
+    const x = along(this.alphas, alpha), y = along(this.taus, tau), first = this.slots[0], last = this.slots.at(-1);
+    const [w, h] = [first.offsetWidth / 2, first.offsetHeight / 2];
     return {
-      x: between(first.left, last.left, first.width, x, this.alphas.length) - box.left,
-      y: between(first.top, last.top, first.height, y, this.taus.length) - box.top,
-      beyond: x.beyond || y.beyond, width: first.width, height: first.height,
+      x: first.offsetLeft + w + ((last.offsetLeft - first.offsetLeft) * x.at) / (this.alphas.length - 1),
+      y: first.offsetTop + h + ((last.offsetTop - first.offsetTop) * y.at) / (this.taus.length - 1),
+      beyond: x.beyond || y.beyond, w, h,
     };
   }
 
+  /** Lines of equal value, broken where numbers stand; a dot where there are networks; the ring. */
   paintOver() {
-    const over = this.find(".map-over"), { width, height } = this.grid.getBoundingClientRect();
+    const over = this.find(".map-over"), board = over.parentElement, { offsetWidth: width, offsetHeight: height } = board;
     over.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    over.style.cssText = `width:${width}px;height:${height}px;left:${this.grid.offsetLeft}px;top:${this.grid.offsetTop}px`;
-    const range = this.range(this.shows), lines = [];
-    if (range.any) for (const level of this.levels(range)) lines.push(...this.line(level));
-    const path = lines.map(([a, b]) => `M${a.map((p) => p.toFixed(1)).join(",")}L${b.map((p) => p.toFixed(1)).join(",")}`).join("");
-    this.ring = mapSvg("ellipse", { class: "map-ring" });
-    over.replaceChildren(mapSvg("path", { d: path, class: "map-casing" }), mapSvg("path", { d: path, class: "map-level" }),
-      ...this.trained().map(({ alpha, tau }) => {
-        const { x, y, width: w, height: h } = this.spot(alpha, tau);
-        return mapSvg("circle", { cx: x + 0.36 * w, cy: y - 0.34 * h, r: 3.5, class: "map-dot" });
-      }), this.ring);
+    const range = this.range(this.shows), lines = (range.any ? this.levels(range) : []).flatMap((level) => this.line(level));
+    const d = lines.map(([a, b]) => `M${a.map((p) => p.toFixed(1)).join(",")}L${b.map((p) => p.toFixed(1)).join(",")}`).join("");
+    const mask = mapSvg("mask", { id: "map-around-numbers", maskUnits: "userSpaceOnUse", x: 0, y: 0, width, height });
+    mask.append(mapSvg("rect", { x: 0, y: 0, width, height, fill: "#fff" }), ...this.slots.filter((slot) => slot.textContent).map((slot) => {
+      const { x, y, w, h } = this.spot(Number(slot.dataset.alpha), Number(slot.dataset.tau));
+      return mapSvg("ellipse", { cx: x, cy: y, rx: Math.min(0.8 * w, 24), ry: Math.min(0.6 * h, 13), fill: "#000" });
+    }));
+    const level = mapSvg("g", { mask: "url(#map-around-numbers)" });
+    level.append(mapSvg("path", { d, class: "map-casing" }), mapSvg("path", { d, class: "map-level" }));
+    this.ring = ["map-ring-casing", "map-ring"].map((name) => mapSvg("ellipse", { class: name }));
+    over.replaceChildren(mask, level, ...this.trained().map(({ alpha, tau }) => {
+      const { x, y, w, h } = this.spot(alpha, tau);
+      return mapSvg("circle", { cx: x + 0.72 * w, cy: y - 0.66 * h, r: 3.5, class: "map-dot" });
+    }), ...this.ring);
     this.showNow();
   }
 
@@ -405,10 +415,12 @@ class TradeOffMap {
     this.find(".map-now").textContent = String(tau);
     this.find("[data-train=row] .word").textContent = `Train along τ = ${tau}`;
     if (!this.ring) return;
-    const { x, y, beyond, width, height } = this.spot(Math.max(alpha, 1e-9), Math.max(tau, 1e-9));
-    const set = { cx: x, cy: y, rx: Math.min(0.46 * width, 24), ry: Math.min(0.42 * height, 20), "data-alpha": alpha, "data-tau": tau };
-    for (const [key, value] of Object.entries(set)) this.ring.setAttribute(key, value);
-    this.ring.classList.toggle("beyond", beyond);
+    const { x, y, beyond, w, h } = this.spot(Math.max(alpha, 1e-9), Math.max(tau, 1e-9));
+    const set = { cx: x, cy: y, rx: Math.min(0.9 * w, 26), ry: Math.min(0.84 * h, 18) };
+    for (const one of this.ring) {
+      for (const [key, value] of Object.entries(set)) one.setAttribute(key, value);
+      one.classList.toggle("beyond", beyond);
+    }
   }
 
   // ---- in words
@@ -456,13 +468,15 @@ class TradeOffMap {
     const X = (value) => left + ((value - x0) / (x1 - x0)) * (right - left), Y = (value) => bottom - ((value - y0) / (y1 - y0)) * (bottom - top);
     this.scale = { X, Y, left, right, top, bottom };
     const parts = [mapSvg("rect", { x: left, y: top, width: right - left, height: bottom - top, class: "map-frame" })];
-    for (const tick of mapTicks(x0, x1, Math.max(3, Math.round(width / 90)))) {
+    const across = mapTicks(x0, x1, Math.max(3, Math.round(width / 90))), up = mapTicks(y0, y1, 5);
+    const names = { across: mapNames(across), up: mapNames(up) };
+    for (const [k, tick] of across.entries()) {
       parts.push(mapSvg("path", { d: `M${X(tick)},${top}V${bottom}`, class: "map-rule" }));
-      parts.push(mapSvg("text", { x: X(tick), y: bottom + 16, "text-anchor": "middle" }, mapNumber(tick, 1).replace(/\.0$/, "")));
+      parts.push(mapSvg("text", { x: X(tick), y: bottom + 16, "text-anchor": "middle" }, names.across[k]));
     }
-    for (const tick of mapTicks(y0, y1, 5)) {
+    for (const [k, tick] of up.entries()) {
       parts.push(mapSvg("path", { d: `M${left},${Y(tick)}H${right}`, class: "map-rule" }));
-      parts.push(mapSvg("text", { x: left - 6, y: Y(tick) + 4, "text-anchor": "end" }, mapNumber(tick, 1)));
+      parts.push(mapSvg("text", { x: left - 6, y: Y(tick) + 4, "text-anchor": "end" }, names.up[k]));
     }
     parts.push(mapSvg("text", { x: (left + right) / 2, y: height - 6, "text-anchor": "middle", class: "map-axis" }, this.words[name].long));
     parts.push(mapSvg("text", { x: 0, y: 0, transform: `translate(12 ${(top + bottom) / 2}) rotate(-90)`, "text-anchor": "middle", class: "map-axis" }, this.words.reward.long));
