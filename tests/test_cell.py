@@ -41,6 +41,16 @@ STORIES = {
     "lanes": {"scene": {"alpha": 0.0, "others": [0.5, 3.0]}, "log": [[3, "others", [1.0, 2.0]]], "round": 6},
     "pairs by transport": {"scene": {"coupling": "ot"}, "round": 3},
     "at rest": {"scene": {}, "round": 0},
+    "to a budget": {
+        "scene": {"steer": "w2", "budget": 0.3, "others": [2.0]},
+        "log": [[3, "budget", 0.6], [6, "steer", ""], [7, "alpha", 0.2], [9, "steer", "w2"], [10, "others", [1.0]]],
+        "round": 14,
+    },
+    "at fault": {
+        "scene": {"fault": "shuffled", "tau": 2.0},
+        "log": [[4, "fault", ""], [6, "reward", "bump"]],
+        "round": 9,
+    },
 }
 
 
@@ -54,12 +64,21 @@ def test_the_cell_prints_the_labs_numbers(name, measured):
         assert there == pytest.approx(here, abs=6e-4)  # three decimals
 
 
-@pytest.mark.parametrize("name", ["plain", "lanes"])
+@pytest.mark.parametrize("name", ["plain", "lanes", "to a budget", "at fault"])
 def test_the_exact_cell_prints_the_exact_numbers(name):
     story = Story.read(STORIES[name])
     found, wanted = printed(cell(story, "exact")), lab(story, "exact", "average")
     for there, here in zip(found, wanted, strict=True):
         assert there == pytest.approx(here, abs=6e-4)
+
+
+def test_the_exact_cell_steers_by_kl():
+    story = Story.read(
+        {"scene": {"steer": "kl", "budget": 2.0, "mode": "exact"}, "log": [[9, "steer", "w2"]], "round": 12}
+    )
+    assert printed(cell(story, "exact"))[0] == pytest.approx(lab(story, "exact", "average")[0], abs=6e-4)
+    plain = Story(story.start.changed(steer=""), (), story.round)
+    assert abs(printed(cell(plain, "exact"))[0][0] - printed(cell(story, "exact"))[0][0]) > 0.02
 
 
 def test_a_change_changes_the_numbers():

@@ -304,6 +304,7 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
         "x1": lambda: flow.sample(drift, X),
     },
     "orwlab.zoo.solver": {"name": lambda: "solver_8"},
+    "orwlab.methods.steering": {"budget": lambda: 0.5, "spent": lambda: 0.75, "rate": lambda: 2.0**-6},
     "orwlab.methods.orw.FineTuning.save": {"path": lambda: Path(FILE).absolute()},
     "orwlab.methods.orw.FineTuning.load": {"path": lambda: saved(), "data": lambda: None},
     "orwlab.exact": {

@@ -1,14 +1,13 @@
 """A run of the lab as a cell of a notebook: the same rounds, the same changes, the same numbers."""
 
-from typing import Any
-
 from orwlab.show.lab import own
 from orwlab.show.lab.controls import BY_NAME
 from orwlab.show.lab.exact import AXIS
 from orwlab.show.lab.settings import Settings
+from orwlab.show.lab.steered import RATES
 from orwlab.show.lab.story import RESUME, Story
 
-_OF_NETWORKS = ("lr", "steps_per_round")
+_OF_NETWORKS = ("lr", "steps_per_round", "fault")
 """changes that the exact densities know nothing of"""
 
 _LEARNED = """\
@@ -19,7 +18,7 @@ from orwlab.show.lab import {modules}
 reference = {reference}
 runs = [
     orwlab.finetune.FineTuning(
-        reference, {reward}, tau={tau!r}, alpha=alpha, weighting={weighting!r},
+        reference, {paid}, tau={tau!r}, alpha=alpha, weighting={weighting!r},
         coupling={coupling!r}, steps_per_round={steps_per_round}, lr={lr!r}, seed={seed},
     )
     for alpha in {alphas!r}
@@ -28,7 +27,7 @@ runs = [
 for run in runs:
     v = run.{network}
     x = orwlab.flow.push(v, yardstick.noise(), run.sampler)  # fixed, evenly spread noise: what the lab reads on
-    r = orwlab.rewards.evaluate(run.reward, x)
+    r = orwlab.rewards.evaluate({read}, x)
     print(f"alpha {{run.alpha:g}}: mean reward {{r.mean():.3f}}, diversity {{measures.diversity(x):.3f}}")
 """
 
@@ -65,19 +64,23 @@ def cell(story: Story, mode: str = "learned", measured: str = "average") -> str:
         raise ValueError("This run had stopped on the way and gone on; a cell that repeats it would stop there.")
     settings = Settings(**story.scene)
     exact = mode == "exact"
+    settings = settings.changed(mode="exact" if exact else "learned")
     what, one = ("lanes", "lane") if exact else ("runs", "run")
-    blocks, now, at = [], settings, 0
+    blocks, now, at = _steers(one, settings), settings, 0
     for round, name, value in story.log:
         if exact and name in _OF_NETWORKS:
             continue
-        blocks += [*_go(what, one, at, round, exact), *_change(what, one, name, value, now)]
-        now, at = now.changed(**{name: value}), max(at, round)
-    blocks += _go(what, one, at, story.round, exact)
+        then = now.changed(**{name: value})
+        blocks += [*_go(what, one, at, round, now), *_change(what, one, name, now, then)]
+        now, at = then, max(at, round)
+    blocks += _go(what, one, at, story.round, now)
     said = {name: BY_NAME[name].words(getattr(settings, name)) for name in ("target", "reward")}  # type: ignore[attr-defined]
     head = f"# orwlab's live lab: target “{said['target']}”, reward “{said['reward']}”, {story.round} rounds"
     brought = {name: own.is_own(getattr(settings, name)) for name in ("target", "reward")}
     brought["reward"] |= any(name == "reward" and own.is_own(value) for _, name, value in story.log)
     modules = {"exact"} if exact else {"measures", "yardstick"}
+    faults = {settings.fault, *(value for _, name, value in story.log if name == "fault")} - {""}
+    modules |= {"lanes"} if faults and not exact else set()
     modules |= {"own"} if brought["reward"] or (brought["target"] and exact) else set()
     modules |= {"fitting"} if brought["target"] and not exact else set()
     return (_EXACT if exact else _LEARNED).format(
@@ -86,6 +89,8 @@ def cell(story: Story, mode: str = "learned", measured: str = "average") -> str:
         reference=_reference(settings),
         target=f"own.target({settings.target!r})" if brought["target"] else f"orwlab.targets.get({settings.target!r})",
         reward=_reward(settings.reward),
+        paid=_paid(settings),
+        read=_reward(now.reward) if faults else "run.reward",
         tau=settings.tau,
         weighting=settings.weighting,
         coupling=settings.coupling,
@@ -103,6 +108,23 @@ def _reward(name: str) -> str:
     return f"own.reward({name!r})" if own.is_own(name) else f"orwlab.rewards.get({name!r})"
 
 
+def _paid(settings: Settings) -> str:
+    """The reward as a run gets it."""
+    reward = _reward(settings.reward)
+    return f"lanes.shuffled({reward})" if settings.fault == "shuffled" else reward
+
+
+def _steers(one: str, settings: Settings) -> list[str]:
+    """Lines that begin to steer the first alpha, if it is steered."""
+    if not settings.steered:
+        return []
+    rate = RATES["exact" if settings.mode == "exact" else "learned"]
+    return [
+        f"steering = orwlab.methods.steering.Steering({settings.budget!r}, {one}s[0].alpha, rate={rate!r})",
+        f"{one}s[0].alpha = steering.alpha",
+    ]
+
+
 def _reference(settings: Settings) -> str:
     from orwlab.show.lab.lanes import reference_name  # imported here: it needs all of the lab
 
@@ -111,25 +133,41 @@ def _reference(settings: Settings) -> str:
     return f"fitting.network({name!r})" if own.is_own(name) else f"orwlab.zoo.load({name!r})"
 
 
-def _go(what: str, one: str, at: int, until: int, exact: bool) -> list[str]:
+def _go(what: str, one: str, at: int, until: int, now: Settings) -> list[str]:
     """Lines that do the rounds from ``at`` to ``until``."""
     n = until - at
     if n <= 0:
         return []
-    if exact:
-        return [
-            f"for {one} in {what}:  # rounds {at + 1} to {until}",
-            f"    for _ in range({n}):",
-            f"        {one}.step()",
+    lines = [f"for {one} in {what}:  # rounds {at + 1} to {until}"]
+    if now.mode == "exact":
+        lines += [f"    for _ in range({n}):", f"        {one}.step()"]
+        spent = f"{one}.kl" if now.steer == "kl" else f"exact.penalty({one})"
+    elif now.steered:
+        lines += [f"    for last in {one}.rounds({n}):"]
+        spent = "last.penalty"
+    else:
+        lines += [f"    for _ in {one}.rounds({n}):", "        pass"]
+    if now.steered:
+        lines += [
+            f"        if {one} is {what}[0]:",
+            f"            {one}.alpha = steering.update({spent})",
         ]
-    return [f"for {one} in {what}:  # rounds {at + 1} to {until}", f"    for _ in {one}.rounds({n}):", "        pass"]
+    return lines
 
 
-def _change(what: str, one: str, name: str, value: Any, now: Settings) -> list[str]:
+def _change(what: str, one: str, name: str, now: Settings, then: Settings) -> list[str]:
     """Lines that change one control."""
-    label = BY_NAME[name].label
-    if name in ("alpha", "others"):
-        alphas = now.changed(**{name: value}).alphas
-        return [f"for {one}, alpha in zip({what}, {alphas!r}):  # {label}", f"    {one}.alpha = alpha"]
-    value = _reward(value) if name == "reward" else repr(value)
-    return [f"for {one} in {what}:  # {label}", f"    {one}.{name} = {value}"]
+    head = f"for {one} in {what}:  # {BY_NAME[name].label}"
+    if name == "steer":
+        if then.steered:
+            return [] if now.steered else _steers(one, then)
+        return [f"{what}[0].alpha = {then.alpha!r}"] if now.steered else []
+    if name == "budget":
+        return [f"steering.budget = {then.budget!r}"] if then.steered else []
+    if name == "alpha":
+        return [] if then.steered else [f"{what}[0].alpha = {then.alpha!r}"]
+    if name == "others":
+        return [f"for {one}, alpha in zip({what}[1:], {then.others!r}):", f"    {one}.alpha = alpha"]
+    if name in ("reward", "fault"):
+        return [head, f"    {one}.reward = {_reward(then.reward) if then.mode == 'exact' else _paid(then)}"]
+    return [head, f"    {one}.{name} = {getattr(then, name)!r}"]

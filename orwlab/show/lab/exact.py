@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from orwlab import checks, flow, weights
+from orwlab import checks, flow, losses, paths, weights
 from orwlab.exact.dynamics import PopulationDynamics
-from orwlab.exact.grid import Grid, evaluate
+from orwlab.exact.grid import Grid, evaluate, reward_values
 from orwlab.show.lab import measures, own, yardstick
 from orwlab.show.lab.banners import Banner, beyond_the_grid, unbounded
 from orwlab.show.lab.settings import Settings
+from orwlab.show.lab.steered import Steered
 from orwlab.show.lab.yardstick import Reading
 
 AXIS = 64  # cells an axis of what is stepped while one watches: 13 ms a round
@@ -180,25 +181,54 @@ def _reference_points(name: str, extent: float) -> Tensor:
     return place(_fine(name, extent)[1].exp(), extent, _corners())
 
 
-def limit(settings: Settings, alpha: float) -> Exact | None:
+def penalty(state: PopulationDynamics) -> float:
+    """``E|v* - v_ref|^2`` where the state's own samples come by, on the yardstick: what the last round has spent of the
+    W2 term, with the field v* that it fitted; takes some 5 ms.
+    """
+    x0, t = yardstick.crossings()
+    x1 = place(density(state), state.cells.extent, yardstick.uniform())
+    x_t, _ = paths.get("linear").interpolate(t, x0, x1)
+    with torch.no_grad():
+        return float(losses.penalty(state.policy(t, x_t), _at_rest(state.target.name, state.cells.n).velocity(t, x_t)))
+
+
+def mean(reward: str, found: Exact) -> float:
+    """The mean of a reward over a density."""
+    cells = Grid(2, len(found.density), found.extent)
+    return _mean(reward, cells, found.density / cells.dx**2)
+
+
+def _mean(reward: str, cells: Grid, q: Tensor) -> float:
+    return float((_values(reward, cells.n, cells.extent) * q).sum() * cells.dx**2)
+
+
+@functools.lru_cache(maxsize=KEPT)
+def _values(reward: str, axis: int, extent: float) -> Tensor:
+    return reward_values(own.reward(reward), Grid(2, axis, extent))  # (axis, axis)
+
+
+def limit(settings: Settings, alpha: float | None) -> Exact | None:
     """Where the dynamics settle at these settings with this alpha; None where no grid can hold it, or for pairs by
     optimal transport, whose limit is another. Remembered; seconds at worst.
 
     Where the dynamics themselves are on show, it is the limit of their own grid: they come to rest in it to the last
     digit. Beside networks, which know no grid, it is that of a finer one.
     """
-    if why_never(settings, alpha):
+    if alpha is None or why_never(settings, alpha):
         return None
     return _found(settings, alpha)[0]
 
 
-def why_none(settings: Settings, alpha: float) -> str:
+def why_none(settings: Settings, alpha: float | None) -> str:
     """In a few words, why ``limit`` has none to show; "" if it has. As slow as ``limit``."""
-    return why_never(settings, alpha) or _found(settings, alpha)[1]
+    why = why_never(settings, alpha)
+    return why if why or alpha is None else _found(settings, alpha)[1]
 
 
-def why_never(settings: Settings, alpha: float) -> str:
+def why_never(settings: Settings, alpha: float | None) -> str:
     """The reasons that one knows without looking for a limit; "" if there is none of them."""
+    if alpha is None:
+        return "no limit: α is steered, and moves"
     if settings.coupling != "independent":
         return "no exact limit for pairs by optimal transport"
     if alpha == 0:
@@ -217,10 +247,19 @@ def limit_key(settings: Settings) -> tuple[object, ...]:
     return (*_recursion(settings), _axis(settings))
 
 
+def resting(settings: Settings) -> tuple[float | None, ...]:
+    """The alpha of every lane that has a limit to be looked for; None where it is steered, and moves."""
+    return (None if settings.steered else settings.alpha, *settings.others)
+
+
 def _recursion(settings: Settings) -> tuple[object, ...]:
     return (
-        settings.target, settings.reward, settings.weighting, settings.coupling, settings.tau, settings.alphas,
+        settings.target, settings.reward, settings.weighting, settings.coupling, settings.tau, resting(settings),
     )  # fmt: skip
+
+
+def _course(settings: Settings) -> tuple[object, ...]:
+    return (*_recursion(settings), settings.steer, settings.budget)
 
 
 def _axis(settings: Settings) -> int:
@@ -297,7 +336,8 @@ class ExactLanes:
 
     def __init__(self, settings: Settings, noise: Tensor) -> None:
         self.settings = settings
-        self.states = [dynamics(settings, alpha) for alpha in settings.alphas]
+        self.steered = Steered(self.mode)
+        self.states = [dynamics(settings, alpha) for alpha in (self.steered.obey(settings, 0), *settings.others)]
         self.stopped: list[Banner | None] = [None] * len(self.states)
         self.extent = self.states[0].cells.extent
         self._u = uniform(noise)
@@ -309,6 +349,11 @@ class ExactLanes:
         return [state.round for state in self.states]
 
     @property
+    def alphas(self) -> list[float]:
+        """Of the next round, one a lane: the first may be steered."""
+        return [state.alpha for state in self.states]
+
+    @property
     def settled(self) -> bool:
         """Whether another round would move nothing that one could see."""
         return all(stop or (s.round > 0 and s.moved < SETTLED) for s, stop in zip(self.states, self.stopped))
@@ -316,10 +361,11 @@ class ExactLanes:
     def obey(self, settings: Settings) -> bool:
         """Take over what may change under way. Returns whether the recursion is another one now."""
         before, self.settings = self.settings, settings
-        changed = _recursion(before) != _recursion(settings)
+        changed = _course(before) != _course(settings)
         if changed:
             self.resume()
-        for state, alpha in zip(self.states, settings.alphas):
+        alphas = (self.steered.obey(settings, self.states[0].round), *settings.others)
+        for state, alpha in zip(self.states, alphas):
             state.alpha, state.tau = alpha, settings.tau
             if before.reward != settings.reward:
                 state.reward = own.reward(settings.reward)
@@ -336,6 +382,9 @@ class ExactLanes:
                 continue
             try:
                 state.advance()
+                if k == 0 and self.steered.kind:
+                    spent = state.kl if self.steered.kind == "kl" else penalty(state)
+                    state.alpha = self.steered.after(state.round, spent)
             except FloatingPointError:
                 self.stopped[k] = Banner(
                     "stopped",
@@ -371,10 +420,9 @@ class ExactLanes:
 
     # Read off the densities -----------------------------------------------------------------------------------------
 
-    def reference_reward(self) -> float:
-        """The mean reward of the reference."""
-        state = self.states[0]
-        return float((state.reference_density * state.reward_values).sum() * state.cells.dx**2)
+    def of_reference(self, reward: str) -> float:
+        """The mean of a reward over the reference."""
+        return _mean(reward, self.states[0].cells, self.states[0].reference_density)
 
     def read(self, lane: int, dear: Collection[str] = ()) -> Reading:
         """Integrate over the lane's density; ``dear`` may hold "transport", for W2^2 as well."""
@@ -387,4 +435,9 @@ class ExactLanes:
         }
         if "transport" in dear:
             values["w2"] = w2(self.settings.target, density(state), self.extent)
+        values["alpha"] = state.alpha
+        if self.settings.truth:
+            values["truth"] = _mean(self.settings.truth, state.cells, state.density)
+        if lane == 0:
+            values["spent"] = self.steered.spent
         return Reading(values, mode_mass(state, self.settings))

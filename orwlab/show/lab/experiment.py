@@ -1,5 +1,7 @@
 """What a session works on: its lanes, learned or exact, with their curves and pictures. For one thread at a time."""
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,6 +12,7 @@ from orwlab.show.lab import banners, lanes, load, measures, own
 from orwlab.show.lab.banners import Banner
 from orwlab.show.lab.exact import ExactLanes
 from orwlab.show.lab.history import History
+from orwlab.show.lab.ladders import Ladders
 from orwlab.show.lab.lanes import LearnedLanes
 from orwlab.show.lab.limits import Limits
 from orwlab.show.lab.picture import Picture
@@ -28,6 +31,7 @@ class Experiment:
         particles: of every lane.
         limits: where exact limits are known from.
         notice: a banner to begin with, until something is seen after the round ``notice_until``.
+        ladder: called whenever more is known of the ladders of bounds; None: none are measured.
     """
 
     lanes: LearnedLanes | ExactLanes
@@ -42,13 +46,15 @@ class Experiment:
         limits: Limits,
         notice: Banner | None = None,
         notice_until: int = 0,
+        ladder: Callable[[], None] | None = None,
     ) -> None:
-        self.settings, self.limits = settings, limits
+        self.settings, self.limits, self._ladder = settings, limits, ladder
         self.watch = lanes.noise(settings.seed, particles)
         self.shown = particles  # that are drawn
         self.failure: Banner | None = None
         self.notice, self._notice_until = notice, notice_until
         self._kinds: dict[str, tuple[LearnedLanes | ExactLanes, Readings, Picture]] = {}
+        self._ladders: dict[str, Ladders] = {}  # of each kind of lanes
         self._stories: dict[str, Story] = {}  # of each kind of lanes
         self._lost: set[int] = set()  # lanes whose newest particles cannot be shown
         self._drawn: tuple[object, ...] = ()  # what the picture was drawn for
@@ -66,6 +72,8 @@ class Experiment:
             made = ExactLanes(settings, self.watch) if kind == "exact" else LearnedLanes(settings, self.watch)
             self._kinds[kind] = (made, Readings(made), Picture(made.first, own.target(settings.target)))
             self._stories[kind] = Story(settings)
+            if self._ladder:
+                self._ladders[kind] = Ladders(self._ladder)
         if not hasattr(self, "lanes") or self.lanes is not self._kinds[kind][0]:
             self.lanes, self.readings, self.picture = self._kinds[kind]
             self.looks: list[Banner | None] = [None] * len(settings.alphas)
@@ -83,7 +91,11 @@ class Experiment:
             self.history.mark(self.round)
         if before.reward != settings.reward:
             self.picture.forget_scene()
-            self.history.first = {**self.history.first, "reward": self.lanes.reference_reward()}
+            self.history.first = {**self.history.first, "reward": self.lanes.of_reference(settings.reward)}
+        if before.truth != settings.truth:
+            self.picture.forget_scene()
+            known = self.lanes.of_reference(settings.truth) if settings.truth else math.nan
+            self.history.first = {**self.history.first, "truth": known}
         return changed
 
     def resume(self) -> None:
@@ -157,6 +169,16 @@ class Experiment:
         """Read all lanes and add that to the curves; what is dear only when it is ``quiet``, and ``at_rest``."""
         self.readings.read(quiet=quiet, at_rest=at_rest)
 
+    def climb(self, *, at_rest: bool) -> None:
+        """Begin with the ladder of the present round if it is due and anybody wants it."""
+        if self.ladders:
+            self.ladders.look(self.lanes, at_rest=at_rest)
+
+    def forget(self) -> None:
+        """Nobody looks any more."""
+        for ladders in self._ladders.values():
+            ladders.forget()
+
     # What others want to know -----------------------------------------------------------------------------------------
 
     @property
@@ -168,6 +190,11 @@ class Experiment:
     def history(self) -> History:
         """The curves of the lanes on show."""
         return self.readings.history
+
+    @property
+    def ladders(self) -> Ladders | None:
+        """The ladders of the lanes on show, if they are measured."""
+        return self._ladders.get(self._kind)
 
     @property
     def runs(self) -> list[FineTuning]:

@@ -64,6 +64,18 @@ SCENES: tuple[Scene, ...] = (
         {"alpha": 1.0, "tau": 2.0}, 240, [[80, "reward", "angle"]],
     ),
     _scene(
+        "proxy", "Proxy against true reward",
+        "What is paid for goes on to the right for ever; what is really wanted is near. At first both rise. With α = 0 "
+        "the reward then runs away while the true one falls to nothing; with α = 1 it stays. Press Reveal.",
+        {"reward": "plane", "truth": "formula:exp(-((x-2.5)^2+y^2)/6)", "alpha": 0.0, "others": [1.0]}, 80,
+    ),
+    _scene(
+        "shuffled", "Shuffled weights",
+        "Everything looks busy: as many samples carry the weight as ever. But each has the weight of another, and the "
+        "reward does not rise. Set the fault to none, and it does.",
+        {"alpha": 0.3, "tau": 2.0, "fault": "shuffled"}, 150,
+    ),
+    _scene(
         "exact", "Nobody trains here",
         "The exact densities, round by round, without any network: where perfect fine-tuning would go.",
         {"alpha": 0.1, "others": [1.0], "mode": "exact", "tau": 2.0}, 40,

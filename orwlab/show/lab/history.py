@@ -1,5 +1,6 @@
-"""The curves of a run, in bounded memory however long it goes on."""
+"""The curves of a run, in bounded memory however long it goes on. NaN stands where there is nothing to read."""
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -64,8 +65,15 @@ class History:
 
     def spread(self, name: str, lane: int) -> float | None:
         """The standard deviation of a lane's values over the last ``WINDOW`` rounds; None for fewer than three."""
-        values = [lanes[name][lane] for _, lanes in self._recent]
+        values = [lanes[name][lane] for _, lanes in self._recent if not math.isnan(lanes[name][lane])]
         return float(np.std(values, ddof=1)) if len(values) > 2 else None
+
+    def forget(self, name: str) -> None:
+        """What has been read of one series was of something else: it is NaN now."""
+        nothing = (math.nan,) * len(self.last(name))
+        self._columns[name] = [nothing] * len(self.rounds)
+        for _, values in self._recent:
+            values[name] = nothing
 
     def forget_spread(self) -> None:
         """From now on the values are of another kind: spreads begin anew."""

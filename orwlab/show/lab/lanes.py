@@ -10,9 +10,11 @@ from torch import Tensor
 from orwlab import couplings, flow, losses, rewards, weights, zoo
 from orwlab.measure import samples
 from orwlab.methods.orw import Diverged, FineTuning, Snapshot
+from orwlab.rewards import Reward
 from orwlab.show.lab import banners, measures, own, yardstick
 from orwlab.show.lab.banners import Banner
 from orwlab.show.lab.settings import SEED_MAX, Settings
+from orwlab.show.lab.steered import Steered
 from orwlab.show.lab.yardstick import Reading
 from orwlab.velocity import Velocity
 
@@ -28,9 +30,29 @@ def reference_name(settings: Settings) -> str:
     return other if other in _networks() else settings.target
 
 
+def paid(settings: Settings) -> Reward:
+    """The reward as the runs get it: with the ``fault``, if there is one. All that is read is read without it."""
+    reward = own.reward(settings.reward)
+    return shuffled(reward) if settings.fault == "shuffled" else reward
+
+
+def shuffled(reward: Reward) -> Reward:
+    """``reward`` with a mistake: every sample of a draw is paid for the one before it, the first for the last.
+
+    Samples of a draw are independent of each other, so any way to mix them up is as good as any other. A fixed one
+    remembers nothing: a run that is repeated, or goes back, makes the same mistakes again.
+    """
+    return lambda x: rewards.evaluate(reward, x).roll(1)
+
+
 @functools.cache
 def _networks() -> list[str]:
     return zoo.names()  # looked up in every frame, and a look into a folder
+
+
+def mean(reward: str, x: Tensor) -> float:
+    """The mean of a reward over samples (n, 2)."""
+    return float(rewards.evaluate(own.reward(reward), x).mean())
 
 
 class LearnedLanes:
@@ -46,10 +68,11 @@ class LearnedLanes:
     def __init__(self, settings: Settings, x0: Tensor) -> None:
         self.settings = settings
         self.reference = measures.network(reference_name(settings))
+        self.steered = Steered(self.mode)
         self.runs = [
             FineTuning(
                 self.reference,
-                own.reward(settings.reward),
+                paid(settings),
                 settings.tau,
                 alpha,
                 settings.weighting,
@@ -58,7 +81,7 @@ class LearnedLanes:
                 lr=settings.lr,
                 seed=settings.seed,
             )
-            for alpha in settings.alphas
+            for alpha in (self.steered.obey(settings, 0), *settings.others)
         ]
         self.x0 = x0
         self.snapshots: list[Snapshot | None] = [None] * len(self.runs)
@@ -71,19 +94,25 @@ class LearnedLanes:
         """Rounds done, one a lane."""
         return [run.round for run in self.runs]
 
+    @property
+    def alphas(self) -> list[float]:
+        """Of the next round, one a lane: the first may be steered."""
+        return [run.alpha for run in self.runs]
+
     settled = False  # chance never rests
 
     def obey(self, settings: Settings) -> bool:
         """Take over what may change under way. Returns whether anything of the training did."""
         before, self.settings = self.settings, settings
-        names = ("reward", "tau", "lr", "steps_per_round", "alphas")
+        names = ("reward", "tau", "lr", "steps_per_round", "alphas", "steer", "budget", "fault")
         if all(getattr(before, name) == getattr(settings, name) for name in names):
             return False
-        for run, alpha in zip(self.runs, settings.alphas):
+        alphas = (self.steered.obey(settings, self.runs[0].round), *settings.others)
+        for run, alpha in zip(self.runs, alphas):
             run.alpha, run.tau, run.lr = alpha, settings.tau, settings.lr
             run.steps_per_round = settings.steps_per_round
-            if before.reward != settings.reward:
-                run.reward = own.reward(settings.reward)
+            if (before.reward, before.fault) != (settings.reward, settings.fault):
+                run.reward = paid(settings)
         return True
 
     def resume(self) -> None:
@@ -96,10 +125,15 @@ class LearnedLanes:
         for k, source in enumerate(self._sources):
             if self.stopped[k]:
                 continue
+            run, steers = self.runs[k], k == 0 and self.steered.kind
             try:
-                self.snapshots[k] = next(source)
+                self.snapshots[k] = last = next(source)
+                if steers:
+                    run.alpha = self.steered.after(run.round, last.penalty)
             except Diverged as error:
                 self.stopped[k] = banners.diverged(error, self.settings)
+                if steers:
+                    run.alpha = self.steered.back(run.round)
 
     def push(self, n: int, every: slice = slice(None)) -> Tensor:
         """Of the first ``n`` particles, those in ``every``, in all lanes, drawn as the training draws its data."""
@@ -138,9 +172,9 @@ class LearnedLanes:
 
     # Read on the yardstick ------------------------------------------------------------------------------------------
 
-    def reference_reward(self) -> float:
-        """The mean reward of the reference."""
-        return float(rewards.evaluate(own.reward(self.settings.reward), self._yardstick).mean())
+    def of_reference(self, reward: str) -> float:
+        """The mean of a reward over the reference's samples."""
+        return mean(reward, self._yardstick)
 
     def read(self, lane: int, dear: Collection[str] = ()) -> Reading | None:
         """Read the lane's averaged weights, or its newest ones if the settings say so; None if that is not finite.
@@ -166,8 +200,13 @@ class LearnedLanes:
             values["w2"], values["coupled"] = measures.transport(x, self._yardstick)
         if "secant" in dear:
             values["secant"] = measures.secant(v, self.reference, yardstick.noise()[: measures.SECANT])
+        values["alpha"] = run.alpha
+        if self.settings.truth:
+            values["truth"] = mean(self.settings.truth, x)
         if not all(map(math.isfinite, values.values())):
             return None
+        if lane == 0:
+            values["spent"] = self.steered.spent
         return Reading(values, samples.mode_mass(x, own.target(self.settings.target)))
 
     def _penalty(self, run: FineTuning, v: Velocity, x1: Tensor) -> float:

@@ -64,7 +64,8 @@ class Limits:
     def said(self, settings: Settings) -> list[dict[str, str]]:
         """Of every lane ``{"state": "there", "pending" or "none", "text"}``: why there is no limit to be seen."""
         key = exact.limit_key(settings)
-        reasons = self._why.get(key) or [exact.why_never(settings, alpha) or PENDING for alpha in settings.alphas]
+        alphas = exact.resting(settings)
+        reasons = self._why.get(key) or [exact.why_never(settings, alpha) or PENDING for alpha in alphas]
         if key == self._key and key not in self._why and not self._working:
             reasons = [FAILED if why == PENDING else why for why in reasons]
         states = {"": "there", PENDING: "pending"}
@@ -88,8 +89,8 @@ class Limits:
                     return
             try:
                 key = exact.limit_key(settings)
-                found = [exact.limit(settings, alpha) for alpha in settings.alphas]
-                why = [exact.why_none(settings, alpha) for alpha in settings.alphas]
+                found = [exact.limit(settings, alpha) for alpha in exact.resting(settings)]
+                why = [exact.why_none(settings, alpha) for alpha in exact.resting(settings)]
                 with self._lock:
                     newest = [*self._found.items()][1 - KEPT :]
                     self._why = {**{other: self._why[other] for other, _ in newest}, key: why}

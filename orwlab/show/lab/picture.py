@@ -4,16 +4,19 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from orwlab.show.lab import own, readouts
 from orwlab.show.lab.banners import Banner
-from orwlab.show.lab.exact import Exact, ExactLanes
+from orwlab.show.lab.exact import Exact, ExactLanes, mean
+from orwlab.show.lab.history import History
 from orwlab.show.lab.lanes import LearnedLanes
 from orwlab.show.lab.readings import Readings
 from orwlab.show.lab.settings import Settings
 from orwlab.show.stage import scenes
+from orwlab.show.stage.frames import Quantised
 from orwlab.targets import GaussianMixture
 
 ARROWS = 13  # a side
@@ -69,7 +72,7 @@ class Picture:
         return scenes.flow(ways, self.size) if ways.isfinite().all() else ""
 
     def forget_scene(self) -> None:
-        """The reward is another one."""
+        """The reward, or the true one, is another one."""
         self._scene_of = None
 
     # Messages -------------------------------------------------------------------------------------------------------
@@ -86,23 +89,28 @@ class Picture:
         banners: Sequence[Banner | None],
         speed: float | None,
         particles: int,
+        arrays: Mapping[str, np.ndarray | Quantised] | None = None,
     ) -> dict[str, str]:
-        """``{"scene", "exact", "frame"}``; ``why`` there is no limit to be seen, of every lane."""
+        """``{"scene", "exact", "frame"}``; ``why`` there is no limit to be seen, of every lane. ``arrays`` go along."""
         traced = meta["traced"]
         history, learned = readings.history, isinstance(lanes, LearnedLanes)
         meta["numbers"] = readouts.session_numbers(meta["round"], speed, self.x.shape[1], particles)
+        measured, steered = settings.measured if learned else None, settings.steered
+        truths = (
+            [None if limit is None else mean(settings.truth, limit) for limit in limits] if settings.truth else None
+        )
         meta["lanes"] = [
             {
                 "alpha": alpha,
-                "label": f"α = {alpha:g}",
+                "label": "α steered" if k == 0 and steered else f"α = {alpha:g}",
                 "round": lanes.rounds[k],
                 "banner": banner.plain() if banner else None,
                 "limit": dict(why[k]),
-                "numbers": readouts.learned_numbers(history, k, limits[k], settings.measured, steepness)
-                if learned
-                else readouts.exact_numbers(history, k, limits[k]),
+                "numbers": self._numbers(
+                    history, k, limits[k], measured, steepness, truths, alpha if steered else None
+                ),
             }
-            for k, (alpha, banner) in enumerate(zip(settings.alphas, banners))
+            for k, (alpha, banner) in enumerate(zip(lanes.alphas, banners))
         ]
         known = any(limit is not None for limit in limits)
         return {
@@ -113,20 +121,44 @@ class Picture:
                 self.x,
                 self.size,
                 history.rounds,
-                readouts.curves(history, limits, settings.measured if learned else None, steepness),
+                readouts.curves(history, limits, measured, steepness, truths, meta["steering"]),
                 history.changes,
                 arrows=self.arrows,
                 paths=self.paths,
                 **({} if traced is None else {"trace": self.trace(lanes, traced, settings.t)}),
                 mode_mass=readings.mode_mass,
                 mode_mass_exact=[None if limit is None else limit.mode_mass for limit in limits] if known else None,
+                others=arrays,
             ),
         }
+
+    @staticmethod
+    def _numbers(
+        history: History,
+        lane: int,
+        limit: Exact | None,
+        measured: str | None,
+        steepness: float | None,
+        truths: Sequence[float | None] | None,
+        steered: float | None,
+    ) -> list[readouts.Number]:
+        """The read-outs of a lane, with ``steered`` the alpha where one is steered."""
+        if measured:
+            numbers = readouts.learned_numbers(history, lane, limit, measured, steepness)
+        else:
+            numbers = readouts.exact_numbers(history, lane, limit)
+        if truths is not None:
+            numbers.insert(1, readouts.truth_number(history, lane, truths[lane], measured))
+        if steered is not None:
+            numbers.append(readouts.alpha_number(steered))
+        return numbers
 
     def _scene_text(self, settings: Settings) -> str:
         wanted = (self.size, self.x.shape[1])
         if self._scene_of != wanted:
-            self._scene = scenes.scene(self.target, own.reward(settings.reward), self.size, self.labels[: wanted[1]])
+            truth = own.reward(settings.truth) if settings.truth else None
+            labels = self.labels[: wanted[1]]
+            self._scene = scenes.scene(self.target, own.reward(settings.reward), self.size, labels, truth=truth)
             self._scene_of = wanted
         return self._scene
 

@@ -1,9 +1,13 @@
 """What has been read off some lanes: their curves, the shares at modes, and when to read again.
 
+A value that nobody has asked for, or that there is not, is NaN: what was read before the true reward was chosen says
+nothing of it.
+
 When is a matter of rounds and never of time, so that the curves of a run are the same however busy the computer is.
 Only what is dear waits while somebody drags a control.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -16,8 +20,9 @@ from orwlab.show.lab.lanes import LearnedLanes
 READINGS = 5  # a second, at the speed that is asked for
 SELDOM = 10  # rounds from one reading to the next, at most
 DEAR = {"transport": 10, "secant": 25}  # rounds from one to the next, at least
-LEARNED = ("reward", "diversity", "effective", "penalty", "w2", "coupled", "secant")
-EXACT = ("reward", "diversity", "effective", "moved", "w2")
+LEARNED = ("reward", "diversity", "effective", "penalty", "w2", "coupled", "secant", "alpha", "spent", "truth")
+EXACT = ("reward", "diversity", "effective", "moved", "w2", "alpha", "spent", "truth")
+AT_TIMES = ("spent", "truth")  # of these
 
 
 def every(speed: float) -> int:
@@ -32,6 +37,13 @@ class _Subject(NamedTuple):
     measured: str
     reward: str
     tau: float
+    truth: str
+    steered: str
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Where one of these is another, numbers are of something else."""
+        return (self.measured, self.reward, self.truth, self.steered)
 
 
 class Readings:
@@ -52,7 +64,9 @@ class Readings:
 
     def _now(self) -> _Subject:
         settings = self._lanes.settings
-        return _Subject(max(self._lanes.rounds), settings.measured, settings.reward, settings.tau)
+        round = max(self._lanes.rounds)
+        steered = self._lanes.steered.kind
+        return _Subject(round, settings.measured, settings.reward, settings.tau, settings.truth, steered)
 
     def due(self, *, at_rest: bool) -> bool:
         """Whether to read now: ``at_rest`` whatever has not been read yet; else only every so many rounds."""
@@ -60,7 +74,7 @@ class Readings:
         lanes = range(len(self._lanes.rounds))
         if at_rest and any(self._wanted(what, k, now, at_rest) for what in DEAR for k in lanes):
             return True
-        if last is None or at_rest or (now.measured, now.reward) != (last.measured, last.reward):
+        if last is None or at_rest or now.kinds != last.kinds:
             return now != last
         return now.round != last.round and now.round % every(self._lanes.settings.speed) == 0
 
@@ -73,6 +87,10 @@ class Readings:
         now, last = self._now(), self._last
         if last is not None and (now.measured, now.reward) != (last.measured, last.reward):
             self.history.forget_spread()
+        if last is not None and now.truth != last.truth:
+            self.history.forget("truth")
+        if last is not None and now.steered != last.steered:
+            self.history.forget("spent")
         self._last = now
         count = len(self._lanes.rounds)
         values = {name: self._kept(name, count) for name in self._names}
@@ -88,7 +106,8 @@ class Readings:
         self.history.add(now.round, values)
 
     def _kept(self, name: str, count: int) -> list[float]:
-        return list(self.history.last(name)) if self.history.rounds else [0.0] * count
+        nothing = math.nan if name in AT_TIMES else 0.0
+        return list(self.history.last(name)) if self.history.rounds else [nothing] * count
 
     def _wanted(self, what: str, lane: int, now: _Subject, at_rest: bool) -> bool:
         """In round 0 nothing is: the policy is the reference then, and all distances are 0."""

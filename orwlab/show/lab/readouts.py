@@ -1,7 +1,8 @@
 """What the read-outs and curves of a session say, with their exact counterparts and a sentence that explains each."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,8 @@ LARGEST = 600.0  # natural logarithm of what a curve is clipped at
 
 HINTS = {
     "reward": "Mean reward E r(x₁) of the model's samples: what fine-tuning is asked to increase.",
+    "truth": "Mean true reward of the model's samples: what was wanted. Nothing is trained on it.",
+    "alpha": "The W2 weight, steered: it grows while the model strays farther than the budget allows.",
     "diversity": "Mean distance between two samples: near 0 when all of them are alike.",
     "w2": "W₂², the least mean squared distance over which the reference's samples can be carried to the model's.",
     "coupled": "E|x₁ − y₁|² between the policy's and the reference's samples from the same noise: never below W₂².",
@@ -32,6 +35,8 @@ READ_ON = {
     "the dots some rounds later and wanders less",
     "iterate": f"Read on {yardstick.SIZE} fixed, evenly spread samples of the newest network, which made the dots too",
 }
+SPENT = {"w2": "penalty of the round", "kl": "KL"}
+"""what a budget is of"""
 SPREAD = f"± is the standard deviation over the last {WINDOW} rounds"
 
 
@@ -84,7 +89,8 @@ def learned_numbers(
         return Number(key, name, short, value, exact, hint(key, measured, spread=True), around(key, significant))
 
     effective = _exactly(limit, "ess", "%")
-    bound = power_of_ten(measures.log_bound(last("penalty"), steepness)) if last("penalty") > 0 else "–"
+    known = last("penalty") > 0 and steepness is not None  # else a bound of 0 would be said, below W2^2
+    bound = power_of_ten(measures.log_bound(last("penalty"), steepness)) if known else "–"
     secant = significant(last("secant")) if last("secant") > 0 else "–"
     return [
         linear("reward", "mean reward"),
@@ -122,6 +128,22 @@ def exact_numbers(history: History, lane: int, limit: Exact | None) -> list[Numb
     ]  # fmt: skip
 
 
+def truth_number(history: History, lane: int, limit: float | None, measured: str | None) -> Number:
+    """The read-out of the true reward of one lane."""
+    value, spread = float(history.last("truth")[lane]), history.spread("truth", lane)
+    said = None if limit is None else signed(limit)
+    return Number(
+        "truth", "true reward", "true", "–" if math.isnan(value) else signed(value), said,
+        hint("truth", measured, spread=bool(measured)),
+        None if spread is None or not measured else f"±{thousandths(spread)}",
+    )  # fmt: skip
+
+
+def alpha_number(alpha: float) -> Number:
+    """The read-out of an alpha that is steered."""
+    return Number("alpha", "steered α", "α", significant(alpha), None, hint("alpha"))
+
+
 def session_numbers(round: int, speed: float | None, drawn: int, all_of_them: int) -> list[Number]:
     """The read-outs that belong to the whole session."""
     why = "" if drawn == all_of_them else f"; fewer than {all_of_them:,} because the computer is busy"
@@ -133,12 +155,18 @@ def session_numbers(round: int, speed: float | None, drawn: int, all_of_them: in
 
 
 def curves(
-    history: History, limits: Sequence[Exact | None], measured: str | None, steepness: float | None
+    history: History,
+    limits: Sequence[Exact | None],
+    measured: str | None,
+    steepness: float | None,
+    truths: Sequence[float | None] | None = None,
+    steering: Mapping[str, Any] | None = None,
 ) -> list[Curve]:
     """The panels: reward, diversity, and one logarithmic panel of distances to the reference.
 
     ``measured`` on the "average" or the "iterate" of networks; None for the population dynamics. The paper's bound
-    needs the reference's ``steepness``, which may become known late.
+    needs the reference's ``steepness``, which may become known late. With ``truths``, what the true reward is in each
+    limit, it has a panel; and so has an alpha that is steered, as ``steering`` says.
     """
     names = ["exact limit" if limit is None or limit.resolved else "exact limit, about" for limit in limits]
 
@@ -156,12 +184,46 @@ def curves(
     exact = [None if limit is None else limit.w2 for limit in limits]
     return [
         linear("reward", "Mean reward", 0.4),
+        *([] if truths is None else [_truth(history, truths, names, measured)]),
+        *([_steered(history, steering)] if steering and not steering["why"] else []),
         linear("diversity", "Diversity", 1.0),
         Curve(
             list(names_of), "Distances", np.stack(values), None, exact, names, hint=hint("w2", measured),
             log=True, names=list(names_of.values()), span=1.0,
         ),
     ]  # fmt: skip
+
+
+def _truth(history: History, limits: Sequence[float | None], names: Sequence[str], measured: str | None) -> Curve:
+    """What was wanted, from where it was chosen."""
+    rounds, values = _known(history, "truth")
+    said = hint("truth", measured)
+    first = history.first["truth"]
+    return Curve(
+        "truth", "True reward", values, None if math.isnan(first) else first, list(limits), names, span=0.4, hint=said,
+        rounds=rounds,
+    )  # fmt: skip
+
+
+def _steered(history: History, steering: Mapping[str, Any]) -> Curve:
+    """Alpha, and what it is steered by, from where that began; the dashed line is the budget."""
+    rounds, _ = _known(history, "spent", 1)
+    kept = np.isin(history.rounds, rounds)
+    values = np.nan_to_num(np.stack([history.series("alpha")[:, kept], history.series("spent")[:, kept]]))
+    lanes, budget = values.shape[1], float(steering["budget"])
+    said = f"{HINTS['alpha']} The dashed line is the budget, of {SPENT[steering['kind']]} in the first lane."
+    return Curve(
+        ["alpha", "spent"], "Steered α", values, None, [budget, *[None] * (lanes - 1)], "budget", hint=said, log=True,
+        names=["α", SPENT[steering["kind"]]], span=1.0,
+        rounds=rounds,
+    )  # fmt: skip
+
+
+def _known(history: History, name: str, lanes: int | None = None) -> tuple[list[int], np.ndarray]:
+    """The rounds at which a series is known in the first ``lanes``, by default all, and its values there."""
+    values = history.series(name)
+    kept = np.isfinite(values[:lanes]).all(0)
+    return [round for round, keep in zip(history.rounds, kept) if keep], values[:, kept]
 
 
 def _bounds(penalty: np.ndarray, steepness: float | None) -> np.ndarray:

@@ -50,6 +50,7 @@ class Session:
         running: whether ``advance`` does rounds before ``play`` is called.
         name: sent in every frame, so that a host can tell runs apart.
         notice: a banner to begin with, until the next round of checks.
+        ladder: whether the ladder of bounds is measured, again and again.
         flow: whether pictures of key rounds come with the flow of some particles, for a host that can look back.
 
     Raises:
@@ -64,6 +65,7 @@ class Session:
         running: bool = False,
         name: str = "",
         notice: Banner | None = None,
+        ladder: bool = False,
         flow: bool = False,
     ) -> None:
         self.particles = checks.integer("particles", particles, low=2)
@@ -86,6 +88,7 @@ class Session:
         self._text: tuple[object, str] = (None, "")
         arrived = _weakly(self._touch)
         self._limits, self._fitting = Limits(arrived), Fitting(arrived)
+        self._ladder = arrived if ladder else None
         self._key_rounds = KeyRounds() if flow else None
         self._waits = False  # whether exact densities stand in for networks that are being trained
         self._meant: Story | None = None  # what networks are to repeat once they are there
@@ -224,6 +227,7 @@ class Session:
         """Nobody looks any more: work that is under way elsewhere is not waited for."""
         self._limits.forget()
         self._fitting.forget()
+        self._it.forget()
 
     def _set_state(self, state: str) -> None:
         with self._lock:
@@ -263,7 +267,8 @@ class Session:
         if self.state == "running":
             wait = self._next - EARLY - time.monotonic()
             return max(0.0, wait) if self._settings.speed > 0 else 0.0
-        return LISTEN if self._limits.pending or self._fitting.pending else math.inf
+        climbing = self._it.ladders is not None and self._it.ladders.pending
+        return LISTEN if self._limits.pending or self._fitting.pending or climbing else math.inf
 
     def advance(self, budget: float = 0.0) -> bool:
         """Obey the controls and do a round if one is due. Returns whether there is something new to draw.
@@ -338,7 +343,10 @@ class Session:
             self._waits = shown != story.start
             self._meant = story if self._waits and story.round else None
         story = story.seen_as(shown)
-        self._it = Experiment(story.at(0), self.particles, self._limits, notice, story.round)
+        before = getattr(self, "_it", None)
+        self._it = Experiment(story.at(0), self.particles, self._limits, notice, story.round, self._ladder)
+        if before:
+            before.forget()
         self._script = story if story.round else None
         self._speed, self._clock, self._seen = 0.0, 0.0, time.monotonic() + SEEN
         self._half, self._mixed = 0, False  # the half to push next; whether the other is a round older
@@ -419,6 +427,7 @@ class Session:
     def _read(self) -> bool:
         """Read the lanes if that is due; returns whether it was."""
         at_rest = self.state != "running" and self._steps == 0 and self._following == 0 and self._script is None
+        self._it.climb(at_rest=at_rest)
         if not self._it.due(at_rest=at_rest):
             return False
         before = time.monotonic()
@@ -446,7 +455,8 @@ class Session:
                 "run": self.name,
                 "seq": self.seq,
                 "round": it.round,
-                "alpha": settings.alpha,
+                "alpha": it.lanes.alphas[0],
+                "steering": it.lanes.steered.plain(settings),
                 "tau": settings.tau,
                 "state": self.state,
                 "mode": settings.mode,
@@ -455,6 +465,9 @@ class Session:
                 "replaying": {"round": it.round, "of": self._script.round} if self._script else None,
                 "flow": self._key_rounds is not None and it.lanes.mode == "learned",
             }
+            arrays = None
+            if it.ladders:
+                meta["ladder"], arrays = it.ladders.plain()
             shown = self._traced is not None and self._traced < it.picture.x.shape[1]
             meta["traced"] = self._traced if shown else None
             parts = it.picture.messages(
@@ -468,6 +481,7 @@ class Session:
                 [it.banner(k) for k in range(len(settings.alphas))],
                 self._speed if self.state == "running" and it.round else None,
                 self.particles,
+                arrays,
             )
             if self._key_rounds:
                 at_rest, work = self.state != "running", self._load.cost

@@ -8,7 +8,7 @@ from orwlab import checks
 from orwlab.show.lab import controls
 from orwlab.show.lab.controls import SEED_MAX as SEED_MAX
 
-VIEWS = ("mode", "measured", "speed", "t", "arrows", "paths")
+VIEWS = ("mode", "measured", "truth", "speed", "t", "arrows", "paths")
 """What is shown and how fast: none of it changes the course of a run."""
 FROM_THE_START = tuple(control.name for control in controls.TABLE if control.restarts)
 """Cannot change under a run: a new value starts again from the reference. So does another number of lanes."""
@@ -23,15 +23,19 @@ class Settings:
         reward: what samples are paid for.
         alpha: W2 weight.
         others: up to three more alphas, shown side by side with the first, from the same seed and noise.
+        steer: "" leaves the first alpha as it is, "w2" and "kl" steer it to a ``budget`` of that; see ``lab.steered``.
+        budget: what may be spent: of the W2 term's E|v - v_ref|^2, or of KL(q | p_ref) in nats.
         tau: inverse temperature.
         weighting: "exp", "mean_one" or "clipped".
         coupling: "independent" or "ot".
+        fault: "" or what is wrong with the networks' training: "shuffled", every sample has the weight of another.
         steps_per_round: gradient steps on each draw.
         lr: learning rate.
         seed: of everything random.
         mode: "learned" shows networks, "exact" the population dynamics without any network, "both" networks and the
             contours of the exact limit.
         measured: whether numbers are read off the running "average" of a network's weights or off the "iterate".
+        truth: what is really wanted where ``reward`` is only a proxy of it; "" if nothing else is. It is only read.
         speed: rounds a second, at most; 0 is as fast as it goes.
         t: flow time on show; 1 is finished samples.
         arrows: whether to show the velocity at that time.
@@ -42,14 +46,18 @@ class Settings:
     reward: str = "right"
     alpha: float = 1.0
     others: tuple[float, ...] = ()
+    steer: str = ""
+    budget: float = 0.5
     tau: float = 1.0
     weighting: str = "exp"
     coupling: str = "independent"
+    fault: str = ""
     steps_per_round: int = 1
     lr: float = 1e-3
     seed: int = 0
     mode: str = "learned"
     measured: str = "average"
+    truth: str = ""
     speed: float = 20.0
     t: float = 1.0
     arrows: bool = False
@@ -87,6 +95,11 @@ class Settings:
     def alphas(self) -> tuple[float, ...]:
         """The alpha of every lane."""
         return (self.alpha, *self.others)
+
+    @property
+    def steered(self) -> bool:
+        """Whether the first alpha is steered to the budget: one of KL needs exact densities."""
+        return self.steer == "w2" or (self.steer == "kl" and self.mode == "exact")
 
     def starts_again(self, before: "Settings") -> bool:
         """Whether coming from ``before`` means to start again from the reference."""

@@ -57,9 +57,10 @@ def stage(
         still_round: the round at which the still picture is taken that shows where there is no kernel.
         film: of the film that is recorded for those without a kernel: (round, settings that change then), in order; the
             last round is its end.
-        settings: any further setting of the Live lab: ``others``, ``weighting``, ``coupling``, ``steps_per_round``,
-            ``lr``, ``seed``, ``measured`` (numbers off the "average" of the weights or off the "iterate"), ``speed``,
-            ``t``, ``arrows``, ``paths``.
+        settings: any further setting of the Live lab: ``others``, ``steer`` ("w2" or "kl": alpha by itself, to a
+            ``budget`` of that), ``weighting``, ``coupling``, ``fault``, ``steps_per_round``, ``lr``, ``seed``,
+            ``measured`` (numbers off the "average" of the weights or off the "iterate"), ``truth`` (a reward that is
+            only read, where ``reward`` is its proxy), ``speed``, ``t``, ``arrows``, ``paths``.
 
     Keys on the picture: space plays and rests, s a round, r the reference, z undoes the last change, e, t and w go
     through what is shown, targets and rewards, arrows move alpha and tau, p shows it large.

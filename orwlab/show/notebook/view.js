@@ -26,6 +26,7 @@ function renderInJupyter({ model, el }) {
     stateChanged: () => {},
     command: (name) => (name === "present" ? present() : tell("command", { name })),
   });
+  stage.configure({ revealed: true }); // the true reward, if there is one, stands in the cell above
   const present = () => {
     const change = document.fullscreenElement ? document.exitFullscreen() : el.requestFullscreen?.();
     change?.catch(() => {}); // some hosts do not allow it

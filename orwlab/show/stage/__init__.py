@@ -13,6 +13,7 @@ _MODULES = (  # in the order of what they need
     "contours.js",
     "message.js",
     "flow.js",
+    "truth.js",
     "numerals.js",
     "theme.js",
     "marks.js",

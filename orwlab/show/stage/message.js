@@ -89,12 +89,13 @@ function readCurve(curve, arrays, frameRounds, count) {
 /** -> the scene's header with its contours (data coordinates) and grids. */
 export function readScene(text) {
   const { meta, arrays } = decodeFrame(text);
-  const { reward, density, labels } = arrays;
+  const { reward, truth, density, labels } = arrays;
   need(reward && density && meta.view?.every(Number.isFinite), "the scene is not whole");
   const { centres } = meta;
   need(!centres || (Array.isArray(centres) && centres.every((c) => c?.length === 2 && c.every(Number.isFinite))), "centres of the modes");
   const contours = meta.levels.map((level) => contoursOf(density.data, density.shape, meta.view, level));
-  return { ...meta, contours, reward: grid(reward), density: grid(density), labels: labels?.data };
+  const grounds = { reward: grid(reward), truth: truth && grid(truth), density: grid(density) };
+  return { ...meta, contours, ...grounds, labels: labels?.data };
 }
 
 /** -> [{contours, density, resolved} or null a lane, ...] */

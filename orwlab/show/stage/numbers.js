@@ -2,14 +2,14 @@
 // painted words, so that they can be focused, explained and read aloud; each has a slot that never changes its size.
 
 import { markSvg } from "./marks.js";
-import { shortAlpha } from "./numerals.js";
+import { formsOf, shortAlpha } from "./numerals.js";
 import { fitting, textWidth } from "./places.js";
 import { make, putAt, setText, term } from "./tips.js";
 
 // What stays where there is no room for all, and what goes first. Others come before the last two.
-const FIRST = ["reward", "diversity", "w2", "round", "ess", "coupled", "penalty", "secant", "bound", "moved"];
+const FIRST = ["reward", "truth", "alpha", "diversity", "w2", "round", "ess", "coupled", "penalty", "secant", "bound", "moved"];
 const LAST = ["speed", "drawn"];
-const LARGE = ["reward", "diversity"]; // these two are shown before anybody asks for more
+const LARGE = ["reward", "truth", "diversity"]; // these are shown before anybody asks for more
 
 const rankOf = (key) => (FIRST.includes(key) ? FIRST.indexOf(key) : LAST.includes(key) ? 90 + LAST.indexOf(key) : 50);
 const briefly = (exact) => exact.replace(/^about /, "≈ ");
@@ -156,8 +156,8 @@ export class Numbers {
       row.explain = () => {
         const told = (what) => frame.lanes.map(({ label }, k) => (now[k]?.[what] ? `${label}: ${now[k][what]}` : ""))
           .filter(Boolean).join("; ");
-        const spread = told("spread"), exact = told("exact");
-        return { title: name, text: hint + (spread && ` Spread: ${spread}.`) + (exact && ` Exact: ${exact}.`) };
+        const spread = told("spread"), exact = told("exact"), whole = row.querySelector(".orw-tight") ? told("value") : "";
+        return { title: name, text: hint + (whole && ` Now: ${whole}.`) + (spread && ` Spread: ${spread}.`) + (exact && ` Exact: ${exact}.`) };
       };
       cells.forEach((cell) => cell.append(make("span", "orw-value"), ...(inline ? [" ", make("span", "orw-exact")] : [])));
     } else cells.forEach((cell) => cell.append(make("span", "orw-exact")));
@@ -166,11 +166,12 @@ export class Numbers {
       cells.forEach((cell, k) => {
         const exact = now[k]?.exact ? briefly(now[k].exact) : "";
         if (kind === "exact") {
-          return setText(cell.firstChild, fitting([exact || "–", exact.replace("≈ ", "")], width - 8, (text) => textWidth(text, small, 500)));
+          return setText(cell.firstChild, fitting([exact || "–", ...formsOf(exact.replace("≈ ", ""))], width - 8, (text) => textWidth(text, small, 500)));
         }
         const value = now[k]?.value ?? "–";
         if (textWidth(value, font, 600) > width - 12) cell.classList.add("orw-tight"); // for good: nothing blinks
-        setText(cell.firstChild, value);
+        const tight = cell.classList.contains("orw-tight");
+        setText(cell.firstChild, tight ? fitting(formsOf(value), width - 5, (text) => textWidth(text, small, 600)) : value);
         if (inline) setText(cell.lastChild, exact ? `(exact ${exact})` : "");
       });
     });

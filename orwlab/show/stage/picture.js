@@ -10,6 +10,7 @@ import { drawMasses } from "./masses.js";
 import { drawBadges, makeBadge, modePlaces } from "./modes.js";
 import { drawCurves } from "./panels.js";
 import { makeStamps, stampAll } from "./stamps.js";
+import { groundOf } from "./truth.js";
 import { drawChosen, drawTrace } from "./tracing.js";
 
 export const LEAST_FOR_NUMBERS = 200; // pixels that a plot has to be wide: below that the numbers hide the samples
@@ -83,9 +84,9 @@ export class Picture {
       ctx.fillStyle = theme.blank;
       ctx.fillRect(plot.x, plot.y, plot.w, plot.h);
       const limit = exact?.[k];
-      const grid = scene && options.background !== "none" ? scene[options.background] : null;
+      const ground = groundOf(scene, options), grid = scene && ground !== "none" ? scene[ground] : null;
       if (Picture.onlyExact(frame, exact, k)) drawGrid(ctx, plot, camera, this.imageOf(limit.density, theme.limit), limit.view);
-      else if (grid) drawGrid(ctx, plot, camera, this.imageOf(grid, theme[options.background]), scene.view);
+      else if (grid) drawGrid(ctx, plot, camera, this.imageOf(grid, theme[ground]), scene.view);
       else {
         ctx.fillStyle = theme.panel;
         ctx.fillRect(plot.x, plot.y, plot.w, plot.h);
@@ -188,7 +189,8 @@ export class Picture {
       const more = { labels, texts: (this.texts[k] = []), reading: reading?.panel === k ? reading.at : null };
       let area = null;
       if (panels[k]) {
-        const colors = count > 1 || panels[k].lines.length === 1 ? theme.lanes : theme.series;
+        const [first] = panels[k].lines, one = panels[k].lines.length === 1 ? theme.lanes : theme.series;
+        const colors = count > 1 ? theme.lanes : first.series === "truth" ? [theme.true] : one;
         area = drawCurves(ctx, body, layout, theme, panels[k], colors, changes, more);
       } else if (arrays.mode_mass) {
         const colorOf = count > 1 ? (lane) => theme.dots[lane] : (_, mode) => theme.particles[mode % theme.particles.length];

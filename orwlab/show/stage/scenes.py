@@ -52,6 +52,7 @@ def scene(
     size: float = HOME,
     labels: Tensor | None = None,
     grid: int = GRID,
+    truth: Reward | None = None,
 ) -> str:
     """The backdrop: reward and density of the data on ``[-size, size]^2``, and the particles' colours.
 
@@ -61,21 +62,26 @@ def scene(
         size: half the side of the square.
         labels: (n,) integers, the colour of each particle.
         grid: points a side.
+        truth: what is really wanted, if the reward is only a proxy of it; shown on demand.
     """
-    values = reward(_points(size, grid)).numpy().reshape(grid, grid)
     root, levels = _contours(target, size, grid)
-    low, high = float(values.min()), float(values.max())
+    grounds = {"reward": reward} if truth is None else {"reward": reward, "truth": truth}
     arrays: dict[str, np.ndarray | Quantised] = {
-        "reward": Quantised(values, low, high if high > low else low + 1),
         "density": Quantised(root.numpy().reshape(grid, grid), 0.0, 1.0),
     }
+    ranges = {}
+    for name, ground in grounds.items():
+        values = ground(_points(size, grid)).numpy().reshape(grid, grid)
+        low, high = float(values.min()), float(values.max())
+        arrays[name] = Quantised(values, low, high if high > low else low + 1)
+        ranges[name] = {"low": low, "high": high}
     if labels is not None:
         arrays["labels"] = labels.to(torch.uint8).numpy()
     meta = {
         "view": [-size, size, -size, size],
         "levels": levels,
         "shares": " and ".join(f"{100 * share:.0f} %" for share in reversed(SHARES)),
-        "reward": {"low": low, "high": high},
+        **ranges,
         "modes": target.n_modes,
         **_modes(target),
     }
@@ -167,6 +173,7 @@ def frame(
     trace: Tensor | None = None,
     mode_mass: Tensor | None = None,
     mode_mass_exact: Tensor | Sequence[Tensor | None] | None = None,
+    others: Mapping[str, np.ndarray | Quantised] | None = None,
 ) -> str:
     """One frame.
 
@@ -186,6 +193,7 @@ def frame(
         trace: (lanes, s, 2) the way of one particle from its noise to where it is, or (s, 2); meta says whose: traced.
         mode_mass: (lanes, K) share of the particles at each mode; or (K,).
         mode_mass_exact: the same in the exact limit; None for a lane without.
+        others: what the stage does not draw and something beside it may, lanes first.
 
     Raises:
         ValueError: NaN or infinity anywhere, or the number of lanes differs.
@@ -208,6 +216,7 @@ def frame(
         arrays["mode_mass"] = _lanes("mode_mass", mode_mass, 2).float().numpy()
     if mode_mass_exact is not None:
         arrays["mode_mass_exact"] = _masses(mode_mass_exact).numpy()
+    arrays.update(others or {})
     for name, array in arrays.items():
         lanes = len(array.values if isinstance(array, Quantised) else array)
         if lanes != len(x) and not name.startswith(("rounds", "changes")):

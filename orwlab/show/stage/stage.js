@@ -2,7 +2,7 @@
 //
 //   const stage = createStage(element, host);
 //   stage.receive({scene, exact, frame, flow, story}); // base64 text, see frames.py and scenes.py; story is the host's own
-//   stage.configure({background, ghost, contours, trails, modes, more, present});
+//   stage.configure({background, ghost, contours, trails, modes, more, present, revealed});
 //   stage.seek(t);                               // pictures that have a flow are shown at this flow time; null: at their own
 //
 // host (every part optional): acknowledge(run, seq) -> promise of "is somebody still sending?"; wake(): ask for a
@@ -21,12 +21,13 @@ import { wantedNumbers } from "./numbers.js";
 import { Picture } from "./picture.js";
 import { Reading } from "./reading.js";
 import { THEMES, isDark } from "./theme.js";
+import { unrevealed } from "./truth.js";
 import { isCoarse } from "./tips.js";
 import { Tracing } from "./tracing.js";
 import { Words, emptierEdge } from "./words.js";
 
 const CALM = 500; // ms between paintings for people who asked for reduced motion
-const BACKGROUNDS = ["reward", "density", "none"];
+const BACKGROUNDS = ["reward", "truth", "density", "none"];
 
 export class Stage {
   constructor(root, host = {}) {
@@ -35,6 +36,7 @@ export class Stage {
     this.counters = { received: 0, decoded: 0, skipped: 0, painted: 0, errors: 0 };
     this.options = {
       background: "reward", ghost: true, contours: true, trails: true, modes: true, more: true, present: false,
+      revealed: false,
     };
     this.meta = null; // of the frame on display
     this.value = null; // the same as it came, with all of its parts
@@ -95,10 +97,12 @@ export class Stage {
   configure(options = {}) {
     const next = { ...this.options };
     if (BACKGROUNDS.includes(options.background)) next.background = options.background;
-    for (const name of ["ghost", "contours", "trails", "modes", "more", "present"]) {
+    for (const name of ["ghost", "contours", "trails", "modes", "more", "present", "revealed"]) {
       if (typeof options[name] === "boolean") next[name] = options[name];
     }
+    const other = next.revealed !== this.options.revealed;
     this.options = next;
+    if (other && this.whole) this.frame = this.asShown(this.whole);
     this.root.toggleAttribute("data-present", next.present);
     this.signature = ""; // the layout has to be made again
     this.repaint();
@@ -145,7 +149,7 @@ export class Stage {
 
   /** A frame as it is to be shown. */
   asShown(whole) {
-    return this.seeking.shown(whole);
+    return this.seeking.shown(this.options.revealed ? whole : unrevealed(whole));
   }
 
   schedule() {

@@ -13,7 +13,7 @@ export const THEMES = {
     limit: [[250, 248, 246], [246, 176, 128]], rim: "rgba(20,26,36,0.55)", exact: "#BF4E00", contour: "#D55E00",
     particles: [...OKABE_ITO, "#333333"], lanes: ["#0f4fd6", "#0f6b4b", "#b3249c", "#1b2430"],
     dots: ["#1f5fe0", "#04b078", "#a63a8c", "#1b2430"], series: ["#0f4fd6", "#0f6b4b", "#b3249c", "#5b6472"],
-    arrow: "rgba(27,36,48,0.62)", trail: "#1b2430",
+    arrow: "rgba(27,36,48,0.62)", trail: "#1b2430", truth: [[247, 248, 250], [163, 217, 196]], true: "#00694c",
   },
   dark: {
     text: "#eef2f7", muted: "#a9b4c4", grid: "rgba(238,242,247,0.11)", frame: "rgba(238,242,247,0.32)",
@@ -22,7 +22,7 @@ export const THEMES = {
     limit: [[16, 21, 30], [150, 70, 24]], rim: "rgba(4,7,12,0.75)", exact: "#FF8B4D", contour: "#FF7A33",
     particles: ["#3D9BE0", ...OKABE_ITO.slice(1), "#FFFFFF"], lanes: ["#1f83fa", "#25ba82", "#d681cb", "#ffffff"],
     dots: ["#1f83fa", "#25ba82", "#d681cb", "#ffffff"], series: ["#1f83fa", "#25ba82", "#d681cb", "#b7c0ce"],
-    arrow: "rgba(238,242,247,0.66)", trail: "#eef2f7",
+    arrow: "rgba(238,242,247,0.66)", trail: "#eef2f7", truth: [[16, 21, 30], [10, 92, 70]], true: "#25ba82",
   },
 };
 

@@ -4,6 +4,7 @@ import { escaped } from "./numerals.js";
 import { Numbers } from "./numbers.js";
 import { LEAST_FOR_NUMBERS } from "./picture.js";
 import { fitting, textWidth } from "./places.js";
+import { groundOf } from "./truth.js";
 import { Tips, isCoarse, make, newId, putAt, setText, term } from "./tips.js";
 
 const MASS_HINT = "The share of the samples at each mode of the data, and as an orange-red tick the share in the exact limit.";
@@ -63,6 +64,7 @@ export class Words {
     style.setProperty("--size", `${layout.size}px`);
     style.setProperty("--small", `${layout.small}px`);
     style.setProperty("--exact", theme.exact);
+    style.setProperty("--true", theme.true);
     theme.lanes.forEach((color, k) => style.setProperty(`--lane-${k}`, color));
     theme.dots.forEach((color, k) => style.setProperty(`--dot-${k}`, color));
     style.setProperty("--value", `${layout.numbers.value ?? layout.size}px`);
@@ -178,11 +180,12 @@ export class Words {
       const { size, small } = layout, room = layout.panels[k].head.w - textWidth(head.title, (size + small) / 2, 600) - 0.6 * size;
       if (textWidth(value, 1.12 * size, 650) > room) head.beside = false; // for good: nothing blinks
       setText(head.now, head.beside ? value : "");
+      head.now.style.color = lines?.[0].series === "truth" ? "var(--true)" : "";
     });
   }
 
   showLegend(frame, scene, theme, options, layout) {
-    const many = frame.count > 1, { arrows, paths, trace } = frame.arrays;
+    const many = frame.count > 1, { arrows, paths, trace } = frame.arrays, ground = scene && groundOf(scene, options);
     const missing = frame.lanes.map((lane) => missingLimit(frame, lane));
     const bars = layout.panels.length > frame.panels.length;
     const key = [many, frame.mode, Boolean(arrows), Boolean(paths), Boolean(trace), bars, missing.join("|"), JSON.stringify(options),
@@ -205,7 +208,7 @@ export class Words {
     if (scene && options.ghost) items.push(`${oval(theme.ghost, 1.4)} the data: ${scene.shares} of it inside`);
     const limits = frame.mode !== "learned" && missing.some((text) => !text);
     if (limits && options.contours) items.push(`${oval(theme.contour, 2.2)} the exact limit: the same shares`);
-    if (frame.panels.some(({ exact }) => exact.some(Boolean))) {
+    if (frame.panels.some(({ exact, lines }) => lines[0].series !== "alpha" && exact.some(Boolean))) { // there it is a budget
       const dash = `<path d="M0 5H26" stroke="${many ? theme.text : theme.exact}" stroke-width="2" stroke-dasharray="6 4"/>`;
       items.push(`${svg(dash, 26, 10)} in the curves: the exact limit`);
     }
@@ -216,9 +219,10 @@ export class Words {
     if (paths && options.trails) items.push('<i class="glyph">∿</i> ways of single samples from the noise at t = 0');
     if (trace) items.push(`${svg(`<circle cx="5" cy="5" r="3.6" fill="none" stroke="${theme.text}" stroke-width="1.8"/><path d="M9 5H20M16 2l4 3l-4 3" fill="none" stroke="${theme.text}" stroke-width="1.8"/>`, 22, 10)} one sample: from its noise (ring) to where it is`);
     if (frame.mode === "exact") items.push(`the exact limit's density ${ramp(theme.limit)}`);
-    else if (scene && options.background === "reward") {
-      items.push(`reward ${number(scene.reward.low)} ${ramp(theme.reward)} ${number(scene.reward.high)}`);
-    } else if (scene && options.background === "density") items.push(`density of the data ${ramp(theme.density)}`);
+    else if (ground === "reward" || ground === "truth") {
+      const { low, high } = scene[ground];
+      items.push(`${ground === "truth" ? "true reward" : "reward"} ${number(low)} ${ramp(theme[ground])} ${number(high)}`);
+    } else if (ground === "density") items.push(`density of the data ${ramp(theme.density)}`);
     if (!options.present) items.push(`<span class="orw-how">${isCoarse() ? HOW_WITH_FINGERS : HOW}</span>`);
     this.legend.innerHTML = items.map((item) => `<li>${item}</li>`).join("");
   }

@@ -37,10 +37,11 @@ class Broadcast:
         registry: where it belongs.
         name: of the run; in every frame.
         settings: to start with.
+        ladder: whether its session measures the ladder of bounds.
     """
 
-    def __init__(self, registry: "Registry", name: str, settings: Settings) -> None:
-        self.name, self.settings = name, settings
+    def __init__(self, registry: "Registry", name: str, settings: Settings, ladder: bool = False) -> None:
+        self.name, self.settings, self.ladder = name, settings, ladder
         self.state = "paused"
         self.seq = self.round = 0
         self.closed = False
@@ -233,7 +234,9 @@ class Broadcast:
         lost, self.worker = self.worker is not None, self._registry.pool.pick()
         self.worker.names.add(self.name)
         state = self.state if self.state == "running" else "paused"
-        await self.worker.call(workers._open, self.name, self._story(), state, self._registry.particles, self.seq, lost)
+        await self.worker.call(
+            workers._open, self.name, self._story(), state, self._registry.particles, self.seq, lost, self.ladder
+        )
         # what had not been obeyed yet, and what was obeyed since the last picture, is in the settings
         scenes = [order for order in self._orders if order[0] == "begin"]
         others = [order for order in self._orders if order[0] not in ("begin", "move", "obey")]
@@ -281,11 +284,13 @@ class Registry:
         """The broadcast of a run, by the name in its frames; anything that is no such name has none."""
         return self._by_run.get(run) if isinstance(run, str) else None
 
-    async def open(self, visitor: str, settings: Settings) -> Broadcast:
-        """The visitor's broadcast; a new one starts with ``settings``, paused, as soon as it is read."""
+    async def open(self, visitor: str, settings: Settings, *, ladder: bool = False) -> Broadcast:
+        """The visitor's broadcast; a new one starts with ``settings``, paused, as soon as it is read. With a ``ladder``
+        its session measures the bounds on W2^2 as well.
+        """
         if visitor not in self._by_visitor:
             name = secrets.token_hex(12)  # also what an acknowledgement is recognised by: not to be guessed
-            self._by_visitor[visitor] = self._by_run[name] = Broadcast(self, name, settings)
+            self._by_visitor[visitor] = self._by_run[name] = Broadcast(self, name, settings, ladder)
         return self._by_visitor[visitor]
 
     def acknowledge(self, run: Any, seq: int | None) -> bool:

@@ -16,10 +16,11 @@ from orwlab.show.lab.controls import OF_THE_STAGE, Choice, Control, Number, Scal
 _OFFERS = {
     "target": {"paint": "Paint it …", "points": "Your own points …"},
     "reward": {"paint": "Paint it …", "formula": "A formula …"},
+    "truth": {"paint": "Paint it …", "formula": "A formula …"},
 }
 """what a list offers below its names; ``own.js`` opens a panel for it"""
 
-_OF_THE_VIEW = ("background", "ghost", "modes", "arrows", "paths", "t", "measured", "speed")
+_OF_THE_VIEW = ("truth", "revealed", "background", "ghost", "modes", "arrows", "paths", "t", "measured", "speed")
 
 
 @functools.singledispatch

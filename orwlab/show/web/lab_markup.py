@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from orwlab.show.web.lab_page import LabPage
 
 _ESSENTIALS = ("tau", "mode", "target", "reward")
-_TRAINING = ("weighting", "coupling", "steps_per_round", "lr", "seed", "speed")
-_VIEW = ("t", "measured", "background", "modes", "ghost", "contours", "arrows", "paths")
+_TRAINING = ("steer", "budget", "weighting", "coupling", "fault", "steps_per_round", "lr", "seed", "speed")
+_VIEW = ("t", "measured", "truth", "revealed", "background", "modes", "ghost", "contours", "arrows", "paths")
 
 _KEYS = {
     "Space": "play or pause",
@@ -58,6 +58,7 @@ def markup(page: "LabPage", pages: Mapping[str, str]) -> str:
   </header>
   <section class="lab-strip" aria-label="Play">{_strip(settings)}</section>
   <section class="lab-stage" aria-label="Stage">
+    {_reveal()}
     <div class="orw-stage"></div>
     <div class="lab-player"></div>
     <div class="notice" role="status" hidden></div>
@@ -77,6 +78,12 @@ def markup(page: "LabPage", pages: Mapping[str, str]) -> str:
 
 def _instrument(page: "LabPage") -> str:
     return f'<section class="lab-instrument">{page.instrument}</section>' if page.instrument else ""
+
+
+def _reveal() -> str:
+    title = "Show what was really wanted: its curve, its number, its ground"
+    button = controls.button("Reveal the true reward", title, ident="reveal", kind="primary")
+    return f'<div class="lab-reveal" hidden>{button}</div>'
 
 
 def _corner() -> str:

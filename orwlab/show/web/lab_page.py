@@ -28,7 +28,7 @@ MOST_ORDERS = 200  # in one message
 _FOLDER = Path(__file__).parent
 _SCRIPTS = (  # in the order of what they need
     *("widgets.js", "line.js", "address.js", "memory.js"),
-    *("strokes.js", "tables.js", "paint.js", "own.js", "keep.js", "lab.js"),
+    *("strokes.js", "tables.js", "paint.js", "own.js", "keep.js", "truth.js", "lab.js"),
 )
 _STYLES = ("lab.css", "keep.css", "own.css")
 _FAILED = "Something went wrong on the server. Your settings are kept; it tries again by itself."
@@ -99,7 +99,7 @@ class LabPage:
 
         async def stream(request: gr.Request) -> AsyncIterator[dict[str, str]]:
             visitor = str(request.session_hash or "")
-            broadcast = await registry.open(visitor, self.settings)
+            broadcast = await registry.open(visitor, self.settings, ladder=self.ladder)
             try:
                 async for picture in broadcast.frames():
                     yield picture

@@ -185,7 +185,7 @@ class Own {
     if (ended) {
       clearTimeout(this.sending);
       send();
-    } else if (name === "reward") this.sending ??= setTimeout(send, WHILE_DRAWN);
+    } else if (name !== "target") this.sending ??= setTimeout(send, WHILE_DRAWN);
   }
 
   /** The server has answered: {settings, errors}; `waiting` are names of controls that have moved again since. */

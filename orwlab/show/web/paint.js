@@ -1,16 +1,16 @@
 // Painting on the stage: a canvas over the first plot, which follows its camera, and the tools in the panel.
 
 const INKS = { // what is painted, over the stage
-  light: { reward: [98, 62, 196], target: [58, 74, 104] },
-  dark: { reward: [164, 138, 255], target: [158, 176, 206] },
+  light: { reward: [98, 62, 196], truth: [0, 105, 76], target: [58, 74, 104] },
+  dark: { reward: [164, 138, 255], truth: [37, 186, 130], target: [158, 176, 206] },
 };
 const THICK = 0.62; // how much of the stage full ink hides
 const HALO = 1.2; // a brush's ring, in sizes
 const STEP = 0.2, LEAP = 1; // of the brush, by arrow keys, alone and with Shift
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
-const TITLES = { reward: "Paint the reward", target: "Paint the data" };
-const ASKS = { reward: "Paint where it pays: on the picture.", target: "Paint where the data are: on the picture." };
-const TELLS = { reward: "The more paint, the more it pays.", target: "The more paint, the more data." };
+const TITLES = { reward: "Paint the reward", truth: "Paint the true reward", target: "Paint the data" };
+const ASKS = { reward: "Paint where it pays: on the picture.", truth: "Paint what is really good: on the picture.", target: "Paint where the data are: on the picture." };
+const TELLS = { reward: "The more paint, the more it pays.", truth: "The more paint, the better.", target: "The more paint, the more data." };
 
 class Painter {
   /** changed(name, ended): something was painted, see `text`; `ended` is false while a stroke is drawn. */

@@ -104,6 +104,7 @@ class Slider extends NumberBox {
 
   /** To the next place up or down, for keys. */
   nudge(way) {
+    if (this.range.disabled) return; // it is steered
     const further = this.places.filter((place) => (place - this.value) * way > 1e-9);
     this.moved(way > 0 ? further[0] : further.at(-1));
   }

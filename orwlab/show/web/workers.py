@@ -95,14 +95,14 @@ Order = tuple[str, tuple[Any, ...]]
 """the name of one of a session's methods, and its arguments"""
 
 
-def _open(name: str, story: "Story", state: str, particles: int, seq: int, again: bool) -> None:
-    """A session that repeats ``story``; ``again`` because the one before it was lost."""
+def _open(name: str, story: "Story", state: str, particles: int, seq: int, again: bool, ladder: bool = False) -> None:
+    """A session that repeats ``story``, ``again`` because the one before it was lost; with the ``ladder`` of bounds."""
     from orwlab.show.lab.banners import RESTARTED
     from orwlab.show.lab.session import Session
 
     notice = RESTARTED if again else None
     session = Session(
-        story.at(0), particles=particles, running=state == "running", name=name, notice=notice, flow=True
+        story.at(0), particles=particles, running=state == "running", name=name, notice=notice, ladder=ladder, flow=True
     )
     session.seq = seq  # the browser counts on
     if story.round > 0:
