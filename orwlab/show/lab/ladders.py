@@ -9,7 +9,7 @@ import functools
 import logging
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -31,6 +31,7 @@ from orwlab.velocity import Velocity
 
 PARTICLES = 256  # of the yardstick, the same ones every time
 EVERY = 25  # rounds from one ladder to the next, if it is done by then
+ALPHAS = (1.0, 3.0, 0.3, 10.0, 0.1, 30.0)  # of exact limits, in the order in which they are worked out
 HISTORY = 64  # ladders whose values are kept; beyond, every second one is dropped
 NAMES = ("empirical", "coupled", "secant", "flow_map", "one_sided", "minkowski", "time_varying", "global_lipschitz")
 
@@ -95,6 +96,7 @@ class Ladders:
         self._look: _Look | None = None  # the newest that something is known of
         self._history: list[tuple[int, list[dict[str, float]]]] = []  # round, of every lane the logarithms
         self._gap = 1  # rounds between two that are kept, at least
+        self._none = ALIKE  # what is said while nothing is known
         self._made: tuple[_Look, dict[str, Any], dict[str, np.ndarray | Quantised]] | None = None
 
     @property
@@ -109,7 +111,12 @@ class Ladders:
         if round == 0 or asked == self._asked or not (at_rest or (round % EVERY == 0 and not self._working)):
             return
         self._asked = asked
-        wanted = _Look(round, settings.measured, *_copied(lanes), settings)
+        try:
+            wanted = _Look(round, settings.measured, *_copied(lanes), settings)
+        except Exception:  # never breaks a round
+            _log.exception("nothing to measure")
+            self._none = FAILED
+            return
         with self._lock:
             self._wanted = wanted
             if not self._working:
@@ -151,7 +158,7 @@ class Ladders:
             lane = replace(lane, w2=_w2_now(look.settings, lane.state), limit=w2_of_limit(look.settings, lane.alpha))
             look = replace(look, lanes=(*look.lanes[:k], lane, *look.lanes[k + 1 :]))
             self._show(look)
-            if self._wanted is not None:
+            if self._wanted is not None and k + 1 < len(look.lanes):
                 return
         self._remember(look)
 
@@ -178,12 +185,13 @@ class Ladders:
         ``{"n", "said", "rungs": [{"name", "assumes"}], "history", "lanes"}``; of every lane ``{"said"}``, why there are
         no bounds, or ``{"round", "alpha", "log", "certified", "times", "penalty", "identity", "lipschitz", "log_norm",
         "steepest": [t, x, y], "problem", "w2": {"now", "limit"}}``. Logarithms are natural, None for that of 0; so is a
-        W2^2 that is not known. The arrays are ``ladder x`` (lanes, n, 2), where the policy takes the particles, and
-        ``ladder shares`` (lanes, rungs, n).
+        W2^2 that is not known. "lipschitz" and "log_norm" are L(t) and mu(t) at equally spaced times; "steepest" is
+        where the largest mu(t) was found. The arrays are ``ladder x`` (lanes, n, 2), where the policy takes the
+        particles, and ``ladder shares`` (lanes, rungs, n).
         """
         look = self._look
         if look is None:
-            return {"said": PENDING if self._working else ALIKE, "lanes": []}, {}
+            return {"said": PENDING if self._working else self._none, "lanes": []}, {}
         if self._made is None or self._made[0] is not look:
             self._made = (look, *self._plain(look))
         return self._made[1], self._made[2]
@@ -228,7 +236,7 @@ def _copied(lanes: LearnedLanes | ExactLanes) -> tuple[Velocity, tuple[_Lane, ..
         return exact.dynamics(lanes.settings, 1.0).velocity, exactly
     average = lanes.settings.measured == "average"
     policies = [copy.deepcopy(run.average if average else run.policy) for run in lanes.runs]
-    return lanes.reference, tuple(_Lane(alpha, v) for alpha, v in zip(lanes.settings.alphas, policies))
+    return lanes.reference, tuple(_Lane(alpha, v) for alpha, v in zip(lanes.alphas, policies))
 
 
 def _again(lane: _Lane, old: _Lane) -> _Lane:
@@ -259,8 +267,8 @@ def _lane(look: _Look, lane: _Lane) -> dict[str, Any]:
         "times": {name: [round(float(share), 4) for share in rung.times] for name, rung in found.rungs.items()},
         "penalty": found.penalty,
         "identity": found.identity,
-        "lipschitz": float(pair.lipschitz.max()),
-        "log_norm": float(pair.log_norm.max()),
+        "lipschitz": [round(float(rate), 3) for rate in pair.lipschitz],
+        "log_norm": [round(float(rate), 3) for rate in pair.log_norm],
         "steepest": [float(pair.times[worst]), *[float(c) for c in pair.steepest[worst]]],
         "problem": found.problem,
         "w2": {"now": lane.w2, "limit": lane.limit},
@@ -300,6 +308,13 @@ def _w2_now(settings: Settings, state: PopulationDynamics | None) -> float | Non
 def _w2(settings: Settings, density: Tensor, extent: float) -> float:
     reference = exact.density(exact.dynamics(settings, 1.0))  # at round 0
     return w2_distance_squared(Grid(2, exact.FINE, extent), density, reference)
+
+
+def over_alpha(target: str, reward: str, weighting: str, tau: float) -> Iterator[dict[str, Any]]:
+    """The ladders of the exact limits at ``ALPHAS``, one after the other: see ``at_limit``."""
+    settings = Settings(target=target, reward=reward, weighting=weighting, tau=tau)
+    for alpha in ALPHAS:
+        yield at_limit(settings, alpha)
 
 
 def at_limit(settings: Settings, alpha: float) -> dict[str, Any]:
