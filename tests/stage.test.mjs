@@ -14,7 +14,7 @@ import { commandOf } from "../orwlab/show/stage/input.js";
 import { isNarrow, layoutOf } from "../orwlab/show/stage/layout.js";
 import { readExact, readFrame, readScene } from "../orwlab/show/stage/message.js";
 import { Glide, Pace } from "../orwlab/show/stage/motion.js";
-import { niceTicks, said, tickLabel } from "../orwlab/show/stage/numerals.js";
+import { formsOf, niceTicks, said, tickLabel } from "../orwlab/show/stage/numerals.js";
 import { drawCurves } from "../orwlab/show/stage/panels.js";
 import { modePlaces } from "../orwlab/show/stage/modes.js";
 import { Room } from "../orwlab/show/stage/places.js";
@@ -455,6 +455,12 @@ test("no two lanes look alike to people who see no green or no red", () => {
       }
     }
   }
+});
+
+test("a value with a power of ten has a form in fewer digits", () => {
+  assert.deepEqual(formsOf("1.5·10¹²"), ["1.5·10¹²", "2·10¹²"]);
+  assert.deepEqual(formsOf("−4.4·10⁻⁹"), ["−4.4·10⁻⁹", "−4·10⁻⁹"]);
+  for (const text of ["0.40", "–", "10¹⁴", "−22.00", "59 %"]) assert.deepEqual(formsOf(text), [text]);
 });
 
 test("between known flow times particles go ways that are exact for parabolas and through every place that is known", () => {

@@ -71,6 +71,12 @@ export function said(value, spansDecades) {
   return size > 0 ? minus(value.toFixed(Math.max(0, 1 - Math.floor(Math.log10(size))))) : "0";
 }
 
+/** A value that was written already, and the same in fewer digits where it has a power of ten. */
+export function formsOf(text) {
+  const [, mantissa, power] = /^([−-]?\d+\.\d+)(·10.+)$/.exec(text) ?? [];
+  return mantissa ? [text, `${minus(Number(mantissa.replace("−", "-")).toFixed(0))}${power}`] : [text];
+}
+
 /** A lane's name where there is little room: "α = 0.3" becomes "0.3". */
 export const shortAlpha = (label = "") => label.replace(/^α = /, "");
 
