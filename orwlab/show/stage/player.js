@@ -5,7 +5,7 @@
 import { FlowTime } from "./flow_time.js";
 
 const RATE = 12; // pictures a second when the rounds play
-const STEP = 0.05; // of flow time, by keys
+const BY_KEY = 20; // steps of flow time from 0 to 1, by keys
 const MOMENTS = Array.from({ length: 201 }, (_, k) => k / 200); // where flow time stops when it plays
 // the keys beside each other; what Shift makes of them differs between keyboards
 const BAR_KEYS = { ",": ["step", -1], ".": ["step", 1], "<": ["move", -1], ";": ["move", -1], ">": ["move", 1], ":": ["move", 1] };
@@ -29,7 +29,7 @@ export class Player {
       <div class="orw-axis orw-times"><button type="button" class="orw-play-flow" aria-label="${PLAY.flow}"></button>
       <label><span>flow time t</span><input type="range" min="0" max="1" step="0.01" value="1"></label><output></output></div>
       <div class="orw-ways"><button type="button" class="orw-from" title="Forget what came after this round, and go on from it" hidden>From here</button>
-      <button type="button" class="orw-live" title="Back to the newest round" hidden>Live</button></div>`;
+      <button type="button" class="orw-live" title="You are looking back, and the run waits: back to the newest round" hidden>Live</button></div>`;
     const find = (selector) => element.querySelector(selector);
     [this.times, this.ways, this.from, this.live] = [".orw-times", ".orw-ways", ".orw-from", ".orw-live"].map(find);
     [this.button, this.range, this.output] = ["button", "input", "output"].map((name) => find(`.orw-rounds ${name}`));
@@ -117,7 +117,7 @@ export class Player {
       this.show(this.place + way);
     } else if (action === "move") {
       this.flow.stop();
-      this.seek(Math.min(1, Math.max(0, (Math.round(this.t / STEP) + way) * STEP)));
+      this.seek(Math.min(1, Math.max(0, (Math.round(this.t * BY_KEY) + way) / BY_KEY)));
     }
     return action !== undefined;
   }
