@@ -208,7 +208,7 @@ def test_one_goes_on_from_an_earlier_round(visit):
     page.locator(".orw-rounds input").focus()
     page.keyboard.press("Home")
     wait(page, "round === 0")
-    for _ in range(6):
+    for _ in range(3):  # key rounds: on a busy computer they are some rounds apart
         page.keyboard.press("ArrowRight")
     page.wait_for_timeout(500)
     there = round_of(page)
