@@ -39,7 +39,7 @@ _courses: OrderedDict[tuple[Work, tuple[Any, ...]], tuple[int, Iterator[Any]]] =
 @functools.cache
 def _give_way() -> None:
     with contextlib.suppress(AttributeError, OSError):
-        os.nice(5)
+        os.nice(2)
 
 
 def _go_on(work: Work, arguments: tuple[Any, ...], have: int, budget: float) -> tuple[list[Any], bool]:

@@ -194,7 +194,11 @@ class TradeOffMap {
       const slot = target.closest("[role=gridcell]");
       if (slot) this.go(slot);
     });
-    this.grid.addEventListener("pointerover", ({ target }) => this.tell(target.closest("[role=gridcell]") ?? this.marked));
+    this.grid.addEventListener("pointermove", ({ target, clientX, clientY }) => {
+      const pointer = `${clientX} ${clientY}`;
+      if (pointer !== this.pointer) this.tell(target.closest("[role=gridcell]") ?? this.marked); // a resting one tells nothing
+      this.pointer = pointer;
+    });
     this.grid.addEventListener("pointerleave", () => this.tell(this.marked));
     this.grid.addEventListener("focusin", ({ target }) => this.tell(target));
     this.grid.addEventListener("keydown", (event) => this.move(event));
