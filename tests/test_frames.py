@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -154,13 +153,6 @@ def test_the_joined_script_is_one_that_runs(tmp_path):
     run = subprocess.run([node, "--check", str(tmp_path / "stage.js")], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr
     assert max(path.read_text().count("\n") for path in Path(stage.__file__).parent.glob("*.js")) <= 320
-
-
-def test_no_function_takes_the_place_of_another_in_the_joined_script():
-    # unlike const and class, a function that is defined twice is no error: the second one silently wins
-    names = re.findall(r"^(?:async )?function (\w+)", stage.javascript(), re.MULTILINE)
-    assert len(names) > 50
-    assert [name for name in set(names) if names.count(name) > 1] == []
 
 
 def test_the_joined_script_is_free_of_modules_and_defines_the_stage():

@@ -124,7 +124,8 @@ def test_key_rounds_grow_apart():
 @pytest.mark.parametrize(("cost", "share"), [(0.004, 1.0), (0.01, 0.5), (0.04, 0.125)])
 def test_flows_cost_a_share_of_the_other_work(cost, share):
     s = stepped(Settings(speed=0), rounds=0, particles=200, running=True)
-    s.advance()
+    for _ in range(key_rounds.FIRST):
+        s.advance()
     times = iter(range(10**6))
     keys = KeyRounds(lambda: cost * next(times))  # a look at it takes as long as a flow
     found = []

@@ -9,7 +9,8 @@ from orwlab.show.lab.experiment import Experiment
 from orwlab.show.lab.lanes import LearnedLanes
 
 DENSE = 200  # rounds of a run that may all be key rounds; of twice as many every second one, and so on
-SHARE = 0.25  # of the work on rounds and particles that flows may cost on top of it
+FIRST = 60  # rounds of a run that all are, whatever they cost: a short run has few enough
+SHARE = 0.25  # of the work on rounds and particles that later flows may cost on top of it
 MOST_OWED = 0.5  # seconds of other work after a flow that something else has held up
 
 
@@ -48,7 +49,7 @@ class KeyRounds:
             return self._text
         same = self._of is not None and self._of[0] is it.picture
         since = it.round - max(self._of[1]) if self._of and same else 0
-        due = at_rest or not same  # whatever it costs
+        due = at_rest or not same or it.round <= FIRST
         if not due and (self._owed > 0 or since < gap(it.round)):
             return ""
         before = self._clock()
