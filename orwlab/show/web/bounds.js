@@ -193,7 +193,7 @@ class BoundLab {
 
   drawLegend() {
     const [log, words] = this.exact, legend = this.find(".bounds-legend"), there = log > -Infinity && this.picked.view !== "alpha";
-    const text = this.picked.view === "alpha" ? "exact W₂² of the limits, of densities on a grid" : there ? `${words}: ${boundWord(log)}` : words && `No exact W₂²: ${words}`;
+    const text = this.picked.view === "alpha" ? "exact W₂² of the limits, of densities on a grid" : there ? `${words}: ${boundWord(log)}` : words && `No exact W₂²: ${words.replace(/^no limit: /, "")}`;
     legend.classList.toggle("none", !there && this.picked.view !== "alpha");
     legend.querySelector(".exact-word").textContent = text;
   }
@@ -381,7 +381,8 @@ class BoundLab {
   }
 
   drawTimes(times, rates) {
-    const box = this.find(".rung-time div"), width = box.clientWidth || 240, height = 150, left = 8, top = 18, below = 34;
+    const box = this.find(".rung-time div"), width = box.clientWidth || 240, left = 8, strip = rates ? 58 : 0, below = 34;
+    const height = 150 + strip, top = 18 + strip;
     const high = Math.max(...times, 0.01), low = Math.min(0, ...times), w = (width - 2 * left) / times.length;
     const py = (y) => top + ((high - y) / (high - low)) * (height - top - below);
     const bars = times.map((share, k) => {
@@ -392,16 +393,18 @@ class BoundLab {
     });
     const ticks = [0, 0.25, 0.5, 0.75, 1].map((t) => `<text class="middle" x="${(left + t * (width - 2 * left)).toFixed(1)}" y="${height - 18}">${t}</text>`);
     const words = `<text class="middle" x="${width / 2}" y="${height - 3}">flow time t${w > 30 ? ": noise at 0, data at 1" : "; shares in %"}</text>`;
-    const line = rates ? this.rateLine(rates, { left, top, w: width - 2 * left, h: height - top - below }) : "";
+    const line = rates ? this.rateLine(rates, { left, top: 20, w: width - 2 * left, h: strip - 20 }) : "";
     const name = `Shares by flow time: ${times.map((share, k) => `${k / 8} to ${(k + 1) / 8}: ${shareWord(share)}`).join(", ")}`;
     box.innerHTML = `<svg role="img" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" aria-label="${name}"><line class="grid" x1="${left}" x2="${width - left}" y1="${py(0)}" y2="${py(0)}"/>${bars.join("")}${ticks.join("")}${words}${line}</svg>`;
   }
 
-  /** The rate at which a rung has everybody stretched, over the bars and on a scale of its own. */
+  /** The rate at which a rung has everybody stretched: a strip above the bars, with a scale of its own. */
   rateLine([word, rates], { left, top, w, h }) {
     const most = Math.max(...rates), low = Math.min(0, ...rates), steps = rates.length - 1;
     const places = rates.map((rate, k) => `${(left + (k / steps) * w).toFixed(1)},${(top + ((most - rate) / (most - low)) * h).toFixed(1)}`);
-    return `<path class="rate" d="M${places.join("L")}"/><text class="rate" x="${left + w}" y="12">${word} up to ${most.toFixed(0)}</text>`;
+    const ground = top + (most / (most - low)) * h;
+    return `<path class="under" d="M${left},${ground}L${places.join("L")}L${left + w},${ground}Z"/><path class="rate" d="M${places.join("L")}"/>` +
+      `<text class="rate" x="${left}" y="12">stretching rate: ${word} up to ${most.toFixed(0)}</text>`;
   }
 
   /** The map of shares over the plane, each spread a little; returns where it is densest. */

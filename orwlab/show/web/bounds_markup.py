@@ -39,14 +39,14 @@ RUNGS = {
     ),
     "secant": Words(
         "secant",
-        "E ( ∫ e^∫m |dv| ds )²,  m = ⟨x − y, v_ref(x) − v_ref(y)⟩ / |x − y|²",
+        "E ( ∫ e^∫m |dv| ds )² with m = ⟨x − y, v_ref(x) − v_ref(y)⟩ / |x − y|²",
         "v_ref is continuous. It is asked how fast it pulls each pair apart, with no supremum.",
         "Differences of velocity that would cancel are added up: their directions are forgotten.",
         "coupled",
     ),
     "flow_map": Words(
         "flow map",
-        "E ( ∫ |Φ(1, s)| |dv| ds )²,  Φ the Jacobian of the reference's flow from s to 1",
+        "E ( ∫ |Φ(1, s)| |dv| ds )² with Φ the Jacobian of the reference's flow from s to 1",
         "v_ref has a derivative. It is taken where each particle is, with no supremum.",
         "What dv becomes is bounded by the stretch of the worst direction, not of its own. It may lie above or below "
         "the secant.",
@@ -54,7 +54,7 @@ RUNGS = {
     ),
     "one_sided": Words(
         "one-sided μ(t)",
-        "( ∫ e^∫μ √E|dv|² ds )²,  μ(t) the fastest that v_ref pulls any two points apart",
+        "( ∫ e^∫μ √E|dv|² ds )² with μ(t) the fastest that v_ref pulls any two points apart",
         f"Nowhere does v_ref pull points apart faster than μ(t). {_SUPREMUM}",
         "Everybody is stretched as much as whoever is stretched most. Between the modes the field of the reference is "
         "steep, and only few particles pass there.",
@@ -62,7 +62,7 @@ RUNGS = {
     ),
     "minkowski": Words(
         "L(t), one integral",
-        "( ∫ e^∫L √E|dv|² ds )²,  L(t) the steepest slope of v_ref",
+        "( ∫ e^∫L √E|dv|² ds )² with L(t) the steepest slope of v_ref",
         f"v_ref is L(t)-Lipschitz in x. {_SUPREMUM}",
         "Where v_ref pulls points together, that counts as stretching too.",
         "one_sided",
