@@ -13,7 +13,7 @@ from orwlab.show.lab import tradeoffs
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-MAP = "document.querySelector('.lab').lab.instruments[0]"
+MAP = "document.querySelector('.lab').lab.instruments.find((one) => one.maps)"
 WIDTHS = {360: 740, 768: 1024, 1280: 720, 1920: 1080}
 TABLE = "alpha,tau,seed,reward,diversity,w2\n0.5,1,7,0.5,2.5,6\n0.5,1,8,0.6,2.4,7\n2,1,,0.2,3.6,1.5\n"
 
@@ -227,6 +227,7 @@ def test_networks_are_trained_and_put_beside_the_exact_answer(come):
     page.locator("[data-train=row]").click()
     page.locator("[data-train=stop]").click()
     assert page.locator("[data-train=stop]").is_hidden()
+    page.evaluate("document.querySelector('#group-training').open = true")
     page.locator("#weighting select").select_option("mean_one")  # another map, without these networks
     assert eventually(lambda: page.locator(".map-net").count() == 0)
     page.locator("#weighting select").select_option("exp")

@@ -8,6 +8,7 @@ import contextlib
 import functools
 import logging
 import os
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -135,7 +136,13 @@ class Errands:
         done, error = True, ""
         try:
             self._worker = self._worker or Worker()
-            pieces, done = self._worker.ask(_go_on, errand.work, errand.arguments, len(errand.pieces), SLICE)
+            try:
+                answer = self._worker._process.submit(_go_on, errand.work, errand.arguments, len(errand.pieces), SLICE)
+            except BrokenProcessPool:
+                raise
+            except RuntimeError:  # the app is ending: nobody will ask again
+                sys.exit()
+            pieces, done = answer.result()
         except BrokenProcessPool:
             self._drop_worker()
             errand.lost += 1
