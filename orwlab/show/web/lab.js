@@ -399,7 +399,8 @@ class Lab {
       if (event.detail > 0) button.blur(); // by mouse or finger: the space bar then plays, not presses again
     });
     this.root.addEventListener("toggle", ({ target }) => {
-      if (target.open && target.matches("details")) target.scrollIntoView({ block: "nearest" });
+      // not those that are open from the beginning
+      if (this.byHand !== undefined && target.open && target.matches("details")) target.scrollIntoView({ block: "nearest" });
     }, true); // it does not bubble
     this.root.addEventListener("change", ({ target }) => {
       if (this.byHand && target.matches("select, [type=checkbox], [type=radio]")) target.blur(); // the same
