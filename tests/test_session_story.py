@@ -456,7 +456,8 @@ def test_a_story_survives_json():
     again = Story.read(plain)
     assert again.plain() == plain
     assert again.settings == story.settings
-    assert set(ON_THE_WAY) == {"reward", "alpha", "others", "tau", "steps_per_round", "lr"}
+    steering, training = {"alpha", "others", "steer", "budget"}, {"reward", "tau", "steps_per_round", "lr", "fault"}
+    assert set(ON_THE_WAY) == steering | training
     assert Story.read({"scene": {}}) == Story()
 
 

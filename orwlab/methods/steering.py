@@ -22,7 +22,7 @@ import math
 
 from orwlab import checks
 
-LOW, HIGH = 1e-3, 100.0  # that alpha stays between
+LOW, HIGH = 0.01, 100.0  # that alpha stays between
 RATE = 0.03
 
 

@@ -1,7 +1,7 @@
 """The Live lab's true reward, hidden until somebody reveals it, and its alpha that is steered."""
 
 import pytest
-from lab import STAGE, choose, eventually, press, state, typed, unfold, wait
+from lab import STAGE, choose, eventually, press, shown, state, typed, unfold, wait
 
 pytestmark = pytest.mark.browser
 
@@ -156,3 +156,24 @@ def test_a_budget_of_kl_says_why_a_network_has_none(visit):
     page.locator("#mode input[value=exact]").check(force=True)
     wait(page, "meta.steering?.why === ''")
     assert eventually(page.locator("#alpha .range").is_disabled)
+
+
+def test_it_is_painted_like_any_reward(visit):
+    page = open_at(visit, "t=1")
+    unfold(page, "view")
+    choose(page, "truth", "+paint")
+    canvas = page.locator(".own-canvas")
+    canvas.wait_for()
+    assert page.locator("#own-paint-title").inner_text() == "Paint the true reward"
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    x, y = box["x"] + 0.7 * box["width"], box["y"] + 0.5 * box["height"]
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x, y + 20, steps=4)
+    page.mouse.up()
+    wait(page, "stage.scene.truth")
+    assert shown(page)["truth"].startswith("paint:")
+    assert shown(page)["reward"] == "right"
+    press(page, "reveal")
+    assert eventually(lambda: is_green(ground(page, 2.0, -0.1)))

@@ -238,7 +238,8 @@ function rulesOf(panel, range, theme, colors, lanes, labels) {
   const last = (label) => label.split(" ").at(-1);
   const rules = panel.exact.map((mark, k) => mark && {
     mark, dash: EXACT_DASH, color: lanes === 1 ? theme.exact : colors[k],
-    names: lanes === 1 ? [mark.label, mark.label.replace("exact ", ""), last(mark.label)]
+    names: lanes === 1 || panel.lines[0].series === "alpha" // that is a budget, and no limit
+      ? [mark.label, mark.label.replace("exact ", ""), last(mark.label)]
       : [`limit ${labels[k] ?? ""}`, `limit ${shortAlpha(labels[k])}`, shortAlpha(labels[k])],
   });
   if (panel.baseline) {

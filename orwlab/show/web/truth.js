@@ -55,7 +55,7 @@ class SteeredAlpha {
     const { lab, slider } = this;
     if (lab.foreign || replaying) return;
     const before = this.alpha, alpha = steering?.alpha ?? null;
-    this.alpha = alpha === null ? null : Number(alpha.toPrecision(3));
+    this.alpha = alpha === null ? null : Number(alpha.toPrecision(alpha < 0.1 ? 2 : 3));
     slider.element.classList.toggle("steered", alpha !== null);
     slider.range.disabled = slider.box.disabled = alpha !== null;
     if (alpha !== null) slider.show(this.alpha);
