@@ -163,6 +163,9 @@ class TradeOffMap {
     this.find("[data-goal=show]").hidden = true;
     this.key = JSON.stringify(this.place);
     const first = this.maps.size === 0;
+    for (const [key, { cells, points }] of this.maps) {
+      if (cells.size === 0 && points.length === 0 && key !== this.key) this.maps.delete(key); // of a stroke on its way
+    }
     const kept = this.maps.get(this.key) ?? { cells: new Map(), points: [] };
     this.maps.delete(this.key);
     this.maps.set(this.key, kept);
@@ -420,7 +423,7 @@ class TradeOffMap {
     this.find("[data-train=row] .word").textContent = `Train along τ = ${tau}`;
     if (!this.ring) return;
     const { x, y, beyond, w, h } = this.spot(Math.max(alpha, 1e-9), Math.max(tau, 1e-9));
-    const set = { cx: x, cy: y, rx: Math.min(0.9 * w, 26), ry: Math.min(0.84 * h, 18) };
+    const set = { cx: x, cy: y, rx: Math.min((w < 20 ? 1.25 : 0.9) * w, 26), ry: Math.min(0.84 * h, 18) };
     for (const one of this.ring) {
       for (const [key, value] of Object.entries(set)) one.setAttribute(key, value);
       one.classList.toggle("beyond", beyond);
