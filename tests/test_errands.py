@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from orwlab.show.web import errands
+from orwlab.show.web import bound_lab, errands, trade_off
 from orwlab.show.web.errands import ATTEMPTS, FAILED, Errands
 
 
@@ -123,3 +123,7 @@ def test_courses_that_are_gone_on_with_are_bounded_and_begun_again_where_they_ar
         errands._go_on(counted, (10**9, 0.0 * n + n * 1e-9), 0, 0.0)
     assert len(errands._courses) <= errands.COURSES
     assert errands._go_on(counted, (7,), 5, 1.0) == ([5, 6], True)
+
+
+def test_the_pages_share_a_process():
+    assert bound_lab.Bounds().errands is trade_off.TradeOffs().errands

@@ -6,7 +6,7 @@ from orwlab import checks
 from orwlab.show.lab import ladders, messages
 from orwlab.show.lab.controls import BY_NAME
 from orwlab.show.web import bounds_markup, controls
-from orwlab.show.web.errands import Errands
+from orwlab.show.web.errands import Errands, of_the_app
 from orwlab.show.web.lab_page import LabPage
 
 _EXPLANATION = r"""
@@ -61,7 +61,7 @@ class Bounds:
     """
 
     def __init__(self, errands: Errands | None = None) -> None:
-        self.errands = errands or Errands()
+        self.errands = errands or of_the_app()
 
     async def answer(self, question: Any) -> dict[str, Any]:
         """One question of a browser."""

@@ -16,7 +16,7 @@ const NOUGHT = -30; // log10 of what is drawn as 0
 
 const tenth = (log) => (log === null || log === undefined ? -Infinity : log / Math.LN10);
 const powerWord = (n) => (n >= -2 && n <= 3 ? String(Number((10 ** n).toPrecision(1))) : `10${superscript(n)}`);
-const shareWord = (share) => (Math.abs(share) >= 0.095 || share === 0 ? `${Math.round(100 * share)} %` : `${(100 * share).toFixed(1)} %`);
+const shareWord = (share) => (Math.abs(share) >= 0.095 || Math.abs(share) < 5e-4 ? `${Math.round(100 * share)} %` : `${(100 * share).toFixed(1)} %`);
 
 /** A bound, given its logarithm to base 10. */
 function boundWord(log) {
@@ -48,7 +48,7 @@ function decades(low, high, pixels) {
 function spanOf(logs) {
   const there = logs.filter((log) => log > NOUGHT);
   if (!there.length) return [-2, 2];
-  const low = Math.floor(Math.min(...there) - 0.15), top = Math.max(...there) + 0.3;
+  const low = Math.floor(2 * Math.min(...there) - 0.2) / 2, top = Math.max(...there) + 0.3;
   const high = top - low > 12 ? 5 * Math.ceil(top / 5) : Math.ceil(2 * top) / 2;
   return [low, Math.max(high, low + 1)];
 }
@@ -262,14 +262,14 @@ class BoundLab {
     const box = this.find(".bounds-chart"), width = box.clientWidth;
     if (!width) return;
     const tight = this.picked.span === "tight", kept = lines.filter(({ name }) => !tight || !SUPREMA.includes(name));
-    const height = Math.max(300, Math.min(420, 0.62 * width)), left = 46, right = 128, top = 22, below = 38;
+    const height = Math.max(300, Math.min(420, 0.62 * width)), left = 46, right = 146, top = 22, below = 38;
     const w = width - left - right, h = height - top - below;
     const [low, high] = spanOf([...kept.flatMap(({ ys }) => ys), ...exact]);
     const x0 = Math.min(...xs), x1 = Math.max(...xs);
     const px = (x) => left + (x1 > x0 ? (x - x0) / (x1 - x0) : 0.5) * w;
     const py = (y) => top + (1 - (Math.min(high, Math.max(low, y)) - low) / (high - low)) * h;
     const parts = [], put = (x, y, word, kind = "") => parts.push(`<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" class="${kind}">${word}</text>`);
-    for (const [y, word] of decades(low, high, 1.4 * h)) {
+    for (const [y, word] of decades(low, high, 1.1 * h)) {
       parts.push(`<line class="grid" x1="${left}" x2="${left + w}" y1="${py(y).toFixed(1)}" y2="${py(y).toFixed(1)}"/>`);
       put(left - 6, py(y) + 4, word, "left");
     }

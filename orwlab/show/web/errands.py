@@ -166,3 +166,9 @@ class Errands:
         with self._lock:
             self._errands.clear()
         self._drop_worker()
+
+
+@functools.cache
+def of_the_app() -> Errands:
+    """The errands of all pages, which share a process."""
+    return Errands()

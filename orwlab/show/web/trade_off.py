@@ -6,7 +6,7 @@ from orwlab import checks
 from orwlab.show.lab import messages, point_table, tradeoffs
 from orwlab.show.lab.controls import BY_NAME
 from orwlab.show.web import controls, map_markup
-from orwlab.show.web.errands import Errands
+from orwlab.show.web.errands import Errands, of_the_app
 from orwlab.show.web.lab_page import LabPage
 
 MOST_NETWORKS = len(tradeoffs.ALPHAS)  # alphas in one order
@@ -53,7 +53,7 @@ class TradeOffs:
     """
 
     def __init__(self, errands: Errands | None = None) -> None:
-        self.errands = errands or Errands()
+        self.errands = errands or of_the_app()
 
     async def answer(self, question: Any) -> dict[str, Any]:
         """One question of a browser."""
