@@ -14,7 +14,7 @@ from orwlab import flow, frontiers, rewards, targets
 from orwlab.exact import sweep
 from orwlab.finetune import FineTuning
 from orwlab.oracle import PopulationDynamics
-from orwlab.show.lab import exact, measures, own, point_table, tradeoffs, yardstick
+from orwlab.show.lab import exact, fitting, measures, own, point_table, points, tradeoffs, yardstick
 from orwlab.show.lab.settings import Settings
 from orwlab.show.web.trade_off import PAGE, TradeOffs
 
@@ -187,6 +187,17 @@ def test_networks_are_trained_and_read_as_the_lab_does_it(monkeypatch):
     assert points[-1]["reward"] == pytest.approx(float(run.reward(x).mean()), abs=1e-6)
     assert points[-1]["diversity"] == pytest.approx(measures.diversity(x), abs=1e-6)
     assert points[-1]["w2"] == pytest.approx(measures.transport(x, y)[0], abs=1e-6)
+
+
+def test_networks_learn_what_somebody_brings_along_first(monkeypatch):
+    monkeypatch.setattr(fitting, "STEPS", 3)
+    monkeypatch.setattr(tradeoffs, "ROUNDS", 2)
+    mine = points.write(points.sketch([[-2.0, 0.3], [2, 0.1], [2, 1.7]]))
+    found = [
+        piece["point"] for piece in tradeoffs.networks(mine, "formula:x", "mean_one", 1.0, (1.0,)) if "point" in piece
+    ]
+    assert [point["seed"] for point in found] == [0, 1]
+    assert all(math.isfinite(point["reward"] + point["diversity"] + point["w2"]) for point in found)
 
 
 def test_a_network_that_diverges_is_told_of(monkeypatch):
