@@ -87,7 +87,7 @@ def test_every_key_of_the_list_does_what_the_list_says(visit):
     start, keyboard = shown(page), page.keyboard
     page.keyboard.press("?")
     listed = "".join(page.locator("#lab-keys kbd").all_inner_texts()).replace(" ", "")
-    assert listed == "SpaceSZRF←→↓↑1234ETWP+−0?EnterEsc"
+    assert listed == "SpaceSZRF←→↓↑1234ETWP+−0,.Shift+,.?EnterEsc"
     page.keyboard.press("Escape")
     for mode in ("both", "exact", "learned"):
         keyboard.press("e")
@@ -120,6 +120,17 @@ def test_every_key_of_the_list_does_what_the_list_says(visit):
     wait(page, "round === 0")
     keyboard.press("s")
     wait(page, "round === 1")
+    keyboard.press(",")
+    wait(page, "round === 0")
+    keyboard.press(".")
+    wait(page, "round === 1")
+    keyboard.press("<")
+    wait(page, "stage.frame.time === 0.95")
+    keyboard.press(">")
+    wait(page, "stage.frame.time === 1 && meta.round === 1")
+    assert page.locator(".orw-back").count() == 1
+    keyboard.press("Escape")
+    assert page.locator(".orw-back").count() == 0
     assert state(page)["counters"]["errors"] == 0
 
 
