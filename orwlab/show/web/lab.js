@@ -8,6 +8,7 @@
 //   painted(meta, value)   a picture was painted; what it holds is in lab.stage.arrays
 //   begun()                a whole state was set
 //   chosen(name, value)    somebody moved a control
+//   answered()             the controls say what the server has in force
 
 const COMMANDS = {
   toggle: (lab) => lab.press(lab.running ? "pause" : "play"),
@@ -293,6 +294,7 @@ class Lab {
       this.say(text);
     }
     this.own.answered(older ? {} : settings, errors, waiting);
+    for (const one of this.instruments) one.answered?.();
   }
 
   // ---- what is on the page

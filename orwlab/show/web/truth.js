@@ -65,6 +65,9 @@ class SteeredAlpha {
     this.tell("steer", steering?.why);
   }
 
+  /** What is in force is where it began. */
+  answered() { if (this.alpha !== null) this.slider.show(this.alpha); }
+
   /** Another sentence of help, if there is one. */
   tell(name, words) {
     const control = this.lab.controls[name], said = words || this.sentences[name];
