@@ -35,8 +35,9 @@ divided by their mean, $\alpha$ counts beside a mean weight of 1, so the same ce
 
 **The curve.** Beside the map each cell is a point: what it costs against what it earns. Dashed lines join the cells
 of one $\tau$. They lie close together (measured: with the first data and reward, within 0.02 of the reward): a strong
-preference, held tightly, ends near where a weak one does that is held loosely. Networks are blue dots, two seeds each, after 200 rounds. They scatter around the exact point; where
-$\alpha$ is small they have not arrived yet. The blue line is the way of the network on the stage.
+preference, held tightly, ends near where a weak one does that is held loosely. Networks are blue dots, two seeds
+each, after 200 rounds. They scatter around the exact point; where $\alpha$ is small they have not arrived yet. The
+blue line is the way of the network on the stage.
 """
 
 
