@@ -262,7 +262,7 @@ class BoundLab {
     const box = this.find(".bounds-chart"), width = box.clientWidth;
     if (!width) return;
     const tight = this.picked.span === "tight", kept = lines.filter(({ name }) => !tight || !SUPREMA.includes(name));
-    const height = Math.max(300, Math.min(420, 0.62 * width)), left = 46, right = 146, top = 22, below = 38;
+    const height = Math.max(300, Math.min(420, 0.62 * width)), left = 46, right = xs.length > 1 ? 156 : 20, top = 22, below = 38;
     const w = width - left - right, h = height - top - below;
     const [low, high] = spanOf([...kept.flatMap(({ ys }) => ys), ...exact]);
     const x0 = Math.min(...xs), x1 = Math.max(...xs);
@@ -276,7 +276,7 @@ class BoundLab {
     put(4, 13, "bound on W₂², logarithmic", "title");
     put(left + w / 2, height - 4, powers ? "α, logarithmic" : across, "middle");
     if (xs.length < 2) {
-      put(left + w / 2, top + h / 2, alone, "middle");
+      put(width / 2, top + h / 2, alone, "middle");
     } else {
       const ticks = powers ? xs.map((x) => [x, String(Number((10 ** x).toPrecision(2)))]) : niceTicks(x0, x1, Math.max(2, w / 90)).ticks.map((x) => [x, String(x)]);
       for (const [x, word] of ticks) put(px(x), top + h + 16, word, "middle");
