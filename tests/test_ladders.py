@@ -201,6 +201,10 @@ class Lanes:
         self.settings, self.reference, self.runs = s.settings, s._it.lanes.reference, s.runs
         self.rounds = [0]
 
+    @property
+    def alphas(self) -> tuple[float, ...]:
+        return self.settings.alphas
+
 
 @pytest.fixture
 def standing(few, monkeypatch):
