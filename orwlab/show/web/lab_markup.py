@@ -3,14 +3,11 @@
 import html
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from orwlab.show.lab.controls import BY_NAME
 from orwlab.show.lab.settings import Settings
 from orwlab.show.web import bar, controls, keep_markup, own_markup
-
-if TYPE_CHECKING:
-    from orwlab.show.web.lab_page import LabPage
 
 _ESSENTIALS = ("tau", "mode", "target", "reward")
 _TRAINING = ("steer", "budget", "weighting", "coupling", "fault", "steps_per_round", "lr", "seed", "speed")
@@ -38,7 +35,35 @@ _KEYS = {
 }
 
 
-def markup(page: "LabPage", pages: Mapping[str, str]) -> str:
+class Page(Protocol):
+    """What is told of a page: see ``lab_page.LabPage``."""
+
+    @property
+    def path(self) -> str:
+        """The end of its address."""
+
+    @property
+    def lead(self) -> str:
+        """What one should do first, HTML."""
+
+    @property
+    def moves(self) -> tuple[str, ...]:
+        """Buttons that tell the story."""
+
+    @property
+    def story(self) -> str:
+        """What stands below the moves before one is pressed."""
+
+    @property
+    def instrument(self) -> str:
+        """HTML of what stands beside the stage."""
+
+    @property
+    def begin(self) -> Mapping[str, Any]:
+        """Settings that it begins with, where they are not the default."""
+
+
+def markup(page: Page, pages: Mapping[str, str]) -> str:
     """The page's HTML. Its controls say the defaults; ``lab.js`` has them say what the page begins with. Play comes
     early for those who go by keyboard.
 
@@ -76,7 +101,7 @@ def markup(page: "LabPage", pages: Mapping[str, str]) -> str:
 </div>"""
 
 
-def _instrument(page: "LabPage") -> str:
+def _instrument(page: Page) -> str:
     return f'<section class="lab-instrument">{page.instrument}</section>' if page.instrument else ""
 
 
@@ -121,7 +146,7 @@ def _groups(default: Settings) -> str:
     )
 
 
-def _try(page: "LabPage") -> str:
+def _try(page: Page) -> str:
     return f'<h2 id="try-title">Try this</h2><div class="attempts">{"".join(page.moves)}</div>'
 
 
