@@ -180,6 +180,7 @@ class BoundLab {
     let text = ladder?.said || lane?.said || "";
     if (view === "alpha") {
       text = "Exact limits, no network: each dot is a perfect network at its α. ";
+      if (pieces.length > 1) text += "Estimated rungs jump: which steep places a sample finds is chance. ";
       if (error) text = error;
       else if (!done) text += `${pieces.length} of ${of || "six"} worked out; some ten seconds each.`;
       text += pieces.filter(({ said }) => said).map(({ alpha, said }) => ` α = ${alpha}: ${said}.`).join("");
