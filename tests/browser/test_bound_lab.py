@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from lab import STAGE, state, wait
+from lab import state, wait
 from PIL import Image
 
 from orwlab.show.lab import ladders
@@ -26,7 +26,7 @@ def bounds(one_page):
     """One page at rest after a few rounds, with the ladder of two lanes."""
     visits, page = one_page
     page.goto(f"{visits.address}bounds")
-    page.wait_for_function(f"!['first', ''].includes({STAGE}.meta?.run ?? '')")
+    wait(page, "!['first', ''].includes(meta.run ?? '')")
     page.evaluate(f"{LAB}.begin({{alpha: 0.3, others: [3], speed: 0}}, 'paused', {{round: 12, log: []}})")
     wait(page, f"{KNOWN} && meta.ladder.lanes[0].round === 12 && !meta.replaying", 120)
     visits.complaints.clear()  # Gradio's own, of the page that was left
