@@ -56,10 +56,24 @@ def tidy(notebook: nbformat.NotebookNode, name: str) -> None:
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02d}"
         cell.metadata.pop("execution", None)  # times of day
+        if "outputs" in cell:
+            cell.outputs = joined(cell.outputs)
         if notebooks.FOLDED in cell.metadata.get("tags", []):
             cell.metadata["jupyter"] = {"source_hidden": True}  # what JupyterLab goes by
     notebooks.linked_to_student(notebook, name)
     notebooks.opened_online(notebook, f"notebooks/{name}", address())
+
+
+def joined(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """Text that follows text as one: into how many pieces it is cut is chance."""
+    found: list[nbformat.NotebookNode] = []
+    for output in outputs:
+        last = found[-1] if found else None
+        if last and output.output_type == last.output_type == "stream" and output.name == last.name:
+            last.text += output.text
+        else:
+            found.append(output)
+    return found
 
 
 def address() -> str | None:
