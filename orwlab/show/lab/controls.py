@@ -374,7 +374,7 @@ TABLE: tuple[Control, ...] = (
     Choice(
         "measured",
         "Numbers",
-        "Read off the running average of the weights, which wanders less, or off the newest ones.",
+        "Read off the network's running average, which wanders less, or off the newest network.",
         {"average": "Average", "iterate": "Newest"},
         few=True,
     ),

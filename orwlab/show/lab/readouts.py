@@ -20,18 +20,18 @@ HINTS = {
     "diversity": "Mean distance between two samples: near 0 when all of them are alike.",
     "w2": "W₂², the least mean squared distance over which the reference's samples can be carried to the model's.",
     "coupled": "E|x₁ − y₁|² between the policy's and the reference's samples from the same noise: never below W₂².",
-    "penalty": "E|v − v_ref|² where the model's samples come by: what α multiplies in the loss.",
+    "penalty": "E|v − v_ref|² on the way from noise to the model's samples: what α multiplies in the loss.",
     "ess": "The share of a draw that counts, (E w)²/E w²: near 0 when few samples carry all the weight.",
     "secant": "An upper bound on the coupled cost from how fast the reference pulls each pair apart; no supremum.",
-    "bound": "The paper's bound on W₂², e²ᴸ ∫E|v − v_ref|² dt, with L the steepest slope of the reference found "
-    "on its own samples.",
+    "bound": "An estimate of the paper's bound on W₂²: e²ᴸ times the penalty, with L the steepest slope of the "
+    "reference found where its own samples pass.",
     "moved": "How much of the mass the last exact round moved; near 0 it has reached its limit.",
     "round": "Rounds of fine-tuning: each draws samples, weighs them by their reward, and learns from them.",
     "speed": "Rounds of fine-tuning a second, as measured.",
     "drawn": "Particles drawn for each α{why}. They are the newest network's; no number depends on how many there are.",
 }
 READ_ON = {
-    "average": f"Read on {yardstick.SIZE} fixed, evenly spread samples of the weights' running average, which follows "
+    "average": f"Read on {yardstick.SIZE} fixed, evenly spread samples of the network's running average, which follows "
     "the dots some rounds later and wanders less",
     "iterate": f"Read on {yardstick.SIZE} fixed, evenly spread samples of the newest network, which made the dots too",
 }
@@ -211,7 +211,7 @@ def _steered(history: History, steering: Mapping[str, Any]) -> Curve:
     kept = np.isin(history.rounds, rounds)
     values = np.nan_to_num(np.stack([history.series("alpha")[:, kept], history.series("spent")[:, kept]]))
     lanes, budget = values.shape[1], float(steering["budget"])
-    said = f"{HINTS['alpha']} The dashed line is the budget, of {SPENT[steering['kind']]} in the first lane."
+    said = f"{HINTS['alpha']} The dashed line is the budget of the first lane, for the {SPENT[steering['kind']]}."
     return Curve(
         ["alpha", "spent"], "Steered α", values, None, [budget, *[None] * (lanes - 1)], "budget", hint=said, log=True,
         names=["α", SPENT[steering["kind"]]], span=1.0,

@@ -9,7 +9,7 @@ from orwlab.show.lab.settings import Settings
 RATES = {"learned": 0.03, "exact": 0.1}
 """of a step, by the kind of lanes: a network takes some rounds to follow, and with longer steps it swings"""
 BACK = 4  # rounds that are remembered: a run that has diverged goes back by one or two
-NO_KL = "α stays: nobody knows a network's KL. Take a W2 budget, or show the exact answer."
+NO_KL = "α stays: a network's KL is not measured here. Take a W2 budget, or show the exact answer."
 
 
 class Steered:

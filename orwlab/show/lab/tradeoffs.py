@@ -37,7 +37,7 @@ MEASURES: dict[str, Callable[[PopulationDynamics], float]] = {
     "w2": _w2,
 }
 """what is traded; each is monotone in alpha, as far as it has been measured"""
-WORDS = {"reward": "mean reward", "diversity": "diversity", "kl": "KL", "w2": "W2²"}
+WORDS = {"reward": "mean reward", "diversity": "diversity", "kl": "KL", "w2": "W₂²"}
 _LOST = {"domain", "tail", "mass"}  # problems of a state that is no limit
 _ROUGH = {"coarse": "rough: nearly finer than the grid", "limit": "rough: it has not quite come to rest"}
 

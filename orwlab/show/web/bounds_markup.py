@@ -48,8 +48,8 @@ RUNGS = {
         "flow map",
         "E ( ∫ |Φ(1, s)| |dv| ds )² with Φ the Jacobian of the reference's flow from s to 1",
         "v_ref has a derivative. It is taken where each particle is, with no supremum.",
-        "What dv becomes is bounded by the stretch of the worst direction, not of its own. It may lie above or below "
-        "the secant.",
+        "What dv becomes is bounded by the stretch of the worst direction, not of its own, and nothing cancels. It "
+        "may lie above or below the secant.",
         "coupled",
     ),
     "one_sided": Words(

@@ -18,17 +18,18 @@ $$
 $$
 
 **Why it collapses.** The next round draws from the model that has just been pulled towards the reward. Weights are
-multiplied on weights: without the second term, the samples after $N$ rounds have density $\propto w(x_1)^N\, q_0(x_1)$,
-and all of it ends where the reward is best.
+multiplied on weights: without the second term, and if every round learned its weighted samples perfectly, the samples
+after $N$ rounds would have density $\propto w(x_1)^N\, q_0(x_1)$, and all of it ends where the reward is best.
 
 **What α does.** The second term holds the model's velocity $v_\theta$ to the reference's, and with it the distance
 between their distributions. A large α gives the reference again; τ says how strongly the weights prefer good samples.
 
-**α as a price.** Whoever knows how far the model may go, rather than what α means, sets a budget: least loss such that
-$\mathbb{E}\|v_\theta - v_{\text{ref}}\|^2 \le$ budget. α is the multiplier of that constraint. *Set α* (in *Training*)
-lets it find itself: it rises while more is spent than the budget, and falls while less is.
+**α as a price.** Whoever knows how far the model may go, rather than what α means, sets a budget: the first term as
+small as can be such that $\mathbb{E}\|v_\theta - v_{\text{ref}}\|^2 \le$ budget. α is the multiplier of that
+constraint. *Set α* (in *Training*) lets it find itself: it rises while more is spent than the budget, and falls while
+less is.
 
-**A true reward.** What is paid for is often only a proxy of what is wanted. *True reward* (in *View*) is read of every
+**A true reward.** What is paid for is often only a proxy of what is wanted. *True reward* (in *View*) is read off every
 model and trains none; it is shown once somebody reveals it.
 
 **The exact answer.** The dashed lines and the contours are where a perfect network would settle. They are computed on

@@ -509,7 +509,7 @@ class TradeOffMap {
     }
     this.run = mapSvg("g", { class: "map-run" });
     svg.replaceChildren(...parts, this.run);
-    const nets = !points.length ? "" : name === "kl" ? " Nobody can read the KL off a network’s samples: choose another." : " Blue dots: networks.";
+    const nets = !points.length ? "" : name === "kl" ? " The KL of a network is not measured here: choose another." : " Blue dots: networks.";
     const words = `Dashed: exact limits, α from ${this.alphas.at(-1)} to ${this.alphas[0]}, a line for each τ; orange for τ = ${here}.${nets}` +
       (name === "kl" ? "" : " Blue line: the network on the stage.");
     const said = this.find(".map-key");

@@ -10,7 +10,7 @@ QUANTITIES = {
     "reward": ("Reward", "mean reward", "mean reward E r"),
     "diversity": ("Diversity", "diversity", "diversity E|x − x′|, in units of the plane"),
     "kl": ("KL", "KL", "KL to the reference, in nats"),
-    "w2": ("W2²", "W2²", "W2² to the reference, in squared units of the plane"),
+    "w2": ("W₂²", "W₂²", "W₂² to the reference, in squared units of the plane"),
 }
 """name -> the word on its button, what it is called in a sentence, and what it is with its unit"""
 _COSTS = ("diversity", "kl", "w2")

@@ -14,28 +14,29 @@ MOST_NETWORKS = len(tradeoffs.ALPHAS)  # alphas in one order
 _EXPLANATION = r"""
 Fine-tuning pulls two ways: towards **reward**, and back to the **reference**. With $w(x) = e^{\tau\, r(x)}$, $\tau$
 says how strongly good samples are preferred, and $\alpha$ how tightly the model's velocity is held to the
-reference's. For every pair $(\alpha, \tau)$ the population dynamics have a limit $p_{\alpha,\tau}$, where a perfect
-network would settle. The map shows four of its numbers:
+reference's. For a pair $(\alpha, \tau)$ the exact rounds of a perfect network, wherever they come to rest, have a limit
+$p_{\alpha,\tau}$. The map shows four of its numbers:
 
 - **Mean reward** $\mathbb{E}\, r(x)$.
 - **Diversity** $\mathbb{E}\,|x - x'|$: how far two independent draws are apart.
-- **KL** $\int p \log (p / p_{\text{ref}})$, in nats: how surprised the reference would be.
-- **W2²** $= \min \mathbb{E}\,|x - y|^2$: how far the mass has moved from the reference, in squared units of the plane.
+- **KL** $\int p \log (p / p_{\text{ref}})$, in nats: how much more its samples surprise the reference than $p$.
+- **W₂²** $= \min \mathbb{E}\,|x - y|^2$: how far the mass has moved from the reference, in squared units of the plane.
 
 **How it is computed.** On a grid of 96 × 96 cells, without any network; each search starts where its neighbour's
-ended. W2² is read off 256 evenly spread points, as it is for networks. Hatched cells are not to be trusted: the limit
+ended. W₂² is read off 256 evenly spread points, as it is for networks. Hatched cells are not to be trusted: the limit
 is finer than the grid, the search has not come to rest, or there is no limit.
 
 **By keyboard.** Tab leads to the map, arrow keys from cell to cell, Enter takes the stage there. The ring is where the
 stage is now.
 
-**What is proved, and what is measured.** A large $\alpha$ gives the reference back: that is proved. That the reward
-falls and the diversity rises as $\alpha$ grows is what we measure; no theorem says it for every reward. With weights
-divided by their mean, $\alpha$ counts beside a mean weight of 1, so the same cell means another pull.
+**What is proved, and what is measured.** A large $\alpha$ gives the reference back: that is proved of the
+velocity that one round learns. That the reward falls and the diversity rises as $\alpha$ grows is what we measure; we
+know no theorem that says it for every reward. With weights divided by their mean, $\alpha$ counts beside a mean weight
+of 1, so the same cell means another pull.
 
 **The curve.** Beside the map each cell is a point: what it costs against what it earns. Dashed lines join the cells
-of one $\tau$. They lie close together (measured: with the first data and reward, within 0.02 of the reward): a strong
-preference, held tightly, ends near where a weak one does that is held loosely. Networks are blue dots, two seeds
+of one $\tau$. They lie close together (measured: with the first data and reward, to within 0.02 in mean reward): a
+strong preference, held tightly, ends near where a weak one does that is held loosely. Networks are blue dots, two seeds
 each, after 200 rounds. They scatter around the exact point; where $\alpha$ is small they have not arrived yet. The
 blue line is the way of the network on the stage.
 """
@@ -96,7 +97,7 @@ PAGE = LabPage(
         ),
         controls.attempt(
             "Held tightly: α = 5",
-            "Near the right edge: almost the reference. Little reward is won and nearly no variety is lost.",
+            "Right of the middle: already close to the reference. Little reward is won and nearly no variety is lost.",
             {"alpha": 5, "mode": "both"},
         ),
         controls.attempt(
