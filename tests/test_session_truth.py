@@ -210,6 +210,15 @@ def test_exact_lanes_spend_theirs(steer, budget):
     assert s._it.lanes.steered.spent == pytest.approx(budget, rel=0.02)
 
 
+def test_a_kl_that_rounds_to_less_than_nothing_is_none():
+    """With tau = 0 the density stays the reference's."""
+    s = session(mode="exact", steer="kl", tau=0.0)
+    for _ in range(5):
+        s._it.lanes.advance()
+    assert s._it.lanes.steered.spent < 1e-12
+    assert s._it.lanes.alphas[0] < 1.0
+
+
 def test_the_exact_penalty_is_what_networks_are_measured_by():
     """Read alike, on the yardstick, at the exact limit and off a network that has come near it."""
     s = session(alpha=1.0)

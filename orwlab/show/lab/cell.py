@@ -141,7 +141,7 @@ def _go(what: str, one: str, at: int, until: int, now: Settings) -> list[str]:
     lines = [f"for {one} in {what}:  # rounds {at + 1} to {until}"]
     if now.mode == "exact":
         lines += [f"    for _ in range({n}):", f"        {one}.step()"]
-        spent = f"{one}.kl" if now.steer == "kl" else f"exact.penalty({one})"
+        spent = f"exact.kl({one})" if now.steer == "kl" else f"exact.penalty({one})"
     elif now.steered:
         lines += [f"    for last in {one}.rounds({n}):"]
         spent = "last.penalty"

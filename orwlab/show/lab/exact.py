@@ -192,6 +192,11 @@ def penalty(state: PopulationDynamics) -> float:
         return float(losses.penalty(state.policy(t, x_t), _at_rest(state.target.name, state.cells.n).velocity(t, x_t)))
 
 
+def kl(state: PopulationDynamics) -> float:
+    """``KL(q | p_ref)`` in nats, >= 0: that of the reference itself rounds to a hair less."""
+    return max(0.0, state.kl)
+
+
 def mean(reward: str, found: Exact) -> float:
     """The mean of a reward over a density."""
     cells = Grid(2, len(found.density), found.extent)
@@ -232,7 +237,7 @@ def why_never(settings: Settings, alpha: float | None) -> str:
     if settings.coupling != "independent":
         return "no exact limit for pairs by optimal transport"
     if alpha == 0:
-        return "no limit: at α = 0 it never comes to rest"
+        return "no limit at α = 0: nothing holds it back"
     if alpha < SMALLEST_ALPHA:
         return f"no limit below α = {SMALLEST_ALPHA:g}: finer than the grid"
     return ""
@@ -383,7 +388,7 @@ class ExactLanes:
             try:
                 state.advance()
                 if k == 0 and self.steered.kind:
-                    spent = state.kl if self.steered.kind == "kl" else penalty(state)
+                    spent = kl(state) if self.steered.kind == "kl" else penalty(state)
                     state.alpha = self.steered.after(state.round, spent)
             except FloatingPointError:
                 self.stopped[k] = Banner(

@@ -22,10 +22,6 @@ TELL_EVERY = 20  # rounds
 Piece = dict[str, Any]
 
 
-def _kl(state: PopulationDynamics) -> float:
-    return max(0.0, state.kl)  # of the reference itself it may round to less
-
-
 def _w2(state: PopulationDynamics) -> float:
     return exact.w2(state.target.name, exact.density(state), state.cells.extent)
 
@@ -33,7 +29,7 @@ def _w2(state: PopulationDynamics) -> float:
 MEASURES: dict[str, Callable[[PopulationDynamics], float]] = {
     "reward": lambda state: state.mean_reward,
     "diversity": exact.diversity,
-    "kl": _kl,
+    "kl": exact.kl,
     "w2": _w2,
 }
 """what is traded; each is monotone in alpha, as far as it has been measured"""
