@@ -302,6 +302,44 @@ def test_whoever_leaves_is_not_told_any_more(standing):
     assert not arrived
 
 
+def test_for_whom_nobody_waits_no_further_lane_is_measured(standing):
+    lanes, gate = standing
+    lanes.settings, lanes.runs = lanes.settings.changed(others=[3.0]), [*lanes.runs, *lanes.runs]
+    some = Ladders(lambda: None)
+    lanes.rounds = [5, 5]
+    some.look(lanes, at_rest=True)
+    while some._wanted is not None:  # until the other thread has begun
+        time.sleep(0.005)
+    some.forget()
+    gate.release()  # for the first lane only
+    until_idle(some)
+    assert some._look is not None
+    assert [lane.said for lane in some._look.lanes] == ["", ladders.PENDING]
+
+
+def test_a_frame_that_sees_a_ladder_arrive_has_it_in_the_history(standing):
+    lanes, gate = standing
+    seen: list[list[int]] = []
+    some = Ladders(lambda: seen.append(some.plain()[0]["history"]["rounds"]))
+    lanes.rounds = [5]
+    some.look(lanes, at_rest=True)
+    gate.release()
+    until_idle(some)
+    assert seen[0] == [5]
+
+
+def test_an_alpha_that_is_steered_has_no_limit(standing, monkeypatch):
+    lanes, gate = standing
+    monkeypatch.setattr(ladders, "w2_of_limit", lambda settings, alpha: alpha)
+    lanes.settings = lanes.settings.changed(steer="w2")
+    some = Ladders(lambda: None)
+    lanes.rounds = [5]
+    some.look(lanes, at_rest=True)
+    gate.release()
+    until_idle(some)
+    assert some.plain()[0]["lanes"][0]["w2"]["limit"] is None
+
+
 def test_a_worker_opens_sessions_with_a_ladder_when_it_is_wanted():
     try:
         for name, wanted in (("with", True), ("without", False)):

@@ -91,7 +91,7 @@ class Ladders:
         self._arrived = arrived
         self._lock = threading.Lock()
         self._wanted: _Look | None = None
-        self._working = False
+        self._working = self._forgotten = False
         self._asked: tuple[object, ...] = ()  # what the newest wish was for
         self._look: _Look | None = None  # the newest that something is known of
         self._history: list[tuple[int, list[dict[str, float]]]] = []  # round, of every lane the logarithms
@@ -126,7 +126,7 @@ class Ladders:
     def forget(self) -> None:
         """Nobody asks any more."""
         with self._lock:
-            self._wanted = None
+            self._wanted, self._forgotten = None, True
             self._arrived = lambda: None
 
     def _work(self) -> None:
@@ -149,18 +149,20 @@ class Ladders:
         known = self._look
         if known is not None and look.same_policies(known):  # only what the limit depends on has moved
             look = replace(look, lanes=tuple(_again(lane, old) for lane, old in zip(look.lanes, known.lanes)))
+        resting = exact.resting(look.settings)  # an alpha that is steered has no limit
         for k, lane in enumerate(look.lanes):
             if lane.said == PENDING:
                 try:
                     lane = replace(lane, found=measured(lane.policy, look.reference), said="")
                 except ValueError as error:
                     lane = replace(lane, said=f"There are no bounds: {error}.")
-            lane = replace(lane, w2=_w2_now(look.settings, lane.state), limit=w2_of_limit(look.settings, lane.alpha))
+            lane = replace(lane, w2=_w2_now(look.settings, lane.state), limit=w2_of_limit(look.settings, resting[k]))
             look = replace(look, lanes=(*look.lanes[:k], lane, *look.lanes[k + 1 :]))
+            if k + 1 == len(look.lanes):
+                self._remember(look)  # before it is shown: what a frame says of a look is made once
             self._show(look)
-            if self._wanted is not None and k + 1 < len(look.lanes):
+            if self._wanted is not None or self._forgotten:
                 return
-        self._remember(look)
 
     def _show(self, look: _Look) -> None:
         self._look = look
@@ -284,11 +286,11 @@ def _in_space(found: Ladder) -> tuple[np.ndarray, np.ndarray]:
 # Of exact limits ------------------------------------------------------------------------------------------------------
 
 
-def w2_of_limit(settings: Settings, alpha: float) -> float | None:
+def w2_of_limit(settings: Settings, alpha: float | None) -> float | None:
     """``W2^2`` between the exact limit at ``alpha`` and the reference, by optimal transport between cells of the grid,
     within 4 %: see ``frontiers.w2_distance_squared``. None where there is no limit. Remembered; seconds at worst.
     """
-    if exact.why_never(settings, alpha):
+    if alpha is None or exact.why_never(settings, alpha):
         return None
     mode = "exact" if settings.mode == "exact" else "both"
     return _w2_of_limit(settings.target, settings.reward, settings.weighting, settings.tau, alpha, mode)
