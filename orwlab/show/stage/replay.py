@@ -35,7 +35,7 @@ player.show(0);
 document.addEventListener("keydown", (event) => {{
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
   const button = {{ " ": player.button, f: player.flowButton }}[event.key.toLowerCase()];
-  if (!player.key(event) && (!button || event.target.closest("button"))) return;
+  if (!player.key(event) && (!button || (event.key === " " && event.target.closest("button")))) return;
   event.preventDefault();
   button?.click();
 }});

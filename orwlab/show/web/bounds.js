@@ -4,6 +4,7 @@
 // is known of exact limits over alpha is asked for again and again, while somebody looks at it.
 
 const ASK_AGAIN = 1500; // ms
+const STILL = 700; // ms without a change before other limits are asked for: somebody may be dragging
 const TIGHT = ["empirical", "coupled", "secant", "flow_map"];
 const SUPREMA = ["one_sided", "minkowski", "time_varying", "global_lipschitz"];
 const HEAT = 64; // cells a side of the map
@@ -98,6 +99,8 @@ class BoundLab {
 
   begun() {
     this.picked.lane = 0;
+    const [first] = this.root.querySelectorAll("[name=bounds-lane]");
+    if (first) first.checked = true;
     this.askLimits();
   }
 
@@ -139,8 +142,12 @@ class BoundLab {
     const { target, reward, weighting, tau } = Object.fromEntries(
       ["target", "reward", "weighting", "tau"].map((name) => [name, this.lab.controls[name].value]));
     const key = JSON.stringify([target, reward, weighting, tau]);
-    if (key !== this.limits.key) this.limits = { key, pieces: [], done: false, error: "", of: 0 };
+    if (key !== this.limits.key) {
+      this.still = this.limits.key ? performance.now() + STILL : 0;
+      this.limits = { key, pieces: [], done: false, error: "", of: 0 };
+    }
     if (this.limits.done || !this.root.isConnected) return;
+    if (performance.now() < this.still) return this.askLater(STILL);
     const limits = this.limits;
     this.asking = true;
     this.ask({ what: "ladder", target, reward, weighting, tau, from: limits.pieces.length }).then(
@@ -152,8 +159,13 @@ class BoundLab {
     ).finally(() => {
       this.asking = false;
       this.drawBoard();
-      setTimeout(() => this.askLimits(), ASK_AGAIN);
+      this.askLater(ASK_AGAIN);
     });
+  }
+
+  askLater(wait) {
+    clearTimeout(this.later); // whoever draws asks as well: one clock is enough
+    this.later = setTimeout(() => this.askLimits(), wait);
   }
 
   // ---- drawing
@@ -342,9 +354,12 @@ class BoundLab {
     let text = `Half of it comes from ${half} of ${n} particles; in time, most comes from t = ${mostOf(times)}.`;
     if (rung === "empirical") text += " Samples alone have no shares: these are the coupled cost's.";
     if (SUPREMA.includes(rung)) {
-      const [t, x, y] = lane.steepest;
-      text += ` But its size comes from the steepest places: at t = ${t.toFixed(2)} v_ref pulls points near (${x.toFixed(1)}, ` +
-        `${y.toFixed(1)}), marked ×, apart at the rate μ = ${Math.max(...lane.log_norm).toFixed(0)}, and everybody counts as if they passed there.`;
+      const [t, x, y] = lane.steepest, most = Math.max(...lane.lipschitz);
+      const pulled = `at t = ${t.toFixed(2)} v_ref pulls points near (${x.toFixed(1)}, ${y.toFixed(1)}), marked ×, apart at the rate ` +
+        `μ = ${Math.max(...lane.log_norm).toFixed(0)}`;
+      const when = (lane.lipschitz.indexOf(most) / (lane.lipschitz.length - 1)).toFixed(2);
+      text += " But its size comes from the steepest places: " + (rung === "one_sided" ? pulled : `L is up to ${most.toFixed(0)}, at t = ${when}; ${pulled}`) +
+        ". Everybody counts as if they passed the steepest place.";
     }
     if (rung === "flow_map" && lane.problem) text += " It is not certified here: a particle crosses from one mode to another faster than the numbers resolve.";
     this.find(".rung-half").textContent = text;
