@@ -580,7 +580,7 @@ class TradeOffMap {
         known.add(k);
         this.add(map, [piece.point]);
       });
-      if (this.training === errand || !this.training) this.showTraining(errand);
+      if (this.training === errand) this.showTraining(errand);
       if (map === this.map) this.draw();
     });
     this.showTraining(this.training);
@@ -618,6 +618,11 @@ class TradeOffMap {
       const answer = await this.ask({ what: "points", text });
       if (turn !== this.reading) return;
       if (answer?.error) throw new Error(answer.error);
+      if (!name) { // the box is read again and again while somebody types: its newest reading takes the last one's place
+        const before = new Set(map.typed);
+        map.points = map.points.filter((point) => !before.has(point));
+        map.typed = answer.points;
+      }
       this.add(map, answer.points);
       said.textContent = [left, ...answer.report].filter(Boolean).join(" ");
       if (map === this.map) this.draw();
