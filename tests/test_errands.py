@@ -80,8 +80,10 @@ def test_two_take_turns(kept):
 
 def test_a_refusal_is_a_sentence_and_a_fault_is_another(kept):
     found = until(lambda: kept.look(refused, "That"), done)
-    assert found["error"] == "That cannot be"
-    assert until(lambda: kept.look(broken, 3), done)["error"] == FAILED
+    assert found == {"pieces": [], "done": True, "error": "That cannot be"}
+    found = until(lambda: kept.look(broken, 3), done)
+    assert (found["error"], found["again"]) == (FAILED, True)
+    assert not kept.look(broken, 3)["done"], "whoever looks again has it tried again"
 
 
 def test_nobody_asks_and_it_rests_and_goes_on_when_somebody_does():

@@ -42,7 +42,7 @@ def test_coupled_paths_start_together_and_show_every_gap():
 
 
 def test_the_ladder_shows_one_alpha_at_a_time_and_says_what_is_certified():
-    assert set(WORDS) == set(Ladder.__dataclass_fields__) - {"rungs", "identity", "penalty", "pair"}
+    assert set(WORDS) == set(Ladder.__dataclass_fields__) - {"rungs", "identity", "penalty", "pair", "problem"}
     figure = figures.ladder_over_alpha(RUNGS, {0.3: 1.0, 1.0: 0.5, 3.0: 0.1}, start=1.0)
     shown = [trace for trace in figure.data if trace.visible]
     dots = shown[-1]

@@ -24,7 +24,7 @@ def until_known(s: Session) -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"alpha": 0.0}, "at α = 0 it never comes to rest"),
+        ({"alpha": 0.0}, "no limit at α = 0: nothing holds it back"),
         ({"alpha": 0.04}, "below α = 0.05"),
         ({"coupling": "ot"}, "optimal transport"),
         ({"reward": "plane", "tau": 5.0, "alpha": 0.1}, "the reward has no ceiling"),

@@ -117,10 +117,10 @@ def test_where_there_is_no_limit_it_is_said_why(host, width):
         kept = {name: Quantised(a, -10.0, 10.0) if name == "x" else a for name, a in arrays.items()}
         return value(2) | {"frame": encode(meta, kept)}
 
-    none = {"state": "none", "text": "no limit: at α = 0 it never comes to rest"}
+    none = {"state": "none", "text": "no limit at α = 0: nothing holds it back"}
     page = host(told([none, {"state": "there", "text": ""}]), width, 800)
     legend = page.locator(".orw-legend")
-    assert "α = 0.001: no limit: at α = 0 it never comes to rest" in legend.inner_text()
+    assert "α = 0.001: no limit at α = 0: nothing holds it back" in legend.inner_text()
     assert "α = 0.3:" not in legend.inner_text()
     assert page.locator(".orw-note").first.inner_text().startswith("no limit") or width < 1280
     cut = "(e) => e.scrollWidth > e.clientWidth + 1"

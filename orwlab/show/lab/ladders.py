@@ -185,7 +185,7 @@ class Ladders:
         """What is known as JSON can hold it, and the arrays that belong to it, lanes first.
 
         ``{"n", "said", "rungs": [{"name", "assumes"}], "history", "lanes"}``; of every lane ``{"said"}``, why there are
-        no bounds, or ``{"round", "alpha", "log", "certified", "times", "penalty", "identity", "lipschitz", "log_norm",
+        no bounds, or ``{"round", "alpha", "log", "certified", "times", "penalty", "lipschitz", "log_norm",
         "steepest": [t, x, y], "problem", "w2": {"now", "limit"}}``. Logarithms are natural, None for that of 0; so is a
         W2^2 that is not known. "lipschitz" and "log_norm" are L(t) and mu(t) at equally spaced times; "steepest" is
         where the largest mu(t) was found. The arrays are ``ladder x`` (lanes, n, 2), where the policy takes the
@@ -255,6 +255,11 @@ def _number(value: float) -> float | None:
     return round(value, 4) if math.isfinite(value) else None
 
 
+def _finite(value: float | None) -> float | None:
+    """As JSON can hold it, with all its digits."""
+    return value if value is not None and math.isfinite(value) else None
+
+
 def _lane(look: _Look, lane: _Lane) -> dict[str, Any]:
     if lane.found is None:
         return {"said": lane.said, "round": look.round, "alpha": lane.alpha}
@@ -267,13 +272,12 @@ def _lane(look: _Look, lane: _Lane) -> dict[str, Any]:
         "log": {name: _number(value) for name, value in found.log.items()},
         "certified": {name: rung.certified for name, rung in found.rungs.items()},
         "times": {name: [round(float(share), 4) for share in rung.times] for name, rung in found.rungs.items()},
-        "penalty": found.penalty,
-        "identity": found.identity,
+        "penalty": _finite(found.penalty),
         "lipschitz": [round(float(rate), 3) for rate in pair.lipschitz],
         "log_norm": [round(float(rate), 3) for rate in pair.log_norm],
         "steepest": [float(pair.times[worst]), *[float(c) for c in pair.steepest[worst]]],
         "problem": found.problem,
-        "w2": {"now": lane.w2, "limit": lane.limit},
+        "w2": {"now": _finite(lane.w2), "limit": _finite(lane.limit)},
     }
 
 

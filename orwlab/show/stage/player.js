@@ -112,7 +112,7 @@ export class Player {
   /** Does what a key asks for. Returns whether it did. */
   key({ key }) {
     const [action, way] = BAR_KEYS[key] ?? [];
-    if (action === "step") {
+    if (action === "step" && this.recorder.entries.length > 1) {
       this.pause();
       this.show(this.place + way);
     } else if (action === "move") {

@@ -72,12 +72,6 @@ export class Recorder {
     this.gap = Math.max(2 * this.gap, Math.ceil(span / this.keys) || 1);
   }
 
-  /** The place of the newest entry that is not after `round`. */
-  placeOf(round) {
-    const later = this.entries.findIndex((entry) => entry.round > round);
-    return later < 0 ? this.entries.length - 1 : Math.max(0, later - 1);
-  }
-
   /** As JSON holds it: {texts, entries: [[round, scene, exact, frame, flow as places among the texts], ...]}. */
   pack() {
     const texts = [], places = new Map();

@@ -30,6 +30,7 @@ let player = null;
 const stage = createStage(document.querySelector(".orw-stage"), {{
   command: (name) => {{ ({{ toggle: player.button, flow: player.flowButton }})[name]?.click(); }},
 }});
+stage.configure({{ revealed: {revealed} }});
 player = new Player(document.querySelector(".player"), stage, recorder);
 player.show(0);
 document.addEventListener("keydown", (event) => {{
@@ -43,13 +44,16 @@ document.addEventListener("keydown", (event) => {{
 """
 
 
-def page(values: Iterable[tuple[int, Mapping[str, str]]], title: str = "A replay", note: str = "") -> str:
+def page(
+    values: Iterable[tuple[int, Mapping[str, str]]], title: str = "A replay", note: str = "", revealed: bool = False
+) -> str:
     """The HTML file of some pictures.
 
     Args:
         values: (round, picture) pairs, rounds growing; a picture is a value of ``Session.frame``.
         title: what stands above it.
         note: a sentence below the title.
+        revealed: whether the true reward is shown, where there is one. The file holds its numbers all the same.
 
     Raises:
         ValueError: no pictures, one without a frame, or rounds that do not grow.
@@ -59,14 +63,19 @@ def page(values: Iterable[tuple[int, Mapping[str, str]]], title: str = "A replay
         raise checks.fail("values", pairs, "at least one (round, value of Session.frame)")
     if any(b <= a for (a, _), (b, _) in itertools.pairwise(pairs)):
         raise checks.fail("values", [at for at, _ in pairs], "rounds that grow")
-    return shell(title, note).replace(PLACE, _json(_packed(pairs)))
+    return shell(title, note, revealed).replace(PLACE, _json(_packed(pairs)))
 
 
-def shell(title: str = "A replay", note: str = "") -> str:
+def shell(title: str = "A replay", note: str = "", revealed: bool = False) -> str:
     """The same without pictures: ``PLACE`` stands for them."""
     style = stylesheet() + (_FOLDER / "replay.css").read_text(encoding="utf-8")
     return _PAGE.format(
-        title=html.escape(title), note=html.escape(note), style=style, pictures=PLACE, script=javascript()
+        title=html.escape(title),
+        note=html.escape(note),
+        style=style,
+        pictures=PLACE,
+        script=javascript(),
+        revealed=json.dumps(revealed),
     )
 
 

@@ -44,7 +44,9 @@ suprema over all space costs some ten powers of ten, and one $L$ for all times a
 jump from one α to the next, by ten powers of ten for Theorem 3: which steep places a sample finds is chance, and twice
 the steepest slope stands in the exponent. The penalty itself
 moves with $W_2^2$, which is 4 (α = 0.3) to 16 (α = 10) times as large; we have no proof that it must. So the penalty
-does hold the distribution; it is the constant in front of it that says nothing.
+does hold the distribution; it is the constant in front of it that says nothing. (It is taken along the policy's own
+trajectories here, as Theorem 3 has it. The Live lab's is the one that is trained with, at mixtures $x_t$ of fresh noise
+and samples: another number, of the same size.)
 
 **The distance itself.** "From samples" is the best pairing of 256 samples with 256 of the reference. The dashed line is
 $W_2^2$ between the exact limit, computed on a grid without any network, and the reference, by optimal transport between

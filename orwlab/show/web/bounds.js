@@ -4,6 +4,7 @@
 // is known of exact limits over alpha is asked for again and again, while somebody looks at it.
 
 const ASK_AGAIN = 1500; // ms
+const TRY_AGAIN = 5000; // ms until what failed is tried again
 const STILL = 700; // ms without a change before other limits are asked for: somebody may be dragging
 const TIGHT = ["empirical", "coupled", "secant", "flow_map"];
 const SUPREMA = ["one_sided", "minkowski", "time_varying", "global_lipschitz"];
@@ -151,15 +152,15 @@ class BoundLab {
     const limits = this.limits;
     this.asking = true;
     this.ask({ what: "ladder", target, reward, weighting, tau, from: limits.pieces.length }).then(
-      ({ pieces = [], done = false, error = "", of = 0 }) => {
+      ({ pieces = [], done = false, error = "", of = 0, again = false }) => {
         limits.pieces.push(...pieces);
-        Object.assign(limits, { done: done || Boolean(error), error, of });
+        Object.assign(limits, { done: (done || Boolean(error)) && !again, error, of, again });
       },
       () => {}, // no answer: it is asked again
     ).finally(() => {
       this.asking = false;
       this.drawBoard();
-      this.askLater(ASK_AGAIN);
+      this.askLater(limits.again ? TRY_AGAIN : ASK_AGAIN);
     });
   }
 

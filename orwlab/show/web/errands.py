@@ -24,7 +24,7 @@ PATIENCE = 5.0  # seconds without a question until an errand rests
 KEPT = 24  # errands that are remembered
 COURSES = 4  # that can be gone on with where they were; others begin again
 ATTEMPTS = 3  # at an errand whose process ends
-FAILED = "This could not be worked out. Please try again."
+FAILED = "This could not be worked out. It is tried again in a few seconds."
 
 Work = Callable[..., Iterator[Any]]
 """a function of a module, whose results travel between processes"""
@@ -100,7 +100,7 @@ class Errands:
         """``{"pieces", "done"}``: what there is of ``work(*arguments)`` after the first ``since`` pieces.
 
         It goes on as long as somebody looks. What cannot be has ``"error"``, a sentence. So has what failed by a fault,
-        once: whoever looks again has it tried again.
+        once, with ``"again"``: whoever looks again has it tried again.
         """
         key = (work, arguments)
         with self._lock:
@@ -114,30 +114,39 @@ class Errands:
             if not errand.done and not self._busy:
                 self._busy = True
                 threading.Thread(target=self._run, name="errands", daemon=True).start()
+            said: dict[str, Any] = {"error": errand.error} if errand.error else {}
             if errand.lost >= ATTEMPTS:
                 del self._errands[key]
-            said = {"error": errand.error} if errand.error else {}
+                said["again"] = True
             return {"pieces": errand.pieces[since:], "done": errand.done, **said}
 
     def _run(self) -> None:
-        while True:
+        try:
+            while errand := self._next():
+                self._serve(errand)
+        except BaseException:
             with self._lock:
-                now = time.monotonic()
-                wanted = [e for e in self._errands.values() if not e.done and now - e.asked < self.patience]
-                if not wanted:
-                    self._busy = False
-                    return
-                errand = min(wanted, key=lambda one: one.served)
-                errand.served = now
-            self._serve(errand)
+                self._busy = False
+            raise
+
+    def _next(self) -> _Errand | None:
+        with self._lock:
+            now = time.monotonic()
+            wanted = [e for e in self._errands.values() if not e.done and now - e.asked < self.patience]
+            if not wanted:
+                self._busy = False
+                return None
+            errand = min(wanted, key=lambda one: one.served)
+            errand.served = now
+            return errand
 
     def _serve(self, errand: _Errand) -> None:
         pieces: list[Any] = []
         done, error = True, ""
         try:
-            self._worker = self._worker or Worker()
+            self._worker = worker = self._worker or Worker()
             try:
-                answer = self._worker._process.submit(_go_on, errand.work, errand.arguments, len(errand.pieces), SLICE)
+                answer = worker._process.submit(_go_on, errand.work, errand.arguments, len(errand.pieces), SLICE)
             except BrokenProcessPool:
                 raise
             except RuntimeError:  # the app is ending: nobody will ask again

@@ -106,7 +106,7 @@ class Keep {
 
   async replay() {
     if (!this.recorder.entries.length) throw new Error("There is nothing to replay yet.");
-    const { text, place } = await this.answer({ what: "replay", title: this.title(), note: this.lab.describe() });
+    const { text, place } = await this.answer({ what: "replay", title: this.title(), note: this.lab.describe(), revealed: this.lab.controls.revealed.value });
     const pictures = JSON.stringify(this.recorder.pack()).replaceAll("<", "\\u003c");
     download(new Blob([text.replace(place, () => pictures)], { type: "text/html" }), this.name("html"));
   }

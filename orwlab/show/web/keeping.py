@@ -31,7 +31,8 @@ class Keeping:
     """Answers ``{"what": ...}``, asked by ``keep.js``:
 
     - "cell", with ``story``, ``mode`` and ``measured``: ``{"text"}``, the source of a notebook's cell,
-    - "replay", with ``title`` and ``note``: ``{"text", "place"}``, the page and what in it stands for the pictures,
+    - "replay", with ``title``, ``note`` and ``revealed``: ``{"text", "place"}``, the page and what in it stands for the
+      pictures,
     - "picture", with ``film``, a name, and ``data``, a PNG as a data URL: ``{"count"}`` of the pictures so far,
     - "gif", with ``film``: ``{"data"}``, the GIF of them as a data URL,
     - "points", with ``text``, somebody's table: ``{"value", "report"}``, a value of "target", and sentences,
@@ -57,7 +58,9 @@ class Keeping:
         return {"text": cell(Story.read(asked.get("story")), **chosen)}
 
     async def _replay(self, asked: dict[str, Any]) -> dict[str, Any]:
-        shell = replay.shell(messages.text(asked, "title") or "A replay", messages.text(asked, "note"))
+        shell = replay.shell(
+            messages.text(asked, "title") or "A replay", messages.text(asked, "note"), asked.get("revealed") is True
+        )
         return {"text": shell, "place": replay.PLACE}
 
     async def _picture(self, asked: dict[str, Any]) -> dict[str, Any]:

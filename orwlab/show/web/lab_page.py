@@ -147,7 +147,7 @@ def _ask(answer: Answer) -> Any:
             return {"error": str(error)}
         except Exception:  # a sentence and never a trace
             _log.exception("an instrument's question failed")
-            return {"error": _FAILED}
+            return {"error": _FAILED, "again": True}
 
     return ask
 

@@ -3,6 +3,7 @@
 // What takes the server long is asked for again and again, each time from what is here already. See trade_off.py.
 
 const MAP_POLL = 350; // ms between questions
+const MAP_AGAIN = 5000; // ms until what failed is tried again
 const MAP_STILL = 700; // ms without a change before another map is asked for: somebody may be painting
 const MAP_RAMP = ["#00224e", "#2a3f6d", "#575d6d", "#7d7c78", "#a59c74", "#d2c060", "#fee838"]; // Cividis: the same for all eyes
 const MAP_POWERS = { reward: 1, diversity: 1, kl: 0.5, w2: 0.5 }; // of the colours' scale: small distances are told apart too
@@ -78,10 +79,11 @@ class MapErrand {
         this.pieces.push(...(answer.pieces ?? []));
         this.of = answer.of;
         this.error = answer.error ?? "";
-        this.done = Boolean(answer.done || answer.error);
+        this.again = Boolean(answer.again);
+        this.done = Boolean(answer.done || answer.error) && !this.again;
       }
       this.told(this);
-      if (!this.done) await new Promise((go) => { setTimeout(go, this.lost ? 4 * MAP_POLL : MAP_POLL); });
+      if (!this.done) await new Promise((go) => { setTimeout(go, this.again ? MAP_AGAIN : this.lost ? 4 * MAP_POLL : MAP_POLL); });
     }
   }
 }
@@ -224,7 +226,9 @@ class TradeOffMap {
       this.seek();
     });
     this.find("[data-goal=value]").addEventListener("keydown", (event) => {
-      if (event.key === "Escape") event.target.blur();
+      if (event.key !== "Escape") return;
+      event.stopPropagation(); // it leaves the box and nothing else
+      event.target.blur();
     });
     const box = this.find("textarea"), file = this.find("[type=file]");
     box.addEventListener("input", () => {

@@ -6,6 +6,7 @@
 """
 
 import errno
+import multiprocessing
 import os
 import signal
 import socket
@@ -111,3 +112,5 @@ def main(again: str = AGAIN) -> None:
     print(f"orwlab is listening on {url}{others}   (Ctrl+C stops it)", flush=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # being stopped by a machine ends like Ctrl+C
     demo.block_thread()
+    for process in multiprocessing.active_children():  # nobody waits for what they are working out
+        process.terminate()

@@ -1,5 +1,6 @@
 """The Trade-off map: exact limits over alpha and tau, which alpha reaches a goal, and networks beside them."""
 
+import asyncio
 from typing import Any
 
 from orwlab import checks
@@ -65,7 +66,7 @@ class TradeOffs:
         asked = question if isinstance(question, dict) else {}
         what = checks.choice("what", messages.text(asked, "what"), ("map", "goal", "networks", "points"))
         if what == "points":
-            points, report = point_table.parse(asked.get("text"))
+            points, report = await asyncio.to_thread(point_table.parse, asked.get("text"))  # a long one takes a while
             return {"points": points, "report": report}
         since = checks.integer("from", asked.get("from", 0), low=0)
         place = tuple(BY_NAME[name].check(asked.get(name)) for name in ("target", "reward", "weighting"))
@@ -101,7 +102,7 @@ PAGE = LabPage(
             {"alpha": 5, "mode": "both"},
         ),
         controls.attempt(
-            "Another corner: α = 5, τ = 4",
+            "Another way there: α = 5, τ = 4",
             "A much stronger preference, held much more tightly, ends nearly where α = 0.1 with τ = 1 does: "
             "compare the two cells. On this curve α and τ can stand in for each other.",
             {"alpha": 5, "tau": 4, "mode": "both"},

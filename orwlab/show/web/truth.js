@@ -38,7 +38,9 @@ class Reveal {
     button.querySelector(".word").textContent = `${open ? "Hide" : "Reveal"} the true reward`;
     revealed.element.hidden = !there || lab.memory.teacher.hide.includes("revealed");
     background.options.find(({ value }) => value === "truth").closest("label").hidden = !open;
-    if (background.value === "truth" && !open) background.show("reward");
+    if (background.value !== "truth" || open) return;
+    background.show("reward");
+    lab.configure();
   }
 }
 
