@@ -65,7 +65,7 @@ class Page(Protocol):
 
 def markup(page: Page, pages: Mapping[str, str]) -> str:
     """The page's HTML. Its controls say the defaults; ``lab.js`` has them say what the page begins with. Play comes
-    early for those who go by keyboard.
+    first for those who go by keyboard, however many pages the bar lists; ``lab.css`` says where everything stands.
 
     Args:
         page: which.
@@ -75,13 +75,13 @@ def markup(page: Page, pages: Mapping[str, str]) -> str:
     kind = "lab with-instrument" if page.instrument else "lab"
     return f"""
 <div class="{kind}" data-begin="{begin}">
+  <section class="lab-strip" aria-label="Play">{_strip(settings)}</section>
   <header class="lab-head">
     {bar.markup(page.path, pages)}
     <div class="corner">{_corner()}</div>
     <div class="teacher-says" role="note" hidden></div>
     <p>{page.lead}</p>
   </header>
-  <section class="lab-strip" aria-label="Play">{_strip(settings)}</section>
   <section class="lab-stage" aria-label="Stage">
     {_reveal()}
     <div class="orw-stage"></div>
