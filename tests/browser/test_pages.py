@@ -1,7 +1,7 @@
 """The app has several pages: one leads to another, each with a name and an address of its own."""
 
 import pytest
-from lab import drag, wait
+from lab import RELOADED, drag, wait
 from test_below_a_proxy import proxy
 
 from orwlab.show.web.pages import names
@@ -13,7 +13,7 @@ NAMES = names()
 
 @pytest.mark.parametrize("width", [360, 1280])
 def test_the_bar_leads_from_every_page_to_every_other(visit, width):
-    page = visit(width=width, height=740, running=False)
+    page = visit(width=width, height=740, running=False, tolerate=RELOADED)
     for path, name in [*NAMES.items(), next(iter(NAMES.items()))]:
         bar = page.get_by_role("navigation", name="Pages")
         if path or page.title() != f"orwlab: {name.lower()}":
@@ -33,7 +33,7 @@ def test_the_bar_leads_from_every_page_to_every_other(visit, width):
 @pytest.mark.parametrize("path", [path for path in NAMES if path])
 def test_every_page_works_below_a_proxy(visit, address, path):
     with proxy(address, "/user/x/lab") as outside:
-        page = visit(address=f"{outside}/", query=path, running=False)
+        page = visit(address=f"{outside}/", query=path, running=False, tolerate=RELOADED)
         wait(page, "meta.run !== 'first'")
         drag(page, "alpha", 2)
         wait(page, "meta.lanes[0].alpha === 2")
