@@ -238,19 +238,19 @@ def test_a_table_of_points_is_taken_given_back_and_refused_in_a_sentence(one):
     unfold(one)
     one.locator("[data-points=clear]").click()
     one.locator(".map textarea").fill(TABLE)
-    assert eventually(lambda: one.locator(".map-net").count() == 3)
+    assert eventually(lambda: one.locator(".map-net").count() == 3, 30)
     assert one.locator(".map-report").inner_text() == "Read 3 points."
     with one.expect_download() as saved:
         one.locator("[data-points=save]").click()
     text = saved.value.path().read_text(encoding="utf-8-sig")
     assert text.replace("\r\n", "\n") == TABLE
     one.locator(".map textarea").fill("alpha,tau,reward\n1,1,lots")
-    assert eventually(lambda: "Line 2: “lots” in column “reward”" in one.locator(".map-report").inner_text())
+    assert eventually(lambda: "Line 2: “lots” in column “reward”" in one.locator(".map-report").inner_text(), 30)
     assert one.locator(".map-net").count() == 3
     one.locator(".map textarea").fill("alpha,tau,reward,diversity\n1,1,0.5,2")
-    assert eventually(lambda: one.locator(".map-net").count() == 1), "what stood in the box before is replaced"
+    assert eventually(lambda: one.locator(".map-net").count() == 1, 30), "what stood in the box before is replaced"
     one.locator(".map textarea").fill("alpha,tau,reward,diversity\n1,1,0.55,2")
-    assert eventually(lambda: one.evaluate(f"{MAP}.map.points[0].reward") == 0.55)
+    assert eventually(lambda: one.evaluate(f"{MAP}.map.points[0]?.reward") == 0.55, 30)
     assert one.locator(".map-net").count() == 1, "also without a seed"
     one.locator("[data-points=clear]").click()
     assert eventually(lambda: one.locator(".map-net").count() == 0)

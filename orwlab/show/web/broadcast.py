@@ -178,7 +178,7 @@ class Broadcast:
                 try:
                     reply = await self._request(whole)
                 except WorkerDied:
-                    if self._registry.pool.shut_down:
+                    if self.closed or self._registry.pool.shut_down:
                         return
                     raise
                 if reply.picture is not None:
@@ -210,7 +210,8 @@ class Broadcast:
                 if self.worker is None or self.name not in self.worker.names:
                     await self._move_in()
                     whole = True
-                assert self.worker is not None
+                if self.worker is None:  # dropped while it was moving in: whoever was here has left
+                    raise WorkerDied("the session has been dropped")
                 orders, self._orders, self._asking = self._orders, [], True
                 budget = self.worker.budget(self.name, time.monotonic())
                 reply: Reply = await self.worker.call(workers._work, self.name, orders, budget, whole)
