@@ -6,6 +6,7 @@ import random
 import numpy as np
 import pytest
 import torch
+from stories import again, told
 
 from orwlab.show.lab import banners
 from orwlab.show.lab.experiment import Experiment
@@ -43,17 +44,8 @@ def rest(s: Session) -> Session:
     raise AssertionError("it does not come to rest")
 
 
-def told(s: Session) -> dict:
-    """The story as a page has it."""
-    story = json.loads(s.frame()["story"])
-    del story["undo"]
-    return {**story, "round": s.round}
-
-
 def repeated(s: Session) -> Session:
-    other = Session(particles=200, name="again")
-    other.begin(Story.read(told(s)))
-    return rest(other)
+    return rest(again(s, 200))
 
 
 def assert_same(a: Session, b: Session) -> None:

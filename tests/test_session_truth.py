@@ -1,18 +1,17 @@
 """A true reward beside a proxy, an alpha that is steered, and a silent fault, in the lab's sessions."""
 
-import json
 import math
 
 import numpy as np
 import pytest
 import torch
+from stories import again, told
 
 from orwlab import rewards, weights
 from orwlab.show.lab import exact, lanes, yardstick
 from orwlab.show.lab.session import Session
 from orwlab.show.lab.settings import Settings
 from orwlab.show.lab.steered import NO_KL, Steered
-from orwlab.show.lab.story import Story
 from orwlab.show.stage.frames import decode
 
 NEAR = "formula:exp(-((x-2.5)^2+y^2)/6)"
@@ -46,16 +45,8 @@ def panel(meta: dict, title: str) -> dict | None:
     return next((curve for curve in meta["curves"] if curve["title"] == title), None)
 
 
-def told(s: Session) -> dict:
-    story = json.loads(s.frame()["story"])
-    del story["undo"]
-    return {**story, "round": s.round}
-
-
 def repeated(s: Session) -> Session:
-    other = Session(particles=60, name="again")
-    other.begin(Story.read(told(s)))
-    return rest(other)
+    return rest(again(s, 60))
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,7 @@ def bounds(
     *,
     x0: Tensor | None = None,
     tol: float = 0.005,
+    warn: bool = True,
 ) -> Ladder:
     """The ladder of bounds on W2^2 between what ``policy`` and ``reference`` generate; see the head of this file.
 
@@ -133,6 +134,7 @@ def bounds(
         x0: (n, d) noise to use instead, of any position and size.
         tol: of the adaptive integration of the flow map, at most 0.5; smaller is slower. At the default the identity
             meets the coupled cost to 2 %; above 0.1 ``flow_map`` is not certified.
+        warn: whether to warn of the ladder's ``problem``. Not in threads: the filters of warnings are not safe there.
 
     The precision is that of the networks, the shorter one of two; where both fields are closed forms, that of x0, or
     double without one. Suprema are over one pool of points at each time: the policy's trajectories, the reference's,
@@ -147,25 +149,9 @@ def bounds(
         UserWarning: the identity misses the coupled cost by more than 2 %, because a trajectory crosses between two
             basins of the reference in less time than the precision resolves; ``flow_map`` is then not certified.
     """
-    found = unwarned(policy, reference, n, seed, x0=x0, tol=tol)
-    if found.problem:
-        warnings.warn(found.problem, stacklevel=2)
-    return found
-
-
-def unwarned(
-    policy: Velocity,
-    reference: Velocity,
-    n: int = 1000,
-    seed: int = 0,
-    *,
-    x0: Tensor | None = None,
-    tol: float = 0.005,
-) -> Ladder:
-    """``bounds`` without its warning, for threads: the filters of warnings are not safe in them. See ``problem``."""
     v, v_ref = foreign.velocity("policy", policy), foreign.velocity("reference", reference)
     n, seed = checks.integer("n", n, low=2, high=MOST), checks.seed("seed", seed)
-    tol = checks.number("tol", tol, above=0.0, high=0.5)
+    tol, warn = checks.number("tol", tol, above=0.0, high=0.5), checks.yes_or_no("warn", warn)
     if x0 is None:
         shape = getattr(policy, "event_shape", None) or getattr(reference, "event_shape", None)
         if shape is None:
@@ -182,7 +168,10 @@ def unwarned(
         z0 = ((start - centre) / unit).to(dtype)
         centre = centre.to(dtype)
         pair, along = compare(_seen(v, centre, unit), _seen(v_ref, centre, unit), z0, tol=tol)
-    return _assemble(pair, along, centre, unit, fine=tol <= 0.1)
+    found = _assemble(pair, along, centre, unit, fine=tol <= 0.1)
+    if found.problem and warn:
+        warnings.warn(found.problem, stacklevel=2)
+    return found
 
 
 def _home(policy: Velocity, reference: Velocity, x0: Tensor) -> tuple[torch.dtype, torch.device | None]:

@@ -131,6 +131,13 @@ class Visits:
             page.wait_for_function("document.querySelector('.orw-stage').stage.meta.lanes?.[0].round > 2")
         return page
 
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """What is done meanwhile may leave no complaint."""
+        yield
+        complaints, self.complaints = self.complaints, []
+        assert not complaints
+
     def close(self) -> None:
         for context in self.contexts:
             context.close()
@@ -161,6 +168,5 @@ def one_page(browser, address):
 def lab_page(one_page):
     """One page for all tests of a file; no test may leave a complaint."""
     visits, page = one_page
-    yield page
-    complaints, visits.complaints = visits.complaints, []
-    assert not complaints
+    with visits.listening():
+        yield page

@@ -46,7 +46,7 @@ _log = logging.getLogger(__name__)
 
 def measured(policy: Velocity, reference: Velocity) -> Ladder:
     """The ladder between two velocities, on the yardstick's noise; seconds. ``ValueError`` as ``ladder.bounds``."""
-    return ladder.unwarned(policy, reference, x0=yardstick.noise()[:PARTICLES])
+    return ladder.bounds(policy, reference, x0=yardstick.noise()[:PARTICLES], warn=False)
 
 
 @dataclass(frozen=True)
@@ -250,14 +250,15 @@ def _logs(found: Ladder) -> dict[str, float]:
     return found.log | {"penalty": math.log(found.penalty) if found.penalty > 0 else -math.inf}
 
 
-def _number(value: float) -> float | None:
-    """As JSON can hold it."""
-    return round(value, 4) if math.isfinite(value) else None
-
-
 def _finite(value: float | None) -> float | None:
     """As JSON can hold it, with all its digits."""
     return value if value is not None and math.isfinite(value) else None
+
+
+def _number(value: float) -> float | None:
+    """The same with a few."""
+    found = _finite(value)
+    return None if found is None else round(found, 4)
 
 
 def _lane(look: _Look, lane: _Lane) -> dict[str, Any]:
@@ -345,6 +346,6 @@ def at_limit(settings: Settings, alpha: float) -> dict[str, Any]:
         "said": "",
         "log": {name: _number(value) for name, value in found.log.items()},
         "certified": {name: rung.certified for name, rung in found.rungs.items()},
-        "penalty": found.penalty,
-        "w2": w2_of_limit(settings, alpha),
+        "penalty": _finite(found.penalty),
+        "w2": _finite(w2_of_limit(settings, alpha)),
     }

@@ -5,7 +5,8 @@ const EXPONENT_BELOW = 1e-3; // and so are labels of steps below this
 
 export const superscript = (n) => String(n).replace("-", "⁻").replace(/\d/g, (d) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[d]);
 
-const minus = (text) => text.replace(/^-(?=[0.]*$)/, "").replace("-", "−");
+/** A number's text with a proper minus sign, and none before zero. */
+export const minus = (text) => text.replace(/^-(?=[0.]*$)/, "").replace("-", "−");
 
 /** A number as mantissa times a power of ten; a mantissa of one is left out. */
 export function powerOfTen(value, digits = 1) {
@@ -55,7 +56,8 @@ export function logTicks(low, high, height, small) {
   return found;
 }
 
-function plainPower(m, n) {
+/** m times ten to the n, in plain digits where they are few. */
+export function plainPower(m, n) {
   if (n >= -2 && n <= 3) return String(Number((m * 10 ** n).toPrecision(1)));
   return `${m === 1 ? "" : `${m}·`}10${superscript(n)}`;
 }

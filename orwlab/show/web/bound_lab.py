@@ -70,8 +70,7 @@ class Bounds:
 
     async def answer(self, question: Any) -> dict[str, Any]:
         """One question of a browser."""
-        asked = question if isinstance(question, dict) else {}
-        checks.choice("what", messages.text(asked, "what"), ("ladder",))
+        _, asked = messages.question(question, ("ladder",))
         since = checks.integer("from", asked.get("from", 0), low=0)
         place = tuple(BY_NAME[name].check(asked.get(name)) for name in ("target", "reward", "weighting", "tau"))
         return self.errands.look(ladders.over_alpha, *place, since=since) | {"of": len(ladders.ALPHAS)}
@@ -108,7 +107,6 @@ PAGE = LabPage(
             {"alpha": 0.3, "others": [3]},
         ),
     ),
-    story="Four moves that tell the story. Each sets every control and says what to watch.",
     explanation=_EXPLANATION,
     instrument=bounds_markup.markup(),
     scripts=("bounds.js",),

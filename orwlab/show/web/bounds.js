@@ -17,7 +17,6 @@ const RAMPS = {
 const NOUGHT = -30; // log10 of what is drawn as 0
 
 const tenth = (log) => (log === null || log === undefined ? -Infinity : log / Math.LN10);
-const powerWord = (n) => (n >= -2 && n <= 3 ? String(Number((10 ** n).toPrecision(1))) : `10${superscript(n)}`);
 const shareWord = (share) => (Math.abs(share) >= 0.095 || Math.abs(share) < 5e-4 ? `${Math.round(100 * share)} %` : `${(100 * share).toFixed(1)} %`);
 
 /** A bound, given its logarithm to base 10. */
@@ -36,7 +35,7 @@ function decades(low, high, pixels) {
   const apart = pixels / (high - low), step = [1, 2, 5, 10, 20, 50, 100, 200].find((n) => n * apart >= 34) ?? 500;
   const found = [];
   for (let n = Math.ceil(low / step) * step; n <= high + 1e-9; n += step) {
-    found.push([n, powerWord(n)]);
+    found.push([n, plainPower(1, n)]);
     if (apart < 150) continue;
     for (const m of [2, 5]) {
       const at = n + Math.log10(m);

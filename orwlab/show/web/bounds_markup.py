@@ -7,6 +7,7 @@ import json
 from typing import NamedTuple
 
 from orwlab.show.lab import ladders
+from orwlab.show.web import controls
 
 
 class Words(NamedTuple):
@@ -105,7 +106,7 @@ def markup() -> str:
 </div>
 <p class="bounds-when"></p>
 <div class="bounds-board" data-view="now">
-  <fieldset class="rungs"><legend class="bounds-unseen">Rungs: choose one to see where it is lost</legend>
+  <fieldset class="rungs"><legend class="own-unseen">Rungs: choose one to see where it is lost</legend>
   {rows}
   <p class="rung penalty" style="grid-row:{last}"><span class="name">penalty ∫E|dv|²</span>
   <span class="kind">{_SIGN}no bound</span>
@@ -142,11 +143,7 @@ def _rung(place: int, name: str, words: Words) -> str:
 
 
 def _segments(legend: str, name: str, words: dict[str, str], chosen: str, *, hidden: bool = False) -> str:
-    options = "".join(
-        f'<label><input type="radio" name="bounds-{name}" value="{value}"{" checked" if value == chosen else ""}>'
-        f"<span>{word}</span></label>"
-        for value, word in words.items()
-    )
+    options = controls.segments(f"bounds-{name}", chosen, words)
     unseen = " hidden" if hidden else ""
-    return f"""<fieldset class="bounds-pick" data-pick="{name}"{unseen}><legend class="bounds-unseen">{legend}</legend>
-<div class="options">{options}</div></fieldset>"""
+    return f"""<fieldset class="bounds-pick" data-pick="{name}"{unseen}><legend class="own-unseen">{legend}</legend>
+{options}</fieldset>"""

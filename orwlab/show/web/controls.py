@@ -98,10 +98,13 @@ def slider(name: str, label: str, info: str, value: float, scale: Scale) -> str:
 </div>"""
 
 
-def group(title: str, *controls: str) -> str:
-    """Controls that are folded away until somebody wants them."""
+def group(title: str, *controls: str, unfolded: bool = False) -> str:
+    """Controls that are folded away until somebody wants them, or from the beginning ``unfolded``."""
     ident = "group-" + title.lower().replace(" ", "-")
-    return f'<details class="group" id="{ident}"><summary>{title}</summary><div>{"".join(controls)}</div></details>'
+    state = " open" if unfolded else ""
+    return (
+        f'<details class="group" id="{ident}"{state}><summary>{title}</summary><div>{"".join(controls)}</div></details>'
+    )
 
 
 def button(
@@ -146,18 +149,22 @@ def _list(control: Control, value: Any, options: Mapping[Any, str]) -> str:
 </div>"""
 
 
-def _radios(control: Control, value: str, options: Mapping[str, str]) -> str:
-    """A few words side by side, one of them chosen."""
-    name = control.name
+def segments(name: str, value: str, options: Mapping[str, str]) -> str:
+    """A few words side by side, one of them chosen; ``options`` is value -> words."""
     entries = "".join(
         f'<label><input type="radio" name="{name}" value="{html.escape(option)}"'
         f"{' checked' if option == value else ''}><span>{words}</span></label>"
         for option, words in options.items()
     )
+    return f'<div class="options">{entries}</div>'
+
+
+def _radios(control: Control, value: str, options: Mapping[str, str]) -> str:
+    name = control.name
     return f"""
 <fieldset class="control radios" {_about("radios", control)} aria-describedby="{name}-help">
   <legend class="label">{control.label}</legend>
-  <div class="options">{entries}</div>
+  {segments(name, value, options)}
   <p class="help" id="{name}-help">{control.help}</p>
 </fieldset>"""
 

@@ -146,7 +146,7 @@ class Errands:
         try:
             self._worker = worker = self._worker or Worker()
             try:
-                answer = worker._process.submit(_go_on, errand.work, errand.arguments, len(errand.pieces), SLICE)
+                answer = worker.begin(_go_on, errand.work, errand.arguments, len(errand.pieces), SLICE)
             except BrokenProcessPool:
                 raise
             except RuntimeError:  # the app is ending: nobody will ask again

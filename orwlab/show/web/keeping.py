@@ -47,8 +47,7 @@ class Keeping:
     async def answer(self, question: Any) -> dict[str, Any]:
         """One question of a browser; anybody can send anything."""
         try:
-            asked = question if isinstance(question, dict) else {}
-            what = checks.choice("what", messages.text(asked, "what"), ("cell", "replay", "picture", "gif", "points"))
+            what, asked = messages.question(question, ("cell", "replay", "picture", "gif", "points"))
             return await getattr(self, f"_{what}")(asked)
         except ValueError as error:
             return {"error": str(error)}

@@ -103,7 +103,7 @@ class Lab {
   painted(meta, value) {
     this.replays(meta);
     this.own.fits(meta);
-    if (meta.run !== "first") for (const one of this.instruments) one.painted?.(meta, value);
+    if (meta.run !== "first") this.inform("painted", meta, value);
     if (this.foreign || meta.replaying || meta.run === "first") return;
     this.round = meta.round;
     this.recorder.add(value, meta);
@@ -126,6 +126,11 @@ class Lab {
     this.begin(scene, "paused", { log: log.filter(([at]) => at < round), round, stage });
   }
 
+  /** Tells the instruments what has happened. */
+  inform(event, ...given) {
+    for (const one of this.instruments) one[event]?.(...given);
+  }
+
   // ---- controls and server
 
   chosen(name, value) {
@@ -134,7 +139,7 @@ class Lab {
     if (this.promise && !this.promise.free.includes(name)) this.attempted(null); // no longer what was promised
     if (name === "t" && !this.flow.moving) this.flow.stop();
     if (name === "others") this.nameLanes(value.length > 0);
-    for (const one of this.instruments) one.chosen?.(name, value);
+    this.inform("chosen", name, value);
     if (this.controls[name].ofStage) return this.configure();
     if (this.player?.on) this.player.leave();
     this.line.change(name, value);
@@ -194,7 +199,7 @@ class Lab {
     this.stage?.looked();
     this.line.begin({ scene, state, log, round });
     this.showState(state);
-    for (const one of this.instruments) one.begun?.();
+    this.inform("begun");
   }
 
   /** What a link says: a whole state, and perhaps what a teacher wants of the page. */
@@ -294,7 +299,7 @@ class Lab {
       this.say(text);
     }
     this.own.answered(older ? {} : settings, errors, waiting);
-    for (const one of this.instruments) one.answered?.();
+    this.inform("answered");
   }
 
   // ---- what is on the page

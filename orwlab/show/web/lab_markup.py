@@ -3,7 +3,8 @@
 import html
 import json
 from collections.abc import Mapping
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any
 
 from orwlab.show.lab.controls import BY_NAME
 from orwlab.show.lab.settings import Settings
@@ -35,35 +36,30 @@ _KEYS = {
 }
 
 
-class Page(Protocol):
-    """What is told of a page: see ``lab_page.LabPage``."""
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """What a page says and begins with.
 
-    @property
-    def path(self) -> str:
-        """The end of its address."""
+    Args:
+        path: the end of its address; "" of the first page.
+        name: what it is called.
+        lead: what one should do first, HTML.
+        moves: buttons that tell the story, each a whole state: see ``controls.attempt``.
+        story: what stands below the moves before one is pressed.
+        instrument: HTML of what stands beside the stage; none if empty.
+        begin: settings that it begins with, where they are not the default.
+    """
 
-    @property
-    def lead(self) -> str:
-        """What one should do first, HTML."""
-
-    @property
-    def moves(self) -> tuple[str, ...]:
-        """Buttons that tell the story."""
-
-    @property
-    def story(self) -> str:
-        """What stands below the moves before one is pressed."""
-
-    @property
-    def instrument(self) -> str:
-        """HTML of what stands beside the stage."""
-
-    @property
-    def begin(self) -> Mapping[str, Any]:
-        """Settings that it begins with, where they are not the default."""
+    path: str
+    name: str
+    lead: str
+    moves: tuple[str, ...]
+    story: str = "Four moves that tell the story. Each sets every control and says what to watch."
+    instrument: str = ""
+    begin: Mapping[str, Any] = field(default_factory=dict)
 
 
-def markup(page: Page, pages: Mapping[str, str]) -> str:
+def markup(page: Words, pages: Mapping[str, str]) -> str:
     """The page's HTML. Its controls say the defaults; ``lab.js`` has them say what the page begins with. Play comes
     first for those who go by keyboard, however many pages the bar lists; ``lab.css`` says where everything stands.
 
@@ -101,7 +97,7 @@ def markup(page: Page, pages: Mapping[str, str]) -> str:
 </div>"""
 
 
-def _instrument(page: Page) -> str:
+def _instrument(page: Words) -> str:
     return f'<section class="lab-instrument">{page.instrument}</section>' if page.instrument else ""
 
 
@@ -146,7 +142,7 @@ def _groups(default: Settings) -> str:
     )
 
 
-def _try(page: Page) -> str:
+def _try(page: Words) -> str:
     return f'<h2 id="try-title">Try this</h2><div class="attempts">{"".join(page.moves)}</div>'
 
 

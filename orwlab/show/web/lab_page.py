@@ -7,7 +7,7 @@ what they begin with, and in what stands beside the stage.
 import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,35 +40,21 @@ _DELIMITERS: list[dict[str, str | bool]] = [
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class LabPage:
+@dataclass(frozen=True, kw_only=True)
+class LabPage(lab_markup.Words):
     """What makes a page its own.
 
     Args:
-        path: the end of its address; "" of the first page.
-        name: what it is called.
-        lead: what one should do first, HTML.
-        moves: buttons that tell the story, each a whole state: see ``controls.attempt``.
-        story: what stands below the moves before one is pressed.
         explanation: Markdown with formulas.
-        instrument: HTML of what stands beside the stage; none if empty.
         scripts: files that bring the instrument to life: see ``lab.js``.
         styles: their style sheets.
-        begin: settings that it begins with, where they are not the default.
         ladder: whether the ladder of bounds is measured in its sessions.
         answer: what the instrument's questions are asked of.
     """
 
-    path: str
-    name: str
-    lead: str
-    moves: tuple[str, ...]
-    story: str
     explanation: str
-    instrument: str = ""
     scripts: tuple[str, ...] = ()
     styles: tuple[str, ...] = ()
-    begin: Mapping[str, Any] = field(default_factory=dict)
     ladder: bool = False
     answer: Answer | None = None
 
@@ -85,13 +71,14 @@ class LabPage:
             registry: holds the sessions of everybody who comes.
             pages: path -> name of all the pages there are.
         """
+        questions = {"keep": Keeping().answer, "ask": self.answer}
         stage = gradio_stage(
             registry.first_picture(),
             registry.acknowledge,
             template=lab_markup.markup(self, pages),
             styles="".join((_FOLDER / name).read_text(encoding="utf-8") for name in (*_STYLES, *self.styles)),
             script=_script(self.scripts),
-            functions=[_obey(registry), _keep(), *([_ask(self.answer)] if self.answer else [])],
+            functions=[_obey(registry), *(_asked(name, answer) for name, answer in questions.items() if answer)],
             elem_id="lab",
         )
         with gr.Accordion("What you are seeing, and why", open=False, elem_id="lab-explanation"):
@@ -127,18 +114,8 @@ def _script(instrument: tuple[str, ...] = ()) -> str:
     return f"const around = (() => {{\n{text}\nreturn around;\n}})();"
 
 
-def _keep() -> Any:
-    """The server's end of ``keep.js``."""
-    keeping = Keeping()
-
-    async def keep(question: Any) -> dict[str, Any]:
-        return await keeping.answer(question)
-
-    return keep
-
-
-def _ask(answer: Answer) -> Any:
-    """The server's end of an instrument."""
+def _asked(name: str, answer: Answer) -> Any:
+    """The server's end of questions, which the scripts ask as ``server.NAME``."""
 
     async def ask(question: Any) -> dict[str, Any]:
         try:
@@ -146,9 +123,10 @@ def _ask(answer: Answer) -> Any:
         except ValueError as error:
             return {"error": str(error)}
         except Exception:  # a sentence and never a trace
-            _log.exception("an instrument's question failed")
+            _log.exception("a question failed")
             return {"error": _FAILED, "again": True}
 
+    ask.__name__ = name
     return ask
 
 

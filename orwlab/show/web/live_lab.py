@@ -68,7 +68,6 @@ PAGE = LabPage(
             {"alpha": 0, "others": [0.3, 1, 3]},
         ),
     ),
-    story="Four moves that tell the story. Each sets every control and says what to watch.",
     explanation=_EXPLANATION,
 )
 """Each move is a whole state: what it does not name has its default, whatever was there before."""

@@ -18,18 +18,13 @@ const mapSame = (a, b) => Math.abs(a - b) <= 1e-6 * Math.max(1, Math.abs(b));
 /** A number as one reads it: with `digits` decimals, fewer where it is large. */
 function mapNumber(value, digits = 2) {
   const decimals = Math.max(0, digits - (Math.abs(value) >= 100 ? 2 : Math.abs(value) >= 10 ? 1 : 0));
-  const text = value.toFixed(decimals);
-  return (Number(text) === 0 ? text.replace("-", "") : text).replace("-", "−");
+  return minus(value.toFixed(decimals));
 }
 
 /** Round numbers between two, about `count` of them. */
 function mapTicks(low, high, count) {
   if (!(high > low)) return [low];
-  const rough = (high - low) / count, unit = 10 ** Math.floor(Math.log10(rough));
-  const step = unit * ([1, 2, 5].find((factor) => factor * unit >= rough * 0.75) ?? 10);
-  const found = [];
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) found.push(Number((k * step).toPrecision(12)));
-  return found;
+  return niceTicks(low, high, count / 0.75).ticks.map((tick) => Number(tick.toPrecision(12))); // rather too many than too few
 }
 
 /** What ticks say: all with as many decimals as they need to differ. */

@@ -70,7 +70,7 @@ def _goal() -> str:
 <div class="map-row"><select data-goal="quantity" aria-label="Quantity">{options}</select>
 <label>of {box}</label><span>at τ = <b class="map-now">1</b></span>{find}</div>
 <p class="map-found" role="status"></p>{controls.button("Show it", "The stage goes there", goal="show")}</form>"""
-    return _group("Which α reaches …?", form, "open")
+    return controls.group("Which α reaches …?", form, unfolded=True)
 
 
 def _networks() -> str:
@@ -81,7 +81,7 @@ def _networks() -> str:
         button("Cancel", "No more networks", train="stop"),
     )
     row = f'<div class="map-row">{"".join(buttons)}</div><p class="map-progress" role="status"></p>'
-    return _group("Networks beside the exact answer", row)
+    return controls.group("Networks beside the exact answer", row)
 
 
 def _table() -> str:
@@ -94,7 +94,7 @@ def _table() -> str:
         "Points of networks trained elsewhere. The first line has the names alpha, tau and reward, and perhaps seed, "
         "diversity and w2. Drop a file here, choose one, or paste."
     )
-    return _group(
+    return controls.group(
         "Points as a table",
         f"""<p class="help">{about}</p>
 <label class="own-file">A file <input type="file" accept=".csv,.tsv,.txt,text/csv"></label>
@@ -104,17 +104,10 @@ placeholder="alpha,tau,seed,reward,diversity,w2"></textarea></label>
     )
 
 
-def _group(title: str, inside: str, state: str = "") -> str:
-    return f'<details class="group" {state}><summary>{title}</summary><div>{inside}</div></details>'
-
-
 def _radios(legend: str, name: str, options: Iterable[str], chosen: str) -> str:
-    entries = "".join(
-        f'<label><input type="radio" name="map-{name}" value="{option}"{" checked" if option == chosen else ""}>'
-        f"<span>{QUANTITIES[option][0]}</span></label>"
-        for option in options
-    )
-    return f'<fieldset><legend class="own-unseen">{legend}</legend><div class="options">{entries}</div></fieldset>'
+    words = {option: QUANTITIES[option][0] for option in options}
+    entries = controls.segments(f"map-{name}", chosen, words)
+    return f'<fieldset><legend class="own-unseen">{legend}</legend>{entries}</fieldset>'
 
 
 def _unseen(words: str) -> str:

@@ -63,8 +63,7 @@ class TradeOffs:
 
     async def answer(self, question: Any) -> dict[str, Any]:
         """One question of a browser."""
-        asked = question if isinstance(question, dict) else {}
-        what = checks.choice("what", messages.text(asked, "what"), ("map", "goal", "networks", "points"))
+        what, asked = messages.question(question, ("map", "goal", "networks", "points"))
         if what == "points":
             points, report = await asyncio.to_thread(point_table.parse, asked.get("text"))  # a long one takes a while
             return {"points": points, "report": report}
@@ -114,7 +113,6 @@ PAGE = LabPage(
             {"alpha": 1, "weighting": "mean_one", "mode": "both"},
         ),
     ),
-    story="Four moves that tell the story. Each sets every control and says what to watch.",
     explanation=_EXPLANATION,
     instrument=map_markup.markup(tradeoffs.ALPHAS, tradeoffs.TAUS),
     scripts=("map.js",),

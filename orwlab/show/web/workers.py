@@ -16,7 +16,7 @@ import platform
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -189,14 +189,18 @@ class Worker:
                 self._hire()
             raise WorkerDied(str(error)) from error
 
+    def begin(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """The answer to come. ``RuntimeError``: nothing is begun any more; a BrokenProcessPool if the process ended."""
+        return self._process.submit(function, *arguments)
+
     def post(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Have it done without waiting for it."""
         with contextlib.suppress(RuntimeError):
-            self._process.submit(function, *arguments)
+            self.begin(function, *arguments)
 
     def ask(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """The answer, waited for; not from an event loop."""
-        return self._process.submit(function, *arguments).result()
+        return self.begin(function, *arguments).result()
 
     def budget(self, name: str, now: float) -> float:
         """Seconds that the session may take for a frame, so that all that are busy here get their frames."""
