@@ -44,6 +44,8 @@ def one_map(one_page):
 @pytest.fixture
 def one(one_map):
     visits, page = one_map
+    for radio in ("[name=map-shows][value=reward]", "[name=map-against][value=diversity]"):  # whoever was here before
+        page.locator(radio).check(force=True)
     with visits.listening():
         yield page
 
@@ -253,6 +255,23 @@ def test_a_table_of_points_is_taken_given_back_and_refused_in_a_sentence(one):
     assert one.locator(".map-net").count() == 1, "also without a seed"
     one.locator("[data-points=clear]").click()
     assert eventually(lambda: one.locator(".map-net").count() == 0)
+
+
+def test_points_that_cannot_be_shown_are_counted(one):
+    unfold(one)
+    key = one.locator(".map-key")
+    one.locator(".map textarea").fill("alpha,tau,reward,diversity,w2\n1,1,0.5,2,\n2,1,0.4,3,\n5,1,0.3,3.5,1")
+    assert eventually(lambda: one.locator(".map-net").count() == 3, 30)
+    assert "Blue dots: networks." in key.inner_text()
+    assert "Not shown" not in key.inner_text()
+    one.locator("[name=map-against][value=w2]").check(force=True)
+    assert eventually(lambda: one.locator(".map-net").count() == 1)
+    assert "Blue dots: networks. Not shown: 2 of which the W₂² is not known." in key.inner_text()
+    one.locator(".map textarea").fill("alpha,tau,reward\n1,1,0.5")
+    assert eventually(lambda: one.locator(".map-net").count() == 0, 30)
+    assert "Blue dots" not in key.inner_text()
+    assert "Not shown: 1 of which the W₂² is not known." in key.inner_text()
+    one.locator("[data-points=clear]").click()
 
 
 def test_a_file_that_is_dropped_on_the_map_is_no_target(one):

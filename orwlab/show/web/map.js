@@ -499,7 +499,7 @@ class TradeOffMap {
       }
     }
     for (const point of points) {
-      if (point[name] === null || point[name] === undefined) continue;
+      if ((point[name] ?? null) === null) continue;
       const cell = this.map.cells.get(mapKey(point.alpha, point.tau));
       if (cell && cell.state !== "none") {
         parts.push(mapSvg("path", { d: `M${X(point[name])},${Y(point.reward)}L${X(cell[name])},${Y(cell.reward)}`, class: "map-gap" }));
@@ -508,7 +508,9 @@ class TradeOffMap {
     }
     this.run = mapSvg("g", { class: "map-run" });
     svg.replaceChildren(...parts, this.run);
-    const nets = !points.length ? "" : name === "kl" ? " The KL of a network is not measured here: choose another." : " Blue dots: networks.";
+    const without = points.filter((point) => (point[name] ?? null) === null).length, shown = points.length - without;
+    const missing = without && name !== "kl" ? ` Not shown: ${without} of which the ${this.words[name].short} is not known.` : "";
+    const nets = !points.length ? "" : name === "kl" ? " The KL of a network is not measured here: choose another." : `${shown ? " Blue dots: networks." : ""}${missing}`;
     const words = `Dashed: exact limits, α from ${this.alphas.at(-1)} to ${this.alphas[0]}, a line for each τ; orange for τ = ${here}.${nets}` +
       (name === "kl" ? "" : " Blue line: the network on the stage.");
     const said = this.find(".map-key");
