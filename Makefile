@@ -14,7 +14,7 @@ BIN = $(VENV)/bin
 INSTALL = test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e
 
-.PHONY: help app lab test test-fast lint notebooks figures science wheel clean
+.PHONY: help app lab test test-fast lint notebooks figures results science wheel clean
 
 help:
 	@echo "make app        install and serve the live lab on http://$(HOST):$(PORT)"
@@ -22,6 +22,7 @@ help:
 	@echo "make test       install and run everything: lint, types, tests, notebooks, browser"
 	@echo "make test-fast  the same without the slow tests"
 	@echo "make notebooks  execute the notebooks, draw their figures, write the students' versions (NAMES='01 02' for some)"
+	@echo "make results    fine-tune the tasks on images again, over alphas and seeds: half an hour (NAMES=digits for some)"
 	@echo "make science    measure every claim again: a table, and science/report.html (several minutes)"
 	@echo "make figures    make the README's pictures again"
 	@echo "make wheel      one file to install elsewhere: dist/orwlab-VERSION-py3-none-any.whl"
@@ -66,6 +67,9 @@ notebooks: $(VENV)/.installed-test
 
 science: $(VENV)/.installed-app
 	$(BIN)/python -m orwlab.teach.science
+
+results: $(VENV)/.installed-app
+	$(BIN)/python -m orwlab.tasks.results $(NAMES)
 
 figures: $(VENV)/.installed-test
 	$(BIN)/python -m orwlab.show.readme

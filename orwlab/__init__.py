@@ -32,7 +32,8 @@ __all__ = [  # noqa: RUF022  the reading order
     "measure",
     "metrics",
     "wasserstein",
-    # pretrained networks, and real data
+    # real pictures, pretrained networks, and tasks made of both
+    "data",
     "zoo",
     "tasks",
 ]

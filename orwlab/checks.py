@@ -9,6 +9,7 @@ import operator
 import reprlib
 from collections.abc import Iterable
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -146,6 +147,18 @@ def generator(name: str, value: Any) -> torch.Generator:
     return value
 
 
+def folder(name: str, value: Any, allowed: str = "a folder that is there") -> Path:
+    """``value`` must name a folder that is there; ``~`` is home."""
+    try:
+        place = Path(value).expanduser()
+        found = str(value) != "" and place.is_dir()
+    except (TypeError, ValueError, OSError, RuntimeError):
+        found = False
+    if not found:
+        raise fail(name, value, allowed)
+    return place
+
+
 def tensor(name: str, x: Any, allowed: str) -> Tensor:
     """``x``, a tensor, array or nested list of real numbers, as a floating tensor; ``allowed`` is for the error.
 
@@ -192,6 +205,18 @@ def points(name: str, x: Any, event_shape: tuple[int, ...] | None = None, *, at_
     if event_shape is not None and tuple(x.shape[1:]) != tuple(event_shape):
         raise fail(name, x, allowed)
     return x
+
+
+def labels(name: str, values: Any, n: int, classes: int, each: str) -> Tensor:
+    """``values`` must be ``n`` whole numbers from 0 to ``classes`` - 1, one for ``each`` of something: a copy, (n,)."""
+    try:
+        found = torch.as_tensor(values).detach().cpu()
+    except (TypeError, ValueError, RuntimeError):
+        found = torch.empty(0)
+    whole = found.shape == (n,) and not (found.is_floating_point() or found.is_complex() or found.dtype == torch.bool)
+    if not whole or found.min() < 0 or found.max() >= classes:
+        raise fail(name, values, f"{n} whole numbers from 0 to {classes - 1}, one a {each}")
+    return found.long().clone()
 
 
 def all_finite(x: Any) -> bool:

@@ -6,7 +6,16 @@ from orwlab.measure.samples import (
     energy_distance,
     mean_pairwise_distance,
     mode_mass,
+    precision_and_recall,
     vendi_score,
 )
 
-__all__ = ["DataRegion", "collapsed", "energy_distance", "mean_pairwise_distance", "mode_mass", "vendi_score"]
+__all__ = [
+    "DataRegion",
+    "collapsed",
+    "energy_distance",
+    "mean_pairwise_distance",
+    "mode_mass",
+    "precision_and_recall",
+    "vendi_score",
+]

@@ -155,16 +155,7 @@ def _double(name: str, x: Any, allowed: str) -> Tensor:
 
 
 def _labels(modes: Any, K: int) -> Tensor:
-    try:
-        labels = torch.as_tensor(modes).detach().cpu()
-    except (TypeError, ValueError, RuntimeError):
-        labels = torch.empty(0)
-    whole = labels.shape == (K,) and not (
-        labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool
-    )
-    if not whole or labels.min() < 0 or labels.max() >= K:
-        raise checks.fail("modes", modes, f"{K} whole numbers from 0 to {K - 1}, one a component")
-    return labels.long().clone()
+    return checks.labels("modes", modes, K, K, "component")
 
 
 def _round(name: str, means: Tensor, std: float, modes: Tensor | None = None) -> GaussianMixture:

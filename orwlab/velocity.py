@@ -1,4 +1,4 @@
-"""Velocity fields ``v(t, x)``: two small networks and the exact field of a Gaussian mixture.
+"""Velocity fields ``v(t, x)``: three small networks and the exact field of a Gaussian mixture.
 
 Every field takes time first: ``t`` is a scalar or (n,), ``x`` is (n, *event), and the answer has x's shape.
 """
@@ -188,6 +188,109 @@ class _Block(nn.Module):
         return h + self.net(self.norm(h) + self.time(time))
 
 
+class UNet(Field):
+    """Convolutions on an image at a half and at a quarter of its size, and one look at all of it, for pictures.
+
+    Two by two pixels are folded into channels first: a quarter of the work at full size, and nothing is lost. What the
+    fine level has seen is handed on past the coarse one (Ronneberger et al., 2015); every block is told the time by a
+    scale and a shift of its channels.
+
+    Args:
+        event_shape: (channels, height, width); height and width are multiples of 4.
+        width: channels of the fine level, a multiple of 8; the coarse one has twice as many.
+        blocks: residual blocks on the way down, on the way up, and half of those in between.
+        frequencies: time frequencies.
+        seed: of the initial weights; the global random state is left alone.
+    """
+
+    def __init__(
+        self,
+        event_shape: tuple[int, ...],
+        width: int = 32,
+        blocks: int = 2,
+        *,
+        frequencies: int = 8,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.event_shape = checks.shape("event_shape", event_shape)
+        if len(self.event_shape) != 3 or self.event_shape[1] % 4 or self.event_shape[2] % 4:
+            raise checks.fail("event_shape", event_shape, "(channels, height, width), the latter multiples of 4")
+        width, blocks = checks.integer("width", width), checks.integer("blocks", blocks)
+        if width % 8:
+            raise checks.fail("width", width, "a multiple of 8")
+        self.frequencies, seed = checks.integer("frequencies", frequencies), checks.seed("seed", seed)
+        self.config = dict(
+            kind="unet",
+            event_shape=list(self.event_shape),
+            width=width,
+            blocks=blocks,
+            frequencies=self.frequencies,
+        )
+        folded, told = 4 * self.event_shape[0], 4 * width
+        with torch.inference_mode(False), torch.device("meta"):
+            self.time = nn.Sequential(nn.Linear(1 + 2 * self.frequencies, told), nn.SiLU())
+            self.inward = nn.Conv2d(folded, width, 3, padding=1)
+            self.down = nn.ModuleList(_ConvBlock(width, told) for _ in range(blocks))
+            self.shrink = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
+            self.middle = nn.ModuleList(_ConvBlock(2 * width, told) for _ in range(2 * blocks))
+            self.look = _Attention(2 * width)
+            self.grow = nn.Conv2d(2 * width, width, 3, padding=1)
+            self.join = nn.Conv2d(2 * width, width, 1)
+            self.up = nn.ModuleList(_ConvBlock(width, told) for _ in range(blocks))
+            self.outward = nn.Sequential(nn.GroupNorm(8, width), nn.SiLU(), nn.Conv2d(width, folded, 3, padding=1))
+        initialise(self, seed)
+
+    def _at(self, time: Tensor, x: Tensor) -> Tensor:
+        """Down, through the middle, and up again past what the way down has seen."""
+        features = self.time(_time_features(time, len(x), self.frequencies))  # (n, 4 width)
+        h = self.inward(nn.functional.pixel_unshuffle(x, 2))  # (n, width, H/2, W/2)
+        for block in self.down:
+            h = block(h, features)
+        fine, h = h, self.shrink(h)  # (n, 2 width, H/4, W/4)
+        for k, block in enumerate(self.middle):
+            if 2 * k == len(self.middle):
+                h = self.look(h)
+            h = block(h, features)
+        h = self.grow(nn.functional.interpolate(h, scale_factor=2.0))
+        h = self.join(torch.cat([h, fine], dim=1))
+        for block in self.up:
+            h = block(h, features)
+        return nn.functional.pixel_shuffle(self.outward(h), 2)
+
+
+class _ConvBlock(nn.Module):
+    def __init__(self, channels: int, told: int) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.GroupNorm(8, channels), nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1))
+        self.time = nn.Linear(told, 2 * channels)
+        self.norm = nn.GroupNorm(8, channels)
+        self.second = nn.Sequential(nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1))
+
+    def forward(self, h: Tensor, time: Tensor) -> Tensor:
+        scale, shift = self.time(time)[..., None, None].chunk(2, dim=1)
+        return h + self.second(self.norm(self.first(h)) * (1 + scale) + shift)
+
+
+class _Attention(nn.Module):
+    """Every place asks all others once (Vaswani et al., 2017)."""
+
+    HEADS = 4
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(8, channels)
+        self.ask, self.tell = nn.Linear(channels, 3 * channels), nn.Linear(channels, channels)
+
+    def forward(self, h: Tensor) -> Tensor:
+        n, channels, high, wide = h.shape
+        places = self.norm(h).flatten(2).transpose(1, 2)  # (n, high wide, channels)
+        asked = self.ask(places).reshape(n, high * wide, 3, self.HEADS, -1).permute(2, 0, 3, 1, 4)
+        found = nn.functional.scaled_dot_product_attention(*asked)  # (n, HEADS, high wide, channels / HEADS)
+        told = self.tell(found.transpose(1, 2).reshape(n, high * wide, channels))
+        return h + told.transpose(1, 2).reshape(h.shape)
+
+
 class MixtureField(Field):
     """The exact field ``v(t, x) = E[u_t | x_t = x]`` for Gaussian-mixture data, independent noise and a given path.
 
@@ -328,6 +431,7 @@ def build(config: dict[str, Any]) -> nn.Module:
     kinds: dict[str, Callable[..., nn.Module]] = {
         "mlp": MLP,
         "residual_mlp": ResidualMLP,
+        "unet": UNet,
         "preconditioned": _build_preconditioned,
     }
     if not isinstance(config, dict):
@@ -347,16 +451,16 @@ def initialise(network: nn.Module, seed: int) -> None:
     torch's layers draw from a generator that all threads share; here each network has its own.
     """
     generator = torch.Generator().manual_seed(checks.seed("seed", seed))
-    allowed = "a network of linear layers, convolutions and layer norms"
+    allowed = "a network of linear layers, convolutions, layer norms and group norms"
     if not isinstance(network, nn.Module):
         raise checks.fail("network", network, allowed)
     parts = [part for part in network.modules() if next(part.parameters(recurse=False), None) is not None]
     for part in parts:
-        if not isinstance(part, nn.Linear | nn.Conv2d | nn.LayerNorm):
+        if not isinstance(part, nn.Linear | nn.Conv2d | nn.LayerNorm | nn.GroupNorm):
             raise checks.fail("network", type(part).__name__, allowed)
     network.to_empty(device="cpu")
     for part in parts:
-        if isinstance(part, nn.LayerNorm):
+        if isinstance(part, nn.LayerNorm | nn.GroupNorm):
             part.reset_parameters()
         elif isinstance(part, nn.Linear | nn.Conv2d):  # as torch's reset_parameters
             nn.init.kaiming_uniform_(part.weight, a=math.sqrt(5), generator=generator)

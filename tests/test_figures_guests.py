@@ -15,7 +15,7 @@ from orwlab.oracle import PopulationDynamics
 from orwlab.show import figures
 from orwlab.show.figures import Band, Curve, Patient
 from orwlab.show.figures.bound import WORDS
-from orwlab.tasks.digits import Outcome
+from orwlab.tasks.images import Outcome
 
 # numbers that every floating type holds exactly
 T = torch.tensor([0.0, 0.25, 0.5, 1.0])
@@ -24,6 +24,7 @@ PLANE = torch.tensor([[0.0, 1.0], [-1.0, 0.5], [2.0, -2.0], [1.0, 1.0]])
 SQUARE = torch.tensor([[0.0, 1.0, 0.0, 0.5], [1.0, 2.0, 1.0, 0.25], [0.0, 1.0, 0.0, 0.5], [0.5, 0.0, 0.25, 1.0]])
 WAYS = torch.stack([PLANE, PLANE + 0.5, PLANE + 1.0, PLANE + 2.0])
 IMAGES = (SQUARE / 2).reshape(1, 1, 4, 4).repeat(3, 1, 1, 1)
+NUMBERS = {"judge": 0.5, "off_data": 0.5, "diversity": 1.0}
 LABELS = dict(xlabel="x", ylabel="y")
 FIELDS = torch.rand(3, 4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 EXACT = Map(ROW.double(), ROW[:3].double(), *FIELDS, torch.ones(4, 3).bool())
@@ -55,7 +56,10 @@ GOOD = {
         panels=[("a", PLANE)], reference=PLANE, contours=[(ROW, SQUARE)], reward=rewards.get("right"), extent=4.0
     ),
     "curves_over_rounds": lambda: dict(series={"a": ROW}, exact={"a": 2.0}, ylabel="y"),
-    "digits_over_alpha": lambda: dict(outcomes=[Outcome(1.0, IMAGES, 0.5, 0.5, 0.5, 1.0, [])], columns=2),
+    "digits_over_alpha": lambda: dict(outcomes=[Outcome(1.0, IMAGES, 0.5, NUMBERS)], columns=2),
+    "images_over_alpha": lambda: dict(
+        outcomes=[Outcome(1.0, IMAGES, 0.5, NUMBERS)], said={"judge": "{:.1f}"}, columns=2
+    ),
     "bars": lambda: dict(groups={"a": {"u": 1.0, "v": 2.0}}, log_y=True, **LABELS),
     "curves": lambda: dict(lines=[Curve("a", ROW, ROW, "markers", "red")], log_x=True, log_y=True, **LABELS),
     "densities_on_a_line": lambda: dict(x=ROW, densities={"a": ROW}, reference=ROW),

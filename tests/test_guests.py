@@ -22,13 +22,15 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from test_data import write_cifar
 from torch import Tensor, nn
 
 import orwlab
 from orwlab import flow, solvers, targets, velocity, zoo
 from orwlab.methods.run import Diverged, Run
-from orwlab.tasks import digits
-from orwlab.zoo import data, recipes
+from orwlab.tasks import digits, images, photographs
+from orwlab.zoo import recipes
 
 # -- good values -------------------------------------------------------------------------------------------------
 
@@ -183,11 +185,31 @@ def shifted(t, x, c):
 
 
 IMAGE = grid(3, 16, 2).reshape(3, 1, 4, 4)
+COLOURS = grid(4, 3 * 32 * 32, 5).reshape(4, 3, 32, 32) / 4
+PIXELS = velocity.ResidualMLP((1, 8, 8), 4, 1, frequencies=1)
+COLOURED = velocity.ResidualMLP((3, 32, 32), 4, 1, frequencies=1)
+SHORT = images.Plan(tau=0.5, lr=2.0**-9, rounds=1, batch_size=4)
+
+
+@functools.cache
+def digits_task():
+    return digits.Digits((3, 4))
+
+
+@functools.cache
+def photographs_task():
+    return photographs.Photographs()
+
+
 CLASSIFIER = {"x": lambda: IMAGE, "event_shape": lambda: (1, 4, 4), "width": lambda: 2}
 CHECKED = {"name": lambda: "value", "allowed": lambda: "numbers"}
 
 # where an argument means something else: in a room, a file or a function
 SAID = {  # where the word by which people know a thing is not the argument's name
+    ("orwlab.data.pictures.folder", "path"): "folder",
+    ("orwlab.data.pictures.picture", "path"): "picture",
+    ("orwlab.tasks.digits.Digits", "networks"): "folder",
+    ("orwlab.tasks.photographs.Photographs", "networks"): "folder",
     ("orwlab.exact.dynamics.PopulationDynamics", "target"): "density",
     ("orwlab.exact.grid.Grid", "n"): "axis",
     ("orwlab.exact.grid.GridDensity", "values"): "density",
@@ -201,11 +223,19 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
     "orwlab.checks.fail": {"value": lambda: 0.5},
     "orwlab.checks.choice": {"value": lambda: "euler", "allowed": lambda: ["euler", "rk4"]},
     "orwlab.checks.device": {"value": lambda: "cpu"},
+    "orwlab.checks.folder": {"value": lambda: Path.cwd(), "allowed": lambda: "a folder"},
     "orwlab.checks.floating": {"value": lambda: torch.float32},
     "orwlab.checks.generator": {"value": seeded},
     "orwlab.checks.integer": {"value": lambda: 3},
     "orwlab.checks.number": {"value": lambda: 0.5},
     "orwlab.checks.numbers": {"name": lambda: "values", "values": lambda: (0.5, 1.0)},
+    "orwlab.checks.labels": {
+        "name": lambda: "values",
+        "values": lambda: torch.tensor([0, 1, 0]),
+        "n": lambda: 3,
+        "classes": lambda: 2,
+        "each": lambda: "image",
+    },
     "orwlab.checks.seed": {"value": lambda: 3},
     "orwlab.checks.shape": {"value": lambda: (2, 3)},
     "orwlab.checks.yes_or_no": {"value": lambda: True},
@@ -246,17 +276,70 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
     "orwlab.velocity.Conditioned": {"v": lambda: shifted, "c": lambda: Y},
     "orwlab.velocity.Preconditioned": {"mean": lambda: torch.tensor([0.5, -2.0]), "std": lambda: 2.0},
     "orwlab.velocity.ResidualMLP": CLASSIFIER | {"blocks": lambda: 1, "t": lambda: TIME[:3]},
+    "orwlab.velocity.UNet": {
+        "x": lambda: IMAGE.repeat(1, 1, 2, 2),
+        "event_shape": lambda: (1, 8, 8),
+        "width": lambda: 8,
+        "blocks": lambda: 1,
+        "t": lambda: TIME[:3],
+    },
     "orwlab.velocity.build": {"config": lambda: network().config},
     "orwlab.velocity.initialise": {"network": layers},
     "orwlab.zoo": {"path": lambda: Path(FILE).absolute()},
     "orwlab.zoo.classifier": CLASSIFIER,
+    "orwlab.zoo.load": {"folder": lambda: None},
+    "orwlab.zoo.recipes.images": {"name": lambda: "digits", "source": lambda: None},
     "orwlab.zoo.recipes": {
+        "source": lambda: None,
         "name": lambda: "gaussian",
         "folder": lambda: Path.cwd(),
         "n": lambda: 4,
         "steps": lambda: 1,
     },
-    "orwlab.tasks.digits": {"alphas": lambda: (0.5,), "x": lambda: torch.zeros(2, 1, 8, 8) + 0.5},
+    "orwlab.data": {
+        "x": lambda: IMAGE / 8,
+        "levels": lambda: IMAGE,
+        "path": lambda: Path.cwd() / "pictures",
+        "channels": lambda: 3,
+        "source": lambda: Path.cwd() / "pictures",
+        "size": lambda: 4,
+        "shrink": lambda: 1.0,
+    },
+    "orwlab.data.patches.small_photographs": {"source": lambda: None},
+    "orwlab.data.labelled": {"source": lambda: Path.cwd() / "cifar"},
+    "orwlab.data.labelled.digits": {"source": lambda: "scikit-learn"},
+    "orwlab.data.labelled.Pool": {
+        "images": lambda: IMAGE,
+        "labels": lambda: torch.tensor([0, 1, 0]),
+        "names": lambda: None,
+    },
+    "orwlab.data.pictures.as_bytes": {"channels": lambda: 1},
+    "orwlab.data.pictures.picture": {"path": lambda: Path.cwd() / "pictures" / "a.png"},
+    "orwlab.tasks": {
+        "task": digits_task,
+        "seeds": lambda: range(1),
+        "plan": lambda: SHORT,
+        "told": lambda: None,
+        "folder": lambda: None,
+        "networks": lambda: None,
+        "wanted": lambda: range(3, 5),
+        "v": lambda: PIXELS,
+        "alphas": lambda: (0.5,),
+        "alpha": lambda: 0.5,
+        "x": lambda: torch.zeros(2, 1, 8, 8) + 0.5,
+        "x0": lambda: IMAGE.repeat(1, 1, 2, 2),
+    },
+    "orwlab.tasks.images.push": {"v": lambda: drift, "size": lambda: 5, "x0": lambda: X},
+    "orwlab.tasks.digits.Wanted": {"classifier": lambda: None},
+    "orwlab.tasks.digits.Digits": {"source": lambda: "scikit-learn"},
+    "orwlab.tasks.photographs": {
+        "quality": lambda: 60,
+        "sign": lambda: 1,
+        "source": lambda: None,
+        "x": lambda: COLOURS,
+        "x0": lambda: COLOURS,
+        "v": lambda: COLOURED,
+    },
     "orwlab.measure": {
         "x": lambda: X,
         "reference": lambda: X,
@@ -285,7 +368,8 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
         "high": lambda: 8.0,
         "n": lambda: N,
     },
-    "orwlab.exact.sweep.alpha_from_rewards": {"r": lambda: ROW, "goal": lambda: 1.0},
+    "orwlab.exact.sweep.alpha_from_rewards": {"r": lambda: ROW, "goal": lambda: 1.0, "seen": lambda: ((0.5, 1.0),)},
+    "orwlab.measure.samples.precision_and_recall": {"data": lambda: Y, "k": lambda: 2},
     "orwlab.methods": {
         "reference": network,
         "policy": network,
@@ -334,6 +418,10 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
 
 # what the oracle, the ladder and the runs hand about inside their own rooms: nobody else calls it
 HOUSEHOLD = (
+    "orwlab.data.formats.",
+    "orwlab.data.labelled.holds_cifar10",
+    "orwlab.data.pictures.pictures_in",
+    "orwlab.tasks.images.networks_of",
     "orwlab.exact.anderson.",
     "orwlab.exact.grid.Grid.",
     "orwlab.exact.grid.as_field",
@@ -357,12 +445,15 @@ HOUSEHOLD = (
 )
 
 MADE: dict[str, Callable[[], object]] = {  # of the classes whose objects come from elsewhere: one of them
+    "orwlab.tasks.digits.Digits": digits_task,
+    "orwlab.tasks.photographs.Photographs": photographs_task,
     "orwlab.exact.frontiers.Frontier": frontier,
 }
 
 INSIDE: dict[str, set[str]] = {  # what those who write a check or a package say: nobody else's value comes here
     "orwlab.checks": {"name", "allowed", "low", "high", "above", "at_least", "event_shape"},
     "orwlab.checks.fail": {"value"},
+    "orwlab.checks.labels": {"n", "classes", "each"},
     "orwlab.foreign.at_rest": {"f"},
     "orwlab.foreign.networks": {"f"},
     "orwlab.foreign.home_of": {"f"},
@@ -895,11 +986,12 @@ def somewhere_small(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     zoo.write(network(), tmp_path / FILE)
     monkeypatch.setitem(recipes.RECIPES, "gaussian", dataclasses.replace(recipes.RECIPES["gaussian"], steps=2))
-    monkeypatch.setattr(recipes.quality, "__defaults__", (4,))
+    monkeypatch.setattr(recipes.quality, "__defaults__", (4, None))
     monkeypatch.setattr("orwlab.measure.coupled_flows.DENSE", 16)
-    images, labels = data.digits("all")
-    monkeypatch.setattr(data, "digits", lambda split: (images[:32], labels[:32]))
-    monkeypatch.setattr(digits, "FineTuning", functools.partial(digits.FineTuning, batch_size=4))
+    (tmp_path / "pictures").mkdir()
+    Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)).save(tmp_path / "pictures" / "a.png")
+    (tmp_path / "cifar").mkdir()
+    write_cifar(tmp_path / "cifar", python=False)
 
 
 @pytest.mark.timeout(120)

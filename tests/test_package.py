@@ -18,6 +18,7 @@ FLOORS = [  # from the ground up: what stands on a floor imports only from below
     *[[f"orwlab.{word}"] for word in orwlab.__all__[: orwlab.__all__.index("flow") + 1]],
     ["orwlab.measure", "orwlab.exact", "orwlab.methods"],
     [f"orwlab.{face}" for face in ("finetune", "oracle", "optima", "frontiers", "tradeoff", "metrics", "wasserstein")],
+    ["orwlab.data"],
     ["orwlab.zoo"],
     ["orwlab.tasks"],
     ["orwlab.show.theme"],
@@ -30,8 +31,20 @@ FLOORS = [  # from the ground up: what stands on a floor imports only from below
     ["app", "orwlab.cli"],
     ["orwlab.__main__"],
 ]
-CORE = FLOORS.index(["orwlab.zoo"])  # floors below need neither pictures nor hosts
-HEAVY = ["gradio", "plotly", "IPython", "jupyterlab", "ipywidgets", "anywidget", "sklearn", "ot", "torchdiffeq"]
+CORE = FLOORS.index(["orwlab.data"])  # floors below need neither pictures nor hosts
+HEAVY = [
+    "gradio",
+    "plotly",
+    "IPython",
+    "jupyterlab",
+    "ipywidgets",
+    "anywidget",
+    "sklearn",
+    "skimage",
+    "PIL",
+    "ot",
+    "torchdiffeq",
+]
 
 
 def loaded_after(statement):

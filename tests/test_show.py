@@ -1,5 +1,7 @@
 """Figures hold what they are given, and can be read."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -64,11 +66,33 @@ def test_theory_figures_hold_their_numbers_and_label_their_axes():
     assert [t.name for t in line.data] == ["reference", "α = 1"]
 
 
+NUMBERS = {"judge": 0.5, "off_data": 0.25, "diversity": 3.0}
+
+
+def test_images_in_colour_stand_in_rows_too():
+    images = torch.rand(3, 3, 4, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    outcomes = [digits.Outcome(alpha, images, 0.5, {"bytes": 300.0}) for alpha in (None, 0.0, 1.0)]
+    figure = figures.images_over_alpha(outcomes, {"bytes": "{:.0f} bytes", "reward": "reward {:.1f}"}, title="t")
+    assert len(figure.data) == 3
+    z = np.asarray(figure.data[1].z)
+    assert z.shape == (4, 3 * 9 - 1, 4)
+    assert np.allclose(z[:, :8, :3], (np.moveaxis(images[0].numpy(), 0, -1) + 1) * 127.5, atol=0.51)
+    assert (z[:, 8, 3] == 0).all(), "clear between two images"
+    assert (z[:, :8, 3] == 255).all()
+    assert [note.text for note in figure.layout.annotations[1::2]] == ["300 bytes<br>reward 0.5"] * 3
+    for said, message in (
+        ({"size": "{}"}, "said is 'size'; allowed: one of bytes, reward"),
+        ({"bytes": "{:q}"}, "said is '{:q}'"),
+        ({"bytes": 3}, "said is 3"),
+        ("bytes", "said is 'bytes'"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            figures.images_over_alpha(outcomes, said)
+
+
 def test_the_digits_figure_has_a_row_an_outcome():
     images = torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    outcomes = [
-        digits.Outcome(alpha, images, reward, 0.5, 0.25, 3.0, []) for alpha, reward in ((None, 0.5), (0.1, 0.9))
-    ]
+    outcomes = [digits.Outcome(alpha, images, reward, NUMBERS) for alpha, reward in ((None, 0.5), (0.1, 0.9))]
     figure = figures.digits_over_alpha(outcomes, columns=4)
     assert len(figure.data) == 2
     for row in figure.data:
@@ -81,7 +105,7 @@ def test_the_digits_figure_has_a_row_an_outcome():
     assert figure.layout.yaxis.range[0] > figure.layout.yaxis.range[1]  # an image's first row is at the top
     texts = " ".join(a.text for a in figure.layout.annotations)
     assert all(words in texts for words in ("reference", "α = 0.1", "90%", "25%"))
-    fewer = digits.Outcome(1.0, images[:3], 0.5, 0.5, 0.25, 3.0, [])
+    fewer = digits.Outcome(1.0, images[:3], 0.5, NUMBERS)
     with pytest.raises(ValueError, match=r"outcomes is .* as many images"):
         figures.digits_over_alpha([*outcomes, fewer])
 

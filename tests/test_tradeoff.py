@@ -1,6 +1,7 @@
 """The trade-off's exact limits and their inverse: against closed forms, samples, and each other."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -107,6 +108,7 @@ def tilted_mean(r, s):
     return (weight * r).sum() / weight.sum()
 
 
+@pytest.mark.filterwarnings("ignore::orwlab.exact.sweep.FewSamplesWarning")
 @pytest.mark.parametrize("share", [1e-9, 1e-3, 0.3, 0.9, 1 - 1e-6, 1 - 1e-12])
 @pytest.mark.parametrize(
     ("scale", "offset"), [(1.0, 0.0), (1e-6, 0.01), (1e6, -5.0), (1.0, 1e3), (1e250, 0.0), (1e-250, 0.0)]
@@ -132,6 +134,7 @@ def test_raw_weights_scale_alpha_by_their_mean(tau):
 
 
 @pytest.mark.parametrize("kind", ["float32", "integer", "numpy", "reversed", "list", "grad"])
+@pytest.mark.filterwarnings("ignore::orwlab.exact.sweep.FewSamplesWarning")
 def test_alpha_from_rewards_takes_rewards_of_any_kind(kind):
     r = torch.tensor([0.0, 1.0, 2.0, 5.0, 3.0], dtype=torch.float64)
     given = {
@@ -146,6 +149,7 @@ def test_alpha_from_rewards_takes_rewards_of_any_kind(kind):
     assert found == pytest.approx(tradeoff.alpha_from_rewards(r, 3.0, 1.0), rel=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore::orwlab.exact.sweep.FewSamplesWarning")
 def test_what_cannot_be_inverted_is_refused_by_name():
     r = torch.linspace(0, 1, 10)
     for call, message in (
@@ -263,3 +267,55 @@ def test_the_frontier_of_rewards_alone_is_the_tilt():
     cells = torch.multinomial(mass, 400_000, replacement=True, generator=torch.Generator().manual_seed(1))
     alpha = tradeoff.alpha_from_rewards(r[cells], tilt.mean_reward, 1.0, "mean_one")
     assert 1 / alpha == pytest.approx(0.7, rel=0.01)
+
+
+CASES = [
+    ("eight_gaussians", "right", 1.0, 0.5),
+    ("eight_gaussians", "bump", 2.0, 0.7),
+    ("four_modes", "box", 2.0, 0.9),
+    ("two_moons", "right", 2.0, 0.5),
+    ("rings", "two_bumps", 2.0, 0.7),
+    ("two_modes_1d", "right", 2.0, 0.5),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::orwlab.exact.dynamics.OracleWarning")
+@pytest.mark.parametrize(("target", "reward", "tau", "goal"), CASES)
+def test_what_runs_have_seen_mends_the_guess(target, reward, tau, goal):
+    """Exact limits stand for runs. The first guess is off by up to a factor of five; the fourth is not."""
+    dynamics = PopulationDynamics(targets.get(target), rewards.get(reward), tau=tau, weighting="mean_one", axis=64)
+    r = rewards.get(reward)(targets.get(target).sample(4000, generator=torch.Generator().manual_seed(0)))
+    seen, off = [], []
+    for _ in range(4):
+        alpha = tradeoff.alpha_from_rewards(r, goal, tau, "mean_one", seen=seen)
+        dynamics.alpha = alpha
+        dynamics.reset()
+        dynamics.fixed_point()
+        seen.append((alpha, dynamics.mean_reward))
+        off.append(abs(dynamics.mean_reward - goal))
+    assert off[0] > 0.03, "else there was nothing to mend"
+    assert off[3] < 0.02
+    assert off[3] < off[0] / 3
+
+
+def test_one_run_at_the_goal_is_its_own_answer_and_what_says_nothing_is_passed_over():
+    r = torch.linspace(0, 1, 2000, dtype=torch.float64)
+    plain = tradeoff.alpha_from_rewards(r, 0.7, 1.0, "mean_one")
+    assert tradeoff.alpha_from_rewards(r, 0.7, 1.0, "mean_one", seen=[(0.123, 0.7)]) == pytest.approx(0.123)
+    silent = [(1.0, 0.4), (1.0, 1.5), (2.0, 0.5)]  # below the mean, above the largest, and at the mean
+    assert tradeoff.alpha_from_rewards(r, 0.7, 1.0, "mean_one", seen=silent) == plain
+    halved = [(tradeoff.alpha_from_rewards(r, g, 1.0, "mean_one") / 2, g) for g in (0.6, 0.8)]
+    assert tradeoff.alpha_from_rewards(r, 0.7, 1.0, "mean_one", seen=halved) == pytest.approx(plain / 2, rel=1e-3)
+    for odd in (3, [1.0], [(1.0,)], [(0.0, 0.5)], [(1.0, torch.nan)], "ab"):
+        with pytest.raises(ValueError, match="seen"):
+            tradeoff.alpha_from_rewards(r, 0.7, 1.0, "mean_one", seen=odd)
+
+
+def test_a_goal_that_rests_on_few_samples_is_said():
+    r = torch.randn(500, generator=torch.Generator().manual_seed(0))
+    with pytest.warns(tradeoff.FewSamplesWarning, match=r"a mean reward of 2\.5 rests on about .* of the 500 rewards"):
+        tradeoff.alpha_from_rewards(r, 2.5, 1.0, "mean_one")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tradeoff.alpha_from_rewards(r, 0.5, 1.0, "mean_one")

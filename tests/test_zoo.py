@@ -6,8 +6,8 @@ import sys
 import pytest
 import torch
 
+from orwlab import data, flow, targets, velocity, zoo
 from orwlab import files as checkpoint
-from orwlab import flow, targets, velocity, zoo
 from orwlab.zoo import recipes
 
 FLOWS = [name for name in zoo.names() if zoo.card(name)["kind"] != "classifier"]
@@ -48,11 +48,12 @@ def test_samples_are_close_to_data(name):
     """A model is as close to fresh data as its own size allows: far below any visible shift."""
     quality = zoo.card(name)["quality"]
     excess = quality["energy_distance_model_to_data"] - quality["energy_distance_data_to_data"]
-    assert excess < 0.01
+    assert excess < (0.15 if name == "patches" else 0.01)  # two photographs are 40 apart, two points a few
 
 
-def test_the_classifier_is_good_on_unseen_digits():
-    assert zoo.card("digits_classifier")["quality"]["test_accuracy"] >= 0.97
+@pytest.mark.parametrize("name", zoo.names("classifier"))
+def test_classifiers_are_good_on_images_they_have_not_seen(name):
+    assert zoo.card(name)["quality"]["test_accuracy"] >= 0.97
 
 
 @pytest.mark.parametrize("name", [n for n in FLOWS if zoo.card(n)["recipe"]["regress_on"] == "exact field"])
@@ -154,8 +155,6 @@ def test_a_network_comes_back_in_its_floating_type(tmp_path, dtype):
 
 
 def test_the_classifier_takes_images_of_any_floating_type():
-    from orwlab.zoo import data
-
     network, (images, _) = zoo.load("digits_classifier"), data.digits("test")
     plain = network(images[:5])
     for same in (images[:5].double(), images[:5].numpy(), images[:5].tolist()):

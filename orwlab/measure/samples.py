@@ -16,6 +16,7 @@ __all__ = [  # noqa: RUF022  the reading order
     "vendi_score",
     "mode_mass",
     "energy_distance",
+    "precision_and_recall",
     "collapsed",
     "DataRegion",
 ]
@@ -65,6 +66,27 @@ def energy_distance(x: Tensor, y: Tensor) -> float:
     a, b = (points.flatten(1) for points in alike("x", x, "y", y, at_least=2))
     cross = sum(float(block.sum()) for block in blocks(a, b)) / (len(a) * len(b))
     return 2 * cross - _mean_pairwise(a) - _mean_pairwise(b)
+
+
+def precision_and_recall(x: Tensor, data: Tensor, k: int = 3) -> tuple[float, float]:
+    """The share of samples that look like data, and the share of data that the samples cover: both in [0, 1].
+
+    A point belongs to a set if it is within reach of one of its points, the reach being that point's distance to its
+    own k-th neighbour in the set (Kynkaanniemi et al., 2019). Precision falls when samples leave the data, recall when
+    they keep to a part of them. Both depend on the numbers of points: compare at equal ones, and beside two draws of
+    data.
+
+    Args:
+        x: samples (n, *event), n > k, usually features of images.
+        data: (m, *event), m > k.
+        k: which neighbour.
+    """
+    k = checks.integer("k", k)
+    a, b = (points.flatten(1) for points in alike("x", x, "data", data, at_least=k + 1))
+    across = torch.cat(list(blocks(a, b)))  # (n, m)
+    reach_a, reach_b = (torch.cat([part.kthvalue(k + 1, dim=1).values for part in blocks(p, p)]) for p in (a, b))
+    precision = (across <= reach_b).any(1).double().mean()
+    return float(precision), float((across <= reach_a[:, None]).any(0).double().mean())
 
 
 def collapsed(x: Tensor, reference: Tensor, ratio: float = 0.25) -> bool:

@@ -12,7 +12,7 @@ from orwlab import flow, rewards, targets, zoo
 from orwlab.exact.dynamics import PopulationDynamics
 from orwlab.methods.orw import FineTuning
 from orwlab.show import figures
-from orwlab.tasks import digits
+from orwlab.tasks import results
 
 ROUNDS = 400
 
@@ -41,6 +41,12 @@ def alpha_figure(name: str = "eight_gaussians", reward_name: str = "bump", tau: 
     return figures.samples_in_panels(panels, reference=start, contours=contours, reward=reward)
 
 
+def digits_figure() -> go.Figure:
+    """Some of what is kept of the digits, over alpha."""
+    shown = [outcome for outcome in results.load("digits").outcomes() if outcome.alpha in (None, 0.0, 0.1, 0.5, 2.0)]
+    return figures.digits_over_alpha(shown)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Write the pictures."""
     parser = argparse.ArgumentParser(prog="python -m orwlab.show.readme", description=__doc__)
@@ -50,7 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
     folder = options.folder
     torch.set_num_threads(1)
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = {"alpha": alpha_figure, "digits": lambda: figures.digits_over_alpha(digits.fine_tune())}
+    pictures = {"alpha": alpha_figure, "digits": digits_figure}
     for name, make in pictures.items():
         if options.only in (None, name):
             make().write_image(folder / f"{name}.png", scale=1.5)

@@ -1,4 +1,4 @@
-"""Pretrained networks: a reference flow for every target and for digits, and a digit classifier; few-step solvers.
+"""Pretrained networks: a reference flow for every target, for digits and for small photographs; classifiers; solvers.
 
 Each network is a safetensors file with a card beside it (``models/NAME.json``) that says how it was made and how close
 its samples are to the data. A solver's few coefficients are on its card. ``python -m orwlab.zoo train NAME`` makes one
@@ -15,7 +15,7 @@ from torch import nn
 
 from orwlab import checks, files, paths, velocity
 from orwlab.solvers import NonStationary, build
-from orwlab.zoo.classifier import Classifier
+from orwlab.zoo.classifier import Classifier, Perceptron
 
 FORMAT = "orwlab network 1"
 MODELS = Path(__file__).parent / "models"
@@ -39,17 +39,23 @@ def card(name: str) -> dict[str, Any]:
     return json.loads((MODELS / f"{name}.json").read_text())
 
 
-def load(name: str) -> nn.Module:
+def load(name: str, folder: str | PathLike[str] | None = None) -> nn.Module:
     """The pretrained network called ``name``, in eval mode.
 
     A flow is a velocity ``v(t, x)`` with ``.event_shape``, ``.path`` and the ``.solver`` by which fine-tuning draws
-    from it, ``solver()``; the classifier maps images to logits.
+    from it, ``solver()``; a classifier maps images to logits.
+
+    Args:
+        name: one of ``names()``.
+        folder: where it lies, as ``recipes.train`` writes it; the package's own if None.
 
     Raises:
         ValueError: no such network, or its file is damaged.
     """
-    checks.choice("name", name, names())
-    network = read(MODELS / f"{name}.safetensors")
+    if folder is None:
+        checks.choice("name", name, names())
+    place = MODELS if folder is None else checks.folder("folder", folder)
+    network = read(place / f"{name}.safetensors")
     if hasattr(network, "path"):
         network.solver = solver()  # type: ignore[assignment]
     return network
@@ -76,8 +82,9 @@ def read(path: str | PathLike[str]) -> nn.Module:
     tensors, metadata = files.read(path, FORMAT)
     try:
         config = dict(metadata["config"])
-        if config.get("kind") == "classifier":
-            network: nn.Module = Classifier(config["event_shape"], config["classes"], config["width"])
+        judging = {"classifier": Classifier, "perceptron": Perceptron}.get(str(config.get("kind")))
+        if judging is not None:
+            network: nn.Module = judging(config["event_shape"], config["classes"], config["width"])
         else:
             network = velocity.build(config)
         if "path" in metadata:

@@ -1,4 +1,4 @@
-"""``python -m orwlab.zoo list | train NAME... [--steps N] [--folder DIR]``."""
+"""``python -m orwlab.zoo list | train NAME... [--steps N] [--folder DIR] [--source IMAGES] [--threads N]``."""
 
 import argparse
 import json
@@ -20,11 +20,15 @@ def main(arguments: list[str] | None = None, program: str = "python -m orwlab.zo
     train.add_argument("names", nargs="+", choices=[*recipes.RECIPES, *solvers.RECIPES, "all"], metavar="NAME")
     train.add_argument("--steps", type=int, help="instead of the recipe's number")
     train.add_argument("--folder", type=Path, default=zoo.MODELS, help="where to write (default: the package)")
+    train.add_argument("--source", help="other images for a recipe of digits or patches, such as a folder with MNIST")
+    train.add_argument("--threads", type=int, default=1, help="processor cores (default: 1; others, other numbers)")
     options = parser.parse_args(arguments)
     if options.command == "list":
         print(table())
         return 0
-    torch.set_num_threads(1)  # the same numbers on every machine of one kind, and faster for networks this small
+    if options.threads < 1:
+        parser.error(f"--threads is {options.threads}; allowed: a whole number >= 1")
+    torch.set_num_threads(options.threads)  # with one, the same numbers on every machine of one kind
     if not options.folder.is_dir():
         parser.error(f"--folder is {str(options.folder)!r}; allowed: an existing folder")
     for name in [*recipes.RECIPES, *solvers.RECIPES] if "all" in options.names else options.names:
@@ -32,7 +36,7 @@ def main(arguments: list[str] | None = None, program: str = "python -m orwlab.zo
             if name in solvers.RECIPES:
                 card = solvers.train(name, steps=options.steps)
             else:
-                card = recipes.train(name, options.folder, steps=options.steps)
+                card = recipes.train(name, options.folder, steps=options.steps, source=options.source)
         except ValueError as error:
             parser.error(str(error))
         (options.folder / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n")
@@ -47,7 +51,7 @@ def table() -> str:
         card = zoo.card(name)
         quality = card["quality"]
         if "test_accuracy" in quality:
-            text = f"accuracy {quality['test_accuracy']:.1%} on unseen digits"
+            text = f"accuracy {quality['test_accuracy']:.1%} on unseen images"
         else:
             model, data = quality["energy_distance_model_to_data"], quality["energy_distance_data_to_data"]
             text = f"energy distance to data {model:+.4f} (two draws of data: {data:+.4f})"

@@ -3,22 +3,27 @@
 Flows of points regress on the exact field ``E[u_t | x_t]`` of their target (``velocity.MixtureField``) rather than on
 u_t itself: the minimiser is the same and the noise is gone, so a minute of training goes a long way. Flows of images,
 and flows coupled by optimal transport, have no closed form and learn by plain conditional flow matching.
+
+Classifiers of digits learn from one half of the data each, so that what one has seen is news to the other.
 """
 
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from orwlab import checks, flow, foreign, paths, targets, velocity
+from orwlab import checks, data, flow, foreign, paths, targets, velocity
+from orwlab.data import Patches, Pool
 from orwlab.measure.samples import energy_distance
 from orwlab.zoo import write
-from orwlab.zoo.classifier import Classifier
+from orwlab.zoo.classifier import Classifier, Perceptron
+
+Images = Pool | Patches
+SHOWN = {"digits": 898, "patches": 256}  # images that a flow's card is measured on
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,8 @@ class Recipe:
     """All that training needs, next to the data."""
 
     data: str
-    network: Callable[[int], nn.Module]
+    network: Callable[..., nn.Module]
+    """of a seed for points; of event shape, number of classes and seed for images"""
     regress_on: str
     """"exact field", "u_t" or "labels" """
     steps: int
@@ -35,6 +41,17 @@ class Recipe:
     seed: int = 0
     path: str = "linear"
     coupling: str = "independent"
+    split: str = "all"
+    """of the data, that it learns from"""
+    unseen: str = "all"
+    """of the data, that a classifier is tested on"""
+    noise: float = 0.0
+    """std of what is added to the images that a classifier learns from, lest it learn single pixels by heart"""
+
+    @property
+    def kind(self) -> str:
+        """See ``zoo.names``."""
+        return "classifier" if self.regress_on == "labels" else "images" if self.data in SHOWN else "points"
 
 
 def _points(name: str, steps: int, width: int = 128, depth: int = 3, frequencies: int = 4) -> Recipe:
@@ -44,6 +61,39 @@ def _points(name: str, steps: int, width: int = 128, depth: int = 3, frequencies
 
 
 _OT = Recipe("eight_gaussians", lambda seed: velocity.MLP(2, seed=seed), "u_t", 8000, 256, coupling="ot")
+
+
+def _digits_flow(shape: tuple[int, ...], classes: int, seed: int) -> nn.Module:
+    return velocity.ResidualMLP(shape, seed=seed)
+
+
+def _patches_flow(shape: tuple[int, ...], classes: int, seed: int) -> nn.Module:
+    return velocity.UNet(shape, PATCHES_WIDTH, seed=seed)
+
+
+def _classifier(shape: Any, classes: int, seed: int) -> nn.Module:
+    return Classifier(shape, classes, seed=seed)
+
+
+def _judge(shape: Any, classes: int, seed: int) -> nn.Module:
+    return Perceptron(shape, classes, seed=seed)
+
+
+def _labels(
+    name: str,
+    network: Callable[..., nn.Module],
+    *,
+    noise: float,
+    split: str = "train",
+    unseen: str = "test",
+    seed: int = 0,
+) -> Recipe:
+    return Recipe(
+        name, network, "labels", 1500, batch_size=128, lr=2e-3, seed=seed, split=split, unseen=unseen, noise=noise
+    )
+
+
+PATCHES_WIDTH = 32
 
 RECIPES: dict[str, Recipe] = {
     "gaussian": _points("gaussian", 3000),
@@ -57,80 +107,99 @@ RECIPES: dict[str, Recipe] = {
     "two_spirals": _points("two_spirals", 14000, depth=4),
     "two_modes_1d": _points("two_modes_1d", 4000, width=64),
     "three_modes_1d": _points("three_modes_1d", 4000, width=64),
-    "digits": Recipe(
-        "digits", lambda seed: velocity.ResidualMLP((1, 8, 8), seed=seed), "u_t", 8000, batch_size=256, lr=1e-3
-    ),
-    "digits_classifier": Recipe(
-        "digits", lambda seed: Classifier((1, 8, 8), 10, seed=seed), "labels", 1500, batch_size=128, lr=2e-3
-    ),
+    "digits": Recipe("digits", _digits_flow, "u_t", 8000, batch_size=256, lr=1e-3),
+    "digits_classifier": _labels("digits", _classifier, noise=0.2),
+    "digits_judge": _labels("digits", _judge, noise=0.2, split="test", unseen="train", seed=1),
+    "patches": Recipe("patches", _patches_flow, "u_t", 8000, batch_size=64, lr=1e-3, split="train"),
+    "patches_features": _labels("patches", _classifier, noise=0.1),
 }
 
 
-def train(name: str, folder: Path, *, steps: int | None = None) -> dict[str, Any]:
+def images(name: str, split: str, source: Any = None) -> Images:
+    """What a recipe's images are drawn from.
+
+    Args:
+        name: "digits" or "patches".
+        split: of ``data``.
+        source: as ``data.digits`` and ``data.small_photographs`` take it; None: what ships with libraries.
+    """
+    if checks.choice("name", name, SHOWN) == "digits":
+        return Pool(*data.digits(split, "scikit-learn" if source is None else source))
+    return data.small_photographs(source, split)
+
+
+def train(name: str, folder: str | PathLike[str], *, steps: int | None = None, source: Any = None) -> dict[str, Any]:
     """Train network ``name`` into ``folder``, with a progress bar; returns its card.
 
     Args:
         name: one of ``RECIPES``.
         folder: where NAME.safetensors goes.
         steps: instead of the recipe's number, for a quick look.
+        source: other images for the same recipe: see ``images``.
+
+    Raises:
+        ValueError: no such name or folder, images that cannot be had, or a source where the data are points.
     """
     recipe = RECIPES[checks.choice("name", name, RECIPES)]
     steps = checks.integer("steps", recipe.steps if steps is None else steps)
-    if not isinstance(folder, str | PathLike) or not str(folder) or not Path(folder).is_dir():
-        raise checks.fail("folder", folder, "a folder that exists")
+    folder = checks.folder("folder", folder)
+    _check_source(recipe, source)
     generator = torch.Generator().manual_seed(recipe.seed)
-    network = recipe.network(recipe.seed)
+    if recipe.kind == "points":
+        network = recipe.network(recipe.seed)
+        losses = _losses_of_points(recipe, network, generator)
+    else:
+        pictures = images(recipe.data, recipe.split, source)
+        network = recipe.network(pictures.event_shape, len(pictures.names), recipe.seed)
+        losses = _losses_of_images(recipe, network, generator, pictures)
     started = time.perf_counter()
-    flow.learn(network, _losses(recipe, network, generator), steps, recipe.lr, name)
+    flow.learn(network, losses, steps, recipe.lr, name)
     seconds = time.perf_counter() - started
     network.eval()
-    if recipe.regress_on != "labels":
+    if recipe.kind != "classifier":
         network.path = paths.get(recipe.path)  # type: ignore[assignment]
-    file = Path(folder) / f"{name}.safetensors"
+    file = folder / f"{name}.safetensors"
     sha256 = write(network, file)
     plan = {k: v for k, v in asdict(recipe).items() if k != "network"} | {"steps": steps}
+    if source is not None:
+        plan["source"] = str(source)
     return {
         "name": name,
-        "kind": {"exact field": "points", "labels": "classifier"}.get(
-            recipe.regress_on, "images" if recipe.data == "digits" else "points"
-        ),
+        "kind": recipe.kind,
         "recipe": {**plan, "network": network.config, "optimizer": "Adam, cosine decay to 0"},
         "parameters": sum(p.numel() for p in network.parameters()),
         "bytes": file.stat().st_size,
         "sha256": sha256,
-        "training_seconds_on_one_thread": round(seconds),
-        "quality": quality(name, network),
+        "training_seconds": round(seconds),
+        "threads": torch.get_num_threads(),
+        "quality": quality(name, network, source=source),
     }
 
 
-def quality(name: str, network: nn.Module, n: int = 2000) -> dict[str, float]:
+def quality(name: str, network: nn.Module, n: int = 2000, source: Any = None) -> dict[str, float]:
     """How close a network is to its data: what its card states, and what a test computes again.
 
     Flows: energy distance of ``n`` of their samples to fresh data, beside that of two fresh draws of data (for
-    digits, the two halves of the data set). Classifier: accuracy on digits it has not seen.
+    digits, the two halves of the data set; for patches, 256 of each). Classifiers: accuracy on images they have not
+    seen; of patches, on fresh ones, most of which overlap with some that they have.
     """
     recipe = RECIPES[checks.choice("name", name, RECIPES)]
     n = checks.integer("n", n, low=2)
     if not isinstance(network, nn.Module):
         raise checks.fail("network", network, "a network, such as zoo.load(name)")
+    _check_source(recipe, source)
     generator = torch.Generator().manual_seed(1000 + recipe.seed)
-    if recipe.regress_on == "labels":
-        from orwlab.zoo import data
-
-        images, labels = data.digits("test")
+    if recipe.kind == "classifier":
+        x, labels = _unseen(images(recipe.data, recipe.unseen, source), n, generator)
         right = lambda x: network(x).argmax(1) == labels  # noqa: E731
-        return {"test_accuracy": round(float(foreign.values("network", right, images).mean()), 4)}
-    if recipe.data == "digits":
-        from orwlab.zoo import data
-
-        images, _ = data.digits("all")
-        order = torch.randperm(len(images), generator=generator)
-        fresh, other = images[order[: len(images) // 2]], images[order[len(images) // 2 :]]
+        return {"test_accuracy": round(float(foreign.values("network", right, x).mean()), 4)}
+    if recipe.kind == "images":
+        fresh, other = _two_draws(images(recipe.data, recipe.split, source), SHOWN[recipe.data], generator)
     else:
         target = targets.get(recipe.data)
         fresh, other = (target.sample(n, generator=generator) for _ in range(2))
     x0 = flow.noise(len(fresh), tuple(fresh.shape[1:]), generator=generator)
-    samples = flow.sample(foreign.velocity("network", network), x0, steps=48)
+    samples = flow.sample(foreign.velocity("network", network), x0, steps=24 if recipe.data == "patches" else 48)
     return {
         "samples": len(fresh),
         "energy_distance_model_to_data": round(energy_distance(samples, fresh), 5),
@@ -138,31 +207,41 @@ def quality(name: str, network: nn.Module, n: int = 2000) -> dict[str, float]:
     }
 
 
-def _losses(recipe: Recipe, network: nn.Module, generator: torch.Generator) -> Iterator[Tensor]:
+def _check_source(recipe: Recipe, source: Any) -> None:
+    if recipe.kind == "points" and source is not None:
+        raise checks.fail("source", source, f"None: {recipe.data} is a target that needs no files")
+
+
+def _unseen(pictures: Images, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """All of a fixed set; ``n`` fresh ones of a law."""
+    return (pictures.images, pictures.labels) if isinstance(pictures, Pool) else pictures.draw(n, generator=generator)
+
+
+def _two_draws(pictures: Images, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Of a fixed set no image twice."""
+    if isinstance(pictures, Patches):
+        return pictures.sample(n, generator=generator), pictures.sample(n, generator=generator)
+    order = torch.randperm(len(pictures.images), generator=generator)
+    half = min(n, len(order) // 2)
+    return pictures.images[order[:half]], pictures.images[order[half : 2 * half + len(order) % 2]]
+
+
+def _losses_of_points(recipe: Recipe, network: nn.Module, generator: torch.Generator) -> Iterator[Tensor]:
     """One loss a step, for ever."""
-    if recipe.regress_on == "labels":
-        yield from _classification_losses(recipe, network, generator)
-    exact = velocity.MixtureField(targets.get(recipe.data), recipe.path) if recipe.regress_on == "exact field" else None
-    draw = _sampler(recipe, generator)
-    yield from flow.matching_losses(network, draw, generator, path=recipe.path, coupling=recipe.coupling, exact=exact)
-
-
-def _sampler(recipe: Recipe, generator: torch.Generator) -> Callable[[], Tensor]:
-    if recipe.data == "digits":
-        from orwlab.zoo import data
-
-        images, _ = data.digits("all")
-        return lambda: images[torch.randint(len(images), (recipe.batch_size,), generator=generator)]
     target = targets.get(recipe.data)
-    return lambda: target.sample(recipe.batch_size, generator=generator)
+    exact = velocity.MixtureField(target, recipe.path) if recipe.regress_on == "exact field" else None
+    draw = lambda: target.sample(recipe.batch_size, generator=generator)  # noqa: E731
+    return flow.matching_losses(network, draw, generator, path=recipe.path, coupling=recipe.coupling, exact=exact)
 
 
-def _classification_losses(recipe: Recipe, network: nn.Module, generator: torch.Generator) -> Iterator[Tensor]:
-    """Cross entropy on noisy images: the noise keeps a small network from learning single pixels by heart."""
-    from orwlab.zoo import data
-
-    images, labels = data.digits("train")
+def _losses_of_images(
+    recipe: Recipe, network: nn.Module, generator: torch.Generator, pictures: Images
+) -> Iterator[Tensor]:
+    """One loss a step, for ever: of a flow or of a classifier."""
+    if recipe.kind == "images":
+        draw = lambda: pictures.sample(recipe.batch_size, generator=generator)  # noqa: E731
+        yield from flow.matching_losses(network, draw, generator, path=recipe.path, coupling=recipe.coupling)
     while True:
-        rows = torch.randint(len(images), (recipe.batch_size,), generator=generator)
-        noisy = images[rows] + 0.2 * torch.randn(images[rows].shape, generator=generator)
-        yield nn.functional.cross_entropy(network(noisy), labels[rows])
+        x, labels = pictures.draw(recipe.batch_size, generator=generator)
+        noisy = x + recipe.noise * torch.randn(x.shape, generator=generator)
+        yield nn.functional.cross_entropy(network(noisy), labels)

@@ -59,7 +59,8 @@ def train(name: str, *, steps: int | None = None) -> dict[str, Any]:
         "name": name,
         "kind": "solver",
         "recipe": asdict(recipe) | {"steps": steps},
-        "training_seconds_on_one_thread": round(seconds),
+        "training_seconds": round(seconds),
+        "threads": torch.get_num_threads(),
         "solver": solver.config,
         "quality": quality(solver),
     }

@@ -14,7 +14,7 @@ from orwlab.exact.sweep import Map
 from orwlab.show import figures, theme
 from orwlab.show.figures import Band, Curve, Patient, layout
 from orwlab.show.figures.bound import WORDS
-from orwlab.tasks.digits import Outcome
+from orwlab.tasks.images import Outcome
 
 pytestmark = pytest.mark.browser
 
@@ -126,7 +126,8 @@ def test_twelve_groups_of_points_are_seen_and_have_other_markers_the_second_time
 
 def outcomes() -> list[Outcome]:
     images = noise(12, 1, 8, 8).clamp(-1, 1)
-    return [Outcome(alpha, images, 1.0, 1.0, 1.0, 12.3, []) for alpha in (None, 0.0, 0.125, 0.5, 2.0)]
+    numbers = {"judge": 1.0, "off_data": 1.0, "diversity": 12.3}
+    return [Outcome(alpha, images, 1.0, numbers) for alpha in (None, 0.0, 0.125, 0.5, 2.0)]
 
 
 def map_of(alphas: int, taus: int) -> Map:
@@ -209,6 +210,11 @@ FIGURES = {
     "ward": lambda: figures.ward([Patient(f"run {k}", k * noise(200, 2), curve(k)) for k in range(5)], title="t"),
     "ward, one": lambda: figures.ward([Patient("a", noise(200, 2), curve(1))], title="t"),
     "digits": lambda: figures.digits_over_alpha(outcomes()),
+    "colours": lambda: figures.images_over_alpha(
+        [Outcome(alpha, noise(6, 3, 16, 16).clamp(-1, 1), 1.0, {}) for alpha in (None, 0.0, 0.125)],
+        {"reward": f"{LONG} {{:.0f}}"},
+        title="t",
+    ),
     "digits, one column": lambda: figures.digits_over_alpha(outcomes(), columns=1),
 }
 

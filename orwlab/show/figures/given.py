@@ -79,7 +79,7 @@ def field(name: str, values: Any, shape: tuple[int | None, ...]) -> np.ndarray:
 
 def _field(name: str, values: Any, shape: tuple[int | None, ...]) -> np.ndarray:
     """In float64."""
-    letters = iter("nmk")
+    letters = iter("nmkl")
     wanted = f"({', '.join(next(letters) if size is None else str(size) for size in shape)}{',' * (len(shape) == 1)})"
     allowed = f"finite real numbers, a tensor or array of shape {wanted}"
     x = checks.array(name, values, allowed)

@@ -16,7 +16,7 @@ from orwlab.show import theme
 from orwlab.show.figures import given, layout
 
 if TYPE_CHECKING:
-    from orwlab.tasks.digits import Outcome
+    from orwlab.tasks.images import Outcome
 
 HEIGHT = 400
 CELL = 56  # pixels of an image of the digits figure, which may be given less
@@ -113,61 +113,108 @@ def curves_over_rounds(
 
 
 def digits_over_alpha(outcomes: Sequence["Outcome"], columns: int = 10) -> go.Figure:
-    """A row of sample images for the reference and for each alpha, with the numbers that say what they are worth.
-
-    The words stand in the margin, so that however narrow the figure is made, they cover no image.
+    """A row of digits for the reference and for each alpha, with the numbers that say what they are worth.
 
     Args:
         outcomes: as ``tasks.digits.fine_tune`` returns them; all hold as many images of one size.
         columns: images a row; the same noise stands in the same column.
     """
-    from orwlab.tasks.digits import Outcome  # here, for it needs scikit-learn
+    said = {
+        "reward": "classifier says even: {:.0%}",
+        "judge": "judge says even: {:.0%}",
+        "off_data": "unlike any real digit: {:.0%}",
+        "diversity": "diversity: {:.1f}",
+    }
+    return images_over_alpha(outcomes, said, columns=columns, title="Digits fine-tuned towards even ones")
 
-    shown = given.instances("outcomes", outcomes, Outcome)
-    images = [given.field("samples of an outcome", outcome.samples, (None, 1, None, None)) for outcome in shown]
-    if len({row.shape for row in images}) > 1:
-        raise checks.fail("outcomes", [row.shape for row in images], "as many images of the same size in each")
-    n, _, high, wide = images[0].shape
+
+def images_over_alpha(
+    outcomes: Sequence["Outcome"], said: Mapping[str, str], *, columns: int = 10, title: str = ""
+) -> go.Figure:
+    """A row of sample images for the reference and for each alpha, with the numbers that say what they are worth.
+
+    The words stand in the margin, so that however narrow the figure is made, they cover no image.
+
+    Args:
+        outcomes: as ``tasks.images.fine_tune`` returns them; all hold as many images of one size, grey or in colour.
+        said: "reward" or the name of a number of the task's judge -> a line about it, such as ``"reward: {:.2f}"``.
+        columns: images a row; the same noise stands in the same column.
+        title: of the figure.
+    """
+    from orwlab.tasks.images import Outcome  # here, for it needs scikit-learn
+
+    shown, title = given.instances("outcomes", outcomes, Outcome), given.words("title", title)
+    pictures = [given.field("samples of an outcome", outcome.samples, (None, None, None, None)) for outcome in shown]
+    shapes = [picture.shape for picture in pictures]
+    if len(set(shapes)) > 1 or shapes[0][1] not in (1, 3):
+        raise checks.fail("outcomes", shapes, "as many images of the same size in each, with 1 or 3 channels")
+    n, channels, high, wide = shapes[0]
     columns = min(checks.integer("columns", columns), n)
     gap = max(1, round(wide / 8))  # image pixels between two images
-    texts = [
-        (
-            f"<b>{'reference' if outcome.alpha is None else f'α = {outcome.alpha:g}'}</b>",
-            f"classifier says even: {outcome.reward:.0%}<br>unlike any real digit: {outcome.off_data:.0%}"
-            f"<br>diversity: {outcome.diversity:.1f}",
-        )
-        for outcome in shown
-    ]
+    texts = [(f"<b>{_alpha(outcome)}</b>", "<br>".join(_lines(outcome, said))) for outcome in shown]
     name, numbers = (max(layout.width_of(text[k], size) for text in texts) for k, size in ((0, 18), (1, 14)))
     left = math.ceil(10 + name + 20 + numbers + 20)
     figure = make_subplots(rows=len(shown), vertical_spacing=0.0)
-    for row, (picture, (heading, words)) in enumerate(zip(images, texts, strict=True), start=1):
+    across = columns * (wide + gap) - gap
+    for row, (picture, (heading, words)) in enumerate(zip(pictures, texts, strict=True), start=1):
         at: dict[str, Any] = dict(row=row, col=1)
-        canvas = np.full((high, columns * (wide + gap) - gap), np.nan, dtype=np.float32)
+        canvas = np.full((high, across, channels), np.nan, dtype=np.float32)
         for column in range(columns):
-            canvas[:, column * (wide + gap) :][:, :wide] = picture[column, 0].clip(-1, 1)
-        grey = dict(zmin=-1, zmax=1, colorscale="Greys", showscale=False, hoverinfo="skip")
-        figure.add_trace(go.Heatmap(z=canvas, **grey), **at)
+            place = canvas[:, column * (wide + gap) :][:, :wide]
+            place[:] = np.moveaxis(picture[column].clip(-1, 1), 0, -1)
+        if channels == 1:
+            grey = dict(zmin=-1, zmax=1, colorscale="Greys", showscale=False, hoverinfo="skip")
+            figure.add_trace(go.Heatmap(z=canvas[..., 0], **grey), **at)
+        else:
+            levels = np.nan_to_num((canvas + 1) * 127.5).round().astype(np.uint8)
+            seen = np.where(np.isnan(canvas[..., :1]), 0, 255).astype(np.uint8)  # between two images the page shows
+            colours = dict(colormodel="rgba256", hoverinfo="skip")
+            figure.add_trace(go.Image(z=np.concatenate([levels, seen], -1), **colours), **at)
         hidden = dict(visible=False, constrain="domain")
-        figure.update_xaxes(range=[-0.5, canvas.shape[1] - 0.5], constraintoward="left", **hidden, **at)
+        figure.update_xaxes(range=[-0.5, across - 0.5], constraintoward="left", **hidden, **at)
         anchor = "x" if row == 1 else f"x{row}"
         figure.update_yaxes(range=[high - 0.5 + gap, -0.5 - gap], scaleanchor=anchor, **hidden, **at)
         letter = "" if row == 1 else str(row)
         middle = dict(xref="paper", x=0, xanchor="left", yref=f"y{letter} domain", y=0.5, showarrow=False, align="left")
         figure.add_annotation(xshift=10 - left, text=heading, font=dict(size=18), **middle)
         figure.add_annotation(xshift=30 + name - left, text=words, font=dict(size=14), **middle)
-    title = "Digits fine-tuned towards even ones"
+    lines = max(1, *(text[1].count("<br>") + 1 for text in texts))
+    cell = max(CELL, math.ceil((19 * lines + 8) / (1 + 2 * gap / high)))  # as high as its words are
     layout.finished(
         figure,
         title,
-        width=max(left + round(CELL / wide * canvas.shape[1]) + 10, math.ceil(layout.width_of(title, 19)) + 30),
-        height=len(shown) * round(CELL / wide * (high + 2 * gap)) + 50,
+        width=max(left + round(cell / wide * across) + 10, math.ceil(layout.width_of(title, 19)) + 30),
+        height=len(shown) * round(cell / wide * (high + 2 * gap)) + 50,
         top=40,
         bottom=10,
         showlegend=False,
         margin=dict(l=left, r=10),
     )
     return figure.update_layout(title_font_size=18)
+
+
+def _alpha(outcome: "Outcome") -> str:
+    return "reference" if outcome.alpha is None else f"α = {checks.number('alpha of an outcome', outcome.alpha):g}"
+
+
+def _lines(outcome: "Outcome", said: Mapping[str, str]) -> list[str]:
+    """What is said of an outcome, a line a number."""
+    allowed = 'a number of the outcomes -> words with a place for it, such as {"reward": "reward: {:.2f}"}'
+    if not isinstance(said, Mapping):
+        raise checks.fail("said", said, allowed)
+    if not isinstance(outcome.numbers, Mapping):
+        raise checks.fail("numbers of an outcome", outcome.numbers, "name -> number, as a task's judge gives them")
+    known = {**outcome.numbers, "reward": outcome.reward}
+    lines = []
+    for name, words in said.items():
+        if name not in known:
+            raise checks.fail("said", name, f"one of {', '.join(known)}")
+        value = checks.number(f"{name} of an outcome", known[name])
+        try:
+            lines.append(given.words("said", words.format(value)))
+        except (AttributeError, IndexError, KeyError, ValueError) as error:
+            raise checks.fail("said", words, allowed) from error
+    return lines
 
 
 def _points(name: str, x: Tensor, colour: str, size: float, opacity: float, label: str = "") -> go.Scatter:

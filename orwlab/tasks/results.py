@@ -1,0 +1,196 @@
+"""What fine-tuning the tasks gives, over alphas and seeds: minutes of work, kept in small files with their recipe.
+
+    make results                        # or python -m orwlab.tasks.results [NAME ...] [--jobs N]
+    found = results.load("digits")      # what is kept
+    found.mean("judge", 0.1)            # mean and spread over seeds
+
+The recipe is alphas, seeds, plan, and the fingerprints of the networks. Where one of them has changed since, ``load``
+says so.
+"""
+
+import argparse
+import hashlib
+import json
+import statistics
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cache
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from orwlab import checks, files, zoo
+from orwlab.data import as_bytes
+from orwlab.tasks import images
+from orwlab.tasks.digits import Digits
+from orwlab.tasks.images import Outcome, Task
+
+FORMAT = "orwlab results 1"
+FOLDER = Path(__file__).parent / "kept"
+SHOWN = 16  # images that are kept of each alpha, of the first seed
+POINTS = 100  # of a curve over rounds
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is done with a task."""
+
+    task: Callable[[], Task]
+    networks: tuple[str, ...]
+    alphas: tuple[float, ...]
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+
+STUDIES: dict[str, Study] = {
+    "digits": Study(Digits, ("digits", "digits_classifier", "digits_judge"), (0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)),
+}
+
+
+@dataclass(frozen=True)
+class Results:
+    """What is kept of a study."""
+
+    recipe: dict[str, Any]
+    rows: list[dict[str, Any]]
+    """one for each seed and alpha: "seed", "alpha" (None: the reference), "reward", "numbers", "rewards" over rounds"""
+    samples: dict[float | None, Tensor]
+    """alpha -> (SHOWN, channels, height, width), of the first seed, all from the same noise"""
+
+    @property
+    def alphas(self) -> list[float]:
+        """In order, without the reference."""
+        return list(self.recipe["alphas"])
+
+    def values(self, name: str, alpha: float | None) -> list[float]:
+        """A number at ``alpha`` (None: the reference's), one for each seed: "reward", or one of the judge's."""
+        rows = [row for row in self.rows if row["alpha"] == alpha]
+        if not rows:
+            raise checks.fail("alpha", alpha, f"None or one of {', '.join(f'{known:g}' for known in self.alphas)}")
+        known = {"reward": 0.0, **{key: v for key, v in rows[0]["numbers"].items() if not isinstance(v, list)}}
+        checks.choice("name", name, known)
+        return [row["reward"] if name == "reward" else row["numbers"][name] for row in rows]
+
+    def mean(self, name: str, alpha: float | None) -> tuple[float, float]:
+        """Mean and standard deviation over seeds."""
+        values = self.values(name, alpha)
+        return statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0.0
+
+    def outcomes(self) -> list[Outcome]:
+        """The first seed's, with the images that are kept: what figures draw."""
+        first = self.recipe["seeds"][0]
+        return [
+            Outcome(row["alpha"], self.samples[row["alpha"]], row["reward"], row["numbers"], row["rewards"], first)
+            for row in self.rows
+            if row["seed"] == first
+        ]
+
+
+def recipe_of(name: str) -> dict[str, Any]:
+    """How a study is done: alphas, seeds, plan, and the fingerprints of its networks."""
+    study = STUDIES[checks.choice("name", name, STUDIES)]
+    return {
+        "name": name,
+        "alphas": list(study.alphas),
+        "seeds": list(study.seeds),
+        "plan": asdict(study.task.plan),  # type: ignore[attr-defined]
+        "judged_on": study.task.judged_on,  # type: ignore[attr-defined]
+        "networks": {network: zoo.card(network)["sha256"] for network in study.networks},
+    }
+
+
+def fingerprint(recipe: dict[str, Any]) -> str:
+    """SHA-256 of a recipe."""
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+
+
+def load(name: str, folder: str | PathLike[str] = FOLDER) -> Results:
+    """What is kept of study ``name``.
+
+    Raises:
+        ValueError: there is no such study, its file is missing or damaged, or it was made by another recipe: other
+            alphas, another plan, or networks that have been trained again since.
+    """
+    wanted = recipe_of(name)
+    path = Path(folder) / f"{name}.safetensors"
+    tensors, metadata = files.read(path, FORMAT)
+    if metadata["fingerprint"] != fingerprint(wanted) or metadata["recipe"] != wanted:
+        raise checks.fail("results", str(path), f"those of the present recipe: run `make results`, or its {name} alone")
+    kept = tensors["samples"].float() / 127.5 - 1
+    return Results(wanted, metadata["rows"], dict(zip([None, *wanted["alphas"]], kept)))
+
+
+def make(name: str, folder: str | PathLike[str] = FOLDER, jobs: int = -1) -> Results:
+    """Do study ``name`` and keep what it gives; some minutes to half an hour.
+
+    Args:
+        name: one of ``STUDIES``.
+        folder: where NAME.safetensors goes.
+        jobs: processes, each on one thread; -1: as many as there are processor cores.
+    """
+    from joblib import Parallel, delayed
+
+    recipe, place = recipe_of(name), checks.folder("folder", folder)
+    jobs = checks.integer("jobs", jobs, low=-1)
+    tasks = [(seed, alpha) for seed in recipe["seeds"] for alpha in [None, *recipe["alphas"]]]
+    work = Parallel(n_jobs=jobs or 1, return_as="generator")(delayed(_one)(name, *task) for task in tasks)
+    rows, kept = [], []
+    for (seed, _), (row, samples) in zip(tasks, tqdm(work, total=len(tasks), desc=name)):
+        rows.append(row)
+        if seed == recipe["seeds"][0]:
+            kept.append(samples)
+    metadata = {"format": FORMAT, "recipe": recipe, "fingerprint": fingerprint(recipe), "rows": rows}
+    files.write(place / f"{name}.safetensors", {"samples": torch.stack(kept)}, metadata)
+    return load(name, place)
+
+
+def _one(name: str, seed: int, alpha: float | None) -> tuple[dict[str, Any], Tensor]:
+    """One seed and alpha, in a process of its own: its row, and the images to keep as bytes."""
+    torch.set_num_threads(1)
+    task = _task(name)
+    if alpha is None:
+        outcome = task.outcome(task.reference, task.noise(task.judged_on, seed), None, seed)
+    else:
+        outcome = images.fine_tune(task, [alpha], [seed], progress=False)[1]
+    every = max(1, len(outcome.rewards) // POINTS)
+    rewards = [round(reward, 4) for reward in outcome.rewards[::every]]
+    row = {"seed": seed, "alpha": alpha, "reward": outcome.reward, "numbers": outcome.numbers, "rewards": rewards}
+    return row, torch.from_numpy(as_bytes(outcome.samples[:SHOWN])).permute(0, 3, 1, 2)
+
+
+@cache
+def _task(name: str) -> Task:
+    return STUDIES[name].task()
+
+
+def table(found: Results) -> str:
+    """Mean and spread over seeds of every number, a line an alpha."""
+    names = ["reward", *(key for key, value in found.rows[0]["numbers"].items() if not isinstance(value, list))]
+    lines = [f"{'alpha':>9}  " + "".join(f"{name:>18}" for name in names)]
+    for alpha in [None, *found.alphas]:
+        cells = (f"{mean:9.3f} ± {spread:.3f}" for mean, spread in (found.mean(name, alpha) for name in names))
+        lines.append(f"{'reference' if alpha is None else f'{alpha:g}':>9}  " + "".join(f"{c:>18}" for c in cells))
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m orwlab.tasks.results", description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(STUDIES)}; all if none is named")
+    parser.add_argument("--jobs", type=int, default=-1, help="processes, each on one thread (default: one a core)")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write (default: the package)")
+    options = parser.parse_args(arguments)
+    try:
+        for name in options.names or STUDIES:
+            print(table(make(name, options.folder, options.jobs)))
+    except ValueError as error:
+        parser.error(str(error))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""Small photographs and JPEG: the reward is the encoder's own count, the judge knows real pictures from others."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from orwlab import data, zoo
+from orwlab.tasks import images, photographs
+from orwlab.zoo import recipes
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def task():
+    return photographs.Photographs()
+
+
+@pytest.fixture(scope="module")
+def real():
+    return data.Patches().sample(256, generator=seeded())
+
+
+@pytest.mark.parametrize("quality", [10, 75, 95])
+def test_the_reward_counts_the_bytes_of_a_jpeg_after_its_header(real, quality):
+    r = photographs.JpegBytes(quality)(real[:20])
+    for x, value in zip(real, r):
+        file = io.BytesIO()
+        Image.fromarray(data.as_bytes(x[None])[0]).save(file, "jpeg", quality=quality)
+        whole = file.getvalue()
+        header = whole.index(b"\xff\xda")
+        assert -100 * float(value) == pytest.approx(len(whole) - header)
+        assert 100 < header < len(whole)
+    assert torch.equal(photographs.JpegBytes(quality, 1)(real[:20]), -r)
+
+
+def test_what_is_even_is_small_and_what_is_noise_is_large(real):
+    count = photographs.JpegBytes()
+    flat = count(torch.full((1, 3, 32, 32), 0.3))
+    noise = count(torch.rand(8, 3, 32, 32, generator=seeded()) * 2 - 1)
+    assert float(flat) > float(count(real).max()) - 0.2, "nothing is smaller than one colour"
+    assert noise.max() < count(real).min(), "nothing is larger than noise"
+    coarse, fine = photographs.JpegBytes(10)(real), photographs.JpegBytes(90)(real)
+    assert (coarse > fine).all()
+    assert count(real.double()).dtype == torch.float64
+
+
+@pytest.mark.parametrize(
+    ("x", "said"),
+    [
+        (torch.zeros(2, 1, 32, 32), r"x is .*3 channels \(colour\)"),
+        (torch.zeros(3, 32, 32), "x is"),
+        (torch.full((1, 3, 8, 8), torch.nan), "x holds NaN"),
+    ],
+)
+def test_grey_where_colour_is_due_is_named(task, x, said):
+    for f in (photographs.JpegBytes(), task.judge):
+        with pytest.raises(ValueError, match=said if f != task.judge else "x (is|holds)"):
+            f(x)
+
+
+def test_the_judge_tells_photographs_from_other_pictures(task, real):
+    """Fresh photographs, half of them, one alone, and noise."""
+    fresh = data.Patches().draw(256, generator=seeded(1))
+    other = task.judge(fresh[0])
+    assert other["precision"] > 0.85
+    assert other["recall"] > 0.85
+    assert other["diversity"] == pytest.approx(1, abs=0.1)
+    assert np.allclose(other["shares"], fresh[1].bincount(minlength=6) / 256, atol=0.02)
+    some = task.judge(data.Patches().sample(2000, generator=seeded(2))[fresh_of(task, 2000, (0, 1))][:256])
+    assert some["recall"] < 0.6, "four of six photographs are missing"
+    assert some["precision"] > 0.85
+    same = task.judge(real[:1].expand(64, -1, -1, -1))
+    assert same["diversity"] == pytest.approx(0, abs=1e-6)
+    assert same["recall"] < 0.1
+    noise = task.judge(torch.rand(64, 3, 32, 32, generator=seeded()) * 2 - 1)
+    assert noise["precision"] < 0.1
+    assert noise["bytes"] > 2 * other["bytes"]
+    assert noise["w2"] > 2 * other["w2"]
+
+
+def fresh_of(task, n, which):
+    """Of the same draw, those that are of some photographs."""
+    _, labels = data.Patches().draw(n, generator=seeded(2))
+    return torch.isin(labels, torch.tensor(which))
+
+
+def test_the_reference_makes_pictures_like_photographs(task):
+    card = zoo.card("patches")
+    assert card["bytes"] < 3e6
+    start = task.outcome(task.reference, task.noise(128, 5), None, 5)
+    assert start.numbers["precision"] > 0.7
+    assert start.numbers["recall"] > 0.6
+    assert min(start.numbers["shares"]) > 0.03, "every photograph is there"
+
+
+@pytest.mark.slow
+def test_bytes_fall_at_once_and_a_larger_alpha_holds_them_up(task):
+    """A few rounds; the whole study is `make results`."""
+    plan = replace(task.plan, rounds=25)
+    outcomes = images.fine_tune(task, (0.3, 10.0), plan=plan, samples=128, progress=False)
+    start, free, held = (outcome.numbers["bytes"] for outcome in outcomes)
+    assert free < start - 25
+    assert free < held - 15
+    assert outcomes[1].numbers["precision"] > 0.7
+
+
+def test_pictures_of_one_s_own(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("a.png", "b.png"):
+        levels = rng.integers(0, 256, (12, 14, 3), dtype=np.uint8).repeat(20, 0).repeat(20, 1)
+        Image.fromarray(levels).save(tmp_path / name)
+    for name in ("patches", "patches_features"):
+        card = recipes.train(name, tmp_path, steps=1, source=tmp_path)
+        assert card["recipe"]["source"] == str(tmp_path)
+    own = photographs.Photographs(source=tmp_path, networks=tmp_path)
+    assert len(own.judge(own.pictures.sample(8, generator=seeded()))["shares"]) == 2
+
+
+def test_bad_input_is_named(task, tmp_path):
+    for call, message in [
+        (lambda: photographs.JpegBytes(0), "quality is 0"),
+        (lambda: photographs.JpegBytes(96), "quality is 96"),
+        (lambda: photographs.JpegBytes(75, 0), "sign is 0"),
+        (lambda: photographs.JpegBytes(75, 2), "sign is 2"),
+        (lambda: photographs.Photographs(source=tmp_path), r"source is .*a folder with pictures in it"),
+        (lambda: photographs.Photographs(source=tmp_path / "none"), r"source is .*a folder that is there"),
+        (lambda: photographs.Photographs(networks=tmp_path / "none"), "folder is"),
+        (lambda: task.judge(torch.zeros(3, 3, 32, 32)), r"x is .*n >= 4"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            call()
+    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8 and no more")
+    with pytest.raises(ValueError, match=r"picture is .*a\.jpg.*; allowed: a whole picture file"):
+        photographs.Photographs(source=tmp_path)

@@ -1,0 +1,106 @@
+"""What is kept of fine-tuning on images: of the present recipe, made again on demand, and showing what is said."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from orwlab import files
+from orwlab.tasks import digits, results
+
+KEPT = sorted(results.STUDIES)
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_what_is_kept_is_of_the_present_recipe_and_small(name):
+    found = results.load(name)
+    assert len(found.rows) == len(found.recipe["seeds"]) * (1 + len(found.alphas))
+    assert list(found.samples) == [None, *found.alphas]
+    assert all(x.shape[0] == results.SHOWN for x in found.samples.values())
+    assert (results.FOLDER / f"{name}.safetensors").stat().st_size < 1e6
+    assert [o.alpha for o in found.outcomes()] == [None, *found.alphas]
+
+
+def monotone(values, *, falling, slack=0.0):
+    steps = np.diff(values)
+    return (steps < slack).all() if falling else (steps > -slack).all()
+
+
+def test_digits_show_what_the_paper_s_do():
+    """Three seeds each: reward and diversity are monotone in alpha; at 0 it is hacked, and at 0.1 digits are digits."""
+    found = results.load("digits")
+    mean = {name: [found.mean(name, alpha)[0] for alpha in found.alphas] for name in ("reward", "judge", "diversity")}
+    assert monotone(mean["reward"], falling=True)
+    assert monotone(mean["diversity"], falling=False)
+    assert monotone(mean["judge"][1:], falling=True)
+    assert min(found.values("reward", 0.0)) > 0.99
+    assert min(found.values("off_data", 0.0)) > 0.95, "no image at alpha 0 resembles a digit"
+    assert max(found.values("smallest", 0.0)) < 0.1
+    for alpha in found.alphas[1:]:
+        assert max(found.values("off_data", alpha)) < 0.02
+        gap = np.subtract(found.values("reward", alpha), found.values("judge", alpha))
+        assert np.abs(gap).max() < 0.04, "what the classifier says, the judge says too"
+        assert min(found.values("within", alpha)) > 0.8
+    spread = max(found.mean("reward", alpha)[1] for alpha in found.alphas)
+    steps = -np.diff(mean["reward"])
+    assert spread < steps.min(), "seeds differ by less than alphas do"
+
+
+@pytest.mark.slow
+def test_one_row_can_be_made_again():
+    """On another machine the numbers differ a little: a tolerance far below what alpha changes."""
+    found = results.load("digits")
+    row, samples = results._one("digits", 1, 0.1)
+    (kept,) = (row for row in found.rows if (row["seed"], row["alpha"]) == (1, 0.1))
+    assert row["reward"] == pytest.approx(kept["reward"], abs=0.03)
+    for name, value in kept["numbers"].items():
+        assert row["numbers"][name] == pytest.approx(value, abs=0.2 if name in ("diversity", "smallest") else 0.06)
+    assert len(row["rewards"]) == len(kept["rewards"])
+    assert samples.shape == (results.SHOWN, 1, 8, 8)
+
+
+def test_a_study_is_kept_whole_and_stale_ones_are_refused(tmp_path, monkeypatch):
+    small = results.Study(
+        digits.Digits, ("digits", "digits_classifier", "digits_judge"), alphas=(0.5, 2.0), seeds=(0, 3)
+    )
+    monkeypatch.setitem(results.STUDIES, "digits", small)
+    monkeypatch.setattr(digits.Digits, "plan", replace(digits.Digits.plan, rounds=2, batch_size=8))
+    monkeypatch.setattr(digits.Digits, "judged_on", 20)
+    made = results.make("digits", tmp_path, jobs=1)
+    assert [(row["seed"], row["alpha"]) for row in made.rows] == [(s, a) for s in (0, 3) for a in (None, 0.5, 2.0)]
+    first, second = made.values("judge", 0.5)
+    assert made.mean("judge", 0.5) == pytest.approx(((first + second) / 2, abs(first - second) / 2**0.5))
+    assert made.samples[0.5].shape == (16, 1, 8, 8)
+    lines = results.table(made).splitlines()
+    assert len(lines) == 4
+    assert "±" in lines[1]
+    monkeypatch.setattr(digits.Digits, "judged_on", 21)
+    with pytest.raises(ValueError, match=r"results is .*digits\.safetensors.*; allowed: those of the present recipe"):
+        results.load("digits", tmp_path)
+    for call, message in [
+        (lambda: results.load("lions"), "name is 'lions'"),
+        (lambda: results.load("digits", tmp_path / "none"), "path is"),
+        (lambda: results.make("digits", tmp_path / "none"), "folder is"),
+        (lambda: results.make("digits", tmp_path, jobs=-2), "jobs is -2"),
+        (lambda: made.values("judge", 0.7), r"alpha is 0\.7; allowed: None or one of 0\.5, 2"),
+        (lambda: made.values("shares", 0.5), "name is 'shares'"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_the_command_line_explains_mistakes(capsys):
+    with pytest.raises(SystemExit) as ended:
+        results.main(["lions"])
+    assert ended.value.code == 2
+    assert "name is 'lions'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_the_recipe_is_in_the_file(name):
+    _, metadata = files.read(results.FOLDER / f"{name}.safetensors", results.FORMAT)
+    assert metadata["recipe"]["networks"].keys() == set(results.STUDIES[name].networks)
+    assert json.dumps(metadata["recipe"])
+    assert torch.is_tensor(next(iter(results.load(name).samples.values())))
