@@ -243,6 +243,8 @@ class UNet(Field):
 
     def _at(self, time: Tensor, x: Tensor) -> Tensor:
         """Down, through the middle, and up again past what the way down has seen."""
+        if len(x) == 0:  # which torch does not fold
+            return x.clone()
         features = self.time(_time_features(time, len(x), self.frequencies))  # (n, 4 width)
         h = self.inward(nn.functional.pixel_unshuffle(x, 2))  # (n, width, H/2, W/2)
         for block in self.down:
@@ -285,7 +287,7 @@ class _Attention(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         n, channels, high, wide = h.shape
         places = self.norm(h).flatten(2).transpose(1, 2)  # (n, high wide, channels)
-        asked = self.ask(places).reshape(n, high * wide, 3, self.HEADS, -1).permute(2, 0, 3, 1, 4)
+        asked = self.ask(places).reshape(n, high * wide, 3, self.HEADS, channels // self.HEADS).permute(2, 0, 3, 1, 4)
         found = nn.functional.scaled_dot_product_attention(*asked)  # (n, HEADS, high wide, channels / HEADS)
         told = self.tell(found.transpose(1, 2).reshape(n, high * wide, channels))
         return h + told.transpose(1, 2).reshape(h.shape)

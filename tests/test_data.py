@@ -94,6 +94,50 @@ class Nasty:
         return print, ("this must never be printed",)
 
 
+class Reduced:
+    """Asks a reader to call something with something."""
+
+    def __init__(self, f, *arguments):
+        self.how = f, arguments
+
+    def __reduce__(self):
+        return self.how
+
+
+POINTERS = Reduced(np.ndarray, (3,), np.dtype("O"), bytes(24))  # addresses of the attacker's choice
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {b"data": POINTERS, b"labels": POINTERS},
+        {b"data": np.array([None, 1], dtype=object), b"labels": [0, 1]},
+        {b"data": np.zeros((2, 3072)), b"labels": [0, 1]},
+        {b"data": np.zeros((2, 3072), np.uint8), b"labels": [0.5, 1]},
+        {b"data": np.zeros((2, 3072), np.uint8), b"labels": ["0", "1"]},
+    ],
+)
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_pickle_of_other_arrays_is_refused(tmp_path, content, protocol):
+    file = tmp_path / "data_batch_1"
+    file.write_bytes(pickle.dumps(content, protocol=protocol))
+    with pytest.raises(ValueError, match=r"file is .*; allowed: "):
+        formats.cifar_pickle(file)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4])
+@pytest.mark.parametrize("kind", [list, np.int64, ">i4"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_pickle_of_any_protocol_is_read(tmp_path, protocol, kind, order):
+    images, labels = some_levels(3, 3072), [7, 0, 9]
+    given = labels if kind is list else np.array(labels, dtype=kind)
+    file = tmp_path / "data_batch_1"
+    file.write_bytes(pickle.dumps({b"data": np.asarray(images, order=order), b"labels": given}, protocol=protocol))
+    found, said = formats.cifar_pickle(file)
+    assert (found.reshape(3, -1) == images).all()
+    assert said.tolist() == labels
+
+
 @pytest.mark.parametrize("content", [{b"data": Nasty()}, Nasty(), {b"data": 3, b"labels": []}, [1], "text"])
 def test_a_pickle_cannot_run_anything(tmp_path, capsys, content):
     file = tmp_path / "data_batch_1"
@@ -208,11 +252,14 @@ def test_what_a_library_cannot_fetch_is_said(monkeypatch):
             data.digits("train", source)
 
 
-@pytest.mark.parametrize("source", ["mnist", "", None, 3, b"x", "~nobody/there", "\0"])
+@pytest.mark.parametrize("source", ["mnist", "", None, 3, b"x", "~nobody/there", "\0", "x" * 5000, np.zeros(3)])
 def test_no_such_source(source):
     for read in (data.digits, data.cifar10):
         with pytest.raises(ValueError, match=r"source is .*no such folder"):
             read("train", source)
+    if source is not None:  # which stands for what ships with libraries
+        with pytest.raises(ValueError, match="source is"):
+            data.small_photographs(source)
 
 
 # What ships with libraries --------------------------------------------------------------------------------------------
@@ -296,6 +343,9 @@ def test_levels_and_numbers_are_one():
     assert (data.as_bytes(x)[..., 0] == levels[0]).all()
     assert data.as_bytes(torch.full((1, 3, 2, 2), 7.0)).max() == 255, "clipped, as on a screen"
     assert data.as_bytes(np.full((2, 3, 4, 5), -1.0)).shape == (2, 4, 5, 3)
+    for odd in ([300], [-1], [], ["a"], None):
+        with pytest.raises(ValueError, match="levels is"):
+            data.as_images(odd)
 
 
 @pytest.mark.parametrize(
@@ -388,11 +438,32 @@ def test_what_are_no_pictures_is_named(source):
 
 
 def test_pictures_that_are_too_small_are_named():
-    with pytest.raises(ValueError, match=r"picture 0, 50 x 90 pixels.*at least 160 pixels a side"):
+    with pytest.raises(ValueError, match=r"picture number 0, 50 x 90 pixels.*at least 160 pixels a side"):
         data.Patches([some_levels(90, 50, 3)])
     for arguments, named in (({"size": 0}, "size is 0"), ({"shrink": 0.5}, "shrink is 0.5")):
         with pytest.raises(ValueError, match=named):
             data.Patches([some_levels(90, 90, 3)], **arguments)
+
+
+def test_a_picture_that_is_too_small_is_named_by_its_file(tmp_path):
+    save(tmp_path, some_levels(200, 200, 3), "large.png")
+    save(tmp_path, some_levels(40, 200, 3), "small.png")
+    with pytest.raises(ValueError, match=r"source is 'picture small\.png, 200 x 40 pixels'"):
+        data.Patches(tmp_path)
+    (tmp_path / "small.png").unlink()
+    assert data.Patches(tmp_path).names == ("large.png",)
+
+
+def test_photographs_are_shared_and_stay_as_they_are():
+    with pytest.raises(ValueError, match="read-only"):
+        data.photographs()["china"][:] = 0
+
+
+def test_labels_that_are_no_digits_are_named(tmp_path):
+    write_mnist(tmp_path)
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx_bytes(np.array([0, 1, 2, 3, 4, 47], np.uint8)))
+    with pytest.raises(ValueError, match=r"source is .*labels 0 \.\. 9; they go to 47"):
+        data.digits("train", tmp_path)
 
 
 def test_the_names_of_cifar_s_classes():

@@ -8,6 +8,7 @@ from test_data import write_mnist
 from orwlab import data, zoo
 from orwlab.tasks import digits, images
 from orwlab.zoo import recipes
+from orwlab.zoo.classifier import Classifier
 
 
 def test_the_reward_is_the_probability_of_even():
@@ -57,7 +58,7 @@ def test_the_judge_is_no_relative_of_the_classifier():
 
 def test_arrays_of_numbers_are_taken():
     plan = replace(digits.Digits.plan, rounds=1)
-    arguments = dict(plan=plan, samples=np.int64(4), seeds=(np.int64(1),), progress=False)
+    arguments = dict(plan=plan, samples=np.int64(4), seeds=np.arange(1, 2), progress=False)
     start, first, second = digits.fine_tune(np.array([0.0, 0.5]), **arguments)
     assert [start.alpha, first.alpha, second.alpha] == [None, 0.0, 0.5]
     assert first.samples.shape == (4, 1, 8, 8)
@@ -115,12 +116,22 @@ def test_networks_of_one_s_own(tmp_path):
     task = digits.Digits((0, 1), source=tmp_path, networks=tmp_path)
     assert task.event_shape == (1, 28, 28)
     run = task.begin(0.5, plan=replace(task.plan, batch_size=4))
-    assert next(iter(run.rounds(1))).reward > 0
+    assert next(iter(run.rounds(1))).round == 1
     assert set(task.judge(data.digits("test", tmp_path)[0])) >= set(task.words)
     with pytest.raises(ValueError, match=r"source is 'scikit-learn'; allowed: images of the networks' shape"):
         digits.Digits(networks=tmp_path)
     with pytest.raises(ValueError, match=r"source is .*; allowed: images of the networks' shape \(1, 8, 8\)"):
         digits.Digits(source=tmp_path)
+    wrong = tmp_path / "wrong"
+    wrong.mkdir()
+    for name, made in (
+        ("digits", "digits"),
+        ("digits_classifier", "digits_classifier"),
+        ("digits_judge", "patches_features"),
+    ):
+        zoo.write(zoo.load(made), wrong / f"{name}.safetensors")
+    with pytest.raises(ValueError, match=r"networks is .*; allowed: a classifier of images \(1, 8, 8\) and 10 classes"):
+        digits.Digits(networks=wrong)
     with pytest.raises(ValueError, match=r"folder is .*nothing.*"):
         digits.Digits(networks=tmp_path / "nothing")
 
@@ -137,6 +148,8 @@ def test_bad_input_is_named():
         (lambda: digits.fine_tune(seeds=()), "seeds is"),
         (lambda: digits.fine_tune(seeds=3), "seeds is 3"),
         (lambda: digits.fine_tune(seeds="0"), "seeds is '0'"),
+        (lambda: digits.fine_tune(seeds=[1.5]), "seeds is 1.5"),
+        (lambda: digits.Wanted([8], Classifier((1, 8, 8), 5))(task.noise(2)), "classifier is"),
         (lambda: digits.fine_tune(alphas=1.0), "alphas is 1.0"),
         (lambda: digits.fine_tune(alphas=np.array([[1.0]])), "alphas is an array of shape"),
         (lambda: digits.fine_tune(plan=replace(task.plan, tau=-1.0)), "tau is -1"),

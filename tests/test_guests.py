@@ -298,7 +298,7 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
     },
     "orwlab.data": {
         "x": lambda: IMAGE / 8,
-        "levels": lambda: IMAGE,
+        "levels": lambda: 16 * IMAGE.abs(),
         "path": lambda: Path.cwd() / "pictures",
         "channels": lambda: 3,
         "source": lambda: Path.cwd() / "pictures",
@@ -421,6 +421,7 @@ HOUSEHOLD = (
     "orwlab.data.formats.",
     "orwlab.data.labelled.holds_cifar10",
     "orwlab.data.pictures.pictures_in",
+    "orwlab.tasks.images.check_classifier",
     "orwlab.tasks.images.networks_of",
     "orwlab.exact.anderson.",
     "orwlab.exact.grid.Grid.",

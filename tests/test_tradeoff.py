@@ -299,6 +299,20 @@ def test_what_runs_have_seen_mends_the_guess(target, reward, tau, goal):
     assert off[3] < off[0] / 3
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::orwlab.exact.dynamics.OracleWarning")
+@pytest.mark.parametrize(("target", "reward", "tau"), [case[:3] for case in CASES])
+def test_how_far_the_guess_from_rewards_alone_is_off(target, reward, tau):
+    """What the docstring says is measured."""
+    dynamics = PopulationDynamics(targets.get(target), rewards.get(reward), tau=tau, weighting="mean_one", axis=64)
+    r = rewards.get(reward)(targets.get(target).sample(4000, generator=torch.Generator().manual_seed(0)))
+    for alpha in (3.0, 1.0, 0.3, 0.1):
+        dynamics.alpha = alpha
+        dynamics.fixed_point()
+        guess = tradeoff.alpha_from_rewards(r, dynamics.mean_reward, tau, "mean_one")
+        assert 0.7 < guess / alpha < 6
+
+
 def test_one_run_at_the_goal_is_its_own_answer_and_what_says_nothing_is_passed_over():
     r = torch.linspace(0, 1, 2000, dtype=torch.float64)
     plain = tradeoff.alpha_from_rewards(r, 0.7, 1.0, "mean_one")

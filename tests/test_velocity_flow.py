@@ -67,12 +67,43 @@ def test_time_may_be_scalar_or_one_a_sample(generator):
 
 
 def test_networks_are_rebuilt_from_their_config():
-    for network in (velocity.MLP(2, 16, 2), velocity.ResidualMLP((1, 4, 4), 16, 2)):
+    for network in (velocity.MLP(2, 16, 2), velocity.ResidualMLP((1, 4, 4), 16, 2), velocity.UNet((3, 8, 4), 8, 1)):
         again = velocity.build(network.config)
         assert all(torch.equal(a, b) for a, b in zip(network.state_dict().values(), again.state_dict().values()))
         x = torch.zeros(3, *network.event_shape)
         assert network(torch.tensor(0.5), x).shape == x.shape
     assert not torch.equal(velocity.MLP(2, seed=0).net[0].weight, velocity.MLP(2, seed=1).net[0].weight)
+
+
+def test_the_u_net_sees_the_whole_image_and_the_time(generator):
+    network = velocity.UNet((1, 32, 32), 8, 1)
+    x = torch.randn(1, 1, 32, 32, generator=generator).requires_grad_()
+    out = network(torch.tensor(0.5), x)
+    (gradient,) = torch.autograd.grad(out[0, 0, 0, 0], x)
+    assert (gradient != 0).all(), "one corner knows of every pixel"
+    assert (network(torch.tensor(0.9), x) - out).abs().max() > 1e-4
+    assert network(torch.tensor(0.5), x[:0]).shape == (0, 1, 32, 32)
+    for shape, width, message in (
+        ((1, 6, 8), 8, "event_shape is"),
+        ((8,), 8, "event_shape is"),
+        ((1, 8, 8), 12, "width is 12"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            velocity.UNet(shape, width)
+
+
+def test_the_u_net_learns_one_picture():
+    """Data at one place: the exact field is (x1 - x_t) / (1 - t)."""
+    x1 = torch.linspace(-1, 1, 64).reshape(1, 1, 8, 8)
+    network = flow.fit(
+        x1 + 0.01 * torch.randn(64, 1, 8, 8, generator=seeded(0)),
+        network=velocity.UNet((1, 8, 8), 16, 1),
+        steps=300,
+        batch_size=32,
+        progress=False,
+    )
+    x = flow.sample(network, flow.noise(16, (1, 8, 8), generator=seeded(1)))
+    assert (x - x1).square().mean() < 0.1
 
 
 def test_exact_flow_of_a_gaussian(generator):

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import torch
+from test_data import write_mnist
 
 from orwlab import data, flow, targets, velocity, zoo
 from orwlab import files as checkpoint
@@ -51,7 +52,7 @@ def test_samples_are_close_to_data(name):
     assert excess < (0.15 if name == "patches" else 0.01)  # two photographs are 40 apart, two points a few
 
 
-@pytest.mark.parametrize("name", zoo.names("classifier"))
+@pytest.mark.parametrize("name", ["digits_classifier", "digits_judge"])
 def test_classifiers_are_good_on_images_they_have_not_seen(name):
     assert zoo.card(name)["quality"]["test_accuracy"] >= 0.97
 
@@ -90,6 +91,25 @@ def test_training_again_gives_the_same_network_and_shows_progress(tmp_path):
         assert card["recipe"]["steps"] == 30
 
     assert made[0] == made[1]
+
+
+def test_other_images_never_replace_the_package_s_networks(tmp_path):
+    before = (zoo.MODELS / "digits.json").read_bytes()
+    for arguments, said in (
+        (["digits", "--source", str(tmp_path)], "allowed: with --folder"),
+        (["gaussian", "--source", str(tmp_path), "--folder", str(tmp_path)], "allowed: with digits, "),
+        (["solver_8", "--source", str(tmp_path), "--folder", str(tmp_path)], "allowed: with digits, "),
+        (["digits", "--threads", "0"], "--threads is 0"),
+    ):
+        done = subprocess.run([sys.executable, "-m", "orwlab.zoo", "train", *arguments], capture_output=True, text=True)
+        assert done.returncode == 2
+        assert said in done.stderr
+    assert (zoo.MODELS / "digits.json").read_bytes() == before
+    write_mnist(tmp_path)
+    new = tmp_path / "new" / "folder"
+    command = ["train", "digits_judge", "--steps", "1", "--source", str(tmp_path), "--folder", str(new)]
+    subprocess.run([sys.executable, "-m", "orwlab.zoo", *command], capture_output=True, check=True)
+    assert zoo.load("digits_judge", new).event_shape == (1, 28, 28)
 
 
 @pytest.mark.parametrize("arguments", [["train", "lion"], ["train"], ["train", "gaussian", "--steps", "0"]])

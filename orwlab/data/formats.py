@@ -1,4 +1,4 @@
-"""The files in which MNIST and CIFAR-10 are handed out: read whole, checked, and nothing in them is ever executed."""
+"""The files in which MNIST and CIFAR-10 are handed out, read whole and checked; nothing in them is executed."""
 
 import gzip
 import io
@@ -52,30 +52,73 @@ def cifar_binary(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
 def cifar_pickle(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
     """CIFAR-10's Python version, such as ``data_batch_1``: images (n, 3, 32, 32) uint8 and labels (n,).
 
-    A pickle may run anything when it is read. This reader knows numpy's arrays and nothing else.
+    A pickle may run anything when it is read. This reader makes numbers of bytes itself, and calls nothing by name.
 
     Raises:
         ValueError: it cannot be read, or holds anything else than CIFAR-10 has.
     """
     try:
         found = _OnlyArrays(io.BytesIO(_bytes(path)), encoding="bytes").load()
-        return _labelled(path, np.asarray(found[b"data"]), np.asarray(found[b"labels"]))
+        images, labels = (_numbers(found[key]) for key in (b"data", b"labels"))
     except ValueError:
         raise
     except Exception as error:  # what damaged pickles raise is not written down anywhere
         raise checks.fail("file", str(path), f"CIFAR-10's Python version ({type(error).__name__}: {error})") from error
+    return _labelled(path, images, labels)
+
+
+class _Type:
+    """Stands for numpy's dtype: whole numbers of one to eight bytes."""
+
+    def __init__(self, name: Any = "", *how: Any) -> None:
+        self.name = name.decode() if isinstance(name, bytes) else str(name)
+
+    def __setstate__(self, state: Any) -> None:
+        self.order = state[1].decode() if isinstance(state[1], bytes) else state[1]
+
+
+class _Array:
+    """Stands for numpy's array while a pickle is read."""
+
+    def __init__(self, *how: Any) -> None:
+        self.numbers = np.zeros(0, np.uint8)
+
+    def __setstate__(self, state: Any) -> None:
+        _, shape, kind, by_columns, raw = state
+        if not isinstance(kind, _Type) or kind.name not in _WHOLE or not isinstance(raw, bytes):
+            raise pickle.UnpicklingError("it holds an array that is not of whole numbers")
+        order = kind.order if kind.order in ("<", ">") else ""
+        self.numbers = np.frombuffer(raw, order + kind.name).reshape(shape, order="F" if by_columns else "C")
+
+
+_WHOLE = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8")
 
 
 class _OnlyArrays(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        """The few names that an array of numbers needs."""
+        """Stand-ins for the few names that an array of numbers needs."""
         if module.split(".")[0] == "numpy" and name in ("ndarray", "dtype"):
-            return getattr(np, name)
+            return _Array if name == "ndarray" else _Type
         if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name == "_reconstruct":
-            return np._core.multiarray._reconstruct  # type: ignore[attr-defined]
+            return _Array
         if (module, name) == ("_codecs", "encode"):
-            return lambda text, encoding: text.encode(encoding)
+            return _encoded
         raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+
+
+def _encoded(text: Any, encoding: Any) -> bytes:
+    """How a pickle of Python 3 writes bytes in an old protocol."""
+    if encoding not in ("latin1", b"latin1") or not isinstance(text, str):
+        raise pickle.UnpicklingError("it encodes what is no text of bytes")
+    return text.encode("latin1")
+
+
+def _numbers(found: Any) -> np.ndarray:
+    if isinstance(found, _Array):
+        return found.numbers
+    if isinstance(found, list) and all(type(one) is int for one in found):
+        return np.array(found, dtype=np.int64)
+    raise pickle.UnpicklingError("it holds neither an array nor a list of whole numbers")
 
 
 def _labelled(path: str | PathLike[str], images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

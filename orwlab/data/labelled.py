@@ -41,7 +41,7 @@ def digits(split: str = "all", source: Source = "scikit-learn") -> tuple[Tensor,
         ValueError: there is no such split or source, a file is missing or damaged, a library is not installed.
     """
     checks.choice("split", split, SPLITS)
-    if source == "scikit-learn":
+    if isinstance(source, str) and source == "scikit-learn":
         return _scikit_learn(split)
     of = {"torchvision": lambda part: _torchvision("MNIST", part), "datasets": lambda part: _datasets("mnist", part)}
     return _parts(
@@ -136,7 +136,9 @@ def _scikit_learn(split: str) -> tuple[Tensor, Tensor]:
 def _mnist(place: Path, part: str) -> Raw:
     images = formats.idx(_file(place, f"{_MNIST[part]}-images-idx3-ubyte", f"{_MNIST[part]}-images.idx3-ubyte"))
     labels = formats.idx(_file(place, f"{_MNIST[part]}-labels-idx1-ubyte", f"{_MNIST[part]}-labels.idx1-ubyte"))
-    if images.ndim != 3 or labels.shape != images.shape[:1] or not len(labels) or labels.max() > 9:
+    if len(labels) and labels.max() > 9:
+        raise checks.fail("source", str(place), f"labels 0 .. 9; they go to {labels.max()}")
+    if images.ndim != 3 or labels.shape != images.shape[:1] or not len(labels):
         allowed = "a folder whose images (n, h, w) and labels (n,) 0 .. 9 belong together"
         raise checks.fail("source", str(place), f"{allowed}; they are {images.shape} and {labels.shape}")
     return images, labels
@@ -178,7 +180,7 @@ def _file(place: Path, *names: str) -> Path:
 def _library(name: str, what: str) -> Any:
     try:
         return importlib.import_module(name)
-    except ImportError as error:
+    except (ImportError, RuntimeError, OSError) as error:  # the latter where it does not fit the installed torch
         allowed = f"a folder with the files of {what}, or install it first: pip install {name.split('.')[0]} ({error})"
         raise checks.fail("source", name.split(".")[0], allowed) from error
 

@@ -1,6 +1,6 @@
 """Patches of photographs: a law of small colour images, from which one draws as from any other target."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from os import PathLike
 from typing import Any
@@ -38,12 +38,12 @@ def photographs() -> dict[str, np.ndarray]:
     except ImportError as error:
         allowed = 'a folder of your own, or install it first: pip install "orwlab[images]"'
         raise checks.fail("source", "scikit-image", f"{allowed} ({error})") from error
-    return {
-        name: np.ascontiguousarray(
-            load_sample_image(f"{name}.jpg") if name in ("china", "flower") else getattr(shipped, name)()[..., :3]
-        )
-        for name in CREDITS
-    }
+    found = {}
+    for name in CREDITS:
+        levels = load_sample_image(f"{name}.jpg") if name in ("china", "flower") else getattr(shipped, name)()
+        found[name] = np.array(levels[..., :3])
+        found[name].flags.writeable = False  # they are shared
+    return found
 
 
 class Patches:
@@ -67,24 +67,25 @@ class Patches:
         from PIL import Image
 
         self.size, self.shrink = checks.integer("size", size), checks.number("shrink", shrink, low=1.0)
-        pictures: dict[str, np.ndarray]
+        pictures: Iterable[tuple[str, np.ndarray]]
         if source is None:
-            pictures = photographs()
+            pictures = photographs().items()
         elif isinstance(source, str | PathLike):
-            pictures = {str(k): levels for k, levels in enumerate(pictures_in("source", source, 3))}
+            pictures = pictures_in("source", source, 3)
         else:
-            pictures = {str(k): _colour(levels) for k, levels in enumerate(_listed(source))}
-        self.names = tuple(pictures)
+            pictures = ((f"number {k}", _colour(levels)) for k, levels in enumerate(_listed(source)))
         self.event_shape = (3, self.size, self.size)
-        self._pictures = []
-        for name, levels in pictures.items():
+        names, self._pictures = [], []
+        for name, levels in pictures:  # one after the other: a folder may hold more than fits into memory
             height, width = (round(side / self.shrink) for side in levels.shape[:2])
             if min(height, width) < self.size:
                 shape = f"{levels.shape[1]} x {levels.shape[0]}"
                 allowed = f"pictures of at least {round(self.size * self.shrink)} pixels a side (or a smaller shrink)"
                 raise checks.fail("source", f"picture {name}, {shape} pixels", allowed)
             small = Image.fromarray(levels).resize((width, height), Image.Resampling.LANCZOS)
+            names.append(name)
             self._pictures.append(as_images(np.array(small)).permute(2, 0, 1).contiguous())  # (3, height, width)
+        self.names = tuple(names)
         areas = torch.tensor([(p.shape[1] - size + 1) * (p.shape[2] - size + 1) for p in self._pictures])
         self._weights = areas.double().sqrt()  # large photographs count for more, but do not drown the others
 
@@ -112,11 +113,16 @@ def small_photographs(source: Any = None, split: str = "train") -> Patches | Poo
     Args:
         source: None: patches of the photographs that ship with libraries. A folder: patches of its pictures, or
             CIFAR-10 if it holds that. "torchvision" or "datasets": CIFAR-10, which they fetch if they are installed.
-        split: of CIFAR-10; patches have none, for a fresh draw is hardly ever one that was seen before.
+        split: of CIFAR-10; patches have none.
+
+    Raises:
+        ValueError: as ``cifar10`` and ``Patches``.
     """
     checks.choice("split", split, SPLITS)
-    if source in ("torchvision", "datasets") or (isinstance(source, str | PathLike) and holds_cifar10(source)):
-        return Pool(*cifar10(split, source), CIFAR10)
+    if isinstance(source, str | PathLike):
+        fetched = source in ("torchvision", "datasets")
+        if fetched or holds_cifar10(checks.folder("source", source)):
+            return Pool(*cifar10(split, source), CIFAR10)
     return Patches(source)
 
 

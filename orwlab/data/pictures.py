@@ -1,6 +1,7 @@
 """Picture files and the numbers in them: 0 .. 255 in a file, -1 .. 1 for a flow."""
 
 import math
+from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,11 @@ MOST_PIXELS = 100_000_000
 
 def as_images(levels: Any) -> Tensor:
     """Levels 0 .. 255 as float32 in [-1, 1], in the same shape."""
-    return checks.array("levels", levels, "levels 0 .. 255 of pictures").float() / 127.5 - 1
+    allowed = "levels 0 .. 255 of pictures (numbers from 0 to 1 are multiplied by 255 first)"
+    found = checks.array("levels", levels, allowed)
+    if found.numel() == 0 or found.min() < 0 or found.max() > 255:
+        raise checks.fail("levels", levels, allowed)
+    return found.float() / 127.5 - 1
 
 
 def as_bytes(x: Any, channels: int | None = None) -> np.ndarray:
@@ -95,16 +100,17 @@ def folder(path: str | PathLike[str], channels: int = 3) -> list[np.ndarray]:
     Raises:
         ValueError: no such folder, no picture in it, or one of them is no whole picture or grey where colour is due.
     """
-    return pictures_in("folder", path, channels)
+    return [levels for _, levels in pictures_in("folder", path, channels)]
 
 
-def pictures_in(name: str, path: Any, channels: int) -> list[np.ndarray]:
-    """See ``folder``; ``name`` is what errors call it."""
+def pictures_in(name: str, path: Any, channels: int) -> Iterator[tuple[str, np.ndarray]]:
+    """See ``folder``: each file's name and its levels, one after the other. ``name`` is what errors call the folder."""
     channels, place = _channels(channels), checks.folder(name, path)
     files = sorted(file for file in place.iterdir() if file.suffix.lower() in ENDINGS and file.is_file())
     if not files:
         raise checks.fail(name, str(path), f"a folder with pictures in it ({', '.join(ENDINGS)}); there are none")
-    return [picture(file, channels) for file in files]
+    for file in files:
+        yield file.name, picture(file, channels)
 
 
 def _channels(channels: Any) -> int:

@@ -83,10 +83,11 @@ def precision_and_recall(x: Tensor, data: Tensor, k: int = 3) -> tuple[float, fl
     """
     k = checks.integer("k", k)
     a, b = (points.flatten(1) for points in alike("x", x, "data", data, at_least=k + 1))
-    across = torch.cat(list(blocks(a, b)))  # (n, m)
+    # sorted distances to oneself begin with 0, so that one's k-th neighbour comes k + 1st
     reach_a, reach_b = (torch.cat([part.kthvalue(k + 1, dim=1).values for part in blocks(p, p)]) for p in (a, b))
-    precision = (across <= reach_b).any(1).double().mean()
-    return float(precision), float((across <= reach_a[:, None]).any(0).double().mean())
+    like_data = sum(int((part <= reach_b).any(1).sum()) for part in blocks(a, b))
+    covered = sum(int((part <= reach_a).any(1).sum()) for part in blocks(b, a))
+    return like_data / len(a), covered / len(b)
 
 
 def collapsed(x: Tensor, reference: Tensor, ratio: float = 0.25) -> bool:

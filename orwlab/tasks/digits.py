@@ -4,7 +4,7 @@
     outcomes = digits.fine_tune(alphas=(0.0, 0.1, 0.5, 2.0))
 
 The reward is a small classifier's probability of a wanted digit. A judge that no gradient and no selection ever saw,
-another network trained on the other half of the data, says what the digits really are; and the nearest real image
+another network trained on other images, says what the digits really are; and the nearest real image
 whether they are digits at all.
 """
 
@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from orwlab import checks, data, zoo
 from orwlab.measure.samples import DataRegion, mean_pairwise_distance
 from orwlab.tasks import images
-from orwlab.tasks.images import Numbers, Outcome, Plan, Task, networks_of
+from orwlab.tasks.images import Numbers, Outcome, Plan, Task, check_classifier, networks_of
 
 EVEN = (0, 2, 4, 6, 8)
+MOST_REAL = 4000  # real images with which others are compared: in many dimensions each is looked at
 ENOUGH = 5  # images of a class, from which its diversity is told
 
 
@@ -41,7 +42,10 @@ class Wanted(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, channels, height, width) -> (n,), in [0, 1]."""
-        return self.classifier(x).softmax(1)[:, list(self.wanted)].sum(1)
+        p = self.classifier(x).softmax(1)
+        if p.shape[1] <= self.wanted[-1]:
+            raise checks.fail("classifier", f"a network of {p.shape[1]} classes", "one that knows the wanted digits")
+        return p[:, list(self.wanted)].sum(1)
 
 
 _WORDS = {
@@ -80,21 +84,24 @@ class Digits(Task):
         self.wanted = _classes(wanted)
         self.reference, classifier, self.judging = networks_of(networks, "digits", "digits_classifier", "digits_judge")
         self.reward = Wanted(self.wanted, classifier)
+        for judging in (classifier, self.judging):
+            check_classifier(judging, self.event_shape, 10)
         pictures, _ = data.digits("all", source)
         if tuple(pictures.shape[1:]) != self.event_shape:
             raise checks.fail("source", source, f"images of the networks' shape {self.event_shape}")
-        self._region = DataRegion(pictures, slack=1.0)
+        order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(0))
+        self._region = DataRegion(pictures[order[:MOST_REAL]], slack=1.0)
         self._usual: dict[int, float] | None = None
 
     def judge(self, x: Tensor) -> Numbers:
         """Numbers of images that nothing was optimised for.
 
         "judge": the mean probability of a wanted digit, by the judge. "off_data": the share that is farther from every
-        real image than real images are from each other. "diversity": mean pairwise distance. "within": the mean
-        pairwise distance within a wanted digit, divided by the reference's, mean over those that are there: 1 is as
-        varied as before, 0 where none is there. "smallest": the least share of a wanted digit among the wanted ones,
-        times how many they are: 1 where all are equally many, 0 where one is missing. "shares": of each digit, 0 .. 9,
-        by the judge.
+        real image (of ``MOST_REAL``) than 999 in 1,000 of these are from their nearest. "diversity": mean pairwise
+        distance. "within": the mean pairwise distance within a wanted digit, divided by the reference's, mean over
+        those of which there are at least ``ENOUGH``: 1 is as varied as before, 0 where there are none. "smallest": the
+        least share of a wanted digit among the wanted ones, times how many they are: 1 where all are equally many, 0
+        where one is missing. "shares": of each digit, 0 .. 9, by the judge.
         """
         x = checks.points("x", x, self.event_shape, at_least=2)
         with torch.no_grad():

@@ -66,6 +66,8 @@ class Task(ABC):
     """the judge's numbers -> what they are called"""
     judged_on: int = 512
     """images that the judge is shown, if nobody says how many"""
+    judged_by: int = 1
+    """grows whenever the judge measures something else, so that kept results are known to be of another judge"""
 
     @property
     def event_shape(self) -> tuple[int, ...]:
@@ -136,12 +138,12 @@ def fine_tune(
 
     Raises:
         ValueError: an argument out of range.
+        Diverged: a run stopped being finite; outcomes before it are lost.
     """
     if not isinstance(task, Task):
         raise checks.fail("task", task, "a task, such as digits.Digits()")
     alphas = checks.numbers("alphas", alphas, low=0.0)
-    if isinstance(seeds, str | bytes) or not isinstance(seeds, Sequence | range) or not len(seeds):
-        raise checks.fail("seeds", seeds, "at least one seed")
+    seeds = _seeds(seeds)
     plan = _plan(plan, task.plan)
     rounds = checks.integer("rounds", plan.rounds)
     if told is not None and not callable(told):
@@ -149,7 +151,7 @@ def fine_tune(
     samples = checks.integer("samples", task.judged_on if samples is None else samples, low=2)
     progress = checks.yes_or_no("progress", progress)
     outcomes = []
-    for seed in [checks.seed("seeds", seed) for seed in seeds]:
+    for seed in seeds:
         x0 = task.noise(samples, seed)
         outcomes.append(task.outcome(task.reference, x0, None, seed))
         for alpha in alphas:
@@ -164,6 +166,17 @@ def fine_tune(
     return outcomes
 
 
+def _seeds(seeds: Any) -> list[int]:
+    allowed = "a list of seeds, at least one of them"
+    try:
+        found = [] if isinstance(seeds, str | bytes | dict) else list(seeds)
+    except TypeError as error:
+        raise checks.fail("seeds", seeds, allowed) from error
+    if not found:
+        raise checks.fail("seeds", seeds, allowed)
+    return [checks.seed("seeds", seed) for seed in found]
+
+
 def _plan(plan: Any, usual: Plan) -> Plan:
     if plan is not None and not isinstance(plan, Plan):
         raise checks.fail("plan", plan, "a Plan, or None for the task's own")
@@ -174,6 +187,14 @@ def push(v: Velocity, x0: Tensor, size: int = 64) -> Tensor:
     """Noise x0 (n, *event) to images, by ``v``'s own solver; some at a time, so that all fits into a cache."""
     x0, size = checks.points("x0", x0), checks.integer("size", size)
     return torch.cat([flow.push(v, part, getattr(v, "solver", ("midpoint", 12))) for part in x0.split(size)])
+
+
+def check_classifier(network: Any, event_shape: tuple[int, ...], classes: int) -> None:
+    """Whether a network that was read from a folder is a classifier of these images and so many classes."""
+    shape, found = getattr(network, "event_shape", None), getattr(getattr(network, "head", None), "out_features", None)
+    if shape != event_shape or found != classes:
+        said = f"a {type(network).__name__} of images {shape} and {found} classes"
+        raise checks.fail("networks", said, f"a classifier of images {event_shape} and {classes} classes")
 
 
 def networks_of(folder: str | PathLike[str] | None, *names: str) -> list[Any]:

@@ -19,7 +19,7 @@ from orwlab.data import as_bytes, small_photographs
 from orwlab.measure.distances import w2_squared
 from orwlab.measure.samples import mean_pairwise_distance, precision_and_recall
 from orwlab.tasks import images
-from orwlab.tasks.images import Numbers, Plan, Task, networks_of
+from orwlab.tasks.images import Numbers, Plan, Task, check_classifier, networks_of
 
 _SCAN = b"\xff\xda"  # the marker that starts the scan: what comes before is the same for all images of a size
 
@@ -94,23 +94,33 @@ class Photographs(Task):
     ) -> None:
         self.reward = JpegBytes(quality, sign)
         self.reference, self.features = networks_of(networks, "patches", "patches_features")
-        self.pictures = small_photographs(source)
+        if source is not None and networks is None:
+            allowed = "a folder with networks of this source: the zoo's have learned other pictures"
+            raise checks.fail("networks", networks, allowed)
+        self.pictures = small_photographs(source, "test")
         if self.pictures.event_shape != self.event_shape:
             raise checks.fail("source", source, f"pictures of the networks' shape {self.event_shape}")
+        check_classifier(self.features, self.event_shape, len(self.pictures.names))
         self._kept: dict[int, tuple[Tensor, Tensor]] = {}
 
     def judge(self, x: Tensor) -> Numbers:
         """Numbers of images that nothing was optimised for.
 
         "bytes": their mean size. In the space of a classifier's 64 features, divided so that real pictures are 1 apart
-        in the mean: "diversity", mean pairwise distance; "w2", W2^2 to as many of the reference's own images;
-        "precision" and "recall" against as many real ones. "shares": of each photograph, by the classifier.
+        in the mean: "diversity", mean pairwise distance; "w2", W2^2 to as many of the reference's own images, which
+        between two sets of the reference's is not 0 but what chance makes of it; "precision" and "recall" against as
+        many real ones. "shares": of each photograph, by the classifier.
+
+        Its features hold what tells the photographs apart and little else: plain noise lies among them (measured:
+        precision 1), and is betrayed by its bytes alone.
         """
         x = checks.points("x", x, self.event_shape, at_least=4)
         with torch.no_grad():
             shares = self.features(x).argmax(1).bincount(minlength=len(self.pictures.names)).double() / len(x)
         real, usual = self._comparisons(len(x))
         scale = mean_pairwise_distance(real)
+        if scale == 0:
+            raise checks.fail("source", "pictures", "pictures that are not all alike")
         own = self._seen(x)
         precision, recall = precision_and_recall(own, real)
         return {

@@ -9,8 +9,6 @@ says so.
 """
 
 import argparse
-import hashlib
-import json
 import statistics
 import sys
 from collections.abc import Callable
@@ -33,7 +31,7 @@ from orwlab.tasks.images import Outcome, Task
 FORMAT = "orwlab results 1"
 FOLDER = Path(__file__).parent / "kept"
 SHOWN = 16  # images that are kept of each alpha, of the first seed
-POINTS = 100  # of a curve over rounds
+POINTS = 100  # of a curve over rounds, or a few more
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,8 @@ class Results:
 
     recipe: dict[str, Any]
     rows: list[dict[str, Any]]
-    """one for each seed and alpha: "seed", "alpha" (None: the reference), "reward", "numbers", "rewards" over rounds"""
+    """one for each seed and alpha: "seed", "alpha" (None: the reference), "reward", "numbers", and "rewards", the mean
+    reward of every so-many-th round: see ``curve``"""
     samples: dict[float | None, Tensor]
     """alpha -> (SHOWN, channels, height, width), of the first seed, all from the same noise"""
 
@@ -80,11 +79,18 @@ class Results:
         values = self.values(name, alpha)
         return statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0.0
 
+    def curve(self, alpha: float) -> tuple[list[int], list[float]]:
+        """Rounds, from 1, and the mean reward of each, mean over seeds."""
+        self.values("reward", alpha)
+        rows = [row["rewards"] for row in self.rows if row["alpha"] == alpha]
+        every = _every(self.recipe["plan"]["rounds"])
+        return [1 + every * k for k in range(len(rows[0]))], [statistics.mean(values) for values in zip(*rows)]
+
     def outcomes(self) -> list[Outcome]:
-        """The first seed's, with the images that are kept: what figures draw."""
+        """The first seed's, with the images that are kept and without the curves: what figures draw."""
         first = self.recipe["seeds"][0]
         return [
-            Outcome(row["alpha"], self.samples[row["alpha"]], row["reward"], row["numbers"], row["rewards"], first)
+            Outcome(row["alpha"], self.samples[row["alpha"]], row["reward"], row["numbers"], seed=first)
             for row in self.rows
             if row["seed"] == first
         ]
@@ -98,14 +104,11 @@ def recipe_of(name: str) -> dict[str, Any]:
         "alphas": list(study.alphas),
         "seeds": list(study.seeds),
         "plan": asdict(study.task.plan),  # type: ignore[attr-defined]
+        "weighting": "mean_one",
+        "judge": study.task.judged_by,  # type: ignore[attr-defined]
         "judged_on": study.task.judged_on,  # type: ignore[attr-defined]
         "networks": {network: zoo.card(network)["sha256"] for network in study.networks},
     }
-
-
-def fingerprint(recipe: dict[str, Any]) -> str:
-    """SHA-256 of a recipe."""
-    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
 
 
 def load(name: str, folder: str | PathLike[str] = FOLDER) -> Results:
@@ -116,16 +119,16 @@ def load(name: str, folder: str | PathLike[str] = FOLDER) -> Results:
             alphas, another plan, or networks that have been trained again since.
     """
     wanted = recipe_of(name)
-    path = Path(folder) / f"{name}.safetensors"
+    path = checks.folder("folder", folder) / f"{name}.safetensors"
     tensors, metadata = files.read(path, FORMAT)
-    if metadata["fingerprint"] != fingerprint(wanted) or metadata["recipe"] != wanted:
+    if metadata["recipe"] != wanted:
         raise checks.fail("results", str(path), f"those of the present recipe: run `make results`, or its {name} alone")
     kept = tensors["samples"].float() / 127.5 - 1
     return Results(wanted, metadata["rows"], dict(zip([None, *wanted["alphas"]], kept)))
 
 
 def make(name: str, folder: str | PathLike[str] = FOLDER, jobs: int = -1) -> Results:
-    """Do study ``name`` and keep what it gives; some minutes to half an hour.
+    """Do study ``name`` and keep what it gives: for the digits about ten minutes of one core.
 
     Args:
         name: one of ``STUDIES``.
@@ -136,30 +139,44 @@ def make(name: str, folder: str | PathLike[str] = FOLDER, jobs: int = -1) -> Res
 
     recipe, place = recipe_of(name), checks.folder("folder", folder)
     jobs = checks.integer("jobs", jobs, low=-1)
+    if jobs == 0:
+        raise checks.fail("jobs", jobs, "a number of processes, or -1 for one a processor core")
     tasks = [(seed, alpha) for seed in recipe["seeds"] for alpha in [None, *recipe["alphas"]]]
-    work = Parallel(n_jobs=jobs or 1, return_as="generator")(delayed(_one)(name, *task) for task in tasks)
+    work = Parallel(n_jobs=jobs, return_as="generator")(delayed(_one)(name, *task) for task in tasks)
     rows, kept = [], []
     for (seed, _), (row, samples) in zip(tasks, tqdm(work, total=len(tasks), desc=name)):
         rows.append(row)
         if seed == recipe["seeds"][0]:
             kept.append(samples)
-    metadata = {"format": FORMAT, "recipe": recipe, "fingerprint": fingerprint(recipe), "rows": rows}
+    metadata = {"format": FORMAT, "recipe": recipe, "rows": rows}
     files.write(place / f"{name}.safetensors", {"samples": torch.stack(kept)}, metadata)
     return load(name, place)
 
 
 def _one(name: str, seed: int, alpha: float | None) -> tuple[dict[str, Any], Tensor]:
     """One seed and alpha, in a process of its own: its row, and the images to keep as bytes."""
+    before = torch.get_num_threads()
     torch.set_num_threads(1)
+    try:
+        return _done(name, seed, alpha)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _done(name: str, seed: int, alpha: float | None) -> tuple[dict[str, Any], Tensor]:
     task = _task(name)
     if alpha is None:
         outcome = task.outcome(task.reference, task.noise(task.judged_on, seed), None, seed)
     else:
         outcome = images.fine_tune(task, [alpha], [seed], progress=False)[1]
-    every = max(1, len(outcome.rewards) // POINTS)
-    rewards = [round(reward, 4) for reward in outcome.rewards[::every]]
+    rewards = [round(reward, 4) for reward in outcome.rewards[:: _every(task.plan.rounds)]]
     row = {"seed": seed, "alpha": alpha, "reward": outcome.reward, "numbers": outcome.numbers, "rewards": rewards}
     return row, torch.from_numpy(as_bytes(outcome.samples[:SHOWN])).permute(0, 3, 1, 2)
+
+
+def _every(rounds: int) -> int:
+    """Of how many rounds one is kept."""
+    return max(1, rounds // POINTS)
 
 
 @cache

@@ -29,9 +29,17 @@ def main(arguments: list[str] | None = None, program: str = "python -m orwlab.zo
     if options.threads < 1:
         parser.error(f"--threads is {options.threads}; allowed: a whole number >= 1")
     torch.set_num_threads(options.threads)  # with one, the same numbers on every machine of one kind
+    names = [*recipes.RECIPES, *solvers.RECIPES] if "all" in options.names else options.names
+    if options.source is not None:
+        taking = [name for name, recipe in recipes.RECIPES.items() if recipe.kind != "points"]
+        if not set(names) <= set(taking):
+            parser.error(f"--source is {options.source!r}; allowed: with {', '.join(taking)} only")
+        if options.folder == zoo.MODELS:
+            parser.error(f"--source is {options.source!r}; allowed: with --folder, for the package's own networks stay")
+        options.folder.mkdir(parents=True, exist_ok=True)
     if not options.folder.is_dir():
         parser.error(f"--folder is {str(options.folder)!r}; allowed: an existing folder")
-    for name in [*recipes.RECIPES, *solvers.RECIPES] if "all" in options.names else options.names:
+    for name in names:
         try:
             if name in solvers.RECIPES:
                 card = solvers.train(name, steps=options.steps)
@@ -51,7 +59,8 @@ def table() -> str:
         card = zoo.card(name)
         quality = card["quality"]
         if "test_accuracy" in quality:
-            text = f"accuracy {quality['test_accuracy']:.1%} on unseen images"
+            unseen = "unseen" if card["recipe"]["split"] != card["recipe"]["unseen"] else "fresh"
+            text = f"accuracy {quality['test_accuracy']:.1%} on {unseen} images"
         else:
             model, data = quality["energy_distance_model_to_data"], quality["energy_distance_data_to_data"]
             text = f"energy distance to data {model:+.4f} (two draws of data: {data:+.4f})"

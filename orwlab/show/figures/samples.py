@@ -112,20 +112,23 @@ def curves_over_rounds(
     return figure
 
 
-def digits_over_alpha(outcomes: Sequence["Outcome"], columns: int = 10) -> go.Figure:
+def digits_over_alpha(outcomes: Sequence["Outcome"], columns: int = 10, wanted: str = "even") -> go.Figure:
     """A row of digits for the reference and for each alpha, with the numbers that say what they are worth.
 
     Args:
         outcomes: as ``tasks.digits.fine_tune`` returns them; all hold as many images of one size.
         columns: images a row; the same noise stands in the same column.
+        wanted: what the reward wants, in a word: "even", "1 or 7".
     """
+    wanted = given.words("wanted", wanted)
+    plain = wanted.replace("{", "{{").replace("}", "}}")
     said = {
-        "reward": "classifier says even: {:.0%}",
-        "judge": "judge says even: {:.0%}",
+        "reward": f"classifier says {plain}: {{:.0%}}",
+        "judge": f"judge says {plain}: {{:.0%}}",
         "off_data": "unlike any real digit: {:.0%}",
         "diversity": "diversity: {:.1f}",
     }
-    return images_over_alpha(outcomes, said, columns=columns, title="Digits fine-tuned towards even ones")
+    return images_over_alpha(outcomes, said, columns=columns, title=f"Digits fine-tuned towards {wanted} ones")
 
 
 def images_over_alpha(
@@ -136,7 +139,8 @@ def images_over_alpha(
     The words stand in the margin, so that however narrow the figure is made, they cover no image.
 
     Args:
-        outcomes: as ``tasks.images.fine_tune`` returns them; all hold as many images of one size, grey or in colour.
+        outcomes: as ``tasks.images.fine_tune`` returns them, of one seed; all hold as many images of one size, grey or
+            in colour.
         said: "reward" or the name of a number of the task's judge -> a line about it, such as ``"reward: {:.2f}"``.
         columns: images a row; the same noise stands in the same column.
         title: of the figure.
@@ -148,6 +152,9 @@ def images_over_alpha(
     shapes = [picture.shape for picture in pictures]
     if len(set(shapes)) > 1 or shapes[0][1] not in (1, 3):
         raise checks.fail("outcomes", shapes, "as many images of the same size in each, with 1 or 3 channels")
+    seeds = {checks.seed("seed of an outcome", outcome.seed) for outcome in shown}
+    if len(seeds) > 1:
+        raise checks.fail("outcomes", sorted(seeds), "those of one seed: the same noise stands in the same column")
     n, channels, high, wide = shapes[0]
     columns = min(checks.integer("columns", columns), n)
     gap = max(1, round(wide / 8))  # image pixels between two images
