@@ -56,7 +56,7 @@ GOOD = {
         panels=[("a", PLANE)], reference=PLANE, contours=[(ROW, SQUARE)], reward=rewards.get("right"), extent=4.0
     ),
     "curves_over_rounds": lambda: dict(series={"a": ROW}, exact={"a": 2.0}, ylabel="y"),
-    "digits_over_alpha": lambda: dict(outcomes=[Outcome(1.0, IMAGES, 0.5, NUMBERS)], columns=2),
+    "digits_over_alpha": lambda: dict(outcomes=[Outcome(1.0, IMAGES, 0.5, NUMBERS)], columns=2, wanted="odd"),
     "images_over_alpha": lambda: dict(
         outcomes=[Outcome(1.0, IMAGES, 0.5, NUMBERS)], said={"judge": "{:.1f}"}, columns=2
     ),

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 import orwlab
 from orwlab import flow, solvers, targets, velocity, zoo
 from orwlab.methods.run import Diverged, Run
-from orwlab.tasks import digits, images, photographs
+from orwlab.tasks import digits, images, photographs, results
 from orwlab.zoo import recipes
 
 # -- good values -------------------------------------------------------------------------------------------------
@@ -197,6 +197,11 @@ def digits_task():
 
 
 @functools.cache
+def kept_results():
+    return results.load("digits")
+
+
+@functools.cache
 def photographs_task():
     return photographs.Photographs()
 
@@ -329,6 +334,13 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
         "x": lambda: torch.zeros(2, 1, 8, 8) + 0.5,
         "x0": lambda: IMAGE.repeat(1, 1, 2, 2),
     },
+    "orwlab.tasks.results": {
+        "name": lambda: "digits",
+        "folder": lambda: results.FOLDER,
+        "found": kept_results,
+        "alpha": lambda: 0.5,
+    },
+    "orwlab.tasks.results.Results": {"name": lambda: "judge"},
     "orwlab.tasks.images.push": {"v": lambda: drift, "size": lambda: 5, "x0": lambda: X},
     "orwlab.tasks.digits.Wanted": {"classifier": lambda: None},
     "orwlab.tasks.digits.Digits": {"source": lambda: "scikit-learn"},
@@ -422,6 +434,8 @@ HOUSEHOLD = (
     "orwlab.data.labelled.holds_cifar10",
     "orwlab.data.pictures.pictures_in",
     "orwlab.tasks.images.check_classifier",
+    "orwlab.tasks.results.main",
+    "orwlab.tasks.results.make",
     "orwlab.tasks.images.networks_of",
     "orwlab.exact.anderson.",
     "orwlab.exact.grid.Grid.",
@@ -447,6 +461,7 @@ HOUSEHOLD = (
 
 MADE: dict[str, Callable[[], object]] = {  # of the classes whose objects come from elsewhere: one of them
     "orwlab.tasks.digits.Digits": digits_task,
+    "orwlab.tasks.results.Results": kept_results,
     "orwlab.tasks.photographs.Photographs": photographs_task,
     "orwlab.exact.frontiers.Frontier": frontier,
 }

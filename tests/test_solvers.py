@@ -232,7 +232,8 @@ def test_every_recipe_is_in_the_zoo():
         assert card["kind"] == "solver"
         assert card["recipe"] == dataclasses.asdict(recipe)
         assert zoo.solver(name).evaluations == recipe.evaluations
-        assert set(card["quality"]) == {*FLOWS, *(f"{flow}, a policy" for flow in zoo.names("points"))}
+        measured = [*zoo.names("points"), *recipes.SMALL]
+        assert set(card["quality"]) == {*measured, *(f"{flow}, a policy" for flow in zoo.names("points"))}
     assert not set(zoo.names("solver")) & set(zoo.names())
     with pytest.raises(ValueError, match="name is 'solver_7'; allowed: one of"):
         zoo.solver("solver_7")

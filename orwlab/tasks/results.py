@@ -67,6 +67,7 @@ class Results:
 
     def values(self, name: str, alpha: float | None) -> list[float]:
         """A number at ``alpha`` (None: the reference's), one for each seed: "reward", or one of the judge's."""
+        alpha = None if alpha is None else checks.number("alpha", alpha)
         rows = [row for row in self.rows if row["alpha"] == alpha]
         if not rows:
             raise checks.fail("alpha", alpha, f"None or one of {', '.join(f'{known:g}' for known in self.alphas)}")
@@ -81,6 +82,7 @@ class Results:
 
     def curve(self, alpha: float) -> tuple[list[int], list[float]]:
         """Rounds, from 1, and the mean reward of each, mean over seeds."""
+        alpha = checks.number("alpha", alpha)
         self.values("reward", alpha)
         rows = [row["rewards"] for row in self.rows if row["alpha"] == alpha]
         every = _every(self.recipe["plan"]["rounds"])
@@ -186,6 +188,8 @@ def _task(name: str) -> Task:
 
 def table(found: Results) -> str:
     """Mean and spread over seeds of every number, a line an alpha."""
+    if not isinstance(found, Results):
+        raise checks.fail("found", found, "Results, as load(name) gives them")
     names = ["reward", *(key for key, value in found.rows[0]["numbers"].items() if not isinstance(value, list))]
     lines = [f"{'alpha':>9}  " + "".join(f"{name:>18}" for name in names)]
     for alpha in [None, *found.alphas]:
