@@ -138,17 +138,17 @@ def test_alpha_is_steered_and_its_slider_says_so(visit):
     press(page, "toggle")
     wait(page, "meta.state === 'paused'")
     page.evaluate("document.querySelector('.lab').lab.line.ask()")  # the answer says where it began
-    page.wait_for_timeout(800)
+    said = lambda: typed(page, "alpha") == pytest.approx(state(page)["meta"]["alpha"], rel=6e-3)  # noqa: E731
+    assert eventually(said), "as many digits as are written"
     now = state(page)["meta"]
-    assert typed(page, "alpha") == pytest.approx(now["alpha"], rel=6e-3)
     assert now["alpha"] != 1
     assert now["lanes"][0]["label"] == "α steered"
     choose(page, "steer", "")
     wait(page, "meta.steering === null")
     assert eventually(slider.is_enabled)
-    kept = typed(page, "alpha")
-    assert kept not in (1.0, first)
-    wait(page, f"Math.abs(meta.alpha - {kept}) < 1e-9")  # it stays where it was steered to
+    stays = lambda: abs(state(page)["meta"]["alpha"] - typed(page, "alpha")) < 1e-9  # noqa: E731
+    assert eventually(stays), "where it was steered to"
+    assert typed(page, "alpha") not in (1.0, first)
 
 
 def test_a_budget_of_kl_says_why_a_network_has_none(visit):
