@@ -207,6 +207,15 @@ def points(name: str, x: Any, event_shape: tuple[int, ...] | None = None, *, at_
     return x
 
 
+def samples(name: str, x: Any, event_shape: tuple[int, ...]) -> Tensor:
+    """``x`` must hold real numbers in shape (n, *event_shape), n >= 0, finite or not: what a network takes."""
+    allowed = f"real numbers of shape (n, {', '.join(map(str, event_shape))})"
+    x = tensor(name, x, allowed)
+    if x.ndim == 0 or tuple(x.shape[1:]) != event_shape:
+        raise fail(name, x, allowed)
+    return x
+
+
 def labels(name: str, values: Any, n: int, classes: int, each: str) -> Tensor:
     """``values`` must be ``n`` whole numbers from 0 to ``classes`` - 1, one for ``each`` of something: a copy, (n,)."""
     try:

@@ -39,11 +39,7 @@ class Field(nn.Module, ABC):
     def _samples(self, name: str, x: Tensor) -> Tensor:
         if type(x) is Tensor and x.shape[1:] == self.event_shape and x.dtype in checks.FLOATS and not x.is_inference():
             return x  # the short way, for solvers that ask hundreds of times
-        allowed = f"real numbers of shape (n, {', '.join(map(str, self.event_shape))})"
-        x = checks.tensor(name, x, allowed)
-        if x.ndim == 0 or tuple(x.shape[1:]) != self.event_shape:
-            raise checks.fail(name, x, allowed)
-        return x
+        return checks.samples(name, x, self.event_shape)
 
     def _computes_in(self, x: Tensor) -> Tensor:
         """``x`` in the floating type and on the device of the parameters."""

@@ -225,6 +225,7 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
     "orwlab.checks.array": CHECKED | {"name": lambda: "x"},
     "orwlab.checks.tensor": CHECKED | {"name": lambda: "x"},
     "orwlab.checks.points": {"name": lambda: "x"},
+    "orwlab.checks.samples": {"name": lambda: "x"},
     "orwlab.checks.fail": {"value": lambda: 0.5},
     "orwlab.checks.choice": {"value": lambda: "euler", "allowed": lambda: ["euler", "rk4"]},
     "orwlab.checks.device": {"value": lambda: "cpu"},

@@ -82,7 +82,7 @@ def read(path: str | PathLike[str]) -> nn.Module:
     tensors, metadata = files.read(path, FORMAT)
     try:
         config = dict(metadata["config"])
-        judging = {"classifier": Classifier, "perceptron": Perceptron}.get(str(config.get("kind")))
+        judging = {one.kind: one for one in (Classifier, Perceptron)}.get(str(config.get("kind")))
         if judging is not None:
             network: nn.Module = judging(config["event_shape"], config["classes"], config["width"])
         else:

@@ -1,7 +1,7 @@
 """Two small image classifiers that have little in common, so that what fools one need not fool the other."""
 
 import math
-from abc import ABC
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -14,26 +14,38 @@ COARSEST = 4  # pixels a side at which convolutions end
 
 
 class _Judging(nn.Module, ABC):
-    """Images to ``FEATURES`` numbers by ``body``, and those to logits by ``head``."""
+    """Images to ``FEATURES`` numbers by ``body``, and those to logits by ``head``.
 
-    event_shape: tuple[int, ...]
-    body: nn.Sequential
-    head: nn.Linear
+    A subclass says which ``kind`` it is, and what its layers are.
+    """
+
+    kind: str
+
+    def __init__(self, event_shape: tuple[int, int, int], classes: int, width: int, seed: int) -> None:
+        super().__init__()
+        self.event_shape = checks.shape("event_shape", event_shape)
+        if len(self.event_shape) != 3:
+            raise checks.fail("event_shape", event_shape, "(channels, height, width)")
+        classes, width = checks.integer("classes", classes), checks.integer("width", width)
+        seed = checks.seed("seed", seed)
+        self.config = dict(kind=self.kind, event_shape=list(self.event_shape), classes=classes, width=width)
+        with torch.inference_mode(False), torch.device("meta"):
+            self.body, self.head = nn.Sequential(*self._layers(width)), nn.Linear(FEATURES, classes)
+        initialise(self, seed)
+
+    @abstractmethod
+    def _layers(self, width: int) -> list[nn.Module]:
+        """From images to ``FEATURES`` numbers."""
 
     def features(self, x: Tensor) -> Tensor:
         """(n, channels, height, width) -> (n, 64), what the logits are made of: near where images look alike to it."""
-        return self.body(self._images(x)).to(checks.tensor("x", x, "images"))
+        x = checks.samples("x", x, self.event_shape)
+        return self.body(x.to(self.head.weight)).to(x)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, channels, height, width) -> (n, classes), in x's floating type and on its device."""
-        return self.head(self.body(self._images(x))).to(checks.tensor("x", x, "images"))
-
-    def _images(self, x: Tensor) -> Tensor:
-        allowed = f"real numbers of shape (n, {', '.join(map(str, self.event_shape))})"
-        x = checks.tensor("x", x, allowed)
-        if x.ndim == 0 or tuple(x.shape[1:]) != self.event_shape:
-            raise checks.fail("x", x, allowed)
-        return x.to(next(self.parameters()))
+        x = checks.samples("x", x, self.event_shape)
+        return self.head(self.body(x.to(self.head.weight))).to(x)
 
 
 class Classifier(_Judging):
@@ -46,21 +58,18 @@ class Classifier(_Judging):
         seed: of the initial weights; the global random state is left alone.
     """
 
+    kind = "classifier"
+
     def __init__(self, event_shape: tuple[int, int, int], classes: int, width: int = 24, *, seed: int = 0) -> None:
-        super().__init__()
-        self.event_shape = shape = _image_shape(event_shape)
-        classes, width = checks.integer("classes", classes), checks.integer("width", width)
-        seed = checks.seed("seed", seed)
-        self.config = dict(kind="classifier", event_shape=list(shape), classes=classes, width=width)
-        channels, height, side = shape
-        with torch.inference_mode(False), torch.device("meta"):
-            layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1), nn.SiLU()]
-            while max(height, side) > COARSEST:
-                layers += [nn.Conv2d(width, 2 * width, 3, padding=1, stride=2), nn.SiLU()]
-                width, height, side = 2 * width, -(-height // 2), -(-side // 2)
-            layers += [nn.Flatten(), nn.Linear(width * height * side, FEATURES), nn.SiLU()]
-            self.body, self.head = nn.Sequential(*layers), nn.Linear(FEATURES, classes)
-        initialise(self, seed)
+        super().__init__(event_shape, classes, width, seed)
+
+    def _layers(self, width: int) -> list[nn.Module]:
+        channels, height, side = self.event_shape
+        layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1), nn.SiLU()]
+        while max(height, side) > COARSEST:
+            layers += [nn.Conv2d(width, 2 * width, 3, padding=1, stride=2), nn.SiLU()]
+            width, height, side = 2 * width, -(-height // 2), -(-side // 2)
+        return [*layers, nn.Flatten(), nn.Linear(width * height * side, FEATURES), nn.SiLU()]
 
 
 class Perceptron(_Judging):
@@ -73,22 +82,11 @@ class Perceptron(_Judging):
         seed: of the initial weights; the global random state is left alone.
     """
 
+    kind = "perceptron"
+
     def __init__(self, event_shape: tuple[int, int, int], classes: int, width: int = 256, *, seed: int = 0) -> None:
-        super().__init__()
-        self.event_shape = shape = _image_shape(event_shape)
-        classes, width = checks.integer("classes", classes), checks.integer("width", width)
-        seed = checks.seed("seed", seed)
-        self.config = dict(kind="perceptron", event_shape=list(shape), classes=classes, width=width)
-        with torch.inference_mode(False), torch.device("meta"):
-            self.body = nn.Sequential(
-                nn.Flatten(), nn.Linear(math.prod(shape), width), nn.SiLU(), nn.Linear(width, FEATURES), nn.SiLU()
-            )
-            self.head = nn.Linear(FEATURES, classes)
-        initialise(self, seed)
+        super().__init__(event_shape, classes, width, seed)
 
-
-def _image_shape(event_shape: tuple[int, ...]) -> tuple[int, ...]:
-    shape = checks.shape("event_shape", event_shape)
-    if len(shape) != 3:
-        raise checks.fail("event_shape", event_shape, "(channels, height, width)")
-    return shape
+    def _layers(self, width: int) -> list[nn.Module]:
+        size = math.prod(self.event_shape)
+        return [nn.Flatten(), nn.Linear(size, width), nn.SiLU(), nn.Linear(width, FEATURES), nn.SiLU()]

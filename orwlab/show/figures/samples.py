@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 from torch import Tensor
 
 from orwlab import checks, rewards
+from orwlab.data import as_bytes
 from orwlab.rewards import Reward
 from orwlab.show import theme
 from orwlab.show.figures import given, layout
@@ -173,7 +174,7 @@ def images_over_alpha(
             grey = dict(zmin=-1, zmax=1, colorscale="Greys", showscale=False, hoverinfo="skip")
             figure.add_trace(go.Heatmap(z=canvas[..., 0], **grey), **at)
         else:
-            levels = np.nan_to_num((canvas + 1) * 127.5).round().astype(np.uint8)
+            (levels,) = as_bytes(np.moveaxis(np.nan_to_num(canvas), -1, 0)[None], 3)
             seen = np.where(np.isnan(canvas[..., :1]), 0, 255).astype(np.uint8)  # between two images the page shows
             colours = dict(colormodel="rgba256", hoverinfo="skip")
             figure.add_trace(go.Image(z=np.concatenate([levels, seen], -1), **colours), **at)
