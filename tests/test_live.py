@@ -1,5 +1,7 @@
 """The stage in a notebook, without a browser: what its controls do, who works when, what it leaves in the file."""
 
+import dataclasses
+import threading
 import time
 
 import pytest
@@ -223,6 +225,58 @@ def test_buttons_and_keys_do_the_same(by_hand):
     assert made.session.settings.alpha == 0.0
     says(made, "command", name="tau_up")
     assert made.session.settings.tau == pytest.approx(1.05)
+
+
+class Held:
+    """Stops another thread than the test's where it is about to write a control's value, until it is let go."""
+
+    def __init__(self, made, name):
+        self.arrived, self.go = threading.Event(), threading.Event()
+        control = made._controls[name]
+        made._controls[name] = dataclasses.replace(control, write=lambda value: self.stop(control.write(value)))
+
+    def stop(self, value):
+        if threading.current_thread() is not threading.main_thread() and not self.arrived.is_set():
+            self.arrived.set()
+            assert self.go.wait(20)
+        return value
+
+
+@pytest.fixture
+def held(by_hand):
+    """A stage whose worker has seen tau 1.05 and is about to show it; let go, and waited for, at the end."""
+    made, _ = stage(controls=("alpha", "tau"))
+    held = Held(made, "tau")
+    made.session.control(tau=1.05)
+    worker = threading.Thread(target=made._on_frame, args=(made.session.frame(),), daemon=True)
+    worker.start()
+    assert held.arrived.wait(20)
+    yield made, held, worker
+    held.go.set()
+    worker.join(20)
+
+
+def test_a_control_shows_the_last_of_two_changes(held):
+    made, held, worker = held
+    second = threading.Thread(target=made.control, kwargs={"tau": 2.0}, daemon=True)
+    second.start()
+    second.join(0.3)  # as far as it comes while the first is on its way
+    held.go.set()
+    worker.join(20), second.join(20)
+    assert made.session.settings.tau == 2.0
+    assert made._controls["tau"].widget.value == 2.0
+
+
+def test_a_slider_that_is_moved_while_the_others_follow_is_not_forgotten(held):
+    made, held, worker = held
+    mover = threading.Thread(target=setattr, args=(made._controls["alpha"].widget, "value", 0.3), daemon=True)
+    mover.start()
+    mover.join(0.3)
+    held.go.set()
+    worker.join(20), mover.join(20)
+    assert made.session.settings.alpha == 0.3
+    assert made._controls["alpha"].widget.value == 0.3
+    assert made._controls["tau"].widget.value == made.session.settings.tau == 1.05
 
 
 def test_keys_go_through_what_is_shown_and_undo_brings_the_controls_back(by_hand):

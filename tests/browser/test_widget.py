@@ -36,7 +36,9 @@ def one(lesson):
     stage.press("Reset")
     stage.slide("W2 weight α", "Home")
     stage.slide("W2 weight α", "ArrowRight", 41)
-    stage.wait("meta.lanes[0].round === 0 && meta.state === 'paused' && meta.lanes[0].alpha === 1")
+    stage.slide("Inverse temperature τ", "Home")
+    stage.slide("Inverse temperature τ", "ArrowRight", 20)
+    stage.wait("meta.lanes[0].round === 0 && meta.state === 'paused' && meta.lanes[0].alpha === 1 && meta.tau === 1")
     return stage
 
 

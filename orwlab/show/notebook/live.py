@@ -4,6 +4,7 @@ from orwlab.show import live
 live.stage(target="eight_gaussians", reward="right", alpha=1.0)
 """
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -134,7 +135,8 @@ class LiveStage(ipywidgets.VBox):
             self._still["film"] = [[at, dict(changes)] for at, changes in film]
         self._scheduler = scheduler or shared
         self._player = Player(self.session, self._on_frame, self._say)
-        self._following = False
+        self._one_at_a_time = threading.RLock()
+        self._follower: int | None = None  # the thread that moves the controls; what it changes, nobody asked for
         self._followed = self.session.settings  # what the controls show
         self._buttons = {
             "toggle": _button("Play", "play", "Train, or rest (key: space)"),
@@ -227,7 +229,7 @@ class LiveStage(ipywidgets.VBox):
         self._do(lambda: self.session.control(**{setting: value}))
 
     def _on_control(self, name: str, value: Any) -> None:
-        if not self._following:
+        if threading.get_ident() != self._follower:
             self._do(lambda: self.session.control(**{name: self._controls[name].read(value)}))
 
     def _on_frame(self, value: dict[str, str]) -> None:
@@ -254,15 +256,21 @@ class LiveStage(ipywidgets.VBox):
         self._scheduler.nudge()
 
     def _follow(self) -> None:
-        """Make the controls show the settings as they are."""
-        self._following, self._followed = True, self.session.settings
-        try:
-            for name, control in self._controls.items():
-                value = control.write(getattr(self._followed, name))
-                if control.widget.value != value:
-                    control.widget.value = value
-        finally:
-            self._following = False
+        """Make the controls show the settings as they are.
+
+        The kernel's thread and the one that does the rounds both come here: one after the other, so that the last to
+        come writes the newest.
+        """
+        with self._one_at_a_time:
+            before, self._follower = self._follower, threading.get_ident()
+            self._followed = self.session.settings
+            try:
+                for name, control in self._controls.items():
+                    value = control.write(getattr(self._followed, name))
+                    if control.widget.value != value:
+                        control.widget.value = value
+            finally:
+                self._follower = before
         self._follow_state()
 
     def _follow_state(self) -> None:
