@@ -38,6 +38,9 @@ FIGURES = {  # a figure of n series, and its traces that are series
     "penalty_against_distance": lambda n: figures.penalty_against_distance(
         {name: [(1, 2), (3, 4)] for name in named(n)}
     ),
+    "seeds_over_alpha": lambda n: figures.seeds_over_alpha(
+        [0.0, None], {name: [[k, k + 1], [k, k]] for k, name in enumerate(named(n))}, ylabel="y"
+    ),
     "reward_against_diversity": lambda n: figures.reward_against_diversity(
         [1, 2], ([1, 2], [2, 1]), {1.0 + k: [(1, 2)] for k in range(n)}
     ),

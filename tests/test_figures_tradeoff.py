@@ -203,3 +203,19 @@ def test_readings_are_a_row_a_run():
 def test_nothing_to_draw_is_said_so(call):
     with pytest.raises(ValueError, match="allowed"):
         call()
+
+
+def test_every_seed_has_its_dot_over_its_alpha_and_the_line_goes_through_the_means():
+    values = torch.tensor([[1.0, 3.0], [2.0, 2.5], [0.0, 1.0]])
+    figure = figures.seeds_over_alpha([0.0, 0.5, None], {"a": values, "b": values + 1}, ylabel="y", title="t")
+    line, dots, other, _ = figure.data
+    assert list(line.y) == [2.0, 2.25, 0.5]
+    assert sorted(zip(dots.x, dots.y)) == [(0, 1.0), (0, 3.0), (1, 2.0), (1, 2.5), (2, 0.0), (2, 1.0)]
+    assert line.line.color == dots.marker.color != other.line.color
+    assert dict(zip(figure.layout.xaxis.tickvals, figure.layout.xaxis.ticktext)) == {0: "0", 1: "0.5", 2: "reference"}
+    assert set(words(figure)) == {"a", "b"}
+    for alphas in ([0.5], [0.5, 0.5], [None, None], []):
+        with pytest.raises(ValueError, match=r"alphas is .*allowed: at least two different numbers"):
+            figures.seeds_over_alpha(alphas, {"a": [[1.0]] * len(alphas)}, ylabel="y")
+    with pytest.raises(ValueError, match=r"numbers\['a'\] .*shape \(3, n\)"):
+        figures.seeds_over_alpha([0.0, 0.5, None], {"a": values[:2]}, ylabel="y")

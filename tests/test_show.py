@@ -93,6 +93,19 @@ def test_images_in_colour_stand_in_rows_too():
             figures.images_over_alpha(outcomes, said)
 
 
+def test_images_of_any_kind_stand_in_rows_with_words():
+    images = torch.rand(3, 1, 4, 4, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    figure = figures.images_in_rows([("real", "two of them", images), ("made", "", -images)], columns=2)
+    assert [note.text for note in figure.layout.annotations] == ["<b>real</b>", "two of them", "<b>made</b>", ""]
+    for trace, shown in zip(figure.data, (images, -images), strict=True):
+        z = np.asarray(trace.z)
+        assert z.shape == (4, 2 * 5 - 1)
+        assert np.allclose(z[:, :4], shown[0, 0])
+        assert np.allclose(z[:, 5:], shown[1, 0])
+    with pytest.raises(ValueError, match=r"rows is .* as many images of the same size"):
+        figures.images_in_rows([("a", "", images), ("b", "", images[:2])])
+
+
 def test_the_digits_figure_has_a_row_an_outcome():
     images = torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
     outcomes = [digits.Outcome(alpha, images, reward, NUMBERS) for alpha, reward in ((None, 0.5), (0.1, 0.9))]

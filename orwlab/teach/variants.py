@@ -13,7 +13,7 @@ import hashlib
 import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,14 @@ def _in_percent(readings: Mapping[str, float]) -> dict[str, float]:
     return {name: 100 * value if name in ("diversity", "outside") else value for name, value in readings.items()}
 
 
+def _others(wanted: Sequence[int]) -> tuple[int, ...]:
+    return tuple(k for k in range(10) if k not in wanted)
+
+
+def _as_costs(rows: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
+    return [{**row, "reward": -row["reward"], "judge": -row["judge"]} for row in rows]
+
+
 # by argument, or by function and argument where it is of another kind there; the seed chooses among all that fit
 _FORMS: dict[str, list[tuple[str, str, Callable[[Any], Any], str]]] = {
     "tau": [("T", "the temperature $T = 1/\\tau$, which is infinite where $\\tau = 0$", _inverse, "1 / T")],
@@ -92,6 +100,18 @@ _FORMS: dict[str, list[tuple[str, str, Callable[[Any], Any], str]]] = {
     "J": [("J_percent", "100 times the Jacobians", lambda J: 100 * J, "J_percent / 100")],
     "dv": [("log_dv", "the logarithms of the gaps in velocity", _log, "log_dv.exp()")],
     "lam": [("softness", "$1/\\lambda$", _inverse, "1 / softness")],
+    "wanted": [
+        ("unwanted", "the digits that are *not* wanted", _others, "tuple(k for k in range(10) if k not in unwanted)")
+    ],
+    "real": [("negatives", "the real images as negatives, black for white: `-real`", lambda x: -x, "-negatives")],
+    "rows": [
+        (
+            "costs",
+            "the rows with `reward` and `judge` negative, as costs",
+            _as_costs,
+            "[{**row, 'reward': -row['reward'], 'judge': -row['judge']} for row in costs]",
+        )
+    ],
     "readings": [
         (
             "in_percent",

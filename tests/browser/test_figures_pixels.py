@@ -215,6 +215,11 @@ FIGURES = {
         {"reward": f"{LONG} {{:.0f}}"},
         title="t",
     ),
+    "rows": lambda: figures.images_in_rows([(LONG, f"{LONG}<br>t", noise(6, 1, 8, 8)), ("b", "", noise(6, 1, 8, 8))]),
+    "rows without words": lambda: figures.images_in_rows([("a", "", noise(6, 3, 8, 8))], title=LONG),
+    "seeds": lambda: figures.seeds_over_alpha(
+        [0.0, 0.05, 0.125, 1.0, None], {f"{LONG} {k}": k + noise(5, 3) for k in range(N)}, ylabel="y", title=LONG
+    ),
     "digits, one column": lambda: figures.digits_over_alpha(outcomes(), columns=1),
 }
 

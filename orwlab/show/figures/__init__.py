@@ -7,13 +7,20 @@ from orwlab.show.figures.bound import coupled_paths, ladder_over_alpha, pairings
 from orwlab.show.figures.flow import arrows_in_panels, paths_in_time, trajectories_in_panels, velocities_at_a_point
 from orwlab.show.figures.online import labelled_curves
 from orwlab.show.figures.optima import densities_in_panels, under_frontiers
-from orwlab.show.figures.samples import curves_over_rounds, digits_over_alpha, images_over_alpha, samples_in_panels
+from orwlab.show.figures.samples import (
+    curves_over_rounds,
+    digits_over_alpha,
+    images_in_rows,
+    images_over_alpha,
+    samples_in_panels,
+)
 from orwlab.show.figures.theory import Curve, bars, curves, densities_on_a_line, learned_against_exact
 from orwlab.show.figures.tradeoff import (
     Patient,
     maps_over_alpha_and_tau,
     readings_table,
     reward_against_diversity,
+    seeds_over_alpha,
     ward,
 )
 from orwlab.show.figures.weighting import Band, bands, weighted_regression, weighted_samples

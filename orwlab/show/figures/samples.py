@@ -150,19 +150,41 @@ def images_over_alpha(
 
     shown, title = given.instances("outcomes", outcomes, Outcome), given.words("title", title)
     pictures = [given.field("samples of an outcome", outcome.samples, (None, None, None, None)) for outcome in shown]
-    shapes = [picture.shape for picture in pictures]
-    if len(set(shapes)) > 1 or shapes[0][1] not in (1, 3):
-        raise checks.fail("outcomes", shapes, "as many images of the same size in each, with 1 or 3 channels")
     seeds = {checks.seed("seed of an outcome", outcome.seed) for outcome in shown}
     if len(seeds) > 1:
         raise checks.fail("outcomes", sorted(seeds), "those of one seed: the same noise stands in the same column")
+    texts = [(f"<b>{_alpha(outcome)}</b>", "<br>".join(_lines(outcome, said))) for outcome in shown]
+    return _in_rows("outcomes", texts, pictures, columns, title)
+
+
+def images_in_rows(rows: Sequence[tuple[str, str, Tensor]], *, columns: int = 10, title: str = "") -> go.Figure:
+    """Images in rows, each with a heading and words about it in the margin.
+
+    Args:
+        rows: (heading, words, images (n, channels, height, width)) for each row; all hold as many images of one size,
+            grey or in colour, about -1 .. 1. Words may be empty and may hold ``<br>``.
+        columns: images a row.
+        title: of the figure.
+    """
+    shown, title = given.panels("rows", rows, "heading, words, images"), given.words("title", title)
+    pictures = [given.field(f"images of {heading!r}", x, (None, None, None, None)) for heading, _, x in shown]
+    texts = [(f"<b>{heading}</b>", given.words(f"words of {heading!r}", words)) for heading, words, _ in shown]
+    return _in_rows("rows", texts, pictures, columns, title)
+
+
+def _in_rows(
+    name: str, texts: Sequence[tuple[str, str]], pictures: Sequence[np.ndarray], columns: int, title: str
+) -> go.Figure:
+    """Rows of images (n, channels, height, width), a heading and words beside each; ``name`` is what errors say."""
+    shapes = [picture.shape for picture in pictures]
+    if len(set(shapes)) > 1 or shapes[0][1] not in (1, 3):
+        raise checks.fail(name, shapes, "as many images of the same size in each, with 1 or 3 channels")
     n, channels, high, wide = shapes[0]
     columns = min(checks.integer("columns", columns), n)
     gap = max(1, round(wide / 8))  # image pixels between two images
-    texts = [(f"<b>{_alpha(outcome)}</b>", "<br>".join(_lines(outcome, said))) for outcome in shown]
-    name, numbers = (max(layout.width_of(text[k], size) for text in texts) for k, size in ((0, 18), (1, 14)))
-    left = math.ceil(10 + name + 20 + numbers + 20)
-    figure = make_subplots(rows=len(shown), vertical_spacing=0.0)
+    name_wide, words_wide = (max(layout.width_of(text[k], size) for text in texts) for k, size in ((0, 18), (1, 14)))
+    left = math.ceil(10 + name_wide + 20 + words_wide + 20 * (words_wide > 0))
+    figure = make_subplots(rows=len(texts), vertical_spacing=0.0)
     across = columns * (wide + gap) - gap
     for row, (picture, (heading, words)) in enumerate(zip(pictures, texts, strict=True), start=1):
         at: dict[str, Any] = dict(row=row, col=1)
@@ -185,14 +207,14 @@ def images_over_alpha(
         letter = "" if row == 1 else str(row)
         middle = dict(xref="paper", x=0, xanchor="left", yref=f"y{letter} domain", y=0.5, showarrow=False, align="left")
         figure.add_annotation(xshift=10 - left, text=heading, font=dict(size=18), **middle)
-        figure.add_annotation(xshift=30 + name - left, text=words, font=dict(size=14), **middle)
+        figure.add_annotation(xshift=30 + name_wide - left, text=words, font=dict(size=14), **middle)
     lines = max(1, *(text[1].count("<br>") + 1 for text in texts))
     cell = max(CELL, math.ceil((19 * lines + 8) / (1 + 2 * gap / high)))  # as high as its words are
     layout.finished(
         figure,
         title,
         width=max(left + round(cell / wide * across) + 10, math.ceil(layout.width_of(title, 19)) + 30),
-        height=len(shown) * round(cell / wide * (high + 2 * gap)) + 50,
+        height=len(texts) * round(cell / wide * (high + 2 * gap)) + 50,
         top=40,
         bottom=10,
         showlegend=False,

@@ -1,4 +1,4 @@
-"""Figures of the trade-off: maps over alpha and tau, reward against diversity, and runs laid out for a diagnosis."""
+"""Figures of the trade-off: maps over alpha and tau, reward against diversity, seeds over alpha, runs to diagnose."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,8 @@ from torch import Tensor
 from orwlab import checks
 from orwlab.exact.sweep import Map
 from orwlab.show import theme
-from orwlab.show.figures import given, layout
-from orwlab.show.figures.given import Numbers
+from orwlab.show.figures import given, layout, online, theory
+from orwlab.show.figures.given import Numbers, Values
 
 NAMES = 15
 """pixels, the type of names beside points"""
@@ -263,6 +263,44 @@ class _Axes:
         """(n,) and (n,) -> (n, 2), from the upper left corner."""
         across = self.size[0] * x / self.right
         return np.stack([across, self.size[1] * (self.high - y) / (self.high - self.low)], 1)
+
+
+def seeds_over_alpha(
+    alphas: Sequence[float | None],
+    numbers: Mapping[str, Values],
+    *,
+    ylabel: str,
+    title: str = "",
+    y_range: tuple[float, float] | None = None,
+) -> go.Figure:
+    """Numbers over alpha, a dot for every seed and a line through their means, named at its end.
+
+    The alphas stand equally far apart, so that 0 and the reference, which no logarithmic axis holds, have a place.
+
+    Args:
+        alphas: in the order in which they are drawn, each >= 0, or None for the reference; at least two, all different.
+        numbers: a name -> values (len(alphas), seeds).
+        ylabel: the y axis.
+        title: above the figure.
+        y_range: the y axis from, to; else what holds all dots.
+    """
+    shown, allowed = _list("alphas", alphas), "at least two different numbers >= 0, or None for the reference"
+    known = [None if a is None else checks.number("an alpha of alphas", a, low=0.0) for a in shown]
+    if len(known) < 2 or len(set(known)) < len(known):
+        raise checks.fail("alphas", alphas, allowed)
+    found = given.by_name("numbers", numbers, "at least one name -> values (alphas, seeds)")
+    places, lines = np.arange(len(known)), []
+    looks = theme.looks("numbers", list(found))
+    for look, (name, seeds) in zip(looks, found.items(), strict=True):
+        values = given.field(f"numbers[{name!r}]", seeds, (len(known), None))
+        lines.append(theory.Curve(name, places, values.mean(1), colour=look.colour))
+        lines.append(theory.Curve("", places.repeat(values.shape[1]), values.ravel(), "markers", look.colour))
+    figure = theory.drawn(lines, 2.2, 7)
+    for k, look in enumerate(looks):
+        figure.data[2 * k].line.dash, figure.data[2 * k + 1].marker.symbol = look.dash, look.symbol
+    online.labelled(figure, xlabel="α", ylabel=ylabel, title=title, y_range=y_range)
+    texts = ["reference" if a is None else f"{a:g}" for a in known]
+    return figure.update_xaxes(tickvals=places, ticktext=texts)
 
 
 def ward(
