@@ -87,6 +87,7 @@ def test_what_cannot_be_drawn_is_named():
         (lambda: still.png(frame, height=2.5), "height"),
         (lambda: still.png(frame, dark="yes"), "dark"),
         (lambda: still.png(frame, caption=None), "caption"),
+        (lambda: still.png(frame, revealed=1), "revealed"),
         (lambda: still.picture({"round": 3}), "description"),
         (lambda: still.fingerprint(None), "description"),
         (lambda: still.replace(None), "output"),

@@ -106,10 +106,10 @@ _FORMS: dict[str, list[tuple[str, str, Callable[[Any], Any], str]]] = {
     "real": [("negatives", "the real images as negatives, black for white: `-real`", lambda x: -x, "-negatives")],
     "rows": [
         (
-            "costs",
+            "cost_rows",
             "the rows with `reward` and `judge` negative, as costs",
             _as_costs,
-            "[{**row, 'reward': -row['reward'], 'judge': -row['judge']} for row in costs]",
+            "[{**row, 'reward': -row['reward'], 'judge': -row['judge']} for row in cost_rows]",
         )
     ],
     "readings": [

@@ -10,6 +10,7 @@ from jupyter_lab import lab, open_notebook  # noqa: F401
 from PIL import Image
 
 from orwlab.show.lab.session import Session
+from orwlab.show.lab.settings import Settings
 from orwlab.show.notebook import still
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -219,6 +220,20 @@ def test_a_still_is_a_picture_of_the_stage(browser, dark):
     pixels = np.asarray(image.convert("RGB")).reshape(-1, 3).astype(float)
     assert (np.median(pixels.mean(1)) < 90) == dark
     assert ((pixels.max(1) - pixels.min(1)) > 90).mean() > 0.002  # the particles
+
+
+def test_a_still_shows_a_true_reward_only_where_it_is_revealed(browser):
+    """Revealed, it has a panel and a line of numbers more."""
+    session = Session(Settings(reward="plane", truth="right"), particles=300, name="still")
+    for _ in range(5):
+        session.step()
+        session.advance()
+    value = session.frame()
+    session.close()
+    hidden, shown = (Image.open(io.BytesIO(still.png(value, revealed=revealed))) for revealed in (False, True))
+    plain = Image.open(io.BytesIO(still.png(value)))
+    assert plain.tobytes() == hidden.tobytes()
+    assert shown.size != hidden.size or np.abs(np.asarray(shown, float) - np.asarray(hidden, float)).max() > 100
 
 
 def test_running_the_cell_again_begins_anew_and_closing_ends_it(open_notebook):  # noqa: F811

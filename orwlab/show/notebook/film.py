@@ -78,7 +78,7 @@ def _values(description: Mapping[str, Any]) -> list[dict[str, str]]:
 def _photographs(values: list[dict[str, str]]) -> list[bytes]:
     shots = []
     with still.browser(WIDTH, dark=False) as page:
-        page.set_content(still.page_text(values[0], height=HEIGHT))
+        page.set_content(still.page_text(values[0], height=HEIGHT, revealed=True))
         for k, value in enumerate(values):
             if k:
                 page.evaluate("value => document.querySelector('.orw-stage').stage.receive(value)", value)

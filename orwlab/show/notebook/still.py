@@ -39,12 +39,19 @@ body { margin: 0; padding: 8px; background: %(ground)s; font-family: system-ui, 
 .orw-stage .orw-picture { height: %(height)dpx; }
 .caption { margin: 4px 0 0; font-size: 15px; font-weight: 600; color: %(ink)s; }
 </style><div class="orw-stage"></div><p class="caption">%(caption)s</p><script>%(script)s
-createStage(document.querySelector('.orw-stage'), {}).receive(%(value)s);
+const stage = createStage(document.querySelector('.orw-stage'), {});
+stage.configure({ revealed: %(revealed)s });
+stage.receive(%(value)s);
 </script>"""
 
 
 def png(
-    value: Mapping[str, str], width: int = WIDTH, height: int = 520, dark: bool = False, caption: str = ""
+    value: Mapping[str, str],
+    width: int = WIDTH,
+    height: int = 520,
+    dark: bool = False,
+    caption: str = "",
+    revealed: bool = False,
 ) -> bytes:
     """What the stage shows when it is given ``value``, as a PNG.
 
@@ -54,6 +61,7 @@ def png(
         height: of the plot and its panels, in CSS pixels; the legend comes below.
         dark: the theme.
         caption: a line below.
+        revealed: whether a true reward is shown, where there is one.
 
     Raises:
         ValueError: a value without a frame, or a size that is no whole number >= 1.
@@ -62,16 +70,18 @@ def png(
     if not isinstance(value, Mapping) or not isinstance(value.get("frame"), str):
         raise checks.fail("value", value, "a value of Session.frame")
     width, height = checks.integer("width", width), checks.integer("height", height)
-    dark = checks.yes_or_no("dark", dark)
+    dark, revealed = checks.yes_or_no("dark", dark), checks.yes_or_no("revealed", revealed)
     if not isinstance(caption, str):
         raise checks.fail("caption", caption, "a text")
-    page = page_text(value, height=height, dark=dark, caption=caption)
+    page = page_text(value, height=height, dark=dark, caption=caption, revealed=revealed)
     # in a thread of its own: the browser's library refuses to run where an event loop is, as in a notebook
     with ThreadPoolExecutor(max_workers=1) as aside:
         return aside.submit(_photograph, page, width, dark).result()
 
 
-def page_text(value: Mapping[str, str], *, height: int, dark: bool = False, caption: str = "") -> str:
+def page_text(
+    value: Mapping[str, str], *, height: int, dark: bool = False, caption: str = "", revealed: bool = False
+) -> str:
     """A page with nothing but the stage, which has received ``value``, and a caption below."""
     return _PAGE % {
         "style": stylesheet(),
@@ -79,6 +89,7 @@ def page_text(value: Mapping[str, str], *, height: int, dark: bool = False, capt
         "ink": "#eef2f7" if dark else "#1b2430",
         "caption": html.escape(caption),
         "height": height,
+        "revealed": json.dumps(revealed),
         "script": javascript(),
         "value": json.dumps(dict(value)),
     }
@@ -153,7 +164,7 @@ def picture(description: Mapping[str, Any]) -> bytes:
     key = fingerprint(description)  # before the training, for it looks at what is described
     value = _value(description)
     caption = f"A still picture, {_after(description)}. {CAPTION}"
-    shot = Image.open(io.BytesIO(png(value, height=description["height"], caption=caption)))
+    shot = Image.open(io.BytesIO(png(value, height=description["height"], caption=caption, revealed=True)))
     # few colours are needed, and a notebook is to stay small
     image = shot.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     texts = PngImagePlugin.PngInfo()
