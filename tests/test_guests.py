@@ -295,6 +295,7 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
     "orwlab.zoo.classifier": CLASSIFIER,
     "orwlab.zoo.load": {"folder": lambda: None},
     "orwlab.zoo.recipes.images": {"name": lambda: "digits", "source": lambda: None},
+    "orwlab.zoo.recipes.spoil": {"x": lambda: IMAGE / 8},
     "orwlab.zoo.recipes": {
         "source": lambda: None,
         "name": lambda: "gaussian",

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from orwlab import data, zoo
 from orwlab.tasks import images, photographs
@@ -79,8 +80,66 @@ def test_the_judge_tells_photographs_from_other_pictures(task, real):
     same = task.judge(real[:1].expand(64, -1, -1, -1))
     assert same["diversity"] == pytest.approx(0, abs=1e-6)
     assert same["recall"] < 0.1
-    noise = task.judge(torch.rand(64, 3, 32, 32, generator=seeded()) * 2 - 1)
-    assert noise["bytes"] > 2 * other["bytes"]
+    assert other["nothing"] < 0.02
+
+
+def coarse_noise(real):
+    return nn.functional.interpolate(torch.rand(256, 3, 8, 8, generator=seeded()) * 2 - 1, scale_factor=4.0)
+
+
+def scattered_pixels(real):
+    black_or_white = torch.sign(torch.rand(256, 1, 32, 32, generator=seeded(2)) - 0.5)
+    return torch.where(torch.rand(256, 1, 32, 32, generator=seeded()) < 0.15, black_or_white, real)
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        lambda real: torch.rand(256, 3, 32, 32, generator=seeded()) * 2 - 1,
+        lambda real: recipes.spoil(real, generator=seeded(3)),
+        lambda real: real + 0.5 * torch.randn(real.shape, generator=seeded(4)),
+        coarse_noise,
+        scattered_pixels,
+    ],
+)
+def test_what_shows_nothing_is_not_taken_for_a_photograph(task, real, nothing):
+    """Also kinds that the network has never seen: the last two."""
+    found = task.judge(nothing(real))
+    assert found["precision"] < 0.05
+    assert found["nothing"] > 0.9
+    assert found["w2"] > 1, "four times what it is between photographs and the reference's own"
+
+
+def test_a_little_noise_is_forgiven_and_more_is_not(task, real):
+    spoilt = [task.judge(real + std * torch.randn(real.shape, generator=seeded(4))) for std in (0.0, 0.2, 0.3, 0.5)]
+    precision = [numbers["precision"] for numbers in spoilt]
+    assert precision == sorted(precision, reverse=True)
+    assert precision[0] > 0.95 > 0.85 > precision[1] > 0.5 > precision[2]
+
+
+def test_levels_beyond_black_and_white_are_judged_as_they_look(task, real):
+    far = 3 * real[:64]
+    assert task.judge(far) == task.judge(far.clamp(-1, 1))
+
+
+def test_what_is_spoilt_keeps_its_levels_and_loses_its_order(real):
+    spoilt = recipes.spoil(real, generator=seeded())
+    assert torch.equal(spoilt, recipes.spoil(real, generator=seeded()))
+    assert spoilt.shape == real.shape
+    assert spoilt.abs().max() <= 1
+    alike = lambda x: float((x[..., 1:] - x[..., :-1]).abs().mean())  # noqa: E731
+    assert alike(spoilt) > 2 * alike(real), "neighbours know nothing of each other"
+    shuffled = [
+        k
+        for k, (old, new) in enumerate(zip(real, spoilt))
+        if torch.equal(*(x.flatten(1).sort(1)[0] for x in (old, new)))
+    ]
+    assert 0.15 < len(shuffled) / len(real) < 0.35
+    colours = lambda x: {tuple(c) for c in x.flatten(1).T.tolist()}  # noqa: E731
+    assert colours(real[shuffled[0]]) == colours(spoilt[shuffled[0]]), "a pixel keeps its colour"
+    for x, said in [(real[0], "x is"), (torch.zeros(2, 3), r"x is .*images \(n, channels, height, width\)")]:
+        with pytest.raises(ValueError, match=said):
+            recipes.spoil(x, generator=seeded())
 
 
 def fresh_of(task, n, which):
@@ -150,5 +209,5 @@ def test_bad_input_is_named(task, tmp_path):
     for k in range(2):
         save(tmp_path / f"{k}.png")
     (tmp_path / "a.jpg").unlink()
-    with pytest.raises(ValueError, match=r"networks is .* 6 classes.*; allowed: a classifier of images .* 2 classes"):
+    with pytest.raises(ValueError, match=r"networks is .* 7 classes.*; allowed: a classifier of images .* 3 classes"):
         own(tmp_path)

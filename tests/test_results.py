@@ -62,13 +62,40 @@ def test_one_row_can_be_made_again():
     assert samples.shape == (results.SHOWN, 1, 8, 8)
 
 
-def test_a_study_is_kept_whole_and_stale_ones_are_refused(tmp_path, monkeypatch):
-    small = results.Study(
-        digits.Digits, ("digits", "digits_classifier", "digits_judge"), alphas=(0.5, 2.0), seeds=(0, 3)
+@pytest.fixture
+def small(monkeypatch):
+    """The digits' study, in seconds."""
+    networks = ("digits", "digits_classifier", "digits_judge")
+    monkeypatch.setitem(
+        results.STUDIES, "digits", results.Study(digits.Digits, networks, alphas=(0.5, 2.0), seeds=(0, 3))
     )
-    monkeypatch.setitem(results.STUDIES, "digits", small)
     monkeypatch.setattr(digits.Digits, "plan", replace(digits.Digits.plan, rounds=2, batch_size=8))
     monkeypatch.setattr(digits.Digits, "judged_on", 20)
+
+
+def test_what_was_done_before_an_interruption_is_not_done_again(small, tmp_path, monkeypatch):
+    done, real = [], results._done
+
+    def until_the_fourth(*task):
+        if len(done) == 4:
+            raise KeyboardInterrupt
+        done.append(task)
+        return real(*task)
+
+    monkeypatch.setattr(results, "_done", until_the_fourth)
+    with pytest.raises(KeyboardInterrupt):
+        results.make("digits", tmp_path, jobs=1)
+    assert not list(tmp_path.glob("*.safetensors"))
+    monkeypatch.setattr(results, "_done", lambda *task: done.append(task) or real(*task))
+    made = results.make("digits", tmp_path, jobs=1)
+    assert len(done) == len(set(done)) == len(made.rows) == 6
+    assert [path.name for path in tmp_path.iterdir()] == ["digits.safetensors"]
+    again = results.make("digits", tmp_path, jobs=1)
+    assert len(done) == 12, "what is whole is made anew"
+    assert again.rows == made.rows
+
+
+def test_a_study_is_kept_whole_and_stale_ones_are_refused(small, tmp_path, monkeypatch):
     made = results.make("digits", tmp_path, jobs=1)
     assert [(row["seed"], row["alpha"]) for row in made.rows] == [(s, a) for s in (0, 3) for a in (None, 0.5, 2.0)]
     first, second = made.values("judge", 0.5)

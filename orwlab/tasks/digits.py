@@ -73,6 +73,7 @@ class Digits(Task):
     name = "digits"
     plan = Plan(tau=2.0, lr=3e-4, rounds=400)
     words = _WORDS
+    judged_by = 2
 
     def __init__(
         self,
@@ -102,8 +103,11 @@ class Digits(Task):
         those of which there are at least ``ENOUGH``: 1 is as varied as before, 0 where there are none. "smallest": the
         least share of a wanted digit among the wanted ones, times how many they are: 1 where all are equally many, 0
         where one is missing. "shares": of each digit, 0 .. 9, by the judge.
+
+        Levels beyond black and white count as black and white, as they do for whoever looks at the image. The reward
+        sees them as they are.
         """
-        x = checks.points("x", x, self.event_shape, at_least=2)
+        x = checks.points("x", x, self.event_shape, at_least=2).clamp(-1, 1)
         with torch.no_grad():
             p = self.judging(x).softmax(1)
         labels = p.argmax(1)
@@ -123,7 +127,7 @@ class Digits(Task):
     def _reference_spreads(self) -> dict[int, float]:
         """Within each class of the reference's own samples."""
         if self._usual is None:
-            x = images.push(self.reference, self.noise(1024, seed=2**32 - 1))
+            x = images.push(self.reference, self.noise(1024, seed=2**32 - 1)).clamp(-1, 1)
             with torch.no_grad():
                 self._usual = _spreads(x, self.judging(x).argmax(1))
         return self._usual

@@ -62,6 +62,7 @@ _WORDS = {
     "w2": "W2² to the reference, in features",
     "precision": "look like photographs",
     "recall": "photographs still covered",
+    "nothing": "show nothing at all",
 }
 
 
@@ -83,6 +84,7 @@ class Photographs(Task):
     plan = Plan(tau=1.0, lr=1e-4, rounds=150, batch_size=64, steps_per_round=2)
     words = _WORDS
     judged_on = 256
+    judged_by = 2
 
     def __init__(
         self,
@@ -100,7 +102,7 @@ class Photographs(Task):
         self.pictures = small_photographs(source, "test")
         if self.pictures.event_shape != self.event_shape:
             raise checks.fail("source", source, f"pictures of the networks' shape {self.event_shape}")
-        check_classifier(self.features, self.event_shape, len(self.pictures.names))
+        check_classifier(self.features, self.event_shape, len(self.pictures.names) + 1)
         self._kept: dict[int, tuple[Tensor, Tensor]] = {}
 
     def judge(self, x: Tensor) -> Numbers:
@@ -109,14 +111,14 @@ class Photographs(Task):
         "bytes": their mean size. In the space of a classifier's 64 features, divided so that real pictures are 1 apart
         in the mean: "diversity", mean pairwise distance; "w2", W2^2 to as many of the reference's own images, which
         between two sets of the reference's is not 0 but what chance makes of it; "precision" and "recall" against as
-        many real ones. "shares": of each photograph, by the classifier.
+        many real ones. By the classifier, "shares": of each photograph, and "nothing": of what is none, such as noise.
 
-        Its features hold what tells the photographs apart and little else: plain noise lies among them (measured:
-        precision 1), and is betrayed by its bytes alone.
+        Levels beyond black and white count as black and white, as they do for whoever looks at the image.
         """
         x = checks.points("x", x, self.event_shape, at_least=4)
         with torch.no_grad():
-            shares = self.features(x).argmax(1).bincount(minlength=len(self.pictures.names)).double() / len(x)
+            labels = self.features(x.clamp(-1, 1)).argmax(1)
+        *shares, nothing = (labels.bincount(minlength=len(self.pictures.names) + 1).double() / len(x)).tolist()
         real, usual = self._comparisons(len(x))
         scale = mean_pairwise_distance(real)
         if scale == 0:
@@ -129,12 +131,13 @@ class Photographs(Task):
             "w2": w2_squared(own, usual) / scale**2,
             "precision": precision,
             "recall": recall,
-            "shares": shares.tolist(),
+            "nothing": nothing,
+            "shares": shares,
         }
 
     def _seen(self, x: Tensor) -> Tensor:
         with torch.no_grad():
-            return self.features.features(x)
+            return self.features.features(x.clamp(-1, 1))
 
     def _comparisons(self, n: int) -> tuple[Tensor, Tensor]:
         """Features of ``n`` real pictures, and of ``n`` images of the reference from noise of its own."""

@@ -9,6 +9,9 @@ says so.
 """
 
 import argparse
+import hashlib
+import json
+import shutil
 import statistics
 import sys
 from collections.abc import Callable
@@ -132,19 +135,24 @@ def load(name: str, folder: str | PathLike[str] = FOLDER) -> Results:
 def make(name: str, folder: str | PathLike[str] = FOLDER, jobs: int = -1) -> Results:
     """Do study ``name`` and keep what it gives: for the digits about ten minutes of one core.
 
+    What was done when it was interrupted is not done again: until the end it lies in a hidden folder beside the file.
+
     Args:
         name: one of ``STUDIES``.
         folder: where NAME.safetensors goes.
         jobs: processes, each on one thread; -1: as many as there are processor cores.
     """
-    from joblib import Parallel, delayed
+    from joblib import Memory, Parallel, delayed
 
     recipe, place = recipe_of(name), checks.folder("folder", folder)
     jobs = checks.integer("jobs", jobs, low=-1)
     if jobs == 0:
         raise checks.fail("jobs", jobs, "a number of processes, or -1 for one a processor core")
     tasks = [(seed, alpha) for seed in recipe["seeds"] for alpha in [None, *recipe["alphas"]]]
-    work = Parallel(n_jobs=jobs, return_as="generator")(delayed(_one)(name, *task) for task in tasks)
+    digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+    unfinished = place / f".{name}-{digest[:12]}"
+    one = Memory(unfinished, verbose=0).cache(_one)
+    work = Parallel(n_jobs=jobs, return_as="generator")(delayed(one)(name, *task) for task in tasks)
     rows, kept = [], []
     for (seed, _), (row, samples) in zip(tasks, tqdm(work, total=len(tasks), desc=name)):
         rows.append(row)
@@ -152,6 +160,7 @@ def make(name: str, folder: str | PathLike[str] = FOLDER, jobs: int = -1) -> Res
             kept.append(samples)
     metadata = {"format": FORMAT, "recipe": recipe, "rows": rows}
     files.write(place / f"{name}.safetensors", {"samples": torch.stack(kept)}, metadata)
+    shutil.rmtree(unfinished)
     return load(name, place)
 
 

@@ -4,7 +4,8 @@ Flows of points regress on the exact field ``E[u_t | x_t]`` of their target (``v
 u_t itself: the minimiser is the same and the noise is gone, so a minute of training goes a long way. Flows of images,
 and flows coupled by optimal transport, have no closed form and learn by plain conditional flow matching.
 
-Classifiers of digits learn from another part of the data each, so that what one has seen is news to the other.
+Classifiers of digits learn from another part of the data each, so that what one has seen is news to the other. That of
+photographs learns one class more, of what is no photograph: without it noise lies among photographs in its features.
 """
 
 import time
@@ -47,6 +48,8 @@ class Recipe:
     """of the data, that a classifier is tested on"""
     noise: float = 0.0
     """std of what is added to the images that a classifier learns from, lest it learn single pixels by heart"""
+    spoilt: float = 0.0
+    """share of the images that a classifier learns as one class more, the last: see ``spoil``"""
 
     @property
     def kind(self) -> str:
@@ -87,10 +90,10 @@ def _labels(
     split: str = "train",
     unseen: str = "test",
     seed: int = 0,
+    spoilt: float = 0.0,
 ) -> Recipe:
-    return Recipe(
-        name, network, "labels", 1500, batch_size=128, lr=2e-3, seed=seed, split=split, unseen=unseen, noise=noise
-    )
+    more: dict[str, Any] = {"split": split, "unseen": unseen, "noise": noise, "spoilt": spoilt}
+    return Recipe(name, network, "labels", 1500, batch_size=128, lr=2e-3, seed=seed, **more)
 
 
 PATCHES_WIDTH = 32
@@ -111,7 +114,7 @@ RECIPES: dict[str, Recipe] = {
     "digits_classifier": _labels("digits", _classifier, noise=0.2),
     "digits_judge": _labels("digits", _judge, noise=0.2, split="test", unseen="train", seed=1),
     "patches": Recipe("patches", _patches_flow, "u_t", 8000, batch_size=64, lr=1e-3, split="train"),
-    "patches_features": _labels("patches", _classifier, noise=0.1, unseen="train"),
+    "patches_features": _labels("patches", _classifier, noise=0.1, unseen="train", spoilt=0.25),
 }
 
 
@@ -150,7 +153,7 @@ def train(name: str, folder: str | PathLike[str], *, steps: int | None = None, s
         losses = _losses_of_points(recipe, network, generator)
     else:
         pictures = images(recipe.data, recipe.split, source)
-        network = recipe.network(pictures.event_shape, len(pictures.names), recipe.seed)
+        network = recipe.network(pictures.event_shape, len(pictures.names) + (recipe.spoilt > 0), recipe.seed)
         losses = _losses_of_images(recipe, network, generator, pictures)
     started = time.perf_counter()
     flow.learn(network, losses, steps, recipe.lr, name)
@@ -190,7 +193,8 @@ def quality(name: str, network: nn.Module, n: int = 2000, source: Any = None) ->
     _check_source(recipe, source)
     generator = torch.Generator().manual_seed(1000 + recipe.seed)
     if recipe.kind == "classifier":
-        x, labels = _unseen(images(recipe.data, recipe.unseen, source), n, generator)
+        pictures = images(recipe.data, recipe.unseen, source)
+        x, labels = _with_spoilt(recipe, *_unseen(pictures, n, generator), len(pictures.names), generator)
         right = lambda x: network(x).argmax(1) == labels  # noqa: E731
         return {"test_accuracy": round(float(foreign.values("network", right, x).mean()), 4)}
     if recipe.kind == "images":
@@ -242,6 +246,41 @@ def _losses_of_images(
         draw = lambda: pictures.sample(recipe.batch_size, generator=generator)  # noqa: E731
         yield from flow.matching_losses(network, draw, generator, path=recipe.path, coupling=recipe.coupling)
     while True:
-        x, labels = pictures.draw(recipe.batch_size, generator=generator)
+        drawn = pictures.draw(recipe.batch_size, generator=generator)
+        x, labels = _with_spoilt(recipe, *drawn, len(pictures.names), generator)
         noisy = x + recipe.noise * torch.randn(x.shape, generator=generator)
         yield nn.functional.cross_entropy(network(noisy), labels)
+
+
+def _with_spoilt(
+    recipe: Recipe, x: Tensor, labels: Tensor, label: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """The first so many images spoilt, if the recipe wants some."""
+    k = round(recipe.spoilt * len(x))
+    if not k:
+        return x, labels
+    return torch.cat([spoil(x[:k], generator=generator), x[k:]]), torch.cat([torch.full((k,), label), labels[k:]])
+
+
+def spoil(x: Tensor, *, generator: torch.Generator) -> Tensor:
+    """Images with about the levels of ``x`` (n, channels, height, width), in [-1, 1], that show nothing.
+
+    By chance an image's pixels are shuffled, or noise of its mean and std stands in its place, or even noise does, or
+    noise of std 0.5 lies over it.
+    """
+    x, generator = checks.points("x", x), checks.generator("generator", generator)
+    if x.ndim != 4:
+        raise checks.fail("x", f"a tensor of shape {tuple(x.shape)}", "images (n, channels, height, width)")
+    n, channels = x.shape[:2]
+    flat = x.reshape(n, channels, -1)
+    order = torch.rand(n, 1, flat.shape[2], generator=generator, dtype=torch.float64).argsort(2)
+    noise = torch.randn(flat.shape, generator=generator).to(x)  # the same numbers for every floating type
+    even = 2 * torch.rand(flat.shape, generator=generator).to(x) - 1
+    kinds = [
+        flat.gather(2, order.expand_as(flat)),
+        flat.mean(2, keepdim=True) + flat.std(2, keepdim=True) * noise,
+        even,
+        flat + 0.5 * noise,
+    ]
+    which = torch.randint(len(kinds), (n,), generator=generator)
+    return torch.stack(kinds)[which, torch.arange(n)].clamp(-1, 1).reshape(x.shape)
