@@ -384,7 +384,7 @@ def _honestly(alpha: float, seen: list[float], few: bool) -> str:
     else:
         error = (
             "It rests on the reference’s rewards alone. Measured where the answer is known: between 0.7 and 6 times "
-            "the α that is needed, mostly too much. Let it run at this α for a while and ask again: it learns from that."
+            "the α that is needed, mostly too much. Let it run there for a while and ask again: it learns from that."
         )
     doubt = " Few of the reference’s images are that good, so this is a rough guess." if few else ""
     return f"About α = {alpha:g}. {error}{doubt}"
