@@ -44,7 +44,7 @@ function onePanel({ title, lines, floor, within }, colours, width, height) {
   const X = (round) => left + ((right - left) * round) / last;
   const Y = (value) => bottom - ((bottom - top) * (value - low)) / (high - low || 1);
   const parts = [curveSvg("text", { x: left, y: top - 9, class: "orw-title" }, title)];
-  const rows = niceTicks(low, high, (bottom - top) / 42), columns = niceTicks(0, last, (right - left) / 80);
+  const rows = niceTicks(low, high, Math.min(6, (bottom - top) / 34)), columns = niceTicks(0, last, (right - left) / 80);
   for (const tick of rows.ticks) {
     parts.push(curveSvg("path", { d: `M${left},${Y(tick)}H${right}`, class: "orw-rule" }));
     parts.push(curveSvg("text", { x: left - 7, y: Y(tick) + 4, "text-anchor": "end" }, tickLabel(tick, rows.step)));

@@ -11,7 +11,8 @@ import { THEMES, isDark } from "./theme.js";
 import { drawCurves } from "./curves.js";
 
 const GAP = 8; // a gap between images is 1/GAP of an image
-const LARGEST_BOARD = 0.46; // of the window's height
+const LARGEST_BOARD = 0.46; // of the window's height; presented:
+const LARGEST_SHOWN = 0.6;
 const KEPT_POINTS = 800;
 const BESIDE = 760; // px of width from which the curves of one lane stand beside its images
 const CURVES = 260; // px that they need there
@@ -194,6 +195,12 @@ class Grids {
     root.grids = this; // for tests and the browser's console
   }
 
+  /** Whether it fills the screen: images may then be larger. */
+  present(on) {
+    this.presents = on;
+    this.draw();
+  }
+
   destroy() {
     this.observer.disconnect();
     this.theme.disconnect();
@@ -274,7 +281,7 @@ class Grids {
     const boards = [this.reference, ...this.boards];
     for (const board of boards) board.lay(exhibit);
     const column = beside ? (width - CURVES - 2 * SPACE) / 2 : parseFloat(getComputedStyle(this.line).gridTemplateColumns);
-    const room = Math.max(140, Math.min(column || 300, LARGEST_BOARD * innerHeight));
+    const room = Math.max(140, Math.min(column || 300, (this.presents ? LARGEST_SHOWN : LARGEST_BOARD) * innerHeight));
     for (const board of boards) board.fit(room);
     this.root.style.setProperty("--board", this.reference.sheet.style.width);
     this.reference.paint(reference.sheet);
@@ -296,7 +303,7 @@ class Grids {
     drawCurves(this.svg, panels, theme.lanes);
     this.svg.setAttribute("aria-label", this.curvesInWords(paid, judge));
     tellOnce(this.key, `Solid: ${paid.label.toLowerCase()}, which is optimised. Dashed: ${judge.label.toLowerCase()}, which nothing is optimised for. ` +
-      "Colours as above.");
+      "Each colour is a grid’s.");
   }
 
   curvesInWords(paid, judge) {

@@ -192,7 +192,11 @@ class ImageSession:
             piece()
             if time.monotonic() >= until:
                 break
-        self.doing = self._pieces[0][0] if self._pieces else ""
+        self.doing = self._pieces[0][0] if self._pieces else self._next()
+
+    def _next(self) -> str:
+        """What comes when somebody asks again; it is not planned yet, so that an alpha that moves meanwhile counts."""
+        return f"Round {self.round + 1}: learning at α = {self.settings.alpha:g}" if self._due else ""
 
     def _plan(self) -> None:
         """The pieces of the next round; or, before it rests, a look at this one."""

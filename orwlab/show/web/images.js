@@ -308,7 +308,7 @@ class ImagesPage {
     document.documentElement.classList.toggle("lab-presents", on);
     if (on) document.documentElement.requestFullscreen?.().catch(() => {});
     else if (document.fullscreenElement) document.exitFullscreen();
-    this.grids.draw();
+    this.grids.present(on);
   }
 
   // ---- hands and keys

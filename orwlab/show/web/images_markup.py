@@ -37,7 +37,7 @@ MOVES = (
     ),
     controls.attempt(
         "Four α side by side",
-        "The same seed and the same noise; only α differs. Each row of the curves has the colour of its images.",
+        "The same seed and the same noise; only α differs. Each curve has the colour of its images.",
         {"alpha": 0, "others": [0.05, 0.2, 1]},
     ),
     controls.attempt(
