@@ -140,8 +140,13 @@ class Board {
     this.root.classList.toggle("stopped", Boolean(stopped));
   }
 
-  open(cell) {
+  /** Where Tab stops among its images. */
+  stop(cell) {
     for (const other of this.places) other.tabIndex = other === cell ? 0 : -1;
+  }
+
+  open(cell) {
+    this.stop(cell);
     this.grids.open(this.lane, this.places.indexOf(cell));
   }
 
@@ -158,8 +163,7 @@ class Board {
     event.preventDefault();
     const next = this.places[goal];
     if (!next) return;
-    event.target.tabIndex = -1;
-    next.tabIndex = 0;
+    this.stop(next);
     next.focus();
   }
 

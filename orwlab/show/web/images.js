@@ -33,7 +33,7 @@ class ImagesPage {
     this.refused = new Set(); // controls whose last value was not taken
     this.fixed = new Set();
     this.state = "paused";
-    this.running = this.presenting = false;
+    this.running = this.presenting = this.atRest = false;
     this.told = { scene: {}, log: [] };
     this.sentence = this.find(".attempted").textContent;
     this.grids = createGrids(this.find(".orw-grids"), {
@@ -55,6 +55,7 @@ class ImagesPage {
 
   order(order) {
     this.orders.push(order);
+    this.atRest = false;
     this.wake?.();
   }
 
@@ -136,6 +137,7 @@ class ImagesPage {
       this.showSettings(frame.settings, waiting);
     }
     this.grids.receive(frame);
+    this.atRest = frame.idle && Boolean(frame.lanes || this.grids.frame);
     if (frame.exhibit && frame.exhibit.name !== this.goalOf) this.showGoal(frame.exhibit);
     this.memory.touch();
   }
@@ -207,6 +209,7 @@ class ImagesPage {
     this.showTask();
     this.showState(state);
     this.orders = this.run ? [{ scene, log, round, state }] : [];
+    this.atRest = false;
     this.wake?.();
   }
 
@@ -314,6 +317,11 @@ class ImagesPage {
   // ---- hands and keys
 
   listen() {
+    this.root.addEventListener("pointerdown", () => { this.byHand = true; }, true);
+    this.root.addEventListener("keydown", () => { this.byHand = false; }, true);
+    this.root.addEventListener("change", ({ target }) => {
+      if (this.byHand && target.matches("[type=checkbox], [type=radio]")) target.blur(); // the space bar then plays
+    });
     this.root.addEventListener("click", (event) => {
       const button = event.target.closest("button");
       if (!button) return;
@@ -325,7 +333,7 @@ class ImagesPage {
         this.controls.alpha.show(this.suggested);
         this.chosen("alpha", this.suggested);
       }
-      if (event.detail > 0) button.blur(); // by mouse or finger: the space bar then plays, not presses again
+      if (event.detail > 0) button.blur(); // by mouse or finger: the same
     });
     this.find(".images-goal").addEventListener("submit", (event) => {
       event.preventDefault();
