@@ -180,11 +180,11 @@ class ImageSession:
         """Whether it repeats a story."""
         return self.round < self._goal
 
-    def advance(self, budget: float = math.inf) -> None:
+    def advance(self, budget: float = math.inf) -> bool:
         """Work until it has nothing to do, or ``budget`` seconds have gone; at least one piece: part of a round, or a
-        look at one lane. While it runs it needs a budget.
+        look at one lane. While it runs it needs a budget. Returns whether there is something new to draw.
         """
-        until = time.monotonic() + budget
+        before, until = (self.seq, self.round), time.monotonic() + budget
         while not self.idle:
             if not self._pieces:
                 self._plan()
@@ -193,6 +193,7 @@ class ImageSession:
             if time.monotonic() >= until:
                 break
         self.doing = self._pieces[0][0] if self._pieces else self._next()
+        return (self.seq, self.round) != before
 
     def _next(self) -> str:
         """What comes when somebody asks again; it is not planned yet, so that an alpha that moves meanwhile counts."""
