@@ -10,7 +10,6 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -23,6 +22,7 @@ from orwlab.show.lab import messages
 from orwlab.show.lab.image_session import ImageSession
 from orwlab.show.lab.image_settings import CONTROLS, ImageSettings, ImageStory
 from orwlab.show.notebook import controls as parts
+from orwlab.show.notebook import view
 from orwlab.show.notebook.scheduler import Player, Scheduler, shared
 from orwlab.tasks.digits import EVEN
 
@@ -30,7 +30,6 @@ WITHOUT_KERNEL = "images that are fine-tuned: run this cell to move them"
 COMMANDS = ("toggle", "step", "reset")
 STEERED = ("alpha", "others")  # what has a control
 STILL = 4  # pixels of the still picture for one of an image
-_FOLDER = Path(__file__).parent
 
 
 def stage(
@@ -72,8 +71,8 @@ def _listed(values: Any) -> Any:
 class ImagesView(anywidget.AnyWidget):
     """The grids. ``on_message`` is called with everything that a browser says; see ``images_view.js``."""
 
-    _esm = grids.javascript() + (_FOLDER / "images_view.js").read_text(encoding="utf-8")
-    _css = grids.stylesheet() + (_FOLDER / "view.css").read_text(encoding="utf-8")
+    _esm = grids.javascript() + view.script("images_view.js")
+    _css = grids.stylesheet() + view.stylesheet()
     first = traitlets.Dict().tag(sync=True)
     notice = traitlets.Unicode().tag(sync=True)
     """a sentence below the images, for what could not be done"""
@@ -207,12 +206,12 @@ class ImagesStage(ipywidgets.VBox):
 
     def _on_message(self, message: dict[str, Any]) -> None:
         """Somebody's browser has said something; nothing in it is trusted."""
-        kind, view = messages.text(message, "kind"), messages.text(message, "view")
+        kind, whose = messages.text(message, "kind"), messages.text(message, "view")
         if kind == "gone":
-            self._player.acknowledgements.gone(view)
+            self._player.acknowledgements.gone(whose)
             return
         visible = message.get("visible") is not False
-        self._player.acknowledgements.heard(view, messages.count(message.get("seq")), visible=visible)
+        self._player.acknowledgements.heard(whose, messages.count(message.get("seq")), visible=visible)
         if kind == "hello":
             self._played.wish(lambda: self._show(self._played.session.frame()))
         elif kind == "command" and messages.text(message, "name") in COMMANDS:

@@ -1,4 +1,4 @@
-// Connects the grids to a kernel, through anywidget. createGrids comes before this text: see images.py.
+// Connects the grids to a kernel, through anywidget. createGrids and nameSliders come before this text: see images.py.
 //
 // Kernel -> browser: {kind: "frame", value}, {kind: "path", ask, value}.
 // Browser -> kernel: {kind, view, visible, ...}: "hello" (send me everything), "seen" (visible changed), "acknowledge"
@@ -64,9 +64,11 @@ function renderImages({ model, el }) {
   onNotice();
   grids.receive(model.get("first"));
   tell("hello");
+  const forget = nameSliders(el);
 
   return () => {
     tell("gone");
+    forget();
     observer.disconnect();
     document.removeEventListener("visibilitychange", onSeen);
     model.off("msg:custom", onMessage);
