@@ -120,7 +120,7 @@ def test_what_is_remembered_is_bounded(kept, monkeypatch):
 
 def test_courses_that_are_gone_on_with_are_bounded_and_begun_again_where_they_are_not_there(monkeypatch):
     monkeypatch.setattr(errands, "_courses", type(errands._courses)())
-    monkeypatch.setattr(errands, "_give_way", lambda: None)
+    monkeypatch.setattr(errands, "give_way", lambda: None)
     for n in range(2, 10):
         errands._go_on(counted, (10**9, 0.0 * n + n * 1e-9), 0, 0.0)
     assert len(errands._courses) <= errands.COURSES

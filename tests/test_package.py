@@ -24,6 +24,7 @@ FLOORS = [  # from the ground up: what stands on a floor imports only from below
     ["orwlab.show.theme"],
     ["orwlab.show.figures"],
     ["orwlab.show.stage"],
+    ["orwlab.show.grids"],
     ["orwlab.show.lab"],
     ["orwlab.show", "orwlab.show.web", "orwlab.show.notebook"],
     ["orwlab.show.gallery"],

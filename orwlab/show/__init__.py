@@ -8,7 +8,7 @@ _load, __dir__ = submodules(__name__, __all__)
 
 
 def __getattr__(name: str) -> object:
-    if name in ("live", "explorer"):  # what notebooks import from here
+    if name in ("live", "explorer", "images"):  # what notebooks import from here
         from importlib import import_module
 
         return import_module(f"{__name__}.notebook.{name}")

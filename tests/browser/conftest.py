@@ -122,7 +122,11 @@ class Visits:
         page.on("request", request)
         page.goto(address + query)
         # never networkidle: server-sent events keep the network busy as long as the page lives
-        page.wait_for_function("document.querySelector('.orw-stage')?.stage?.counters.painted > 0")
+        page.wait_for_function(
+            "document.querySelector('.orw-stage')?.stage?.counters.painted > 0 "
+            "|| document.querySelector('.orw-grids')?.grids?.reference.painted > 0",
+            timeout=90_000,  # the first images wait for a process that has to load its networks
+        )
         if running:
             page.wait_for_function(
                 "!['first', ''].includes(document.querySelector('.orw-stage').stage.meta?.run ?? '')"

@@ -1,7 +1,7 @@
 """The app has several pages: one leads to another, each with a name and an address of its own."""
 
 import pytest
-from lab import RELOADED, drag, wait
+from lab import RELOADED, drag
 from test_below_a_proxy import proxy
 
 from orwlab.show.web.pages import names
@@ -9,6 +9,10 @@ from orwlab.show.web.pages import names
 pytestmark = pytest.mark.browser
 
 NAMES = names()
+DRAWN = (
+    "document.querySelector('.orw-stage')?.stage?.counters.painted > 0 "
+    "|| document.querySelector('.orw-grids')?.grids?.reference.painted > 0"
+)
 
 
 @pytest.mark.parametrize("width", [360, 1280])
@@ -19,7 +23,7 @@ def test_the_bar_leads_from_every_page_to_every_other(visit, width):
         if path or page.title() != f"orwlab: {name.lower()}":
             bar.get_by_role("link", name=name, exact=True).click()
         page.wait_for_function("name => document.querySelector('h1')?.textContent === name", arg=name)
-        wait(page, "counters.painted > 0")
+        page.wait_for_function(DRAWN, timeout=90_000)
         assert page.title() == f"orwlab: {name.lower()}"
         assert page.evaluate("location.pathname") == f"/{path}"
         assert page.locator("h1").count() == 1
@@ -30,13 +34,23 @@ def test_the_bar_leads_from_every_page_to_every_other(visit, width):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def moved(path):
+    """A condition: alpha 2 has arrived in what is shown."""
+    if path == "images":
+        return "document.querySelector('.lab').images.grids.frame?.settings.alpha === 2"
+    return "document.querySelector('.orw-stage').stage.meta.lanes?.[0].alpha === 2"
+
+
 @pytest.mark.parametrize("path", [path for path in NAMES if path])
 def test_every_page_works_below_a_proxy(visit, address, path):
     with proxy(address, "/user/x/lab") as outside:
         page = visit(address=f"{outside}/", query=path, running=False, tolerate=RELOADED)
-        wait(page, "meta.run !== 'first'")
+        page.wait_for_function(
+            "!!document.querySelector('.orw-grids') || "
+            "!['first', ''].includes(document.querySelector('.orw-stage').stage.meta?.run ?? '')"
+        )
         drag(page, "alpha", 2)
-        wait(page, "meta.lanes[0].alpha === 2")
+        page.wait_for_function(moved(path), timeout=90_000)
         first = next(iter(NAMES.values()))
         page.get_by_role("link", name=first, exact=True).click()
         page.wait_for_function("name => document.querySelector('h1')?.textContent === name", arg=first)

@@ -27,6 +27,7 @@ __all__ = [
     "Number",
     "Scale",
     "Several",
+    "Subset",
     "Switch",
     "Whole",
     "target_names",
@@ -201,6 +202,34 @@ class Switch(Control):
     def check(self, value: Any) -> bool:
         """See ``Control``."""
         return checks.yes_or_no(self.name, value)
+
+
+@dataclass(frozen=True)
+class Subset(Control):
+    """Some of ``options``, which are the whole numbers from 0 on: at least one of them, and not all."""
+
+    options: tuple[str, ...]
+
+    def check(self, value: Any) -> tuple[int, ...]:
+        """See ``Control``."""
+        name, last = _small(self.label), len(self.options) - 1
+        allowed = f"at least one of {self.options[0]} to {self.options[last]}, and not all of them"
+        if isinstance(value, np.ndarray | Tensor):
+            value = value.tolist()
+        if not isinstance(value, tuple | list):
+            raise checks.fail(name, value, allowed)
+        try:
+            found = sorted({checks.integer(name, _whole(one), low=0, high=last) for one in value})
+        except ValueError:
+            raise checks.fail(name, value, allowed) from None
+        if not 0 < len(found) <= last:
+            raise checks.fail(name, "none" if not found else "all", allowed)
+        return tuple(found)
+
+
+def _whole(value: Any) -> Any:
+    """2 for 2.0, which is how a list of numbers comes out of a link."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 @dataclass(frozen=True)

@@ -32,15 +32,16 @@ def make(name: str, settings: Settings) -> Widget:
         ValueError: there is no such field.
     """
     checks.choice("controls", name, NAMES)
-    return _made(_BY_NAME[name], getattr(settings, name))
+    return made(_BY_NAME[name], getattr(settings, name))
 
 
 @functools.singledispatch
-def _made(control: Control, value: Any) -> Widget:
+def made(control: Control, value: Any) -> Widget:
+    """The widget of a control, saying ``value``."""
     raise TypeError(f"no widget for {type(control).__name__}")
 
 
-@_made.register
+@made.register
 def _number(control: Number, value: float) -> Widget:
     if control.scale is None:
         values = [float(option) for option in control.options]
@@ -51,14 +52,14 @@ def _number(control: Number, value: float) -> Widget:
     return _selection(ipywidgets.SelectionSlider, control, list(control.scale.places), value, "270px")
 
 
-@_made.register
+@made.register
 def _whole(control: Whole, value: int) -> Widget:
     limits = {"min": control.low, "max": control.high}
     box = ipywidgets.BoundedIntText(value=value, **limits, **_about(control, "auto", max_width="230px"))
     return Widget(box)
 
 
-@_made.register
+@made.register
 def _choice(control: Choice, value: str) -> Widget:
     """With what somebody brought along at the end of the list, while it is chosen."""
 
@@ -75,12 +76,12 @@ def _choice(control: Choice, value: str) -> Widget:
     return Widget(widget, write=write)
 
 
-@_made.register
+@made.register
 def _switch(control: Switch, value: bool) -> Widget:
     return Widget(ipywidgets.Checkbox(value=value, indent=False, **_about(control, "auto")))
 
 
-@_made.register
+@made.register
 def _several(control: Several, value: tuple[float, ...]) -> Widget:
     text = control.write(value)
     box = ipywidgets.Text(value=text, placeholder="such as 0, 10", continuous_update=False, **_about(control, "300px"))
@@ -111,3 +112,8 @@ def _about(control: Control, width: str, **layout: str) -> dict[str, Any]:
         "style": {"description_width": "initial"},
         "layout": {"width": width, **layout},
     }
+
+
+def button(label: str, icon: str, tooltip: str) -> ipywidgets.Button:
+    """One of those above a stage."""
+    return ipywidgets.Button(description=label, icon=icon, tooltip=tooltip, layout={"width": "84px"})

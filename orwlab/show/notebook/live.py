@@ -139,9 +139,9 @@ class LiveStage(ipywidgets.VBox):
         self._follower: int | None = None  # the thread that moves the controls; what it changes, nobody asked for
         self._followed = self.session.settings  # what the controls show
         self._buttons = {
-            "toggle": _button("Play", "play", "Train, or rest (key: space)"),
-            "step": _button("Step", "step-forward", "One round (key: s)"),
-            "reset": _button("Reset", "refresh", "Back to the pretrained reference (key: r)"),
+            "toggle": parts.button("Play", "play", "Train, or rest (key: space)"),
+            "step": parts.button("Step", "step-forward", "One round (key: s)"),
+            "reset": parts.button("Reset", "refresh", "Back to the pretrained reference (key: r)"),
         }
         for name, button in self._buttons.items():
             button.on_click(lambda _, name=name: self._do(getattr(self, name)))
@@ -285,7 +285,3 @@ class LiveStage(ipywidgets.VBox):
         bundle = super()._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         return {**data, "text/plain": WITHOUT_KERNEL, MIME: self._still}, metadata
-
-
-def _button(label: str, icon: str, tooltip: str) -> ipywidgets.Button:
-    return ipywidgets.Button(description=label, icon=icon, tooltip=tooltip, layout={"width": "84px"})

@@ -9,15 +9,40 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from typing import Any, Protocol
 
 from orwlab.show.lab.acknowledgements import Acknowledgements
-from orwlab.show.lab.session import Session
 
 RATE = 20.0  # frames a second of one stage, at most
 LOOK = 0.1  # seconds at most between looks at stages with nothing to do: an exact limit may have arrived
 SHARE = 0.8  # of the time between two frames that rounds may take; the rest is the notebook's
 
 _log = logging.getLogger(__name__)
+
+
+class Played(Protocol):
+    """What can be played: see ``lab.session.Session``."""
+
+    @property
+    def seq(self) -> int:
+        """Grows with every frame that is new."""
+
+    @property
+    def state(self) -> str:
+        """Whether it is "running"."""
+
+    @property
+    def idle_for(self) -> float:
+        """Seconds until there may be something to do."""
+
+    def advance(self, budget: float) -> bool:
+        """Work so many seconds; whether there is something new to draw."""
+
+    def frame(self) -> dict[str, Any]:
+        """What one draws."""
+
+    def pause(self) -> None:
+        """Rest."""
 
 
 class Player:
@@ -30,7 +55,7 @@ class Player:
     """
 
     def __init__(
-        self, session: Session, send: Callable[[dict[str, str]], None], failed: Callable[[str], None] = print
+        self, session: Played, send: Callable[[dict[str, Any]], None], failed: Callable[[str], None] = print
     ) -> None:
         self.session = session
         self._send, self._failed = send, failed

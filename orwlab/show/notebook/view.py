@@ -8,9 +8,19 @@ from typing import Any
 import anywidget
 import traitlets
 
-from orwlab.show.stage import javascript, stylesheet
+from orwlab.show import stage
 
 _FOLDER = Path(__file__).parent
+
+
+def script(name: str) -> str:
+    """What connects a view to a kernel: a file of this folder, after what names the sliders above it."""
+    return "".join((_FOLDER / one).read_text(encoding="utf-8") for one in ("sliders.js", name))
+
+
+def stylesheet() -> str:
+    """How a view lies among the cells of a notebook."""
+    return (_FOLDER / "view.css").read_text(encoding="utf-8")
 
 
 class StageView(anywidget.AnyWidget):
@@ -21,8 +31,8 @@ class StageView(anywidget.AnyWidget):
         height: of the picture, in pixels.
     """
 
-    _esm = javascript() + (_FOLDER / "view.js").read_text(encoding="utf-8")
-    _css = stylesheet() + (_FOLDER / "view.css").read_text(encoding="utf-8")
+    _esm = stage.javascript() + script("view.js")
+    _css = stage.stylesheet() + stylesheet()
     first = traitlets.Dict().tag(sync=True)
     height = traitlets.Int().tag(sync=True)
     notice = traitlets.Unicode().tag(sync=True)

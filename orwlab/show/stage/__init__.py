@@ -5,6 +5,7 @@ the style sheet from ``stylesheet()``; nothing is loaded from anywhere else.
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent
@@ -49,7 +50,16 @@ def javascript() -> str:
     The modules are joined and their ``import`` and ``export`` words removed: hosts evaluate the text inside a
     function, where modules cannot be imported. A name can therefore be defined only once among them.
     """
-    text = "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in _MODULES)
+    return joined(scripts(_MODULES))
+
+
+def scripts(names: Iterable[str]) -> str:
+    """The texts of some of the stage's files, in this order."""
+    return "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in names)
+
+
+def joined(text: str) -> str:
+    """Modules that stand one after the other, as one script: without the words by which they name each other."""
     text = re.sub(r"^import\s[^;]*;\n", "", text, flags=re.MULTILINE)
     return re.sub(r"^export\s+", "", text, flags=re.MULTILINE)
 

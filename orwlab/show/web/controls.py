@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from orwlab.show.lab.controls import OF_THE_STAGE, Choice, Control, Number, Scale, Several, Switch, Whole
+from orwlab.show.lab.controls import OF_THE_STAGE, Choice, Control, Number, Scale, Several, Subset, Switch, Whole
 
 _OFFERS = {
     "target": {"paint": "Paint it …", "points": "Your own points …"},
@@ -76,6 +76,20 @@ def _several(control: Several, values: tuple[float, ...]) -> str:
   {rows}
   <p class="help">{control.help}</p>
 </div>"""
+
+
+@markup.register
+def _subset(control: Subset, values: tuple[int, ...]) -> str:
+    boxes = "".join(
+        f'<label><input type="checkbox" value="{k}"{" checked" if k in values else ""}><span>{word}</span></label>'
+        for k, word in enumerate(control.options)
+    )
+    return f"""
+<fieldset class="control subset" {_about("subset", control)} aria-describedby="{control.name}-help">
+  <legend class="label">{control.label}</legend>
+  <div class="chips">{boxes}</div>
+  <p class="help" id="{control.name}-help">{control.help}</p>
+</fieldset>"""
 
 
 def slider(name: str, label: str, info: str, value: float, scale: Scale) -> str:

@@ -38,14 +38,15 @@ _courses: OrderedDict[tuple[Work, tuple[Any, ...]], tuple[int, Iterator[Any]]] =
 
 
 @functools.cache
-def _give_way() -> None:
+def give_way() -> None:
+    """Let the processes of sessions go first. Once is enough, and more changes nothing."""
     with contextlib.suppress(AttributeError, OSError):
         os.nice(2)
 
 
 def _go_on(work: Work, arguments: tuple[Any, ...], have: int, budget: float) -> tuple[list[Any], bool]:
     """What comes after the first ``have`` pieces within a time, and whether that is all."""
-    _give_way()
+    give_way()
     key, until = (work, arguments), time.monotonic() + budget
     found: list[Any] = []
     at, course = _courses.pop(key, (0, None))

@@ -450,16 +450,4 @@ function silentSince(time) {
   }
 }
 
-/** Whether an element needs a key for itself. */
-function takes(target, key) {
-  if (!(target instanceof Element)) return false;
-  if (target.closest("textarea, select, [contenteditable=true]")) return true;
-  const input = target.closest("input");
-  if (input?.type === "range") return key.startsWith("Arrow") || ["Home", "End"].includes(key);
-  if (input?.type === "radio") return key === " " || key.startsWith("Arrow");
-  if (input?.type === "checkbox") return key === " ";
-  if (input) return true;
-  return (key === " " || key === "Enter") && target.closest("button, summary, a, [role=button], [tabindex]:not(canvas)") !== null;
-}
-
 const around = (element, server, trigger) => new Lab(element, server, trigger).host;

@@ -32,7 +32,7 @@ _SCRIPTS = (  # in the order of what they need
 )
 _STYLES = ("lab.css", "keep.css", "own.css")
 _FAILED = "Something went wrong on the server. Your settings are kept; it tries again by itself."
-_DELIMITERS: list[dict[str, str | bool]] = [
+DELIMITERS: list[dict[str, str | bool]] = [
     {"left": "$$", "right": "$$", "display": True},
     {"left": "$", "right": "$", "display": False},
 ]
@@ -78,11 +78,11 @@ class LabPage(lab_markup.Words):
             template=lab_markup.markup(self, pages),
             styles="".join((_FOLDER / name).read_text(encoding="utf-8") for name in (*_STYLES, *self.styles)),
             script=_script(self.scripts),
-            functions=[_obey(registry), *(_asked(name, answer) for name, answer in questions.items() if answer)],
+            functions=[_obey(registry), *(asked(name, answer) for name, answer in questions.items() if answer)],
             elem_id="lab",
         )
         with gr.Accordion("What you are seeing, and why", open=False, elem_id="lab-explanation"):
-            gr.Markdown(self.explanation, latex_delimiters=_DELIMITERS)
+            gr.Markdown(self.explanation, latex_delimiters=DELIMITERS)
 
         async def stream(request: gr.Request) -> AsyncIterator[dict[str, str]]:
             visitor = str(request.session_hash or "")
@@ -109,12 +109,16 @@ class LabPage(lab_markup.Words):
 def _script(instrument: tuple[str, ...] = ()) -> str:
     """The page's own scripts as one; its names are kept apart from the stage's."""
     names = (*_SCRIPTS[:-1], *instrument, *_SCRIPTS[-1:])
-    text = "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in names)
-    text = re.sub(r"^export\s+", "", text, flags=re.MULTILINE)
+    text = without_exports("\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in names))
     return f"const around = (() => {{\n{text}\nreturn around;\n}})();"
 
 
-def _asked(name: str, answer: Answer) -> Any:
+def without_exports(text: str) -> str:
+    """Modules that stand one after the other, as one script."""
+    return re.sub(r"^export\s+", "", text, flags=re.MULTILINE)
+
+
+def asked(name: str, answer: Answer) -> Any:
     """The server's end of questions, which the scripts ask as ``server.NAME``."""
 
     async def ask(question: Any) -> dict[str, Any]:

@@ -204,7 +204,20 @@ class Several extends Control {
   }
 }
 
-const KINDS = { slider: Slider, number: NumberBox, choice: Choice, radios: Radios, switch: Switch, several: Several };
+/** Words of which some are chosen; the value lists their numbers. */
+class Subset extends Control {
+  constructor(element, choose) {
+    super(element, choose);
+    this.boxes = [...element.querySelectorAll("input")];
+    for (const box of this.boxes) box.addEventListener("change", () => this.choose(this.value));
+  }
+
+  get value() { return this.boxes.filter((box) => box.checked).map((box) => Number(box.value)); }
+
+  show(values) { for (const box of this.boxes) box.checked = values.includes(Number(box.value)); }
+}
+
+const KINDS = { slider: Slider, number: NumberBox, choice: Choice, radios: Radios, switch: Switch, several: Several, subset: Subset };
 
 /** All controls below an element, by name. */
 function findControls(root, choose) {
@@ -215,4 +228,16 @@ function findControls(root, choose) {
     found[control.name] = control;
   }
   return found;
+}
+
+/** Whether an element needs a key for itself. */
+function takes(target, key) {
+  if (!(target instanceof Element)) return false;
+  if (target.closest("textarea, select, [contenteditable=true]")) return true;
+  const input = target.closest("input");
+  if (input?.type === "range") return key.startsWith("Arrow") || ["Home", "End"].includes(key);
+  if (input?.type === "radio") return key === " " || key.startsWith("Arrow");
+  if (input?.type === "checkbox") return key === " ";
+  if (input) return true;
+  return (key === " " || key === "Enter") && target.closest("button, summary, a, [role=button], [tabindex]:not(canvas)") !== null;
 }

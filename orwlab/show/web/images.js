@@ -1,0 +1,375 @@
+// The Images page: controls, grids and server brought together.
+//
+// The page asks the server again and again, and each question makes its run go on for a moment: see image_runs.py. Orders
+// go with the next question, {press}, {name, value} or a whole story {scene, log, round, state}. The page knows the story
+// of its run; where the run is gone it is begun again by it.
+
+const IMAGES_REST = 4000; // ms between questions while nothing moves: the run is kept
+const IMAGES_FULL = 3000; // ms until somebody who waits for a place asks again
+const IMAGES_PATIENCE = 90000; // ms without an answer: a round of four lanes of photographs takes a while
+const IMAGES_SETTLE = 700; // ms: somebody may be choosing several digits
+const IMAGES_FAILS = "The server does not answer. Your settings are kept; trying again.";
+
+const IMAGES_COMMANDS = {
+  toggle: (page) => page.press(page.running ? "pause" : "play"),
+  step: (page) => page.press("step"),
+  reset: (page) => page.press("reset"),
+  present: (page) => page.present(!page.presenting),
+};
+
+class ImagesPage {
+  constructor(element, server) {
+    this.root = element.querySelector(".lab");
+    this.find = (selector) => this.root.querySelector(selector);
+    this.ask = (question) => server.ask(question);
+    this.controls = findControls(this.root, (name, value) => this.chosen(name, value));
+    this.all = Object.values(this.controls);
+    this.defaults = Object.fromEntries(this.all.map((control) => [control.name, control.value]));
+    this.inForce = { ...this.defaults };
+    this.shown = []; // nothing is the page's alone
+    this.run = "";
+    this.have = this.round = this.failures = 0;
+    this.orders = [];
+    this.refused = new Set(); // controls whose last value was not taken
+    this.fixed = new Set();
+    this.state = "paused";
+    this.running = this.presenting = this.atRest = false;
+    this.told = { scene: {}, log: [] };
+    this.sentence = this.find(".attempted").textContent;
+    this.grids = createGrids(this.find(".orw-grids"), {
+      path: (lane, k) => this.ask({ what: "path", run: this.run, lane, k }),
+    });
+    this.memory = new Memory(this);
+    this.root.images = this; // for tests and the browser's console
+    this.listen();
+    this.showTask();
+    this.memory.arrive();
+    this.turn();
+  }
+
+  // ---- questions
+
+  get story() {
+    return { ...this.told, round: this.round, state: this.state };
+  }
+
+  order(order) {
+    this.orders.push(order);
+    this.atRest = false;
+    this.wake?.();
+  }
+
+  /** Asks for as long as the page is there. */
+  async turn() {
+    while (this.root.isConnected) {
+      if (document.hidden && !this.orders.length) {
+        await this.pause(300);
+        continue;
+      }
+      const orders = this.orders;
+      this.orders = [];
+      let answer = null;
+      try {
+        const question = { what: "look", run: this.run, have: this.have, orders: this.run ? orders : [], begin: this.story };
+        answer = await Promise.race([this.ask(question), late(IMAGES_PATIENCE)]);
+      } catch {
+        // asked again below
+      }
+      if (!answer || answer.wait || answer.full || answer.error || !this.run) this.keep(orders);
+      if (!answer || answer.again) {
+        this.failures += 1;
+        if (this.failures > 1) this.notice(IMAGES_FAILS, "lost");
+        await this.pause(AGAIN);
+      } else if (answer.error) { // what it would begin with cannot be
+        this.refuse(answer.error);
+        this.orders = [];
+        this.told = { scene: {}, log: [] };
+        this.round = 0;
+        await this.pause(AGAIN);
+      } else if (answer.full) {
+        this.notice(answer.full, "full");
+        await this.pause(IMAGES_FULL);
+      } else if (answer.wait) {
+        await this.pause(AGAIN / 4);
+      } else {
+        this.answered(answer);
+        if (!this.orders.length && answer.idle) await this.pause(IMAGES_REST);
+        else await new Promise((go) => { setTimeout(go, 20); });
+      }
+    }
+    this.grids.destroy();
+  }
+
+  /** What was not obeyed is ordered again; what may have been and may not be done twice is not. */
+  keep(orders) {
+    if (this.orders.some((order) => order.scene)) return;
+    this.orders = [...orders.filter((order) => this.run === "" || !ONCE.includes(order.press)), ...this.orders];
+  }
+
+  /** So long, or until something is ordered. */
+  pause(time) {
+    return new Promise((go) => {
+      const timer = setTimeout(go, time);
+      this.wake = () => { clearTimeout(timer); go(); };
+    });
+  }
+
+  answered(frame) {
+    this.failures = 0;
+    this.notice(frame.notice || null, "server");
+    if (this.noticeKind === "lost" || this.noticeKind === "full") this.notice(null, this.noticeKind);
+    this.run = frame.run;
+    this.known = frame.run;
+    this.have = frame.seq;
+    const waiting = new Set([...this.orders.map((order) => order.name), this.typing && "wanted"]);
+    if (!this.orders.some((order) => order.scene)) {
+      for (const { name, text } of frame.errors) {
+        if (this.controls[name]) {
+          this.refused.add(name);
+          this.controls[name].problem(text);
+        } else this.notice(text, "refused");
+        this.say(text);
+      }
+      this.round = frame.round;
+      this.repeated = frame.round < (frame.story?.round ?? 0);
+      this.told = { scene: frame.story.scene, log: frame.story.log };
+      this.showState(frame.state);
+      this.showSettings(frame.settings, waiting);
+    }
+    this.grids.receive(frame);
+    this.atRest = frame.idle && Boolean(frame.lanes || this.grids.frame);
+    if (frame.exhibit && frame.exhibit.name !== this.goalOf) this.showGoal(frame.exhibit);
+    this.memory.touch();
+  }
+
+  showSettings(settings, waiting = new Set()) {
+    for (const [name, value] of Object.entries(settings)) {
+      this.inForce[name] = value;
+      if (!waiting.has(name) && !this.refused.has(name)) this.controls[name].show(value);
+    }
+    this.showTask();
+  }
+
+  /** Only what the chosen task has. */
+  showTask() {
+    const digits = this.controls.task.value === "digits";
+    this.controls.wanted.element.hidden = !digits;
+    this.controls.files.element.hidden = digits;
+    const { element } = this.controls.alpha, several = this.inForce.others.length > 0;
+    const words = several ? "W2 weight α of the first lane" : "W2 weight α";
+    if (element.querySelector(".label").textContent !== words) element.querySelector(".label").textContent = words;
+  }
+
+  // ---- what people do
+
+  chosen(name, value) {
+    this.controls[name].problem(null);
+    this.refused.delete(name);
+    this.notice(null, "refused");
+    if (this.promise && !this.promise.free.includes(name)) this.attempted(null);
+    if (name === "task") this.showTask();
+    clearTimeout(this.typing);
+    this.typing = 0;
+    if (name === "wanted") {
+      this.typing = setTimeout(() => { this.typing = 0; this.send(name, this.controls.wanted.value); }, IMAGES_SETTLE);
+    } else this.send(name, value);
+  }
+
+  /** A newer value takes the place of an older one that has not gone yet, unless something else came between them. */
+  send(name, value) {
+    const since = this.orders.findLastIndex((order) => order.press || order.scene) + 1;
+    this.orders = this.orders.filter((order, k) => k < since || order.name !== name);
+    this.order({ name, value });
+  }
+
+  press(action) {
+    this.order({ press: action });
+    if (action === "reset") this.attempted(null);
+    if (action === "play" || action === "pause") this.showState(action === "play" ? "running" : "paused");
+  }
+
+  /** A whole state; controls that `scene` does not name have their defaults. */
+  begin(scene, state, { log = [], round = 0 } = {}) {
+    this.memory.begins();
+    const now = { ...this.defaults, ...scene, ...Object.fromEntries(log.map(([, name, value]) => [name, value])) };
+    for (const control of this.all) {
+      control.forget();
+      control.problem(null);
+      control.show(now[control.name]);
+      this.inForce[control.name] = now[control.name];
+    }
+    clearTimeout(this.typing);
+    this.typing = 0;
+    this.refused.clear();
+    this.notice(null, "refused");
+    this.attempted(null);
+    this.told = { scene, log };
+    this.round = round;
+    this.memory.begun();
+    this.showTask();
+    this.showState(state);
+    this.orders = this.run ? [{ scene, log, round, state }] : [];
+    this.atRest = false;
+    this.wake?.();
+  }
+
+  /** What a link says. */
+  open({ scene, log, round, lock, hide, say }) {
+    const teacher = this.find(".teacher-says");
+    teacher.hidden = !say;
+    teacher.textContent = say;
+    for (const { name, element } of this.all) {
+      element.classList.toggle("withheld", hide.includes(name));
+      element.inert = lock.includes(name);
+    }
+    this.fixed = new Set([...lock, ...hide]);
+    this.root.classList.toggle("guided", this.fixed.size > 0);
+    this.begin(scene, "paused", { log, round });
+  }
+
+  attempt(button) {
+    if (!button) return;
+    const promise = JSON.parse(button.dataset.attempt);
+    this.begin(promise.scene, "running");
+    this.attempted(button, promise);
+    const top = this.find(".lab-stage");
+    if (top.getBoundingClientRect().top < -40 || top.getBoundingClientRect().top > innerHeight / 2) top.scrollIntoView({ block: "start" });
+  }
+
+  attempted(button, promise = null) {
+    this.promise = promise;
+    for (const other of this.root.querySelectorAll("[data-attempt]")) other.setAttribute("aria-pressed", String(other === button));
+    const sentence = this.find(".attempted"), words = promise?.say ?? this.sentence;
+    if (sentence.textContent !== words) sentence.textContent = words;
+    sentence.classList.toggle("telling", promise !== null);
+  }
+
+  // ---- which alpha
+
+  showGoal({ name, goal, numbers: [paid] }) {
+    this.goalOf = name;
+    this.find("[data-goal=value]").value = String(goal);
+    this.find(".images-goal-name").textContent = paid.kind === "share" ? "a mean reward of" : "a mean size in bytes of";
+    this.find(".images-found").textContent = "";
+    this.find("[data-goal=take]").hidden = true;
+  }
+
+  async suggest() {
+    const said = this.find(".images-found"), take = this.find("[data-goal=take]"), goal = numberIn(this.find("[data-goal=value]").value);
+    take.hidden = true;
+    if (typeof goal !== "number") {
+      said.textContent = `The goal is “${goal.slice(0, 40)}”; allowed: a number, such as 0.8.`;
+      return;
+    }
+    said.textContent = "Looking at the reference’s rewards …";
+    let answer = null;
+    try {
+      answer = await this.ask({ what: "suggest", run: this.run, goal });
+    } catch {
+      answer = { error: IMAGES_FAILS };
+    }
+    said.textContent = answer.error ?? answer.said;
+    if (answer.error) return;
+    this.suggested = answer.alpha;
+    take.hidden = false;
+    take.querySelector(".word").textContent = `Put α at ${answer.alpha}`;
+  }
+
+  // ---- what is on the page
+
+  showState(state) {
+    this.state = state;
+    this.running = state === "running";
+    const button = this.find("#toggle");
+    button.querySelector(".word").textContent = this.running ? "Pause" : "Play";
+    button.classList.toggle("primary", !this.running);
+    if (this.running) button.classList.remove("asks");
+  }
+
+  notice(text, kind) {
+    if (!text && this.noticeKind !== kind) return;
+    const box = this.find(".notice");
+    box.hidden = !text;
+    if (box.textContent !== (text ?? "")) box.textContent = text ?? "";
+    this.noticeKind = text ? kind : null;
+  }
+
+  refuse(text) {
+    this.notice(text, "refused");
+    this.say(text);
+  }
+
+  say(text) {
+    const said = this.find(".lab-said");
+    said.textContent = "";
+    requestAnimationFrame(() => requestAnimationFrame(() => { said.textContent = text; }));
+  }
+
+  present(on) {
+    this.presenting = on;
+    this.root.classList.toggle("showing", on);
+    document.documentElement.classList.toggle("lab-presents", on);
+    if (on) document.documentElement.requestFullscreen?.().catch(() => {});
+    else if (document.fullscreenElement) document.exitFullscreen();
+    this.grids.present(on);
+  }
+
+  // ---- hands and keys
+
+  listen() {
+    this.root.addEventListener("pointerdown", () => { this.byHand = true; }, true);
+    this.root.addEventListener("keydown", () => { this.byHand = false; }, true);
+    this.root.addEventListener("change", ({ target }) => {
+      if (this.byHand && target.matches("[type=checkbox], [type=radio]")) target.blur(); // the space bar then plays
+    });
+    this.root.addEventListener("click", (event) => {
+      const button = event.target.closest("button");
+      if (!button) return;
+      const { command, attempt, open, goal } = button.dataset;
+      if (command) IMAGES_COMMANDS[command]?.(this);
+      if (attempt) this.attempt(button);
+      if (open) this.find(`#${open}`).showModal();
+      if (goal === "take") {
+        this.controls.alpha.show(this.suggested);
+        this.chosen("alpha", this.suggested);
+      }
+      if (event.detail > 0) button.blur(); // by mouse or finger: the same
+    });
+    this.find(".images-goal").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.suggest();
+    });
+    this.find("[data-goal=value]").addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation(); // it leaves the box and nothing else
+      event.target.blur();
+    });
+    this.onKey = (event) => this.key(event);
+    document.addEventListener("keydown", this.onKey);
+    document.addEventListener("fullscreenchange", () => {
+      if (!document.fullscreenElement && this.presenting) this.present(false);
+    });
+  }
+
+  key(event) {
+    if (!this.root.isConnected) return document.removeEventListener("keydown", this.onKey);
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || !this.root.getClientRects().length) return;
+    if (document.querySelector("dialog[open]")) return;
+    if (event.key === "Escape" && this.presenting) return this.present(false);
+    if (takes(event.target, event.key)) return;
+    const moves = [...this.root.querySelectorAll("[data-attempt]")];
+    const does = {
+      " ": () => IMAGES_COMMANDS.toggle(this), s: () => IMAGES_COMMANDS.step(this), r: () => IMAGES_COMMANDS.reset(this),
+      p: () => IMAGES_COMMANDS.present(this), "?": () => this.find("#lab-keys").showModal(),
+      ArrowRight: () => this.nudge(1), ArrowLeft: () => this.nudge(-1),
+      ...Object.fromEntries(moves.map((button, k) => [String(k + 1), () => !this.fixed.size && this.attempt(button)])),
+    }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!does || (event.repeat && !event.key.startsWith("Arrow"))) return;
+    event.preventDefault();
+    does();
+  }
+
+  nudge(way) {
+    if (!this.fixed.has("alpha")) this.controls.alpha.nudge(way);
+  }
+}
