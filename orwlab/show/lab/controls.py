@@ -250,6 +250,9 @@ _REWARDS = {
     "box": "Box (in or out)",
     "two_bumps": "Two bumps (good, better)",
 }
+_OF_DIGITS = {"digits:02468": "Even digits (latent plane)", "digits:17": "Digits 1, 7 (latent plane)"}
+_BY_THE_JUDGE = {"judge:02468": "Even digits, by the judge (latent plane)"}
+_TARGETS = {"digits_latent": "Handwritten digits (latent plane)"}
 _WEIGHTINGS = {"exp": "w = exp(τ r), the paper's", "mean_one": "divided by their mean", "clipped": "with a ceiling"}
 _COUPLINGS = {"independent": "independent", "ot": "optimal transport"}
 
@@ -261,7 +264,7 @@ def _words(names: Any, known: Mapping[str, str] = {}) -> dict[str, str]:
 def target_names() -> list[str]:
     """The targets one can choose: two-dimensional, with a pretrained reference."""
     pretrained = zoo.names()
-    return [name for name in targets.names(dim=2) if name in pretrained]
+    return [name for name in (*targets.names(dim=2), *zoo.CODES) if name in pretrained]
 
 
 _ALPHA = Number(
@@ -278,7 +281,7 @@ TABLE: tuple[Control, ...] = (
         "target",
         "Target",
         "What the reference learned; starts again.",
-        _words(target_names()),
+        _words(target_names(), _TARGETS),
         brought=own.check_target,
         restarts=True,
     ),
@@ -286,7 +289,7 @@ TABLE: tuple[Control, ...] = (
         "reward",
         "Reward",
         "What is paid for: violet ground pays more.",
-        _words(rewards.names(), _REWARDS),
+        _words(rewards.names(), _REWARDS) | _OF_DIGITS,
         brought=own.check_reward,
     ),
     _ALPHA,
@@ -382,7 +385,7 @@ TABLE: tuple[Control, ...] = (
         "truth",
         "True reward",
         "What you really want, if the reward is only a proxy of it. Nothing is trained on it.",
-        {"": "none", **_words(rewards.names(), _REWARDS)},
+        {"": "none", **_words(rewards.names(), _REWARDS), **_BY_THE_JUDGE},
         brought=own.check_reward,
     ),
     Number(
