@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from orwlab import checks, couplings, rewards, targets, weights, zoo
-from orwlab.show.lab import own
+from orwlab.show.lab import digits, own
 from orwlab.show.stage.scenes import LANES
 
 __all__ = [
@@ -250,9 +250,9 @@ _REWARDS = {
     "box": "Box (in or out)",
     "two_bumps": "Two bumps (good, better)",
 }
-_OF_DIGITS = {"digits:02468": "Even digits (latent plane)", "digits:17": "Digits 1, 7 (latent plane)"}
-_BY_THE_JUDGE = {"judge:02468": "Even digits, by the judge (latent plane)"}
-_TARGETS = {"digits_latent": "Handwritten digits (latent plane)"}
+_OF_DIGITS = {text: own.words(text) for text in ("digits:02468", "digits:17")}
+_BY_THE_JUDGE = {text: own.words(text) for text in ("judge:02468",)}
+_TARGETS = {digits.PLANE: "Handwritten digits"}
 _WEIGHTINGS = {"exp": "w = exp(τ r), the paper's", "mean_one": "divided by their mean", "clipped": "with a ceiling"}
 _COUPLINGS = {"independent": "independent", "ot": "optimal transport"}
 
@@ -421,7 +421,7 @@ OF_THE_STAGE: tuple[Control, ...] = (
         "background",
         "Background",
         "What the colour of the ground says.",
-        {"reward": "Reward", "truth": "True", "density": "Data", "none": "Plain"},
+        {"reward": "Reward", "truth": "True", "density": "Data", "pictures": "Digits", "none": "Plain"},
         few=True,
         default="reward",
     ),

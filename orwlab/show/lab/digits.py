@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from orwlab import checks, zoo
+from orwlab.show.stage.scenes import Pictures
 from orwlab.zoo.latent import Autoencoder
 
 CLASSIFIERS = {"digits:": "digits_classifier", "judge:": "digits_judge"}
@@ -19,6 +20,8 @@ PREFIXES = tuple(CLASSIFIERS)
 PLANE = "digits_latent"  # the target that these rewards are for
 TEN = "0123456789"
 SOFTNESS = 2.0  # by which logits are divided: else the borders between digits are finer than the oracle's grid
+REACH = 5.0  # half the side of the square of which there are pictures: beyond, those at its edge
+PLACES = 25  # a side: pixels that are blended between four of them are right to 1 % of the way from white to black
 AT_ONCE = 1024  # points that the processor's cache can hold
 _NAMED = {"02468": "Even digits", "13579": "Odd digits"}
 _ALLOWED = "some of 0123456789, each once and not all of them, such as digits:02468"
@@ -56,6 +59,20 @@ def pictures(x: Tensor) -> Tensor:
     return _autoencoder().decode(x.to(torch.promote_types(x.dtype, torch.float32)))
 
 
+@functools.cache
+@torch.no_grad()
+def atlas() -> Pictures:
+    """The pictures all over the plane, and what the judge takes them for."""
+    axis = torch.linspace(-REACH, REACH, PLACES)
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    z = torch.stack([x, y], -1).reshape(-1, 2)
+    ink = (pictures(z) + 1) / 2
+    levels, sure = ((255 * part).round().to(torch.uint8) for part in (ink, odds(z, "digits_judge")))
+    return Pictures(
+        REACH, levels.reshape(PLACES, PLACES, 8, 8).numpy(), sure.reshape(PLACES, PLACES, 10).numpy(), list(TEN)
+    )
+
+
 def odds(x: Tensor, classifier: str) -> Tensor:
     """The probability of each digit in the pictures at points ``x`` (n, 2), as ``classifier`` sees them: (n, 10)."""
     logits = [_network(classifier)(pictures(part)) for part in x.split(AT_ONCE)]
@@ -87,7 +104,7 @@ def read(text: str) -> Shown:
 
 
 def words(text: str) -> str:
-    """A setting's value in a few words, such as "Even digits" or "Digits 1, 7"; ``own.js`` says the same."""
+    """A setting's value in a few words, such as "Even digits" or "Digits 1, 7"; ``web/digits.js`` says the same."""
     prefix, _, wanted = text.partition(":")
     digits = "".join(sorted(wanted))
     listed = digits if len(digits) <= 5 else [digit for digit in TEN if digit not in digits]

@@ -153,7 +153,7 @@ export function attachInput(stage) {
       else if (event.shiftKey && arrows) look(moved(camera.goal, 0.1 * arrows[0], 0.1 * arrows[1]));
       else if (event.key === "Escape") canvas.blur();
       else if (event.key === "0") home();
-      else if (event.key === "n" && stage.frame && stage.host.trace) stage.tracing.next(stage.frame.n);
+      else if (event.key === "n" && stage.frame && stage.tracing.possible) stage.nextSample();
       else return void stage.key(event);
       event.preventDefault();
     } else {

@@ -14,6 +14,7 @@ import { Camera } from "./camera.js";
 import { Seeking } from "./flow.js";
 import { attachInput, commandOf } from "./input.js";
 import { isNarrow, layoutOf } from "./layout.js";
+import { Glimpse, pictureAt, seenIn } from "./glimpse.js";
 import { Link } from "./link.js";
 import { readExact, readFrame, readScene } from "./message.js";
 import { Motion, Pace } from "./motion.js";
@@ -27,7 +28,7 @@ import { Tracing } from "./tracing.js";
 import { Words, emptierEdge } from "./words.js";
 
 const CALM = 500; // ms between paintings for people who asked for reduced motion
-const BACKGROUNDS = ["reward", "truth", "density", "none"];
+const BACKGROUNDS = ["reward", "truth", "density", "pictures", "none"];
 
 export class Stage {
   constructor(root, host = {}) {
@@ -58,7 +59,8 @@ export class Stage {
       this.panelsStale = this.hurried = true;
       this.schedule();
     });
-    this.tracing = new Tracing(host, () => {
+    this.glimpse = new Glimpse(this.words.picture);
+    this.tracing = new Tracing(host, () => Boolean(this.scene?.pictures), () => {
       this.hurried = true;
       this.schedule();
     });
@@ -276,6 +278,25 @@ export class Stage {
     this.schedule();
   }
 
+  /** Where a sample is drawn, in the data's coordinates, one place a lane; none if there is no such sample on show. */
+  placesOf(k) {
+    const { frame, exact, positions } = this;
+    if (!frame || k === null || k >= frame.n || Picture.onlyExact(frame, exact, 0)) return [];
+    return Array.from({ length: frame.count }, (_, lane) => {
+      const at = 2 * (lane * frame.n + k);
+      return [positions[at], positions[at + 1]];
+    });
+  }
+
+  /** For the keyboard: the next sample's way, and in words what it shows. */
+  nextSample() {
+    this.tracing.next(this.frame.n);
+    const { scene, frame } = this, [place] = this.placesOf(this.tracing.wanted);
+    if (!scene?.pictures || !place) return;
+    const { kind, percent } = seenIn(scene.pictures, pictureAt(scene.pictures, ...place));
+    this.words.tell(`Sample ${this.tracing.wanted + 1} of ${frame.n} shows ${kind}, for ${percent} %.`);
+  }
+
   paint(fresh) {
     if (fresh || !this.layout) this.arrange();
     if (!this.layout) return;
@@ -290,11 +311,12 @@ export class Stage {
     const { frame, scene, exact, options, motion } = this;
     const chosen = this.tracing.wanted;
     this.visible = this.picture.paint({ camera: this.camera.now, frame, scene, exact, options, motion, chosen });
+    this.glimpse.show(scene?.pictures, this.placesOf(chosen), this.layout, this.camera.now, this.theme);
     if (frame && (fresh || this.panelsStale)) {
       this.panelsStale = false;
       this.reading.check(frame);
-      this.picture.paintPanels(frame, this.reading.now);
-      this.reading.show(frame, this.layout, this.picture.areas, this.theme);
+      this.picture.paintPanels(frame, scene, this.reading.now);
+      this.reading.show(frame, scene, this.layout, this.picture.areas, this.theme);
     }
     if ((fresh || this.retimed) && frame) {
       this.retimed = false;
