@@ -7,7 +7,10 @@ import torch
 
 from orwlab import rewards, zoo
 from orwlab.show.lab import digits, exact, lanes, own
+from orwlab.show.lab.session import Session
 from orwlab.show.lab.settings import Settings
+from orwlab.show.stage import scenes
+from orwlab.show.stage.frames import decode
 
 EVEN, EVEN_BY_THE_JUDGE = "digits:02468", "judge:02468"
 SETTINGS = Settings(target=digits.PLANE, reward=EVEN, truth=EVEN_BY_THE_JUDGE, mode="both")
@@ -82,6 +85,26 @@ def test_wanted_digits_are_no_target():
         digits.read("left")
     with pytest.raises(ValueError, match="classifier is 'lion'"):
         digits.Shown("1", "lion")
+
+
+def test_the_scene_brings_the_pictures_of_the_plane_and_of_no_other():
+    plane = zoo.target(digits.PLANE)
+    meta, arrays = decode(scenes.scene(plane, own.reward(EVEN), pictures=digits.atlas()))
+    n = len(arrays["pictures"])
+    assert arrays["pictures"].shape == (n, n, 8, 8)
+    assert meta["pictures"] == {"view": [-5, 5, -5, 5], "kinds": list("0123456789")}
+    assert meta["names"] == meta["pictures"]["kinds"]
+    axis = torch.linspace(-5, 5, n)
+    for row, column in ((0, 0), (3, n - 1), (n // 2, n // 3)):
+        ink = (zoo.load("digits_vae").decode(torch.stack([axis[column], axis[row]])[None]) + 1) / 2
+        assert abs(arrays["pictures"][row, column] / 255 - ink[0, 0].detach().numpy()).max() < 0.005
+    assert abs(arrays["odds"].astype(int).sum(-1) - 255).max() <= 5  # each is rounded
+    assert "pictures" not in decode(scenes.scene(plane, own.reward(EVEN)))[1]
+    for target in (digits.PLANE, "rings"):
+        session = Session(Settings(target=target), particles=20)
+        session.advance()
+        assert ("pictures" in decode(session.frame()["scene"])[1]) == (target == digits.PLANE)
+        session.close()
 
 
 def even(mode_mass: torch.Tensor) -> float:

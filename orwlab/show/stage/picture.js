@@ -209,6 +209,15 @@ export class Picture {
   }
 }
 
+/** Where the stage draws a sample, in the data's coordinates, one place a lane; none where it draws no such sample. */
+export function placesOf({ frame, exact, positions }, k) {
+  if (!frame || k === null || k >= frame.n || Picture.onlyExact(frame, exact, 0)) return [];
+  return Array.from({ length: frame.count }, (_, lane) => {
+    const at = 2 * (lane * frame.n + k);
+    return [positions[at], positions[at + 1]];
+  });
+}
+
 /** Clips to a box in whole pixels of the canvas: half a pixel at an edge would never be cleared. */
 function boxIn(ctx, { x, y, w, h }, ratio) {
   const left = Math.floor(x * ratio) / ratio, top = Math.floor(y * ratio) / ratio;

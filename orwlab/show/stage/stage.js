@@ -14,12 +14,12 @@ import { Camera } from "./camera.js";
 import { Seeking } from "./flow.js";
 import { attachInput, commandOf } from "./input.js";
 import { isNarrow, layoutOf } from "./layout.js";
-import { Glimpse, pictureAt, seenIn } from "./glimpse.js";
+import { Glimpse } from "./glimpse.js";
 import { Link } from "./link.js";
 import { readExact, readFrame, readScene } from "./message.js";
 import { Motion, Pace } from "./motion.js";
 import { wantedNumbers } from "./numbers.js";
-import { Picture } from "./picture.js";
+import { Picture, placesOf } from "./picture.js";
 import { Reading } from "./reading.js";
 import { THEMES, isDark } from "./theme.js";
 import { unrevealed } from "./truth.js";
@@ -278,25 +278,6 @@ export class Stage {
     this.schedule();
   }
 
-  /** Where a sample is drawn, in the data's coordinates, one place a lane; none if there is no such sample on show. */
-  placesOf(k) {
-    const { frame, exact, positions } = this;
-    if (!frame || k === null || k >= frame.n || Picture.onlyExact(frame, exact, 0)) return [];
-    return Array.from({ length: frame.count }, (_, lane) => {
-      const at = 2 * (lane * frame.n + k);
-      return [positions[at], positions[at + 1]];
-    });
-  }
-
-  /** For the keyboard: the next sample's way, and in words what it shows. */
-  nextSample() {
-    this.tracing.next(this.frame.n);
-    const { scene, frame } = this, [place] = this.placesOf(this.tracing.wanted);
-    if (!scene?.pictures || !place) return;
-    const { kind, percent } = seenIn(scene.pictures, pictureAt(scene.pictures, ...place));
-    this.words.tell(`Sample ${this.tracing.wanted + 1} of ${frame.n} shows ${kind}, for ${percent} %.`);
-  }
-
   paint(fresh) {
     if (fresh || !this.layout) this.arrange();
     if (!this.layout) return;
@@ -311,7 +292,7 @@ export class Stage {
     const { frame, scene, exact, options, motion } = this;
     const chosen = this.tracing.wanted;
     this.visible = this.picture.paint({ camera: this.camera.now, frame, scene, exact, options, motion, chosen });
-    this.glimpse.show(scene?.pictures, this.placesOf(chosen), this.layout, this.camera.now, this.theme);
+    this.glimpse.show(scene?.pictures, placesOf(this, chosen), this.layout, this.camera.now, this.theme);
     if (frame && (fresh || this.panelsStale)) {
       this.panelsStale = false;
       this.reading.check(frame);
