@@ -16,7 +16,8 @@ import { readExact, readFrame, readScene } from "../orwlab/show/stage/message.js
 import { Glide, Pace } from "../orwlab/show/stage/motion.js";
 import { formsOf, niceTicks, said, tickLabel } from "../orwlab/show/stage/numerals.js";
 import { drawCurves } from "../orwlab/show/stage/panels.js";
-import { modePlaces } from "../orwlab/show/stage/modes.js";
+import { pictureAt, seenIn } from "../orwlab/show/stage/glimpse.js";
+import { modeName, modePlaces } from "../orwlab/show/stage/modes.js";
 import { Room } from "../orwlab/show/stage/places.js";
 import { THEMES } from "../orwlab/show/stage/theme.js";
 import { particleAt } from "../orwlab/show/stage/tracing.js";
@@ -503,4 +504,25 @@ test("what is no flow is refused", () => {
     assert.throws(() => readFlow(pack({}, { flow: { shape, values } })), /shape of flow/);
   }
   assert.throws(() => readFlow(pack({}, { x: { shape: [1], values: [0] } })), /shape of flow/);
+});
+
+test("a picture between four others is blended from them, and beyond all of them it is that at the edge", () => {
+  // two by two pictures of one row and two pixels: ink from left to right in the first pixel, upwards in the second
+  const pictures = {
+    view: [-1, 1, -1, 1], shape: [2, 2, 1, 2], kinds: ["a", "b"],
+    levels: Uint8Array.from([0, 0, 255, 0, 0, 255, 255, 255]), odds: Uint8Array.from([255, 0, 51, 204, 255, 0, 51, 204]),
+  };
+  const rounded = (values) => Array.from(values, (value) => Number(value.toFixed(4)));
+  assert.deepEqual(rounded(pictureAt(pictures, -1, -1).levels), [0, 0]);
+  assert.deepEqual(rounded(pictureAt(pictures, 1, 1).levels), [1, 1]);
+  assert.deepEqual(rounded(pictureAt(pictures, 0, -0.5).levels), [0.5, 0.25]);
+  assert.deepEqual(rounded(pictureAt(pictures, 90, -90).levels), [1, 0]);
+  assert.deepEqual(seenIn(pictures, pictureAt(pictures, 1, 0)), { kind: "b", percent: 80 });
+  assert.deepEqual(seenIn(pictures, pictureAt(pictures, -1, 0)), { kind: "a", percent: 99 });
+});
+
+test("a mode is called by its number where it has no other name", () => {
+  assert.equal(modeName({ names: ["0", "1"] }, 1), "1");
+  assert.equal(modeName({}, 1), "2");
+  assert.equal(modeName(null, 0), "1");
 });

@@ -51,6 +51,11 @@ STORIES = {
         "log": [[4, "fault", ""], [6, "reward", "bump"]],
         "round": 9,
     },
+    "digits": {
+        "scene": {"target": "digits_latent", "reward": "digits:02468", "alpha": 0.3},
+        "log": [[3, "reward", "digits:17"]],
+        "round": 6,
+    },
 }
 
 
@@ -64,7 +69,7 @@ def test_the_cell_prints_the_labs_numbers(name, measured):
         assert there == pytest.approx(here, abs=6e-4)  # three decimals
 
 
-@pytest.mark.parametrize("name", ["plain", "lanes", "to a budget", "at fault"])
+@pytest.mark.parametrize("name", ["plain", "lanes", "to a budget", "at fault", "digits"])
 def test_the_exact_cell_prints_the_exact_numbers(name):
     story = Story.read(STORIES[name])
     found, wanted = printed(cell(story, "exact")), lab(story, "exact", "average")

@@ -218,6 +218,7 @@ SAID = {  # where the word by which people know a thing is not the argument's na
     ("orwlab.exact.dynamics.PopulationDynamics", "target"): "density",
     ("orwlab.exact.grid.Grid", "n"): "axis",
     ("orwlab.exact.grid.GridDensity", "values"): "density",
+    ("orwlab.zoo.target", "name"): "target",
 }
 
 GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
@@ -293,6 +294,7 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
     "orwlab.velocity.initialise": {"network": layers},
     "orwlab.zoo": {"path": lambda: Path(FILE).absolute()},
     "orwlab.zoo.classifier": CLASSIFIER,
+    "orwlab.zoo.latent": CLASSIFIER | {"z": lambda: X},
     "orwlab.zoo.load": {"folder": lambda: None},
     "orwlab.zoo.recipes.images": {"name": lambda: "digits", "source": lambda: None},
     "orwlab.zoo.recipes.spoil": {"x": lambda: IMAGE / 8},
@@ -458,6 +460,8 @@ HOUSEHOLD = (
     "orwlab.methods.run.Run",
     "orwlab.methods.run.Setting",
     "orwlab.methods.run.fill",
+    "orwlab.zoo.latent.Autoencoder.losses",
+    "orwlab.zoo.latent.Autoencoder.settle",
     "orwlab.zoo.solvers.",
 )
 

@@ -1,4 +1,5 @@
-"""Pretrained networks: a reference flow for every target, for digits and for small photographs; classifiers; solvers.
+"""Pretrained networks: a reference flow for every target, for digits and for small photographs; classifiers; solvers;
+an autoencoder, whose codes of digits are one more target.
 
 Each network is a safetensors file with a card beside it (``models/NAME.json``) that says how it was made and how close
 its samples are to the data. A solver's few coefficients are on its card. ``python -m orwlab.zoo train NAME`` makes one
@@ -13,23 +14,31 @@ from typing import Any
 
 from torch import nn
 
-from orwlab import checks, files, paths, velocity
+from orwlab import checks, files, paths, targets, velocity
 from orwlab.solvers import NonStationary, build
+from orwlab.targets import GaussianMixture
 from orwlab.zoo.classifier import Classifier, Perceptron
+from orwlab.zoo.latent import Autoencoder
 
 FORMAT = "orwlab network 1"
 MODELS = Path(__file__).parent / "models"
 SOLVER = "solver_8"  # as good as rk4's twelve evaluations
+CODES = {"digits_latent": "digits_vae"}
+"""targets that are the codes of images, by the autoencoder that encodes them"""
 
 
 def names(kind: str | None = None) -> list[str]:
-    """The names that ``load`` knows, sorted; or those of one ``kind``: "points", "images", "classifier", "solver"."""
+    """The names that ``load`` knows, sorted; or those of one ``kind``.
+
+    Args:
+        kind: "points" or "images", of which a network is a flow; "classifier", "autoencoder" or "solver".
+    """
     if kind == "solver":
         return sorted(path.stem for path in MODELS.glob("solver_*.json"))
     found = sorted(path.stem for path in MODELS.glob("*.safetensors"))
     if kind is None:
         return found
-    checks.choice("kind", kind, ("points", "images", "classifier", "solver"))
+    checks.choice("kind", kind, ("points", "images", "classifier", "autoencoder", "solver"))
     return [name for name in found if card(name)["kind"] == kind]
 
 
@@ -43,7 +52,7 @@ def load(name: str, folder: str | PathLike[str] | None = None) -> nn.Module:
     """The pretrained network called ``name``, in eval mode.
 
     A flow is a velocity ``v(t, x)`` with ``.event_shape``, ``.path`` and the ``.solver`` by which fine-tuning draws
-    from it, ``solver()``; a classifier maps images to logits.
+    from it, ``solver()``; a classifier maps images to logits; an autoencoder, images to the plane and back.
 
     Args:
         name: one of ``names()``.
@@ -73,6 +82,19 @@ def solver(name: str = SOLVER) -> NonStationary:
     return build(card(name)["solver"])
 
 
+def target(name: str) -> GaussianMixture:
+    """What the flow of points called ``name`` has learned: one of ``targets``, or the codes of images.
+
+    Raises:
+        ValueError: no such target.
+    """
+    if checks.choice("target", name, [*targets.names(), *CODES]) not in CODES:
+        return targets.get(name)
+    encoder = load(CODES[name])
+    assert isinstance(encoder, Autoencoder)
+    return encoder.density(name)
+
+
 def read(path: str | PathLike[str]) -> nn.Module:
     """A network from a file that ``write`` made; nothing is returned unless all of it is sound.
 
@@ -82,9 +104,9 @@ def read(path: str | PathLike[str]) -> nn.Module:
     tensors, metadata = files.read(path, FORMAT)
     try:
         config = dict(metadata["config"])
-        judging = {one.kind: one for one in (Classifier, Perceptron)}.get(str(config.get("kind")))
-        if judging is not None:
-            network: nn.Module = judging(config["event_shape"], config["classes"], config["width"])
+        seeing = {one.kind: one for one in (Classifier, Perceptron, Autoencoder)}.get(str(config.get("kind")))
+        if seeing is not None:
+            network: nn.Module = seeing(config["event_shape"], config["classes"], config["width"])
         else:
             network = velocity.build(config)
         if "path" in metadata:

@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None, program: str = "python -m orwlab.zo
     torch.set_num_threads(options.threads)  # with one, the same numbers on every machine of one kind
     names = [*recipes.RECIPES, *solvers.RECIPES] if "all" in options.names else options.names
     if options.source is not None:
-        taking = [name for name, recipe in recipes.RECIPES.items() if recipe.kind != "points"]
+        taking = [name for name, recipe in recipes.RECIPES.items() if recipe.kind in ("images", "classifier")]
         if not set(names) <= set(taking):
             parser.error(f"--source is {options.source!r}; allowed: with {', '.join(taking)} only")
         if options.folder == zoo.MODELS:
@@ -61,6 +61,8 @@ def table() -> str:
         if "test_accuracy" in quality:
             unseen = "unseen" if card["recipe"]["split"] != card["recipe"]["unseen"] else "fresh"
             text = f"accuracy {quality['test_accuracy']:.1%} on {unseen} images"
+        elif "judged_right" in quality:
+            text = f"{quality['judged_right']:.1%} of unseen images are still recognised"
         else:
             model, data = quality["energy_distance_model_to_data"], quality["energy_distance_data_to_data"]
             text = f"energy distance to data {model:+.4f} (two draws of data: {data:+.4f})"

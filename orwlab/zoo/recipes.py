@@ -4,8 +4,10 @@ Flows of points regress on the exact field ``E[u_t | x_t]`` of their target (``v
 u_t itself: the minimiser is the same and the noise is gone, so a minute of training goes a long way. Flows of images,
 and flows coupled by optimal transport, have no closed form and learn by plain conditional flow matching.
 
-Classifiers of digits learn from another part of the data each, so that what one has seen is news to the other. That of
-photographs learns one class more, of what is no photograph: without it noise lies among photographs in its features.
+Classifiers of digits learn from another part of the data each, so that what one has seen is news to the other. The
+autoencoder learns from the part that the first one learned from, which says what it recognises: the other one judges.
+The classifier of photographs learns one class more, of what is none: without it noise lies among photographs in its
+features.
 """
 
 import time
@@ -17,11 +19,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from orwlab import checks, data, flow, foreign, paths, targets, velocity
+from orwlab import checks, data, flow, foreign, paths, velocity, zoo
 from orwlab.data import Patches, Pool
 from orwlab.measure.samples import energy_distance
-from orwlab.zoo import write
 from orwlab.zoo.classifier import Classifier, Perceptron
+from orwlab.zoo.latent import DIM, RECOGNITION, Autoencoder
 
 Images = Pool | Patches
 SHOWN = {"digits": 898, "patches": 256}  # images that a flow's card is measured on
@@ -35,7 +37,7 @@ class Recipe:
     network: Callable[..., nn.Module]
     """of a seed for points; of event shape, number of classes and seed for images"""
     regress_on: str
-    """"exact field", "u_t" or "labels" """
+    """"exact field", "u_t", "labels" or "itself" """
     steps: int
     batch_size: int = 512
     lr: float = 2e-3
@@ -45,20 +47,22 @@ class Recipe:
     split: str = "all"
     """of the data, that it learns from"""
     unseen: str = "all"
-    """of the data, that a classifier is tested on"""
+    """of the data, that it is tested on: a classifier or an autoencoder"""
     noise: float = 0.0
-    """std of what is added to the images that a classifier learns from, lest it learn single pixels by heart"""
+    """std of what is added to the images that these learn from, lest they learn single pixels by heart"""
     spoilt: float = 0.0
     """share of the images that a classifier learns as one class more, the last: see ``spoil``"""
 
     @property
     def kind(self) -> str:
         """See ``zoo.names``."""
-        return "classifier" if self.regress_on == "labels" else "images" if self.data in SHOWN else "points"
+        seeing = {"labels": "classifier", "itself": "autoencoder"}.get(self.regress_on)
+        return seeing or ("images" if self.data in SHOWN else "points")
 
 
 def _points(name: str, steps: int, width: int = 128, depth: int = 3, frequencies: int = 4) -> Recipe:
-    dim = targets.get(name).dim
+    # the codes of images are in the plane; that no autoencoder is loaded here lets one be trained before there is any
+    dim = DIM if name in zoo.CODES else zoo.target(name).dim
     network = lambda seed: velocity.MLP(dim, width, depth, frequencies=frequencies, seed=seed)  # noqa: E731
     return Recipe(name, network, "exact field", steps)
 
@@ -82,6 +86,10 @@ def _judge(shape: Any, classes: int, seed: int) -> nn.Module:
     return Perceptron(shape, classes, seed=seed)
 
 
+def _autoencoder(shape: Any, classes: int, seed: int) -> nn.Module:
+    return Autoencoder(shape, classes, seed=seed)
+
+
 def _labels(
     name: str,
     network: Callable[..., nn.Module],
@@ -97,6 +105,9 @@ def _labels(
 
 
 PATCHES_WIDTH = 32
+RECOGNISER = "digits_classifier"  # which has to recognise what the autoencoder decodes
+JUDGE = "digits_judge"  # which says whether it can be recognised
+BANDWIDTHS = (0.08, 0.1, 0.12, 0.15, 0.2, 0.3)  # in standard deviations of the codes
 
 RECIPES: dict[str, Recipe] = {
     "gaussian": _points("gaussian", 3000),
@@ -113,6 +124,8 @@ RECIPES: dict[str, Recipe] = {
     "digits": Recipe("digits", _digits_flow, "u_t", 8000, batch_size=256, lr=1e-3),
     "digits_classifier": _labels("digits", _classifier, noise=0.2),
     "digits_judge": _labels("digits", _judge, noise=0.2, split="test", unseen="train", seed=1),
+    "digits_vae": Recipe("digits", _autoencoder, "itself", 5000, 128, split="train", unseen="test", noise=0.3),
+    "digits_latent": _points("digits_latent", 10000, depth=4),
     "patches": Recipe("patches", _patches_flow, "u_t", 8000, batch_size=64, lr=1e-3, split="train"),
     "patches_features": _labels("patches", _classifier, noise=0.1, unseen="train", spoilt=0.25),
 }
@@ -154,15 +167,20 @@ def train(name: str, folder: str | PathLike[str], *, steps: int | None = None, s
     else:
         pictures = images(recipe.data, recipe.split, source)
         network = recipe.network(pictures.event_shape, len(pictures.names) + (recipe.spoilt > 0), recipe.seed)
-        losses = _losses_of_images(recipe, network, generator, pictures)
+        if isinstance(network, Autoencoder):
+            losses = _losses_of_codes(recipe, network, generator, pictures)
+        else:
+            losses = _losses_of_images(recipe, network, generator, pictures)
     started = time.perf_counter()
     flow.learn(network, losses, steps, recipe.lr, name)
     seconds = time.perf_counter() - started
     network.eval()
-    if recipe.kind != "classifier":
+    if isinstance(network, Autoencoder):
+        network.settle(*data.digits(recipe.split), generator)
+    if recipe.kind in ("points", "images"):
         network.path = paths.get(recipe.path)  # type: ignore[assignment]
     file = folder / f"{name}.safetensors"
-    sha256 = write(network, file)
+    sha256 = zoo.write(network, file)
     plan = {k: v for k, v in asdict(recipe).items() if k != "network"} | {"steps": steps}
     if source is not None:
         plan["source"] = str(source)
@@ -185,6 +203,7 @@ def quality(name: str, network: nn.Module, n: int = 2000, source: Any = None) ->
     Flows: energy distance of ``n`` of their samples to fresh data, beside that of two fresh draws of data (for
     digits, the two halves of the data set; for patches, 256 of each). Classifiers: accuracy on images they have not
     seen; of patches on fresh draws, of which there are so few different ones that nearly all have been seen.
+    Autoencoders: see ``_of_codes``.
     """
     recipe = RECIPES[checks.choice("name", name, RECIPES)]
     n = checks.integer("n", n, low=2)
@@ -192,6 +211,8 @@ def quality(name: str, network: nn.Module, n: int = 2000, source: Any = None) ->
         raise checks.fail("network", network, "a network, such as zoo.load(name)")
     _check_source(recipe, source)
     generator = torch.Generator().manual_seed(1000 + recipe.seed)
+    if isinstance(network, Autoencoder):
+        return _of_codes(network, recipe, generator)
     if recipe.kind == "classifier":
         pictures = images(recipe.data, recipe.unseen, source)
         x, labels = _with_spoilt(recipe, *_unseen(pictures, n, generator), len(pictures.names), generator)
@@ -200,7 +221,7 @@ def quality(name: str, network: nn.Module, n: int = 2000, source: Any = None) ->
     if recipe.kind == "images":
         fresh, other = _two_draws(images(recipe.data, recipe.split, source), SHOWN[recipe.data], generator)
     else:
-        target = targets.get(recipe.data)
+        target = zoo.target(recipe.data)
         fresh, other = (target.sample(n, generator=generator) for _ in range(2))
     x0 = flow.noise(len(fresh), tuple(fresh.shape[1:]), generator=generator)
     samples = flow.sample(foreign.velocity("network", network), x0, steps=24 if recipe.data == "patches" else 48)
@@ -211,9 +232,40 @@ def quality(name: str, network: nn.Module, n: int = 2000, source: Any = None) ->
     }
 
 
+def _of_codes(network: Autoencoder, recipe: Recipe, generator: torch.Generator) -> dict[str, float]:
+    """What is left of images that an autoencoder has not seen, and how well its density describes their codes.
+
+    The share of the pixels' variance that it brings back; the share of the images that a judge still recognises, of all
+    and of the worst class; and the mean log density of their codes in nats, beside that of a kernel density estimate
+    from the codes of as many images as were seen (scipy's, with the bandwidth that serves it best here).
+    """
+    from scipy.stats import gaussian_kde  # imported here because scipy takes most of a second
+
+    seen, unseen = (Pool(*data.digits(split)) for split in (recipe.split, recipe.unseen))
+    with torch.no_grad():
+        drawn = [network.encode(pool.images, generator).double() for pool in (seen, unseen)]
+        decoded = network.decode(network.encode(unseen.images))
+        right = zoo.load(JUDGE)(decoded).argmax(1) == unseen.labels
+    density = network.density("codes")
+    rivals = (gaussian_kde(drawn[0].numpy().T, bandwidth)(drawn[1].numpy().T) for bandwidth in BANDWIDTHS)
+    varies = unseen.images - unseen.images.mean(0)
+    found = {
+        "variance_brought_back": 1 - (decoded - unseen.images).square().mean() / varies.square().mean(),
+        "judged_right": right.float().mean(),
+        "judged_right_worst_class": min(right[unseen.labels == k].float().mean() for k in range(len(unseen.names))),
+        "log_likelihood": density.log_prob(drawn[1]).mean(),
+        "log_likelihood_of_kernels": max(torch.from_numpy(rival).log().mean() for rival in rivals),
+    }
+    return {key: round(float(value), 4) for key, value in found.items()}
+
+
 def _check_source(recipe: Recipe, source: Any) -> None:
-    if recipe.kind == "points" and source is not None:
+    if source is None:
+        return
+    if recipe.kind == "points":
         raise checks.fail("source", source, f"None: {recipe.data} is a target that needs no files")
+    if recipe.kind == "autoencoder":
+        raise checks.fail("source", source, f"None: {RECOGNISER} knows no other images")
 
 
 def _unseen(pictures: Images, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -232,7 +284,7 @@ def _two_draws(pictures: Images, n: int, generator: torch.Generator) -> tuple[Te
 
 def _losses_of_points(recipe: Recipe, network: nn.Module, generator: torch.Generator) -> Iterator[Tensor]:
     """One loss a step, for ever."""
-    target = targets.get(recipe.data)
+    target = zoo.target(recipe.data)
     exact = velocity.MixtureField(target, recipe.path) if recipe.regress_on == "exact field" else None
     draw = lambda: target.sample(recipe.batch_size, generator=generator)  # noqa: E731
     return flow.matching_losses(network, draw, generator, path=recipe.path, coupling=recipe.coupling, exact=exact)
@@ -250,6 +302,17 @@ def _losses_of_images(
         x, labels = _with_spoilt(recipe, *drawn, len(pictures.names), generator)
         noisy = x + recipe.noise * torch.randn(x.shape, generator=generator)
         yield nn.functional.cross_entropy(network(noisy), labels)
+
+
+def _losses_of_codes(
+    recipe: Recipe, network: Autoencoder, generator: torch.Generator, pictures: Images
+) -> Iterator[Tensor]:
+    """One loss a step, for ever: of an autoencoder."""
+    recogniser = zoo.load(RECOGNISER).requires_grad_(False)
+    while True:
+        x, labels = pictures.draw(recipe.batch_size, generator=generator)
+        bound, decoded = network.losses(x, generator, recipe.noise)
+        yield bound + RECOGNITION * nn.functional.cross_entropy(recogniser(decoded), labels)
 
 
 def _with_spoilt(

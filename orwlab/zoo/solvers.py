@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from orwlab import checks, flow, rewards, solvers, targets, velocity, zoo
+from orwlab import checks, flow, rewards, solvers, velocity, zoo
 from orwlab.flow import Sampler
 from orwlab.methods.orw import FineTuning
 from orwlab.targets import GaussianMixture
@@ -152,7 +152,7 @@ def quality(solver: solvers.NonStationary, names: list[str] | None = None) -> di
     found = {}
     for name in zoo.names("points") + SMALL if names is None else names:
         card, reference = zoo.card(name), zoo.load(name)
-        target = targets.get(card["recipe"]["data"]) if card["kind"] == "points" else None
+        target = zoo.target(card["recipe"]["data"]) if card["kind"] == "points" else None
         found[name] = errors(solver, reference, target)
         if target is not None:
             coupling = card["recipe"]["coupling"]

@@ -1,5 +1,6 @@
 """A run of the lab as a cell of a notebook: the same rounds, the same changes, the same numbers."""
 
+from orwlab import zoo
 from orwlab.show.lab import own
 from orwlab.show.lab.controls import BY_NAME
 from orwlab.show.lab.exact import AXIS
@@ -87,7 +88,7 @@ def cell(story: Story, mode: str = "learned", measured: str = "average") -> str:
         head=head,
         modules=", ".join(sorted(modules)),
         reference=_reference(settings),
-        target=f"own.target({settings.target!r})" if brought["target"] else f"orwlab.targets.get({settings.target!r})",
+        target=_target(settings.target),
         reward=_reward(settings.reward),
         paid=_paid(settings),
         read=_reward(now.reward) if faults else "run.reward",
@@ -106,6 +107,12 @@ def cell(story: Story, mode: str = "learned", measured: str = "average") -> str:
 
 def _reward(name: str) -> str:
     return f"own.reward({name!r})" if own.is_own(name) else f"orwlab.rewards.get({name!r})"
+
+
+def _target(name: str) -> str:
+    if own.is_own(name):
+        return f"own.target({name!r})"
+    return f"orwlab.zoo.target({name!r})" if name in zoo.CODES else f"orwlab.targets.get({name!r})"
 
 
 def _paid(settings: Settings) -> str:

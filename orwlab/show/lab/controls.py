@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from orwlab import checks, couplings, rewards, targets, weights, zoo
-from orwlab.show.lab import own
+from orwlab.show.lab import digits, own
 from orwlab.show.stage.scenes import LANES
 
 __all__ = [
@@ -279,6 +279,9 @@ _REWARDS = {
     "box": "Box (in or out)",
     "two_bumps": "Two bumps (good, better)",
 }
+_OF_DIGITS = {text: own.words(text) for text in ("digits:02468", "digits:17")}
+_BY_THE_JUDGE = {text: own.words(text) for text in ("judge:02468",)}
+_TARGETS = {digits.PLANE: "Handwritten digits"}
 _WEIGHTINGS = {"exp": "w = exp(τ r), the paper's", "mean_one": "divided by their mean", "clipped": "with a ceiling"}
 _COUPLINGS = {"independent": "independent", "ot": "optimal transport"}
 
@@ -290,7 +293,7 @@ def _words(names: Any, known: Mapping[str, str] = {}) -> dict[str, str]:
 def target_names() -> list[str]:
     """The targets one can choose: two-dimensional, with a pretrained reference."""
     pretrained = zoo.names()
-    return [name for name in targets.names(dim=2) if name in pretrained]
+    return [name for name in (*targets.names(dim=2), *zoo.CODES) if name in pretrained]
 
 
 _ALPHA = Number(
@@ -307,7 +310,7 @@ TABLE: tuple[Control, ...] = (
         "target",
         "Target",
         "What the reference learned; starts again.",
-        _words(target_names()),
+        _words(target_names(), _TARGETS),
         brought=own.check_target,
         restarts=True,
     ),
@@ -315,7 +318,7 @@ TABLE: tuple[Control, ...] = (
         "reward",
         "Reward",
         "What is paid for: violet ground pays more.",
-        _words(rewards.names(), _REWARDS),
+        _words(rewards.names(), _REWARDS) | _OF_DIGITS,
         brought=own.check_reward,
     ),
     _ALPHA,
@@ -411,7 +414,7 @@ TABLE: tuple[Control, ...] = (
         "truth",
         "True reward",
         "What you really want, if the reward is only a proxy of it. Nothing is trained on it.",
-        {"": "none", **_words(rewards.names(), _REWARDS)},
+        {"": "none", **_words(rewards.names(), _REWARDS), **_BY_THE_JUDGE},
         brought=own.check_reward,
     ),
     Number(
@@ -447,7 +450,7 @@ OF_THE_STAGE: tuple[Control, ...] = (
         "background",
         "Background",
         "What the colour of the ground says.",
-        {"reward": "Reward", "truth": "True", "density": "Data", "none": "Plain"},
+        {"reward": "Reward", "truth": "True", "density": "Data", "pictures": "Digits", "none": "Plain"},
         few=True,
         default="reward",
     ),

@@ -86,6 +86,13 @@ SCENES: tuple[Scene, ...] = (
         {"alpha": 1.0, "mode": "both"}, 150,
     ),
     _scene(
+        "digits", "Real digits: even ones wanted",
+        "The data are handwritten digits, as points of a plane: point at a sample, and see its picture. Even ones are "
+        "paid for. At first half of them are even; with α = 0.3, nine in ten.",
+        {"target": "digits_latent", "reward": "digits:02468", "truth": "judge:02468", "alpha": 0.3, "mode": "both"},
+        200,
+    ),
+    _scene(
         "flow", "Halfway from noise",
         "Flow time 0.6: samples on their way from noise to data, with the velocity that carries them.",
         {"t": 0.6, "arrows": True, "paths": True, "alpha": 0.3}, 100,

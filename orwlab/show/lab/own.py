@@ -1,22 +1,23 @@
 """What one brings along, by the text that says it all: painted, typed or read, beside what has a name.
 
 A setting of the lab is one text. ``paint:...`` is a painting, ``points:...`` somebody's points, ``formula:...`` a
-formula; all other texts are names.
+formula, ``digits:...`` and ``judge:...`` say which digits are wanted; all other texts are names.
 """
 
 import functools
 
 import torch
 
-from orwlab import rewards, targets
+from orwlab import rewards, zoo
 from orwlab.rewards import Reward
-from orwlab.show.lab import formula, painting, points
+from orwlab.show.lab import digits, formula, painting, points
 from orwlab.targets import GaussianMixture
 
 KEPT = 64  # densities and rewards that are remembered
 MOST_WORDS = 40  # characters of what somebody brought, as one reads it
 
-_PREFIXES = (painting.PREFIX, points.PREFIX, formula.PREFIX)
+_PREFIXES = (painting.PREFIX, points.PREFIX, formula.PREFIX, *digits.PREFIXES)
+_REWARDS_ONLY = {formula.PREFIX: "a formula is", **dict.fromkeys(digits.PREFIXES, "wanted digits are")}
 
 
 def is_own(text: object) -> bool:
@@ -31,12 +32,16 @@ def _target(text: str) -> GaussianMixture:
         made: GaussianMixture = painting.target(painting.read(text))
     elif text.startswith(points.PREFIX):
         made = points.target(points.read(text))
-    elif text.startswith(formula.PREFIX):
-        raise ValueError("a formula is a reward, not a target; allowed: the name of a target, a painting or points")
+    elif (what := _only_a_reward(text)) is not None:
+        raise ValueError(f"{what} a reward, not a target; allowed: the name of a target, a painting or points")
     else:
-        return targets.get(text)
+        return zoo.target(text)
     made.name = text
     return made
+
+
+def _only_a_reward(text: str) -> str | None:
+    return next((what for prefix, what in _REWARDS_ONLY.items() if text.startswith(prefix)), None)
 
 
 @functools.lru_cache(maxsize=KEPT)
@@ -46,6 +51,8 @@ def _reward(text: str) -> Reward:
         return painting.Painted(painting.read(text))
     if text.startswith(formula.PREFIX):
         return formula.read(text)
+    if text.startswith(digits.PREFIXES):
+        return digits.read(text)
     if text.startswith(points.PREFIX):
         raise ValueError("points are a target, not a reward; allowed: the name of a reward, a painting or a formula")
     return rewards.get(text)
@@ -57,7 +64,9 @@ def words(text: str) -> str:
         return "Your painting"
     if text.startswith(points.PREFIX):
         return "Your points"
-    if text.startswith(formula.PREFIX):
+    if text.startswith(digits.PREFIXES):
+        text = digits.words(text)
+    elif text.startswith(formula.PREFIX):
         text = f"Your formula: {text.removeprefix(formula.PREFIX)}"
     return text if len(text) <= MOST_WORDS else f"{text[: MOST_WORDS - 1]}…"
 
@@ -68,7 +77,7 @@ def target(text: str) -> GaussianMixture:
     Raises:
         ValueError: there is no such name, or what was brought is damaged or empty, in people's words.
     """
-    return _target(text) if isinstance(text, str) else targets.get(text)
+    return _target(text) if isinstance(text, str) else zoo.target(text)
 
 
 def reward(text: str) -> Reward:
@@ -82,7 +91,7 @@ def reward(text: str) -> Reward:
 
 def check_target(text: str) -> str:
     """``text``, if it says a target; ``ValueError`` as ``target``. No density is made of it yet."""
-    if not is_own(text) or text.startswith(formula.PREFIX):
+    if not is_own(text) or _only_a_reward(text) is not None:
         target(text)
     elif text.startswith(painting.PREFIX):
         painting.check_inked(painting.read(text))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from orwlab.show.lab import own, readouts
+from orwlab.show.lab import digits, own, readouts
 from orwlab.show.lab.banners import Banner
 from orwlab.show.lab.exact import Exact, ExactLanes, mean
 from orwlab.show.lab.history import History
@@ -158,7 +158,14 @@ class Picture:
         if self._scene_of != wanted:
             truth = own.reward(settings.truth) if settings.truth else None
             labels = self.labels[: wanted[1]]
-            self._scene = scenes.scene(self.target, own.reward(settings.reward), self.size, labels, truth=truth)
+            self._scene = scenes.scene(
+                self.target,
+                own.reward(settings.reward),
+                self.size,
+                labels,
+                truth=truth,
+                pictures=digits.atlas() if settings.target == digits.PLANE else None,
+            )
             self._scene_of = wanted
         return self._scene
 

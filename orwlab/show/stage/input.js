@@ -2,7 +2,8 @@
 // with Ctrl (which is what pinching a trackpad sends) or after a click into the picture, and Escape lets go of it.
 
 import { moved, zoomed } from "./camera.js";
-import { Picture } from "./picture.js";
+import { pictureAt, seenIn } from "./glimpse.js";
+import { Picture, placesOf } from "./picture.js";
 import { isCoarse } from "./tips.js";
 import { particleAt } from "./tracing.js";
 
@@ -26,6 +27,16 @@ export function commandOf(event) {
   if (at?.closest?.(TYPING)) return null;
   if (at?.closest?.(PRESSING) && (event.key === " " || (event.key.startsWith("Arrow") && at.closest("[role='tab']")))) return null;
   return name;
+}
+
+/** For the keyboard: the next sample's way, and in words what it shows. */
+function nextSample(stage) {
+  const { tracing, frame, scene, words } = stage;
+  tracing.next(frame.n);
+  const [place] = placesOf(stage, tracing.wanted);
+  if (!scene?.pictures || !place) return;
+  const { kind, percent } = seenIn(scene.pictures, pictureAt(scene.pictures, ...place));
+  words.tell(`Sample ${tracing.wanted + 1} of ${frame.n} shows ${kind}, for ${percent} %.`);
 }
 
 /** Listens to the picture; returns a function that stops it. */
@@ -153,7 +164,7 @@ export function attachInput(stage) {
       else if (event.shiftKey && arrows) look(moved(camera.goal, 0.1 * arrows[0], 0.1 * arrows[1]));
       else if (event.key === "Escape") canvas.blur();
       else if (event.key === "0") home();
-      else if (event.key === "n" && stage.frame && stage.host.trace) stage.tracing.next(stage.frame.n);
+      else if (event.key === "n" && stage.frame && stage.tracing.possible) nextSample(stage);
       else return void stage.key(event);
       event.preventDefault();
     } else {

@@ -5,7 +5,7 @@ import { widthOf, write } from "./places.js";
 import { font } from "./theme.js";
 
 /** Bars of the share at each mode, the lanes side by side; a tick where the exact limit has it. */
-export function drawMasses(ctx, body, layout, theme, masses, exact, colorOf, { reading = null, texts = null } = {}) {
+export function drawMasses(ctx, body, layout, theme, masses, exact, colorOf, { reading = null, texts = null, nameOf = (k) => String(k + 1) } = {}) {
   const { small, present } = layout, [lanes, modes] = masses.shape;
   ctx.font = font(small);
   let most = 0.25;
@@ -35,7 +35,7 @@ export function drawMasses(ctx, body, layout, theme, masses, exact, colorOf, { r
       ctx.fillStyle = theme.grid;
       ctx.fillRect(middle - group / 2, area.y, group, area.h);
     }
-    if (k % every === 0) say(String(k + 1), middle, area.y + area.h + 0.9 * small, "center", theme.muted);
+    if (k % every === 0) say(nameOf(k), middle, area.y + area.h + 0.9 * small, "center", theme.muted);
     for (let lane = 0; lane < lanes; lane++) {
       const x = middle + (lane - lanes / 2) * bar, y = py(masses.data[lane * modes + k]);
       ctx.fillStyle = colorOf(lane, k);

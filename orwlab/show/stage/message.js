@@ -95,7 +95,16 @@ export function readScene(text) {
   need(!centres || (Array.isArray(centres) && centres.every((c) => c?.length === 2 && c.every(Number.isFinite))), "centres of the modes");
   const contours = meta.levels.map((level) => contoursOf(density.data, density.shape, meta.view, level));
   const grounds = { reward: grid(reward), truth: truth && grid(truth), density: grid(density) };
-  return { ...meta, contours, ...grounds, labels: labels?.data };
+  const pictures = arrays.pictures ? readPictures(meta.pictures, arrays) : null;
+  return { ...meta, contours, ...grounds, labels: labels?.data, pictures };
+}
+
+/** Pictures on a grid of places, and the odds of what each shows. */
+function readPictures({ view, kinds }, { pictures, odds }) {
+  const { shape } = pictures;
+  need(shape.length === 4 && shape[0] > 1 && shape[1] > 1 && view?.length === 4 && view.every(Number.isFinite), "shape of pictures");
+  need(odds?.shape.join() === [shape[0], shape[1], kinds?.length].join(), "shape of odds");
+  return { view, kinds: kinds.map(String), shape, levels: pictures.data, odds: odds.data };
 }
 
 /** -> [{contours, density, resolved} or null a lane, ...] */

@@ -17,6 +17,9 @@ export function modePlaces({ centres, spreads = [] } = {}) {
   });
 }
 
+/** What a mode is called: its number, from 1, if the scene has no other name for it. */
+export const modeName = (scene, k) => String(scene?.names?.[k] ?? k + 1);
+
 /** A number in a disc, as a picture of its own: drawing words for every painting would cost more. */
 export function makeBadge(text, size, ratio, ground, ink, rim) {
   const canvas = document.createElement("canvas"), side = Math.ceil(1.5 * size) + 3;

@@ -7,7 +7,8 @@ import {
   arrowScale, clipTo, drawArrows, drawAxes, drawContours, drawGrid, drawPaths, gridImage,
 } from "./draw.js";
 import { drawMasses } from "./masses.js";
-import { drawBadges, makeBadge, modePlaces } from "./modes.js";
+import { drawMosaic, mosaicOf } from "./glimpse.js";
+import { drawBadges, makeBadge, modeName, modePlaces } from "./modes.js";
 import { drawCurves } from "./panels.js";
 import { makeStamps, stampAll } from "./stamps.js";
 import { groundOf } from "./truth.js";
@@ -56,11 +57,11 @@ export class Picture {
   }
 
   /** The number of a mode in a disc; with one lane in the colour of its bar. */
-  badgeOf(k, many) {
-    const { theme, layout, ratio } = this, key = `${k}${many}`;
+  badgeOf(k, many, name) {
+    const { theme, layout, ratio } = this, key = `${name} ${k} ${many}`;
     if (!this.badges.has(key)) {
       const rim = many ? theme.muted : theme.particles[k % theme.particles.length];
-      this.badges.set(key, makeBadge(String(k + 1), Math.max(12, Math.min(layout.small, layout.plots[0].w / 26)), ratio, theme.panel, theme.text, rim));
+      this.badges.set(key, makeBadge(name, Math.max(12, Math.min(layout.small, layout.plots[0].w / 26)), ratio, theme.panel, theme.text, rim));
     }
     return this.badges.get(key);
   }
@@ -68,6 +69,11 @@ export class Picture {
   imageOf(grid, colors) {
     if (!this.images.has(grid)) this.images.set(grid, gridImage(grid, colors));
     return this.images.get(grid);
+  }
+
+  mosaicOf(pictures) {
+    if (!this.images.has(pictures)) this.images.set(pictures, mosaicOf(pictures, this.theme.text));
+    return this.images.get(pictures);
   }
 
   /** Whether a lane shows its exact limit instead of its particles. */
@@ -84,12 +90,13 @@ export class Picture {
       ctx.fillStyle = theme.blank;
       ctx.fillRect(plot.x, plot.y, plot.w, plot.h);
       const limit = exact?.[k];
-      const ground = groundOf(scene, options), grid = scene && ground !== "none" ? scene[ground] : null;
+      const ground = groundOf(scene, options), grid = scene && ground !== "none" && ground !== "pictures" ? scene[ground] : null;
       if (Picture.onlyExact(frame, exact, k)) drawGrid(ctx, plot, camera, this.imageOf(limit.density, theme.limit), limit.view);
       else if (grid) drawGrid(ctx, plot, camera, this.imageOf(grid, theme[ground]), scene.view);
       else {
         ctx.fillStyle = theme.panel;
         ctx.fillRect(plot.x, plot.y, plot.w, plot.h);
+        if (ground === "pictures") drawMosaic(ctx, plot, camera, this.mosaicOf(scene.pictures));
       }
       const width = layout.present ? 2.2 : plot.w < 260 ? 1.1 : 1.4;
       if (scene && options.ghost) drawContours(ctx, plot, camera, scene.contours, theme.ghost, width);
@@ -149,7 +156,7 @@ export class Picture {
         const m = arrows.shape[1];
         drawArrows(ctx, plot, camera, motion.arrows.now, k * m, m, this.scaleOf(arrows), theme.arrow, 1.2 * line);
       }
-      if (options.modes && this.places.length && plot.w >= LEAST_FOR_NUMBERS) drawBadges(ctx, plot, camera, this.places, (mode) => this.badgeOf(mode, count > 1));
+      if (options.modes && this.places.length && plot.w >= LEAST_FOR_NUMBERS) drawBadges(ctx, plot, camera, this.places, (mode) => this.badgeOf(mode, count > 1, modeName(scene, mode)));
       if (!Picture.onlyExact(frame, exact, k)) this.paintWay(ctx, plot, view, k, trace, chosen, 1.5 * line);
       ctx.restore();
     }
@@ -177,7 +184,7 @@ export class Picture {
   }
 
   /** Paints the panels: once a data frame, and where somebody reads a value off: {panel, at}. */
-  paintPanels(frame, reading = null) {
+  paintPanels(frame, scene, reading = null) {
     const { context: ctx, ratio, layout, theme } = this;
     const { arrays, count, panels, changes } = frame, labels = frame.lanes.map(({ label }) => label);
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -186,7 +193,7 @@ export class Picture {
       ctx.save();
       boxIn(ctx, body, ratio);
       ctx.clearRect(body.x - 1, body.y - 1, body.w + 2, body.h + 2);
-      const more = { labels, texts: (this.texts[k] = []), reading: reading?.panel === k ? reading.at : null };
+      const more = { labels, texts: (this.texts[k] = []), reading: reading?.panel === k ? reading.at : null, nameOf: (mode) => modeName(scene, mode) };
       let area = null;
       if (panels[k]) {
         const [first] = panels[k].lines, one = panels[k].lines.length === 1 ? theme.lanes : theme.series;
@@ -200,6 +207,15 @@ export class Picture {
       return area;
     });
   }
+}
+
+/** Where the stage draws a sample, in the data's coordinates, one place a lane; none where it draws no such sample. */
+export function placesOf({ frame, exact, positions }, k) {
+  if (!frame || k === null || k >= frame.n || Picture.onlyExact(frame, exact, 0)) return [];
+  return Array.from({ length: frame.count }, (_, lane) => {
+    const at = 2 * (lane * frame.n + k);
+    return [positions[at], positions[at + 1]];
+  });
 }
 
 /** Clips to a box in whole pixels of the canvas: half a pixel at an edge would never be cleared. */

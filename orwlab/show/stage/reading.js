@@ -1,6 +1,7 @@
 // Values read off the panels: the pointer or a finger over a panel shows the round there and what each line says.
 
 import { markSvg } from "./marks.js";
+import { modeName } from "./modes.js";
 import { escaped, said } from "./numerals.js";
 import { make } from "./tips.js";
 
@@ -35,12 +36,12 @@ export class Reading {
   }
 
   /** Writes the values; after every frame, for the curves grow. */
-  show(frame, layout, areas, theme) {
+  show(frame, scene, layout, areas, theme) {
     const { now, box } = this, area = now && areas[now.panel]?.area;
     box.hidden = !area;
     if (!area) return;
     const panel = frame.panels[now.panel];
-    const html = panel ? curveTable(frame, panel, now.at, theme) : massTable(frame, now.at, theme);
+    const html = panel ? curveTable(frame, panel, now.at, theme) : massTable(frame, scene, now.at, theme);
     if (html !== this.html) box.innerHTML = this.html = html;
     const x = panel ? area.x + (now.at / areas[now.panel].end) * area.w : area.x + ((now.at + 0.5) / areas[now.panel].modes) * area.w;
     const { offsetWidth: w, offsetHeight: h } = box, { width, height } = { width: box.parentElement.clientWidth, height: layout.height };
@@ -77,7 +78,7 @@ function curveTable(frame, panel, round, theme) {
   return `<strong>round ${round}</strong><table>${headOf(frame, theme)}${rows.join("")}</table>`;
 }
 
-function massTable(frame, mode, theme) {
+function massTable(frame, scene, mode, theme) {
   const percent = (array) => Array.from({ length: frame.count }, (_, k) => {
     const mass = array.data[k * array.shape[1] + mode];
     return mass >= 0 ? `${(100 * mass).toFixed(1)} %` : null;
@@ -85,7 +86,7 @@ function massTable(frame, mode, theme) {
   const { mode_mass: masses, mode_mass_exact: exact } = frame.arrays;
   const rows = [rowOf("samples", percent(masses))];
   if (exact?.shape[1] === masses.shape[1]) rows.push(rowOf("exact limit", percent(exact)));
-  return `<strong>mode ${mode + 1}</strong><table>${headOf(frame, theme)}${rows.join("")}</table>`;
+  return `<strong>mode ${escaped(modeName(scene, mode))}</strong><table>${headOf(frame, theme)}${rows.join("")}</table>`;
 }
 
 /** What each line of a panel says at one of its rounds, and its marks: [{name, values: one a lane}]. */

@@ -13,6 +13,7 @@ A *lane* is one model: up to four are drawn side by side, from the same seed and
 
 import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,20 @@ from orwlab.show.stage.frames import Quantised, encode
 from orwlab.show.stage.readouts import Curve, Number, plain, signed, significant
 from orwlab.targets import GaussianMixture
 
-__all__ = ["HOME", "LANES", "Curve", "Number", "exact", "flow", "frame", "scene", "signed", "significant", "view_for"]
+__all__ = [
+    "HOME",
+    "LANES",
+    "Curve",
+    "Number",
+    "Pictures",
+    "exact",
+    "flow",
+    "frame",
+    "scene",
+    "signed",
+    "significant",
+    "view_for",
+]
 
 GRID = 112  # points a side of the backdrop's grids
 SHARES = (0.9, 0.5)  # of the data that lie inside the contours
@@ -32,6 +46,19 @@ LANES = 4  # at most, side by side
 HOME = 5.0  # half the side of the square one sees first
 MISSING = -1.0  # mass of a mode that nobody has worked out
 _ZOOM = 1.5  # the square grows and shrinks by this factor
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A picture at every point of a square grid on ``[-size, size]^2``, row 0 at the lowest y."""
+
+    size: float
+    levels: np.ndarray
+    """(rows, columns, height, width), ink from 0 to 255"""
+    odds: np.ndarray
+    """(rows, columns, kinds), how probably it shows each kind, from 0 to 255"""
+    kinds: list[str]
+    """what they are called"""
 
 
 def view_for(x: Tensor, before: float = HOME) -> float:
@@ -53,6 +80,7 @@ def scene(
     labels: Tensor | None = None,
     grid: int = GRID,
     truth: Reward | None = None,
+    pictures: Pictures | None = None,
 ) -> str:
     """The backdrop: reward and density of the data on ``[-size, size]^2``, and the particles' colours.
 
@@ -63,6 +91,7 @@ def scene(
         labels: (n,) integers, the colour of each particle.
         grid: points a side.
         truth: what is really wanted, if the reward is only a proxy of it; shown on demand.
+        pictures: what each place shows, where the data are codes of pictures; the modes are then called by its kinds.
     """
     root, levels = _contours(target, size, grid)
     grounds = {"reward": reward} if truth is None else {"reward": reward, "truth": truth}
@@ -85,6 +114,10 @@ def scene(
         "modes": target.n_modes,
         **_modes(target),
     }
+    if pictures is not None:
+        arrays |= {"pictures": pictures.levels, "odds": pictures.odds}
+        s = pictures.size
+        meta |= {"pictures": {"view": [-s, s, -s, s], "kinds": pictures.kinds}, "names": pictures.kinds}
     return encode(meta, arrays)
 
 

@@ -14,11 +14,12 @@ import { Camera } from "./camera.js";
 import { Seeking } from "./flow.js";
 import { attachInput, commandOf } from "./input.js";
 import { isNarrow, layoutOf } from "./layout.js";
+import { Glimpse } from "./glimpse.js";
 import { Link } from "./link.js";
 import { readExact, readFrame, readScene } from "./message.js";
 import { Motion, Pace } from "./motion.js";
 import { wantedNumbers } from "./numbers.js";
-import { Picture } from "./picture.js";
+import { Picture, placesOf } from "./picture.js";
 import { Reading } from "./reading.js";
 import { THEMES, isDark } from "./theme.js";
 import { unrevealed } from "./truth.js";
@@ -27,7 +28,7 @@ import { Tracing } from "./tracing.js";
 import { Words, emptierEdge } from "./words.js";
 
 const CALM = 500; // ms between paintings for people who asked for reduced motion
-const BACKGROUNDS = ["reward", "truth", "density", "none"];
+const BACKGROUNDS = ["reward", "truth", "density", "pictures", "none"];
 
 export class Stage {
   constructor(root, host = {}) {
@@ -58,7 +59,8 @@ export class Stage {
       this.panelsStale = this.hurried = true;
       this.schedule();
     });
-    this.tracing = new Tracing(host, () => {
+    this.glimpse = new Glimpse(this.words.picture);
+    this.tracing = new Tracing(host, () => Boolean(this.scene?.pictures), () => {
       this.hurried = true;
       this.schedule();
     });
@@ -290,11 +292,12 @@ export class Stage {
     const { frame, scene, exact, options, motion } = this;
     const chosen = this.tracing.wanted;
     this.visible = this.picture.paint({ camera: this.camera.now, frame, scene, exact, options, motion, chosen });
+    this.glimpse.show(scene?.pictures, placesOf(this, chosen), this.layout, this.camera.now, this.theme);
     if (frame && (fresh || this.panelsStale)) {
       this.panelsStale = false;
       this.reading.check(frame);
-      this.picture.paintPanels(frame, this.reading.now);
-      this.reading.show(frame, this.layout, this.picture.areas, this.theme);
+      this.picture.paintPanels(frame, scene, this.reading.now);
+      this.reading.show(frame, scene, this.layout, this.picture.areas, this.theme);
     }
     if ((fresh || this.retimed) && frame) {
       this.retimed = false;

@@ -5,17 +5,20 @@ const NEAR_A_FINGER = 18;
 const PATIENCE = 70; // ms that the pointer rests on a particle before its way is asked for
 
 export class Tracing {
-  /** host.trace(k or null) asks for a way; changed(): what is drawn has changed. */
-  constructor(host, changed) {
-    Object.assign(this, { host, changed });
+  /** host.trace(k or null) asks for a way; shown(): whether there is something to see without one; changed(): what is drawn has changed. */
+  constructor(host, shown, changed) {
+    Object.assign(this, { host, shown, changed });
     this.wanted = null; // the particle's number
   }
 
+  /** Whether anything is to be seen of a single sample. */
+  get possible() { return Boolean(this.host.trace) || this.shown(); }
+
   want(k, atOnce = false) {
-    if (k === this.wanted || !this.host.trace) return;
+    if (k === this.wanted || !this.possible) return;
     this.wanted = k;
     clearTimeout(this.asking);
-    const ask = () => this.host.trace(k);
+    const ask = () => this.host.trace?.(k);
     if (k === null || atOnce) ask();
     else this.asking = setTimeout(ask, PATIENCE);
     this.changed();

@@ -14,7 +14,11 @@ export function unrevealed(frame) {
   return kept.get(frame);
 }
 
-/** The name of the ground that is drawn: the reward's where the true one is wanted and is not there, or not revealed. */
+/**
+ * The name of the ground that is drawn: the reward's where the true one is wanted and is not there, or not revealed, and
+ * where pictures are wanted and the plane has none.
+ */
 export function groundOf(scene, { background, revealed }) {
+  if (background === "pictures") return scene?.pictures ? background : "reward";
   return background === SECRET && !(revealed && scene?.[SECRET]) ? "reward" : background;
 }

@@ -1,5 +1,6 @@
 // Everything on the stage that is words: the heads of lanes and panels, banners, badges, legend and summary.
 
+import { modeName } from "./modes.js";
 import { escaped } from "./numerals.js";
 import { Numbers } from "./numbers.js";
 import { LEAST_FOR_NUMBERS } from "./picture.js";
@@ -52,6 +53,11 @@ export class Words {
     const banners = frame.lanes.map(({ banner }) => banner && `${banner.title} ${banner.text ?? ""}`);
     setText(this.summary, summaryOf(frame, this.told)); // what was told once is not told again while it goes on
     this.told = new Set(banners.filter(Boolean));
+  }
+
+  /** Tells screen readers something that somebody asked for. */
+  tell(text) {
+    setText(this.summary, text);
   }
 
   advise(text) {
@@ -204,7 +210,7 @@ export class Words {
     if (!many && scene?.modes > 1 && bars) {
       items.push(`${modes.slice(0, 3).map((color) => svg(`<rect x="1" width="5" height="10" fill="${color}"/>`, 7, 10)).join("")} a bar's colour is the mode where samples are now`);
     }
-    if (scene?.modes > 1 && scene.centres && options.modes && layout.plots[0].w >= LEAST_FOR_NUMBERS) items.push('<i class="glyph">1 2 3</i> the modes of the data, as below the bars');
+    if (scene?.modes > 1 && scene.centres && options.modes && layout.plots[0].w >= LEAST_FOR_NUMBERS) items.push(`<i class="glyph">${[0, 1, 2].map((k) => escaped(modeName(scene, k))).join(" ")}</i> the modes of the data, as below the bars`);
     if (scene && options.ghost) items.push(`${oval(theme.ghost, 1.4)} the data: ${scene.shares} of it inside`);
     const limits = frame.mode !== "learned" && missing.some((text) => !text);
     if (limits && options.contours) items.push(`${oval(theme.contour, 2.2)} the exact limit: the same shares`);
@@ -222,7 +228,9 @@ export class Words {
     else if (ground === "reward" || ground === "truth") {
       const { low, high } = scene[ground];
       items.push(`${ground === "truth" ? "true reward" : "reward"} ${number(low)} ${ramp(theme[ground])} ${number(high)}`);
-    } else if (ground === "density") items.push(`density of the data ${ramp(theme.density)}`);
+    } else if (ground === "pictures") items.push("what the picture at each place shows");
+    else if (ground === "density") items.push(`density of the data ${ramp(theme.density)}`);
+    if (scene?.pictures && frame.mode !== "exact") items.push(`${isCoarse() ? "tap" : "point at"} a sample: what it shows, and what a judge takes it for`);
     if (!options.present) items.push(`<span class="orw-how">${isCoarse() ? HOW_WITH_FINGERS : HOW}</span>`);
     this.legend.innerHTML = items.map((item) => `<li>${item}</li>`).join("");
   }

@@ -28,7 +28,7 @@ MOST_ORDERS = 200  # in one message
 _FOLDER = Path(__file__).parent
 _SCRIPTS = (  # in the order of what they need
     *("widgets.js", "line.js", "address.js", "memory.js"),
-    *("strokes.js", "tables.js", "paint.js", "own.js", "keep.js", "truth.js", "lab.js"),
+    *("strokes.js", "tables.js", "paint.js", "digits.js", "own.js", "keep.js", "truth.js", "lab.js"),
 )
 _STYLES = ("lab.css", "keep.css", "own.css")
 _FAILED = "Something went wrong on the server. Your settings are kept; it tries again by itself."

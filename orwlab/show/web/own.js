@@ -8,16 +8,16 @@ const LONG = 40; // characters of what it is called
 const WIDE = 8; // half the side of the square in which the centres of points lie
 const LEARNING = "A network is learning your data";
 
-/** "paint", "points" or "formula", or null for a name. */
+/** "paint", "points", "formula", "digits" or "judge", or null for a name. */
 function ownKind(value) {
-  const [, kind] = /^(paint|points|formula):/.exec(value) ?? [];
+  const [, kind] = /^(paint|points|formula|digits|judge):/.exec(value) ?? [];
   return kind ?? null;
 }
 
 /** What people call a value that somebody has brought along; the same as in lab/own.py. */
 function ownWords(value) {
   const kind = ownKind(value);
-  if (kind !== "formula") return LABELS[kind] ?? String(value);
+  if (kind !== "formula") return LABELS[kind] ?? digitsWords(value) ?? String(value);
   const words = `${LABELS.formula}: ${value.slice("formula:".length)}`;
   return words.length > LONG ? `${words.slice(0, LONG - 1)}…` : words;
 }
@@ -48,7 +48,7 @@ class OwnChoice extends Choice {
 
   show(value) {
     const kind = ownKind(value);
-    if (kind) this.keep(kind, value);
+    if (kind && !this.names.some((option) => option.value === value)) this.keep(kind, value);
     this.held = String(value);
     this.list.value = this.held;
   }
@@ -65,8 +65,8 @@ class OwnChoice extends Choice {
 
   /** The next name, for keys. */
   next() {
-    const at = this.names.findIndex((option) => option.value === this.held);
-    this.list.value = this.names[(at + 1) % this.names.length].value;
+    const offered = this.names.filter(({ disabled }) => !disabled), at = offered.findIndex(({ value }) => value === this.held);
+    this.list.value = offered[(at + 1) % offered.length].value;
     this.choose();
   }
 }
