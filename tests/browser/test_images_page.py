@@ -88,6 +88,22 @@ def press(page, name):
     page.locator(f"#{name}").click()
 
 
+def test_an_empty_page_says_what_it_waits_for(browser, address):
+    held, holding = [], True
+    page = browser.new_page()
+    page.route("**/component_server**", lambda route: held.append(route) if holding else route.continue_())
+    page.goto(f"{address}images")
+    doing = page.locator(".orw-doing")
+    page.wait_for_function("/ [1-9][0-9]* s$/.test(document.querySelector('.orw-doing')?.textContent)")
+    assert doing.inner_text().startswith("Loading the networks")
+    holding = False
+    for route in held:
+        route.continue_()
+    wait(page, "page.atRest", 90)
+    assert not doing.inner_text()
+    page.close()
+
+
 def test_before_the_first_round_both_grids_are_alike_and_then_only_the_lane_changes(one):
     reference = images(one, "reference")
     on_screen = [seen(one, f".orw-board[data-lane='{lane}'] canvas") for lane in ("reference", 0)]

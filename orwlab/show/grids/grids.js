@@ -196,6 +196,8 @@ class Grids {
     this.onResize = () => this.draw();
     addEventListener("resize", this.onResize);
     this.clock = setInterval(() => this.tellDoing(), ALIVE);
+    Object.assign(this, { task: "Loading the networks", since: performance.now() }); // until something comes in
+    this.tellDoing();
     root.grids = this; // for tests and the browser's console
   }
 
