@@ -123,6 +123,7 @@ class ImageSession:
         for name in changes:
             if getattr(settings, name) != getattr(self.settings, name):
                 self.story = self.story.changed(at, name, getattr(settings, name))
+        self.seq += 1  # captions say it at once
 
     def play(self) -> None:
         """Go on by itself."""
@@ -316,14 +317,14 @@ class ImageSession:
         if self._reference and (have < self.seq):
             found["lanes"] = [
                 {
-                    "alpha": lane.alpha,
+                    "alpha": alpha,
                     "round": lane.round,
                     "sheet": lane.sheet,
                     "numbers": {key: _short(value) for key, value in lane.numbers.items()},
                     "said": lane.stopped or lane.said,
                     "stopped": bool(lane.stopped),
                 }
-                for lane in self.lanes
+                for lane, alpha in zip(self.lanes, self.settings.alphas)
             ]
             found["points"] = [point for point in self._points if point[0] > have]
             found["exhibit"] = self._there.plain()
