@@ -118,6 +118,7 @@ class ImagesPage {
     this.failures = 0;
     this.notice(frame.notice || null, "server");
     if (this.noticeKind === "lost" || this.noticeKind === "full") this.notice(null, this.noticeKind);
+    if (frame.run !== this.run) this.grids.forget();
     this.run = frame.run;
     this.known = frame.run;
     this.have = frame.seq;
