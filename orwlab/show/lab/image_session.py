@@ -299,10 +299,11 @@ class ImageSession:
     def frame(self, have: int = 0) -> dict[str, Any]:
         """What is new since ``have``, the ``seq`` of the frame before; JSON can hold it.
 
-        Always: "seq", "begun" (frames with a smaller ``seq`` are of another run), "state", "round", "doing", "settings"
-        and "notice", sentences or "". If anything was drawn since: "lanes", each with "alpha", "round", "sheet" (a PNG
-        of its images), "numbers", "said" and "stopped"; "points" of the curves, ``[seq, round, what is paid for,
-        judge]``, the last two a number for each lane; "story". If it has begun since: "exhibit" and "reference".
+        Always: "seq", "begun" (frames with a smaller ``seq`` are of another run), "state", "round", "idle", whether it
+        is "repeating" a story, "settings", "story", and "doing" and "notice", sentences or "". If anything was drawn
+        since: "exhibit"; "reference", with "sheet" (a PNG of its images) and "numbers"; "lanes", each with these and
+        "alpha", "round", "said" and "stopped"; "points" of the curves, ``[seq, round, what is paid for, judge]``, the
+        last two a number for each lane.
         """
         found: dict[str, Any] = {
             "seq": self.seq,
@@ -311,6 +312,7 @@ class ImageSession:
             "round": self.round,
             "doing": f"Repeating your changes, to round {self._goal}. {self.doing}" if self.replaying else self.doing,
             "idle": self.idle,
+            "repeating": self.replaying,
             "settings": self.settings.plain(),
             "notice": self.notice,
         }

@@ -131,8 +131,8 @@ class ImagesPage {
         } else this.notice(text, "refused");
         this.say(text);
       }
-      this.round = frame.round;
-      this.repeated = frame.round < (frame.story?.round ?? 0);
+      this.repeated = frame.repeating; // then the page knows better how far it went
+      this.round = frame.repeating ? Math.max(this.round, frame.round) : frame.round;
       this.told = { scene: frame.story.scene, log: frame.story.log };
       this.showState(frame.state);
       this.showSettings(frame.settings, waiting);
