@@ -149,6 +149,7 @@ def test_alpha_takes_effect_with_the_next_round_and_the_log_says_when():
     assert sheets(moved) == sheets(still)
     moved.control(alpha=0.0)
     assert moved.lanes[0].alpha == 5.0, "not in the middle of anything"
+    assert moved.frame()["lanes"][0]["alpha"] == 0.0, "but it is said at once"
     after(moved, 2)
     after(still, 2)
     assert moved.lanes[0].alpha == 0.0

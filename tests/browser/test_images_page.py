@@ -320,6 +320,7 @@ def test_a_process_that_ends_is_told_and_the_run_goes_on(come):
     assert page.locator(".notice").inner_text() in (image_runs.LOST, image_runs.DROPPED)
     assert np.abs(images(page, 0) - before).max() == 0
     assert typed(page, "alpha") == 0.3
+    assert page.evaluate(f"{PAGE}.grids.points.map((point) => point[1])") == [0, 1], "its curves are there again"
 
 
 def test_who_finds_no_place_is_told_and_comes_in_by_itself(one, come, visit, monkeypatch):

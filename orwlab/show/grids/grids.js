@@ -253,6 +253,11 @@ class Grids {
     this.draw();
   }
 
+  /** What comes next is of another session, which counts from the beginning. */
+  forget() {
+    Object.assign(this, { begun: 0, points: [] });
+  }
+
   tellDoing() {
     const seconds = this.task ? Math.floor((performance.now() - this.since) / 1000) : 0;
     const [short] = (this.task ?? "").split(":"); // what is quick need not be told in full

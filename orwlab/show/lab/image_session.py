@@ -123,6 +123,7 @@ class ImageSession:
         for name in changes:
             if getattr(settings, name) != getattr(self.settings, name):
                 self.story = self.story.changed(at, name, getattr(settings, name))
+        self.seq += 1  # captions say it at once
 
     def play(self) -> None:
         """Go on by itself."""
@@ -298,10 +299,11 @@ class ImageSession:
     def frame(self, have: int = 0) -> dict[str, Any]:
         """What is new since ``have``, the ``seq`` of the frame before; JSON can hold it.
 
-        Always: "seq", "begun" (frames with a smaller ``seq`` are of another run), "state", "round", "doing", "settings"
-        and "notice", sentences or "". If anything was drawn since: "lanes", each with "alpha", "round", "sheet" (a PNG
-        of its images), "numbers", "said" and "stopped"; "points" of the curves, ``[seq, round, what is paid for,
-        judge]``, the last two a number for each lane; "story". If it has begun since: "exhibit" and "reference".
+        Always: "seq", "begun" (frames with a smaller ``seq`` are of another run), "state", "round", "idle", whether it
+        is "repeating" a story, "settings", "story", and "doing" and "notice", sentences or "". If anything was drawn
+        since: "exhibit"; "reference", with "sheet" (a PNG of its images) and "numbers"; "lanes", each with these and
+        "alpha", "round", "said" and "stopped"; "points" of the curves, ``[seq, round, what is paid for, judge]``, the
+        last two a number for each lane.
         """
         found: dict[str, Any] = {
             "seq": self.seq,
@@ -310,20 +312,21 @@ class ImageSession:
             "round": self.round,
             "doing": f"Repeating your changes, to round {self._goal}. {self.doing}" if self.replaying else self.doing,
             "idle": self.idle,
+            "repeating": self.replaying,
             "settings": self.settings.plain(),
             "notice": self.notice,
         }
         if self._reference and (have < self.seq):
             found["lanes"] = [
                 {
-                    "alpha": lane.alpha,
+                    "alpha": alpha,
                     "round": lane.round,
                     "sheet": lane.sheet,
                     "numbers": {key: _short(value) for key, value in lane.numbers.items()},
                     "said": lane.stopped or lane.said,
                     "stopped": bool(lane.stopped),
                 }
-                for lane in self.lanes
+                for lane, alpha in zip(self.lanes, self.settings.alphas)
             ]
             found["points"] = [point for point in self._points if point[0] > have]
             found["exhibit"] = self._there.plain()

@@ -118,6 +118,7 @@ class ImagesPage {
     this.failures = 0;
     this.notice(frame.notice || null, "server");
     if (this.noticeKind === "lost" || this.noticeKind === "full") this.notice(null, this.noticeKind);
+    if (frame.run !== this.run) this.grids.forget();
     this.run = frame.run;
     this.known = frame.run;
     this.have = frame.seq;
@@ -130,8 +131,8 @@ class ImagesPage {
         } else this.notice(text, "refused");
         this.say(text);
       }
-      this.round = frame.round;
-      this.repeated = frame.round < (frame.story?.round ?? 0);
+      this.repeated = frame.repeating; // then the page knows better how far it went
+      this.round = frame.repeating ? Math.max(this.round, frame.round) : frame.round;
       this.told = { scene: frame.story.scene, log: frame.story.log };
       this.showState(frame.state);
       this.showSettings(frame.settings, waiting);

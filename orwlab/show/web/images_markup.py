@@ -24,8 +24,8 @@ _KEYS = {
 MOVES = (
     controls.attempt(
         "Let go: α = 0",
-        "Nothing holds the images now. In a minute the reward is near 1, and hardly any image looks like a digit: the "
-        "classifier is fooled, and later the judge is not. Watch the numbers below the grid.",
+        "Nothing holds the images now. Within 60 rounds the reward is above 0.9, and nearly no image is like a real "
+        "digit. The classifier is fooled, and for a while the judge with it: watch “Unlike any digit”.",
         {"alpha": 0},
     ),
     controls.attempt(
@@ -48,7 +48,7 @@ MOVES = (
     controls.attempt(
         "Photographs in small files",
         "The reward is minus the size of a JPEG file: it has no gradient, and needs none. A round takes a second or "
-        "more. Without α everything becomes one smooth colour: recall falls, and precision does not see it.",
+        "more. Without α recall falls to a tenth in 50 rounds, and precision hardly sees it: few kinds are left.",
         {"task": "photographs", "alpha": 0},
     ),
 )

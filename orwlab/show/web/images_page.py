@@ -29,11 +29,13 @@ $$
 **Proxy and judge.** The reward is a *proxy* of what one wants: for digits a small classifier's probability of a wanted
 one, for photographs the size of a JPEG file. What is optimised is no longer a measure. So a *judge* looks at the same
 images: another network that was trained on other real digits; for photographs precision and recall against real ones.
-No gradient and no selection ever sees it. Where the solid and the dashed line part, the proxy is being exploited.
+No gradient and no selection ever sees it. Where the solid and the dashed line part, the proxy is being exploited. The
+judge of the digits is a network too, and may be fooled along with the classifier: then only the distance to real digits
+tells, "unlike any digit".
 
 **What is proved.** Without $\alpha$, and if every round learned its weighted images perfectly, the images after $N$
 rounds would have density $\propto w(x_1)^N q_0(x_1)$: all of it ends where the reward is largest (Theorem 2 of the
-paper). A large $\alpha$ gives the reference back.
+paper). A large $\alpha$ gives the reference back: that is proved of the velocity that one round learns.
 
 **What is measured.** That the classifier can be fooled, and how large an $\alpha$ prevents it, no theorem says.
 @measured@
@@ -43,7 +45,7 @@ digits are read off @digits@ images of which the grid shows the first @shown@; o
 images make recall and precision rough: compare lanes, which share their noise, and not single digits of a number.
 
 **Where the α of a suggestion comes from.** It takes the limit for an exponential tilt of the reference. Measured on
-exact limits of six targets and rewards in one and two dimensions, that gives between 0.7 and 6 times the $\alpha$ that
+exact limits of six targets and rewards, that gives between 0.7 and 6 times the $\alpha$ that
 is needed. What a run has shown at another $\alpha$ corrects it.
 """
 
