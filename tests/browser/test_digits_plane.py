@@ -118,7 +118,7 @@ def test_all_pictures_can_be_the_ground_and_samples_stay_visible(host, values):
     other = np.abs(pixels(page) - plain).sum(1)
     assert 0.1 < (other > 20).mean() < 0.6  # ink, and paper between it
     assert other.max() < 350  # faint: no pixel as dark as a word
-    assert "what the picture at each place shows" in page.locator(".orw-legend").inner_text()
+    assert "grey pictures: what each place shows" in page.locator(".orw-legend").inner_text()
 
 
 def test_modes_are_called_by_their_digits_and_other_planes_have_no_pictures(host, values, labs):
@@ -130,7 +130,7 @@ def test_modes_are_called_by_their_digits_and_other_planes_have_no_pictures(host
     page.evaluate("stage.configure({background: 'pictures'})")
     give(page, labs[1].value())
     assert "1 2 3" in page.locator(".orw-legend").inner_text()
-    assert "what the picture at each place shows" not in page.locator(".orw-legend").inner_text()
+    assert "grey pictures: what each place shows" not in page.locator(".orw-legend").inner_text()
     page.mouse.move(300, 300)
     assert page.locator(".orw-glimpse:visible").count() == 0
 

@@ -2,7 +2,7 @@
 
 import { make, setText } from "./tips.js";
 
-const SIDE = 72, SMALLER = 48; // pixels of a picture on the page; where the plot is small
+const SIDE = 72, LEAST = 40; // pixels of a picture on the page, at most and in small plots
 const BESIDE = 16; // pixels between a sample and its picture
 const FAINT = 0.34; // opacity of pictures behind the samples
 const CRISP = 4; // times as large as it is, from which on an image has visible pixels
@@ -82,7 +82,8 @@ export class Glimpse {
       box.hidden = !(k < wanted);
       if (box.hidden) return;
       const [x, y] = places[k], plot = layout.plots[k], found = pictureAt(pictures, x, y);
-      const [, , height, width] = pictures.shape, side = plot.w < 300 ? SMALLER : SIDE, { kind, percent } = seenIn(pictures, found);
+      const [, , height, width] = pictures.shape, { kind, percent } = seenIn(pictures, found);
+      const side = Math.min(SIDE, Math.max(LEAST, width * Math.round(plot.w / 7 / width))); // whole pixels a pixel
       const [canvas, words] = box.children;
       if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
       canvas.getContext("2d").putImageData(inkOf(found.levels, width, height, theme.text), 0, 0);

@@ -228,7 +228,7 @@ export class Words {
     else if (ground === "reward" || ground === "truth") {
       const { low, high } = scene[ground];
       items.push(`${ground === "truth" ? "true reward" : "reward"} ${number(low)} ${ramp(theme[ground])} ${number(high)}`);
-    } else if (ground === "pictures") items.push("what the picture at each place shows");
+    } else if (ground === "pictures") items.push("grey pictures: what each place shows");
     else if (ground === "density") items.push(`density of the data ${ramp(theme.density)}`);
     if (scene?.pictures && frame.mode !== "exact") items.push(`${isCoarse() ? "tap" : "point at"} a sample: what it shows, and what a judge takes it for`);
     if (!options.present) items.push(`<span class="orw-how">${isCoarse() ? HOW_WITH_FINGERS : HOW}</span>`);
