@@ -392,6 +392,26 @@ def test_nothing_sticks_out_and_everything_can_be_pressed(come, width, dark):
     assert (light[0] > light[1]) == dark
 
 
+def test_curves_are_as_high_as_the_grids_beside_them_and_stay_so(come):
+    """At any width: most are no whole number of pixels for the curves."""
+    page = come(1280, 720)
+    for width in (1280, 1283, 1297, 1366, 1440, 1531, 1920):
+        page.set_viewport_size({"width": width, "height": 720})
+        heights = page.evaluate(
+            """async () => {
+                const frames = async (n) => { while (n--) await new Promise(requestAnimationFrame); };
+                const box = (part) => document.querySelector(part).getBoundingClientRect();
+                const now = () => [box('.orw-curves').height, box('.orw-verdict').bottom - box('.orw-boards').top];
+                await frames(10);
+                const first = now();
+                await frames(40);
+                return [first, now()];
+            }"""
+        )
+        assert heights[0] == heights[1], width
+        assert heights[0][0] <= max(heights[0][1], 380) + 1, width
+
+
 def test_nothing_jumps_while_it_learns(one):
     places = """JSON.stringify([...document.querySelectorAll('.orw-sheet, .orw-numbers, .orw-curves, .lab-try')]
         .map((part) => Math.round(part.getBoundingClientRect().top + scrollY)))"""
