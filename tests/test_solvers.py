@@ -270,7 +270,9 @@ def test_the_card_says_that_six_evaluations_are_not_as_good():
     assert total(quality, "rmse_of_rk4_12") < total(quality, "rmse") < 2 * total(quality, "rmse_of_rk4_12")
 
 
-@pytest.mark.parametrize("name", ["eight_gaussians", "two_modes_1d", pytest.param("digits", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", ["eight_gaussians", "two_modes_1d", "digits_latent", pytest.param("digits", marks=pytest.mark.slow)]
+)
 def test_the_quality_on_the_card_is_measured_again(name):
     for solver in zoo.names("solver"):
         for key, found in recipes.quality(zoo.solver(solver), [name]).items():
