@@ -76,8 +76,6 @@ def test_orders_that_cannot_be_are_told_beside_the_answer(runs):
         {"begin": None},
         {"begin": {"scene": {"alpha": "much"}}},
         {"begin": {"press": "play"}},
-        {"what": "path", "run": "nobody", "lane": 0, "k": 0},
-        {"what": "suggest", "run": "", "goal": 0.8},
     ],
     ids=str,
 )
@@ -85,6 +83,12 @@ def test_a_stranger_is_refused_in_a_sentence_and_leaves_nothing_behind(runs, que
     with pytest.raises(ValueError, match="allowed"):
         asked(runs, **{"run": "", **question})
     assert len(runs) == 0
+
+
+@pytest.mark.parametrize("what", ["path", "suggest"])
+def test_of_a_run_that_has_gone_people_are_told_what_to_do(runs, what):
+    with pytest.raises(ValueError, match=r"the page begins it again\. Ask once more"):
+        asked(runs, what, run="nobody", lane=0, k=0, goal=0.8)
 
 
 def test_the_way_of_an_image_and_a_suggestion_are_answered(runs):
@@ -153,10 +157,19 @@ def test_a_process_that_ends_is_replaced_and_the_run_is_repeated():
     asked(runs, run=known["run"], orders=[{"press": "step"}])
     known = until(runs, known["run"], lambda found: idle(found) and found["round"] == 1)
     os.kill(pool.workers[0].ask(_facts)["pid"], signal.SIGKILL)
-    with pytest.raises(ValueError, match="the name of one that is there"):
+    with pytest.raises(ValueError, match="This run has gone"):
         asked(runs, "path", run=known["run"], lane=0, k=0)
     found = asked(runs, run=known["run"], begin={**known["story"], "state": "paused"})
     assert found["notice"] in (LOST, DROPPED)
     found = until(runs, found["run"], lambda found: idle(found) and found["round"] == 1)
     assert [lane["sheet"] for lane in found["lanes"]] == [lane["sheet"] for lane in known["lanes"]]
+    os.kill(pool.workers[0].ask(_facts)["pid"], signal.SIGKILL)
+    orders = [{"name": "alpha", "value": 3.0}, {"press": "step"}]
+    lost = asked(runs, run=found["run"], begin={**found["story"], "state": "paused"}, orders=orders)
+    assert lost["notice"] == LOST
+    found = until(runs, lost["run"], lambda found: idle(found) and found["round"] == 2)
+    assert found["settings"]["alpha"] == 3.0, "what was asked for when it ended is done"
+    assert found["story"]["log"] == [[1, "alpha", 3.0]]
+    told = asked(runs, run=lost["run"], orders=[{"press": "pause"}])
+    assert told["notice"] == "", "it has been read"
     pool.shut()

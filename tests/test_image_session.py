@@ -1,6 +1,7 @@
 """Runs on images: one noise behind every grid, alphas that steer, stories that repeat, words for what happened."""
 
 import base64
+import contextlib
 import io
 import json
 
@@ -9,11 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
+from orwlab import data
 from orwlab.methods.orw import Diverged
 from orwlab.show.lab import exhibits, image_session
 from orwlab.show.lab.exhibits import DigitsExhibit, PhotographsExhibit, sheet
 from orwlab.show.lab.image_session import PATH, ImageSession
 from orwlab.show.lab.image_settings import CONTROLS, MOST, ImageSettings, ImageStory
+from orwlab.tasks import images
 
 
 def begun(**settings):
@@ -249,6 +252,106 @@ def test_a_lane_that_diverges_says_so_and_the_others_go_on(monkeypatch):
     assert not session.frame()["lanes"][1]["stopped"]
 
 
+def test_of_a_lane_that_has_stopped_nothing_new_is_read(monkeypatch):
+    session = begun(others=(3.0,))
+    after(session, 1)
+    monkeypatch.setattr(type(session.exhibit), "near_rest", 3)
+
+    def broken(n):
+        raise Diverged("loss or its gradient", 1, "alpha 3")
+
+    monkeypatch.setattr(session.lanes[1].run, "rounds", broken)
+    after(session, 4)
+    going, lost = session.lanes
+    assert (going.round, lost.round) == (5, 1), "a caption says of which round its images are"
+    assert list(session._seen) == [going.alpha], "what has stopped is not at rest"
+
+
+def test_images_that_cannot_be_shown_stop_no_training(monkeypatch):
+    session = begun()
+    monkeypatch.setattr(images, "push", lambda v, x0: torch.full_like(x0, torch.inf))
+    after(session, 1)
+    (lane,) = session.frame()["lanes"]
+    assert lane["stopped"]
+    assert "too far out" in lane["said"]
+    assert lane["round"] == 0
+    monkeypatch.undo()
+    after(session, 1)
+    assert session.lanes[0].run.round == 2
+    assert not session.frame()["lanes"][0]["stopped"]
+
+
+@pytest.mark.parametrize("when", ["mid-round", "repeating"])
+def test_the_story_of_a_frame_can_always_be_repeated(when):
+    session = begun(others=(2.0,))
+    if when == "repeating":
+        session.begin(ImageStory(session.settings, round=3))
+        session.advance(0.0)
+    else:
+        session.play()
+        session.advance(0.0)  # one lane has learned, the other has not
+    session.control(alpha=0.0)
+    told = session.frame()["story"]
+    story = ImageStory.read(json.loads(json.dumps(told)))
+    assert story.settings.alpha == 0.0
+    assert story.round == told["round"] == max(at for at, *_ in told["log"])
+    session.pause()
+    session.play()
+    while session.replaying or session.round < story.round:
+        session.advance(0.0)
+    session.pause()
+    session.advance()
+    again = ImageSession(ImageStory.read({**told, "round": session.round}))
+    again.advance()
+    assert sheets(again) == sheets(session)
+
+
+def test_a_step_asked_for_while_a_story_is_repeated_comes_after_it_and_pause_holds_it():
+    session = ImageSession(ImageStory(round=3))
+    session.step()
+    session.advance()
+    assert session.round == 4
+    session = ImageSession(ImageStory(round=6), running=True)
+    while session.round < 1:
+        session.advance(0.0)
+    session.pause()
+    session.advance()
+    assert session.idle
+    held = session.round
+    assert held < 6
+    assert session.frame()["story"]["round"] == 6, "nothing is forgotten"
+    assert not session.frame()["doing"]
+    session.step()
+    session.advance()
+    assert session.round == held + 1
+    session.play()
+    while session.replaying:
+        session.advance(0.0)
+    assert session.round == 6
+
+
+@pytest.mark.parametrize(
+    ("error", "raised", "said"),
+    [
+        (ValueError("source is gone; allowed: one that is there"), False, "source is gone"),
+        (OSError("no such file"), True, "Reset begins"),
+    ],
+)
+def test_what_cannot_be_worked_out_is_said_once_and_reset_begins_again(monkeypatch, error, raised, said):
+    session = ImageSession()
+    monkeypatch.setattr(exhibits, "of", lambda settings: (_ for _ in ()).throw(error))
+    with pytest.raises(OSError, match="no such file") if raised else contextlib.nullcontext():
+        session.advance()
+    assert said in session.frame()["notice"]
+    session.play()
+    assert session.idle
+    assert not session.advance()
+    monkeypatch.undo()
+    session.reset()
+    after(session, 1)
+    assert (session.round, session.frame()["notice"]) == (1, "")
+
+
 STRANGE = [
     None,
     [],
@@ -311,6 +414,7 @@ FIRST = {"reward": 0.48, "judge": 0.48, "off_data": 0.0, "smallest": 0.9, "withi
         ),
         ({"smallest": 0.1}, "collapsing: one of the wanted digits has nearly vanished"),
         ({"within": 0.5}, "all look alike"),
+        ({"within": 0.0}, "Real digits, and more of the wanted ones."),
     ],
 )
 def test_a_verdict_on_digits(numbers, words):
@@ -330,11 +434,30 @@ def test_of_a_single_wanted_digit_none_can_vanish():
         ({"recall": 0.3}, "collapsing: 30 % of the photographs are still covered, 80 % at first"),
         ({"recall": 0.05}, "has collapsed: only 5 %"),
         ({"precision": 0.2}, "hacked: 80 % of these look like no photograph"),
+        ({"recall": 0.0, "precision": 0.0, "nothing": 0.9}, "No photographs any more: a classifier says that 90 %"),
     ],
 )
 def test_a_verdict_on_photographs(numbers, words):
-    first = {"bytes": 280.0, "recall": 0.8, "precision": 0.9}
+    first = {"bytes": 280.0, "recall": 0.8, "precision": 0.9, "nothing": 0.0}
     assert words in PhotographsExhibit("small").verdict(first | {"bytes": 240.0} | numbers, first)
+
+
+def test_one_photograph_in_the_eyes_of_a_classifier():
+    exhibit = PhotographsExhibit("small")
+    patches, labels = data.Patches().draw(30, generator=torch.Generator().manual_seed(0))
+    said = [exhibit.view(x[None]) for x in patches]
+    right = [f"“{exhibit.task.pictures.names[k]}”" in words for k, words in zip(labels.tolist(), said)]
+    assert sum(right) > 27
+    noise = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    assert "says that it shows nothing (100 %)" in exhibit.view(noise)
+
+
+def test_one_digit_is_judged_as_it_looks():
+    exhibit = exhibits.of(ImageSettings())
+    pictures, labels = data.digits("test")
+    assert all(f"sees a {k} " in exhibit.view(x[None]) for x, k in zip(pictures[:10], labels[:10].tolist()))
+    judged = [exhibit.view(x).partition(".")[0] for x in (3 * pictures[:1], (3 * pictures[:1]).clamp(-1, 1))]
+    assert judged[0] == judged[1]
 
 
 def test_a_suggestion_says_how_far_off_it_may_be_and_learns_from_what_was_seen():

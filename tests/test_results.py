@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from orwlab import files
-from orwlab.tasks import digits, results
+from orwlab.tasks import digits, images, results
+from orwlab.tradeoff import alpha_from_rewards
 
 KEPT = sorted(results.STUDIES)
 
@@ -47,6 +49,22 @@ def test_digits_show_what_the_paper_s_do():
     spread = max(found.mean("reward", alpha)[1] for alpha in found.alphas)
     steps = -np.diff(mean["reward"])
     assert spread < steps.min(), "seeds differ by less than alphas do"
+
+
+def test_an_alpha_from_rewards_alone_is_several_times_too_large_for_digits_and_two_runs_mend_it():
+    """What the docstring of ``alpha_from_rewards`` and the page say."""
+    task, found = digits.Digits(), results.load("digits")
+    with torch.no_grad():
+        r = task.reward(images.push(task.reference, task.noise(1024, 2**32 - 1)))
+    reached = {alpha: found.mean("reward", alpha)[0] for alpha in found.alphas[1:]}
+    guess = lambda goal, *seen: alpha_from_rewards(  # noqa: E731
+        r, goal, task.plan.tau, "mean_one", seen=[(alpha, reached[alpha]) for alpha in seen]
+    )
+    alone = [guess(goal) / alpha for alpha, goal in reached.items()]
+    assert alone == sorted(alone, reverse=True)
+    assert 2 < alone[-1] < 3.5 < 9 < alone[0] < 12
+    between = [guess(reached[alpha], 0.5, 0.05) / alpha for alpha in (0.1, 0.2)]
+    assert 0.6 < min(between) <= max(between) < 1.6
 
 
 @pytest.mark.slow

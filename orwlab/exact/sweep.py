@@ -145,7 +145,8 @@ def alpha_from_rewards(
     goal``, and ``tau Z / tau_eff`` for raw weights, Z = mean(exp(tau r)), or ``tau / tau_eff`` for mean-one weights.
     It takes the limit for an exponential tilt: right while tau times the spread of r is small. Measured on exact limits
     of six targets and rewards with mean-one weights, at alpha 0.1 to 3: between 0.7 and 6 times the alpha that is
-    needed, mostly more, which errs on the side of the reference.
+    needed, mostly more, which errs on the side of the reference. Of the runs on digits that ``tasks.results`` keeps, at
+    alpha 0.05 to 2: 3 to 11 times.
 
     What runs have ``seen`` mends that: each pair says how far the tilt's answer is off at that alpha, and this is
     carried to the goal: as a factor from one pair; along a straight line in logarithms, its slope kept between 0.3 and

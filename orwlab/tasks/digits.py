@@ -108,8 +108,7 @@ class Digits(Task):
         sees them as they are.
         """
         x = checks.points("x", x, self.event_shape, at_least=2).clamp(-1, 1)
-        with torch.no_grad():
-            p = self.judging(x).softmax(1)
+        p = self.seen(x)
         labels = p.argmax(1)
         shares = (labels.bincount(minlength=10).double() / len(labels)).tolist()
         good, own = [shares[k] for k in self.wanted], _spreads(x, labels)
@@ -124,12 +123,16 @@ class Digits(Task):
             "shares": shares,
         }
 
+    @torch.no_grad()
+    def seen(self, x: Tensor) -> Tensor:
+        """Images (n, *event) -> what the judge takes them for: probabilities of the digits, (n, 10)."""
+        return self.judging(checks.points("x", x, self.event_shape).clamp(-1, 1)).softmax(1)
+
     def _reference_spreads(self) -> dict[int, float]:
         """Within each class of the reference's own samples."""
         if self._usual is None:
             x = images.push(self.reference, self.noise(1024, seed=2**32 - 1)).clamp(-1, 1)
-            with torch.no_grad():
-                self._usual = _spreads(x, self.judging(x).argmax(1))
+            self._usual = _spreads(x, self.seen(x).argmax(1))
         return self._usual
 
 

@@ -116,14 +116,13 @@ class Photographs(Task):
         Levels beyond black and white count as black and white, as they do for whoever looks at the image.
         """
         x = checks.points("x", x, self.event_shape, at_least=4)
-        with torch.no_grad():
-            labels = self.features(x.clamp(-1, 1)).argmax(1)
+        labels = self.seen(x).argmax(1)
         *shares, nothing = (labels.bincount(minlength=len(self.pictures.names) + 1).double() / len(x)).tolist()
         real, usual = self._comparisons(len(x))
         scale = mean_pairwise_distance(real)
         if scale == 0:
             raise checks.fail("source", "pictures", "pictures that are not all alike")
-        own = self._seen(x)
+        own = self._features(x)
         precision, recall = precision_and_recall(own, real)
         return {
             "bytes": 100 * float(abs(self.reward(x).double()).mean()),
@@ -135,14 +134,22 @@ class Photographs(Task):
             "shares": shares,
         }
 
-    def _seen(self, x: Tensor) -> Tensor:
-        with torch.no_grad():
-            return self.features.features(x.clamp(-1, 1))
+    @torch.no_grad()
+    def seen(self, x: Tensor) -> Tensor:
+        """Images (n, *event) -> probabilities of each photograph, and last of nothing at all, (n, photographs + 1)."""
+        return self.features(checks.points("x", x, self.event_shape).clamp(-1, 1)).softmax(1)
+
+    @torch.no_grad()
+    def _features(self, x: Tensor) -> Tensor:
+        return self.features.features(x.clamp(-1, 1))
 
     def _comparisons(self, n: int) -> tuple[Tensor, Tensor]:
         """Features of ``n`` real pictures, and of ``n`` images of the reference from noise of its own."""
         if n not in self._kept:
             generator = torch.Generator().manual_seed(2**32 - 1)
             real = self.pictures.sample(n, generator=generator)
-            self._kept[n] = self._seen(real), self._seen(images.push(self.reference, self.noise(n, seed=2**32 - 1)))
+            self._kept[n] = (
+                self._features(real),
+                self._features(images.push(self.reference, self.noise(n, seed=2**32 - 1))),
+            )
         return self._kept[n]

@@ -149,8 +149,9 @@ def make(name: str, folder: str | PathLike[str] = FOLDER, jobs: int = -1) -> Res
     if jobs == 0:
         raise checks.fail("jobs", jobs, "a number of processes, or -1 for one a processor core")
     tasks = [(seed, alpha) for seed in recipe["seeds"] for alpha in [None, *recipe["alphas"]]]
-    digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
-    unfinished = place / f".{name}-{digest[:12]}"
+    unfinished = place / f".{name}-{_fingerprint(recipe)[:12]}"
+    for stale in {*place.glob(f".{name}-*")} - {unfinished}:
+        shutil.rmtree(stale)
     one = Memory(unfinished, verbose=0).cache(_one)
     work = Parallel(n_jobs=jobs, return_as="generator")(delayed(one)(name, *task) for task in tasks)
     rows, kept = [], []
@@ -162,6 +163,14 @@ def make(name: str, folder: str | PathLike[str] = FOLDER, jobs: int = -1) -> Res
     files.write(place / f"{name}.safetensors", {"samples": torch.stack(kept)}, metadata)
     shutil.rmtree(unfinished)
     return load(name, place)
+
+
+def _fingerprint(recipe: dict[str, Any]) -> str:
+    """Of a recipe and the code that follows it: what was done by other code is done again."""
+    package = Path(__file__).parent.parent
+    sources = sorted(path for room in ("tasks", "methods") for path in (package / room).glob("*.py"))
+    text = json.dumps(recipe, sort_keys=True).encode() + b"".join(path.read_bytes() for path in sources)
+    return hashlib.sha256(text).hexdigest()
 
 
 def _one(name: str, seed: int, alpha: float | None) -> tuple[dict[str, Any], Tensor]:

@@ -127,9 +127,7 @@ class Autoencoder(nn.Module):
             labels: their classes, (n,).
             generator: draws codes.
         """
-        from sklearn.mixture import (
-            GaussianMixture as Fit,
-        )  # imported here: it takes a while, and only training needs it
+        from sklearn import mixture  # here: it takes a while, and only training needs it
 
         mean, _ = self._posterior(x)
         self.centre.copy_(mean.mean(0))
@@ -140,7 +138,7 @@ class Autoencoder(nn.Module):
         parts = []
         for k in range(len(self.weights) // PER_CLASS):
             codes = z[:, labels == k].reshape(-1, DIM).double().numpy()
-            fit = Fit(PER_CLASS, n_init=3, random_state=k).fit(codes)
+            fit = mixture.GaussianMixture(PER_CLASS, n_init=3, random_state=k).fit(codes)
             parts.append((len(codes) * fit.weights_, fit.means_, fit.covariances_))
         weights, means, covs = (torch.cat([torch.from_numpy(part) for part in column]) for column in zip(*parts))
         spread, axes = torch.linalg.eigh(covs)
@@ -150,11 +148,9 @@ class Autoencoder(nn.Module):
 
     def density(self, name: str) -> GaussianMixture:
         """The density of the codes, called ``name``; its modes are the classes."""
-        classes = len(self.weights) // PER_CLASS
-        covs = (self.covs + self.covs.mT) / 2
-        return GaussianMixture(
-            self.weights, self.means, covs, torch.arange(classes).repeat_interleave(PER_CLASS), name
-        )  # fmt: skip
+        modes = torch.arange(len(self.weights) // PER_CLASS).repeat_interleave(PER_CLASS)
+        covs = (self.covs + self.covs.mT) / 2  # rounding left them a little askew
+        return GaussianMixture(self.weights, self.means, covs, modes, name)
 
 
 def _layers(inside: int, width: int, outside: int) -> list[nn.Module]:

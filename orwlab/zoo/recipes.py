@@ -202,7 +202,8 @@ def quality(name: str, network: nn.Module, n: int = 2000, source: Any = None) ->
 
     Flows: energy distance of ``n`` of their samples to fresh data, beside that of two fresh draws of data (for
     digits, the two halves of the data set; for patches, 256 of each). Classifiers: accuracy on images they have not
-    seen; of patches on fresh draws, of which there are so few different ones that nearly all have been seen.
+    seen; of patches on fresh draws, a quarter of them spoilt, of which there are so few different ones that nearly all
+    have been seen.
     Autoencoders: see ``_of_codes``.
     """
     recipe = RECIPES[checks.choice("name", name, RECIPES)]

@@ -88,7 +88,7 @@ def press(page, name):
     page.locator(f"#{name}").click()
 
 
-def test_an_empty_page_says_what_it_waits_for(browser, address):
+def test_an_empty_page_says_what_it_waits_for_and_already_obeys(browser, address):
     held, holding = [], True
     page = browser.new_page()
     page.route("**/component_server**", lambda route: held.append(route) if holding else route.continue_())
@@ -96,11 +96,12 @@ def test_an_empty_page_says_what_it_waits_for(browser, address):
     doing = page.locator(".orw-doing")
     page.wait_for_function("/ [1-9][0-9]* s$/.test(document.querySelector('.orw-doing')?.textContent)")
     assert doing.inner_text().startswith("Loading the networks")
+    page.get_by_role("button", name="Let go: α = 0").click()  # while the first question is still on its way
     holding = False
     for route in held:
         route.continue_()
-    wait(page, "page.atRest", 90)
-    assert not doing.inner_text()
+    wait(page, "page.inForce.alpha === 0 && page.round > 0", 90)
+    assert not doing.inner_text().startswith("Loading")
     page.close()
 
 
@@ -203,6 +204,15 @@ def test_no_digit_and_all_digits_are_refused_in_words_and_nothing_is_lost(one):
         one.locator(f"#wanted input[value='{k}']").check(force=True)
     assert eventually(lambda: "and not all" in help_.inner_text())
     assert one.evaluate(f"{PAGE}.inForce.wanted") == [7]
+
+
+def test_digits_just_chosen_are_not_forgotten_when_something_else_is_moved(one):
+    one.locator("#wanted input[value='7']").check(force=True)
+    drag(one, "alpha", 1)
+    press(one, "step")
+    wait(one, "page.inForce.wanted.includes(7) && page.inForce.alpha === 1")
+    at_rest(one, 1)
+    assert one.locator("#wanted input[value='7']").is_checked()
 
 
 def test_alphas_side_by_side_have_a_curve_of_each_kind(one):

@@ -4,7 +4,9 @@ import base64
 import functools
 import io
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -145,7 +147,7 @@ class DigitsExhibit(Exhibit):
             return f"It is leaving the data: {_percent(now['off_data'])} of these look like no real digit."
         if len(self._digits.wanted) > 1 and now["smallest"] < VANISHED:
             return "It is collapsing: one of the wanted digits has nearly vanished."
-        if now["within"] < ALIKE:
+        if 0 < now["within"] < ALIKE:  # 0 is of no digit there are enough
             return "It is collapsing: digits of a kind all look alike."
         if now["reward"] - now["judge"] > GAP:
             return f"The judge does not agree: the reward says {paid}, the judge {judge}."
@@ -155,8 +157,7 @@ class DigitsExhibit(Exhibit):
 
     def view(self, x: Tensor) -> str:
         """See ``Exhibit``."""
-        with torch.no_grad():
-            p = self._digits.judging(x).softmax(1)[0]
+        p = self._digits.seen(x)[0]
         reward = float(rewards.evaluate(self.task.reward, x)[0])
         k = int(p.argmax())
         return f"The judge sees a {k} ({_percent(float(p[k]))}). Reward: {_percent(reward)}."
@@ -191,6 +192,8 @@ class PhotographsExhibit(Exhibit):
     def verdict(self, now: Read, first: Read) -> str:
         """See ``Exhibit``."""
         recall, gain = now["recall"], self._sign * (now["bytes"] / first["bytes"] - 1)
+        if now["nothing"] > HACKED:
+            return f"No photographs any more: a classifier says that {_percent(now['nothing'])} of these show nothing."
         if recall < UNCOVERED:
             return f"It has collapsed: only {_percent(recall)} of the photographs are still covered."
         if recall < first["recall"] / 2:
@@ -205,15 +208,19 @@ class PhotographsExhibit(Exhibit):
 
     def view(self, x: Tensor) -> str:
         """See ``Exhibit``."""
-        with torch.no_grad():
-            p = self._photographs.features(x).softmax(1)[0]
+        *shown, nothing = self._photographs.seen(x)[0].tolist()
         size = 100 * abs(float(rewards.evaluate(self.task.reward, x)[0]))
-        name = self._photographs.pictures.names[int(p.argmax())].replace("_", " ")
-        return f"{size:.0f} bytes. A classifier takes it for a piece of “{name}” ({_percent(float(p.max()))})."
+        if nothing > max(shown):
+            return f"{size:.0f} bytes. A classifier says that it shows nothing ({_percent(nothing)})."
+        name = self._photographs.pictures.names[shown.index(max(shown))].replace("_", " ")
+        return f"{size:.0f} bytes. A classifier takes it for a piece of “{name}” ({_percent(max(shown))})."
 
     def reward_of(self, goal: float) -> float:
         """See ``Exhibit``: in units of 100 bytes, with the sign that is paid for."""
         return self._sign * goal / 100
+
+
+_KINDS: dict[str, Callable[[Any], Exhibit]] = {"digits": DigitsExhibit, "photographs": PhotographsExhibit}
 
 
 def of(settings: ImageSettings) -> Exhibit:
@@ -223,7 +230,7 @@ def of(settings: ImageSettings) -> Exhibit:
 
 @functools.lru_cache(KEPT)
 def _made(task: str, chosen: tuple[int, ...] | str) -> Exhibit:
-    return PhotographsExhibit(chosen) if isinstance(chosen, str) else DigitsExhibit(chosen)
+    return _KINDS[task](chosen)
 
 
 def sheet(x: Tensor, columns: int) -> str:

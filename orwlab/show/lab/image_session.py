@@ -34,21 +34,22 @@ class ImageLane:
 
     def __init__(self, exhibit: Exhibit, settings: ImageSettings, alpha: float) -> None:
         self.run: FineTuning = exhibit.task.begin(alpha, settings.seed)
-        self.since = 0  # the round in which its alpha was set
+        self.since = 0  # its round when its alpha was set
         self.round = 0  # of its pictures
         self.sheet = ""
         self.numbers: Read = {}
         self.said = self.stopped = ""
+        self.unseen = ""  # why its newest images cannot be shown, if so: that stops nothing
 
     @property
     def alpha(self) -> float:
         """Its W2 weight."""
         return self.run.alpha
 
-    def steer(self, alpha: float, round: int) -> None:
-        """Its alpha from the round after ``round`` on. A run that had stopped goes on from its last good state."""
+    def steer(self, alpha: float) -> None:
+        """Its alpha from its next round on. A run that had stopped goes on from its last good state."""
         if alpha != self.run.alpha:
-            self.run.alpha, self.since, self.stopped = alpha, round, ""
+            self.run.alpha, self.since, self.stopped = alpha, self.run.round, ""
 
     def do_round(self) -> None:
         """One round, unless it has stopped."""
@@ -84,6 +85,7 @@ class ImageSession:
         self.state, self.story, self._goal = state, story, story.round
         self.notice = self.doing = ""
         self.round, self._steps = 0, 0
+        self._held = self._broken = False
         self.exhibit: Exhibit | None = None
         self.lanes: list[ImageLane] = []
         self._points: list[list[Any]] = []
@@ -127,10 +129,11 @@ class ImageSession:
 
     def play(self) -> None:
         """Go on by itself."""
-        self.state = "running"
+        self.state, self._held = "running", False
 
     def pause(self) -> None:
-        """Rest after the round that is under way."""
+        """Rest after the round that is under way. If it runs and still repeats a story, ``play`` goes on with that."""
+        self._held = self._held or (self.state == "running" and self.replaying)
         self.state, self._steps = "paused", 0
 
     def toggle(self) -> None:
@@ -156,6 +159,8 @@ class ImageSession:
         kinds = [kind for kind in ("press", "scene", "name") if isinstance(order, dict) and kind in order]
         if len(kinds) != 1:
             raise checks.fail("order", order, "a press, a scene, or the name and value of a control")
+        if not self.replaying and not self._broken:
+            self.notice = ""  # it has been read
         if kinds == ["press"]:
             getattr(self, checks.choice("press", order["press"], PRESSES))()
         elif kinds == ["name"]:
@@ -174,7 +179,8 @@ class ImageSession:
     @property
     def _due(self) -> bool:
         """Whether another round is."""
-        return self.state == "running" or self._steps > 0 or self.round < self._goal
+        asked = self.state == "running" or self._steps > 0 or (self.replaying and not self._held)
+        return asked and not self._broken
 
     @property
     def replaying(self) -> bool:
@@ -189,12 +195,27 @@ class ImageSession:
         while not self.idle:
             if not self._pieces:
                 self._plan()
-            self.doing, piece = self._pieces.popleft()
-            piece()
+            self.doing, piece = self._pieces[0]
+            try:
+                piece()
+            except ValueError as error:
+                self._stop(f"{error}.")
+                break
+            except Exception:
+                self._stop("Something went wrong in the computation. Reset begins again.")
+                raise
+            self._pieces.popleft()
             if time.monotonic() >= until:
                 break
         self.doing = self._pieces[0][0] if self._pieces else self._next()
         return (self.seq, self.round) != before
+
+    def _stop(self, notice: str) -> None:
+        """For good, until it begins again: what was under way cannot be gone on with."""
+        self._broken, self.state, self.notice = True, "paused", notice
+        self._pieces.clear()
+        self._looked = self.round
+        self.seq += 1
 
     def _next(self) -> str:
         """What comes when somebody asks again; it is not planned yet, so that an alpha that moves meanwhile counts."""
@@ -207,7 +228,7 @@ class ImageSession:
             return
         exhibit, settings, number = self._there, self.story.at(self.round), self.round + 1
         for lane, alpha in zip(self.lanes, settings.alphas):
-            lane.steer(alpha, self.round)
+            lane.steer(alpha)
         self._under_way = True
         for lane in self.lanes:
             self._pieces.append((f"Round {number}: learning at α = {lane.alpha:g}", lane.do_round))
@@ -215,17 +236,26 @@ class ImageSession:
         if number % exhibit.measured_every == 0:
             self._look(number)
         elif number % exhibit.drawn_every == 0 and not self.replaying:
-            for lane in self.lanes:
+            for lane in self._going:
                 self._pieces.append((f"Round {number}: drawing at α = {lane.alpha:g}", partial(self._draw, lane)))
 
     def _look(self, number: int) -> None:
-        for lane in self.lanes:
+        for lane in self._going:
             self._pieces.append((f"Round {number}: the judge looks at α = {lane.alpha:g}", partial(self._read, lane)))
         self._pieces.append((f"Round {number}", self._note))
 
+    @property
+    def _going(self) -> list[ImageLane]:
+        """Lanes that have not stopped: of the others there is nothing new to see."""
+        return [lane for lane in self.lanes if not lane.stopped]
+
     def _end_round(self) -> None:
+        asked = self._held or not self.replaying  # it was done because somebody asked for it
         self.round += 1
-        self._steps = max(0, self._steps - 1) if self.state == "paused" else 0
+        if self.state == "running":
+            self._steps = 0
+        elif asked:
+            self._steps = max(0, self._steps - 1)
         self._under_way = False
 
     @property
@@ -263,9 +293,9 @@ class ImageSession:
         assert self._noise is not None
         x = images.push(lane.run.average, self._noise[:n])
         if not checks.all_finite(x):
-            lane.stopped = "Its images are too far out for a number: the last good ones are shown. Choose a larger α."
+            lane.unseen = "Its images are too far out for a number: the last good ones are shown. Choose a larger α."
             return None
-        lane.round, lane.sheet = self.round, self._there.sheet(x[: self._there.shown])
+        lane.round, lane.sheet, lane.unseen = lane.run.round, self._there.sheet(x[: self._there.shown]), ""
         return x
 
     def _draw(self, lane: ImageLane) -> None:
@@ -278,7 +308,7 @@ class ImageSession:
             return
         lane.numbers = exhibit.read(x)
         lane.said = exhibit.verdict(lane.numbers, self._first)
-        if lane.alpha > 0 and self.round - lane.since >= exhibit.near_rest:
+        if lane.alpha > 0 and lane.run.round - lane.since >= exhibit.near_rest:
             self._seen.pop(lane.alpha, None)
             self._seen[lane.alpha] = lane.numbers[exhibit.numbers[0].key]
             while len(self._seen) > SEEN:
@@ -299,20 +329,20 @@ class ImageSession:
     def frame(self, have: int = 0) -> dict[str, Any]:
         """What is new since ``have``, the ``seq`` of the frame before; JSON can hold it.
 
-        Always: "seq", "begun" (frames with a smaller ``seq`` are of another run), "state", "round", "idle", whether it
-        is "repeating" a story, "settings", "story", and "doing" and "notice", sentences or "". If anything was drawn
-        since: "exhibit"; "reference", with "sheet" (a PNG of its images) and "numbers"; "lanes", each with these and
-        "alpha", "round", "said" and "stopped"; "points" of the curves, ``[seq, round, what is paid for, judge]``, the
-        last two a number for each lane.
+        Always: "seq", "begun" (frames with a smaller ``seq`` are of another run), "state", "round", "idle", "settings",
+        "story", and "doing" and "notice", sentences or "". If anything was drawn since: "exhibit"; "reference", with
+        "sheet" (a PNG of its images) and "numbers"; "lanes", each with these and "alpha", "round", "said" and
+        "stopped"; "points" of the curves, ``[seq, round, what is paid for, judge]``, the last two a number for each
+        lane.
         """
+        repeats = self.replaying and self._due
         found: dict[str, Any] = {
             "seq": self.seq,
             "begun": self.begun,
             "state": self.state,
             "round": self.round,
-            "doing": f"Repeating your changes, to round {self._goal}. {self.doing}" if self.replaying else self.doing,
+            "doing": f"Repeating your changes, to round {self._goal}. {self.doing}" if repeats else self.doing,
             "idle": self.idle,
-            "repeating": self.replaying,
             "settings": self.settings.plain(),
             "notice": self.notice,
         }
@@ -323,8 +353,8 @@ class ImageSession:
                     "round": lane.round,
                     "sheet": lane.sheet,
                     "numbers": {key: _short(value) for key, value in lane.numbers.items()},
-                    "said": lane.stopped or lane.said,
-                    "stopped": bool(lane.stopped),
+                    "said": lane.stopped or lane.unseen or lane.said,
+                    "stopped": bool(lane.stopped or lane.unseen),
                 }
                 for lane, alpha in zip(self.lanes, self.settings.alphas)
             ]
@@ -334,7 +364,8 @@ class ImageSession:
                 "sheet": self._reference,
                 "numbers": {key: _short(value) for key, value in self._first.items()},
             }
-        found["story"] = {**self.story.plain(), "round": self.round}
+        # a change may be of the round under way, and a story that is repeated goes farther than it has come
+        found["story"] = {**self.story.plain(), "round": max(self.round, self.story.round)}
         return found
 
     def path(self, lane: Any, k: Any) -> dict[str, Any]:
@@ -392,7 +423,8 @@ def _honestly(alpha: float, seen: list[float], few: bool) -> str:
     else:
         error = (
             "It rests on the reference’s rewards alone. Measured where the answer is known: between 0.7 and 6 times "
-            "the α that is needed, mostly too much. Let it run there for a while and ask again: it learns from that."
+            "the α that is needed in the plane, 3 to 11 times for digits: mostly too much. Let it run there for a "
+            "while and ask again: it learns from that."
         )
     doubt = " Few of the reference’s images are that good, so this is a rough guess." if few else ""
     return f"About α = {alpha:g}. {error}{doubt}"

@@ -7,7 +7,6 @@ images.stage(wanted=(2, 3), alpha=0.1)
 import base64
 import io
 import math
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -141,7 +140,7 @@ class ImagesStage(ipywidgets.VBox):
         self._first = session.frame()
         self.view = ImagesView(self._first, self._on_message)
         self._controls = {name: parts.made(CONTROLS[name], getattr(settings, name)) for name in STEERED}
-        self._follower: int | None = None  # the thread that moves the controls
+        self._following = False  # whether the controls are moved here, and not by somebody
         self._buttons = {
             "toggle": parts.button("Play", "play", "Train, or rest (key: space)"),
             "step": parts.button("Step", "step-forward", "One round (key: s)"),
@@ -228,7 +227,7 @@ class ImagesStage(ipywidgets.VBox):
         self.view.send({"kind": "path", "ask": messages.count(message.get("ask")), "value": found})
 
     def _on_control(self, name: str, value: Any) -> None:
-        if threading.get_ident() == self._follower:
+        if self._following:
             return
         try:
             self.control(**{name: self._controls[name].read(value)})
@@ -238,15 +237,15 @@ class ImagesStage(ipywidgets.VBox):
         self._say("")
 
     def _follow(self) -> None:
-        """Make the controls show the settings."""
-        before, self._follower = self._follower, threading.get_ident()
+        """Make the controls show the settings. Only the kernel's thread comes here."""
+        self._following = True
         try:
             for name, control in self._controls.items():
                 value = control.write(getattr(self.settings, name))
                 if control.widget.value != value:
                     control.widget.value = value
         finally:
-            self._follower = before
+            self._following = False
 
     def _on_frame(self, value: dict[str, Any]) -> None:
         self._show(value)

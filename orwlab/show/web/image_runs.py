@@ -30,6 +30,7 @@ PATIENCE = 300.0  # seconds without a question until a run is dropped
 YIELDS = 20.0  # the same, if somebody else wants its place
 
 LOST = "The computation had to be started again: your run is repeated, with all your changes."
+_GONE = "This run has gone, and the page begins it again. Ask once more"
 DROPPED = "Nobody had looked at this run for a while, so it was put away: it is repeated, with all your changes."
 
 
@@ -90,7 +91,10 @@ class _Run:
     name: str
     worker: Worker
     asked: float
-    busy: bool = False
+    pending: int = 0
+    """questions that are being answered"""
+    looking: bool = False
+    """whether one of them is a look: there is one at a time"""
 
 
 class ImageRuns:
@@ -152,22 +156,22 @@ class ImageRuns:
                 if not self._has_room():
                     return {"full": self._sentence()}
                 run, have = await self._begin(asked.get("begin"), DROPPED if given else ""), 0
-            if run.busy:
+            if run.looking:
                 return {"wait": True}
             try:
-                found = await self._call(run, _look, orders, have, BUDGET)
+                found = await self._look(run, orders, have)
             except WorkerDied:
                 run = await self._begin(asked.get("begin"), LOST)
-                found = await self._call(run, _look, [], 0, BUDGET)
+                found = await self._look(run, orders, 0)
             return {"run": run.name, **found}
         if run is None:
-            raise checks.fail("run", given[:8], "the name of one that is there")
+            raise ValueError(_GONE)
         try:
             if what == "path":
                 return await self._call(run, _path, asked.get("lane"), asked.get("k"))
             return await self._call(run, _suggest, asked.get("goal"))
         except WorkerDied:
-            raise checks.fail("run", given[:8], "the name of one that is there") from None
+            raise ValueError(_GONE) from None
 
     async def _begin(self, begin: Any, notice: str) -> _Run:
         if not isinstance(begin, dict) or "scene" not in begin:
@@ -177,34 +181,42 @@ class ImageRuns:
         self._runs[name] = run
         run.worker.names.add(name)
         try:
-            await run.worker.call(_open, name, begin, notice)
+            await self._call(run, _open, begin, notice)
         except BaseException:
             self._drop(run)
             raise
         return run
 
-    async def _call(self, run: _Run, function: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
+    async def _look(self, run: _Run, orders: list[Any], have: int) -> dict[str, Any]:
+        run.looking = True
+        try:
+            return await self._call(run, _look, orders, have, BUDGET)
+        finally:
+            run.looking = False
+
+    async def _call(self, run: _Run, function: Callable[..., Any], *arguments: Any) -> Any:
         """Ask its session; ``WorkerDied`` if that is gone, and then it is forgotten here too."""
-        run.asked, run.busy = time.monotonic(), True
+        run.pending += 1
         try:
             return await run.worker.call(function, run.name, *arguments)
         except (WorkerDied, Gone) as error:  # the process of another run may have taken this one with it
             self._drop(run)
             raise WorkerDied(str(error)) from error
         finally:
-            run.asked, run.busy = time.monotonic(), False
+            run.asked = time.monotonic()
+            run.pending -= 1
 
     # Who has a place ------------------------------------------------------------------------------------------------
 
     def _tidy(self, patience: float) -> None:
         now = time.monotonic()
-        for run in [run for run in self._runs.values() if not run.busy and now - run.asked > patience]:
+        for run in [run for run in self._runs.values() if not run.pending and now - run.asked > patience]:
             self._drop(run)
 
     def _has_room(self) -> bool:
         if len(self._runs) < self.most:
             return True
-        silent = [run for run in self._runs.values() if not run.busy and time.monotonic() - run.asked > self.yields]
+        silent = [run for run in self._runs.values() if not run.pending and time.monotonic() - run.asked > self.yields]
         if silent:
             self._drop(min(silent, key=lambda run: run.asked))
         return bool(silent)

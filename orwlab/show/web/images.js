@@ -70,12 +70,12 @@ class ImagesPage {
       this.orders = [];
       let answer = null;
       try {
-        const question = { what: "look", run: this.run, have: this.have, orders: this.run ? orders : [], begin: this.story };
+        const question = { what: "look", run: this.run, have: this.have, orders, begin: this.story };
         answer = await Promise.race([this.ask(question), late(IMAGES_PATIENCE)]);
       } catch {
         // asked again below
       }
-      if (!answer || answer.wait || answer.full || answer.error || !this.run) this.keep(orders);
+      if (!answer || answer.wait || answer.full || answer.error) this.keep(orders);
       if (!answer || answer.again) {
         this.failures += 1;
         if (this.failures > 1) this.notice(IMAGES_FAILS, "lost");
@@ -116,7 +116,7 @@ class ImagesPage {
 
   answered(frame) {
     this.failures = 0;
-    this.notice(frame.notice || null, "server");
+    if (this.noticeKind !== "refused") this.notice(frame.notice || null, "server");
     if (this.noticeKind === "lost" || this.noticeKind === "full") this.notice(null, this.noticeKind);
     if (frame.run !== this.run) this.grids.forget();
     this.run = frame.run;
@@ -131,8 +131,7 @@ class ImagesPage {
         } else this.notice(text, "refused");
         this.say(text);
       }
-      this.repeated = frame.repeating; // then the page knows better how far it went
-      this.round = frame.repeating ? Math.max(this.round, frame.round) : frame.round;
+      this.round = frame.story.round;
       this.told = { scene: frame.story.scene, log: frame.story.log };
       this.showState(frame.state);
       this.showSettings(frame.settings, waiting);
@@ -169,11 +168,21 @@ class ImagesPage {
     this.notice(null, "refused");
     if (this.promise && !this.promise.free.includes(name)) this.attempted(null);
     if (name === "task") this.showTask();
+    if (name === "wanted") {
+      clearTimeout(this.typing);
+      this.typing = setTimeout(() => this.settle(), IMAGES_SETTLE);
+    } else {
+      this.settle();
+      this.send(name, value);
+    }
+  }
+
+  /** Somebody who does something else has chosen all digits that they want. */
+  settle() {
+    if (!this.typing) return;
     clearTimeout(this.typing);
     this.typing = 0;
-    if (name === "wanted") {
-      this.typing = setTimeout(() => { this.typing = 0; this.send(name, this.controls.wanted.value); }, IMAGES_SETTLE);
-    } else this.send(name, value);
+    this.send("wanted", this.controls.wanted.value);
   }
 
   /** A newer value takes the place of an older one that has not gone yet, unless something else came between them. */
@@ -184,6 +193,7 @@ class ImagesPage {
   }
 
   press(action) {
+    this.settle();
     this.order({ press: action });
     if (action === "reset") this.attempted(null);
     if (action === "play" || action === "pause") this.showState(action === "play" ? "running" : "paused");
@@ -209,7 +219,7 @@ class ImagesPage {
     this.memory.begun();
     this.showTask();
     this.showState(state);
-    this.orders = this.run ? [{ scene, log, round, state }] : [];
+    this.orders = [{ scene, log, round, state }];
     this.atRest = false;
     this.wake?.();
   }
