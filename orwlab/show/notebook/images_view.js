@@ -1,4 +1,4 @@
-// Connects the grids to a kernel, through anywidget. createGrids and nameSliders come before this text: see images.py.
+// Connects the grids to a kernel, through anywidget. createGrids and kernelLine come before this text: see images.py.
 //
 // Kernel -> browser: {kind: "frame", value}, {kind: "path", ask, value}.
 // Browser -> kernel: {kind, view, visible, ...}: "hello" (send me everything), "seen" (visible changed), "acknowledge"
@@ -12,17 +12,9 @@ function renderImages({ model, el }) {
   el.classList.add("orw-jupyter");
   el.innerHTML = '<div class="orw-grids" tabindex="-1"></div><p class="orw-notice" role="status"></p>';
   const [root, notice] = el.children;
-  const view = crypto.getRandomValues(new Uint32Array(2)).join("-");
+  const { tell, begin, end } = kernelLine(model, el, notice);
   const asked = new Map(); // number -> what waits for the answer
-  let inside = true, count = 0;
-  const visible = () => inside && !document.hidden;
-  const tell = (kind, more = {}) => {
-    try {
-      model.send({ kind, view, visible: visible(), ...more });
-    } catch {
-      // the widget was closed, or its kernel has gone: there is nobody to tell
-    }
-  };
+  let count = 0;
   const grids = createGrids(root, {
     path: (lane, k) => new Promise((answer, fail) => {
       const ask = ++count;
@@ -40,8 +32,6 @@ function renderImages({ model, el }) {
       asked.delete(message.ask);
     }
   };
-  const onNotice = () => { notice.textContent = model.get("notice"); };
-  const onSeen = () => tell("seen");
   // Jupyter's own shortcuts (r, s: change or save cells) listen further up; those with Ctrl are still theirs
   const onKey = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -52,27 +42,12 @@ function renderImages({ model, el }) {
     event.preventDefault();
     tell("command", { name: command });
   };
-  const observer = new IntersectionObserver((entries) => {
-    const now = entries[entries.length - 1].isIntersecting;
-    if (now !== inside) { inside = now; onSeen(); }
-  });
-  model.on("msg:custom", onMessage);
-  model.on("change:notice", onNotice);
-  document.addEventListener("visibilitychange", onSeen);
   for (const kind of ["keydown", "keypress", "keyup"]) el.addEventListener(kind, onKey);
-  observer.observe(el);
-  onNotice();
   grids.receive(model.get("first"));
-  tell("hello");
-  const forget = nameSliders(el);
+  begin(onMessage);
 
   return () => {
-    tell("gone");
-    forget();
-    observer.disconnect();
-    document.removeEventListener("visibilitychange", onSeen);
-    model.off("msg:custom", onMessage);
-    model.off("change:notice", onNotice);
+    end();
     grids.destroy();
   };
 }

@@ -1,4 +1,4 @@
-// Connects the stage to a kernel, through anywidget. createStage and nameSliders come before this text: see view.py.
+// Connects the stage to a kernel, through anywidget. createStage and kernelLine come before this text: see view.py.
 //
 // Kernel -> browser: {kind: "frame", value}, where parts of the value that did not change are null.
 // Browser -> kernel: {kind, view, visible, ...}: "hello" (send me the newest picture), "seen" (visible changed),
@@ -9,16 +9,7 @@ function renderInJupyter({ model, el }) {
   el.style.setProperty("--orw-height", `${model.get("height")}px`);
   el.innerHTML = '<div class="orw-stage"></div><p class="orw-notice" role="status"></p>';
   const [root, notice] = el.children;
-  const view = crypto.getRandomValues(new Uint32Array(2)).join("-");
-  let inside = true; // the part of the window that is on show
-  const visible = () => inside && !document.hidden;
-  const tell = (kind, more = {}) => {
-    try {
-      model.send({ kind, view, visible: visible(), ...more });
-    } catch {
-      // the widget was closed, or its kernel has gone: there is nobody to tell
-    }
-  };
+  const { tell, begin, end } = kernelLine(model, el, notice);
 
   const stage = createStage(root, {
     acknowledge: async (run, seq) => { tell("acknowledge", { seq }); return true; },
@@ -40,34 +31,17 @@ function renderInJupyter({ model, el }) {
     value = { ...value, ...Object.fromEntries(news) };
     show();
   };
-  const onNotice = () => { notice.textContent = model.get("notice"); };
-  const onSeen = () => tell("seen");
   const onFullscreen = () => stage.configure({ present: document.fullscreenElement === el });
   // Jupyter's own shortcuts (r, s, arrows: change, move or delete cells) listen further up; Ctrl+S is still theirs
   const stopKey = (event) => { if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation(); };
-  const observer = new IntersectionObserver((entries) => {
-    const now = entries[entries.length - 1].isIntersecting;
-    if (now !== inside) { inside = now; onSeen(); }
-  });
 
-  model.on("msg:custom", onMessage);
-  model.on("change:notice", onNotice);
-  document.addEventListener("visibilitychange", onSeen);
   for (const kind of ["keydown", "keypress", "keyup"]) el.addEventListener(kind, stopKey);
   el.addEventListener("fullscreenchange", onFullscreen);
-  observer.observe(el);
-  onNotice();
   show();
-  tell("hello");
-  const forget = nameSliders(el);
+  begin(onMessage);
 
   return () => {
-    tell("gone");
-    forget();
-    observer.disconnect();
-    document.removeEventListener("visibilitychange", onSeen);
-    model.off("msg:custom", onMessage);
-    model.off("change:notice", onNotice);
+    end();
     stage.destroy();
   };
 }

@@ -14,8 +14,8 @@ _FOLDER = Path(__file__).parent
 
 
 def script(name: str) -> str:
-    """What connects a view to a kernel: a file of this folder, after what names the sliders above it."""
-    return "".join((_FOLDER / one).read_text(encoding="utf-8") for one in ("sliders.js", name))
+    """What connects a view to a kernel: a file of this folder, after what all of them use."""
+    return "".join((_FOLDER / one).read_text(encoding="utf-8") for one in ("sliders.js", "kernel_line.js", name))
 
 
 def stylesheet() -> str:
