@@ -1,5 +1,6 @@
 """What is kept of fine-tuning on images: of the present recipe, made again on demand, and showing what is said."""
 
+import runpy
 from dataclasses import replace
 
 import numpy as np
@@ -146,6 +147,18 @@ def test_the_command_line_explains_mistakes(capsys):
         results.main(["lions"])
     assert ended.value.code == 2
     assert "name is 'lions'" in capsys.readouterr().err
+
+
+def test_run_as_a_program_its_functions_have_names_that_other_processes_find(monkeypatch, capsys):
+    """As __main__ they would have none, and the processes that ``make`` starts could not be told what to do."""
+    asked = []
+    monkeypatch.setattr(results, "make", lambda *call: asked.append(call) or results.load(call[0]))
+    monkeypatch.setattr("sys.argv", ["results", "digits", "--jobs", "2"])
+    with pytest.raises(SystemExit) as ended, pytest.warns(RuntimeWarning, match="found in sys.modules"):
+        runpy.run_module("orwlab.tasks.results", run_name="__main__")
+    assert ended.value.code == 0
+    assert asked == [("digits", results.FOLDER, 2)]
+    assert "reference" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", KEPT)

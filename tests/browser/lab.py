@@ -52,6 +52,11 @@ def reward(page: Page, lane: int = 0) -> float:
     return float(state(page)["meta"]["curves"][0]["values"][lane].replace("−", "-"))
 
 
+def in_force(page: Page, name: str) -> Any:
+    """What the server says to have in force: the story of the pictures."""
+    return json.loads(page.evaluate(f"{STAGE}.story ?? '{{}}'")).get("scene", {}).get(name)
+
+
 def press(page: Page, name: str) -> None:
     page.locator(f"#{name}").click()
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from lab import unfold, wait
+from lab import eventually, in_force, unfold, wait
 from stage_page import give, pixels
 
 from orwlab import zoo
@@ -158,3 +158,46 @@ def test_a_link_may_want_any_digits(visit):
     page = visit(running=False, query="#target=digits_latent&reward=digits:358&round=3")
     wait(page, "round === 3", timeout=60)
     assert page.locator("#reward-list option:checked").inner_text() == "Digits 3, 5, 8"
+
+
+def test_any_digits_can_be_chosen_where_there_are_digits(visit):
+    """By hand and by keys; none and all of them are answered in words, and what was chosen last stays in force."""
+    page = visit(running=False, query="#target=digits_latent&reward=digits:02468")
+    unfold(page, "view")
+    wait(page, "stage.scene.pictures", timeout=60)
+    page.locator("#reward-list").select_option("+digits")
+    panel = page.locator("#own-digits")
+    box = lambda digit: panel.locator(f"label:has(input[value='{digit}'])")  # noqa: E731
+    assert panel.locator("input:checked").evaluate_all("all => all.map((e) => e.value).join('')") == "02468"
+    for digit in (0, 4, 6, 8):
+        box(digit).click()
+    box(3).click()
+    chosen = page.locator("#reward-list option:checked")
+    assert chosen.inner_text() == "Digits 2, 3"
+    assert eventually(lambda: in_force(page, "reward") == "digits:23")
+    panel.locator("input[value='7']").focus()
+    page.keyboard.press("Space")
+    assert eventually(lambda: in_force(page, "reward") == "digits:237")
+    for digit in (2, 3, 7):
+        box(digit).click()
+    assert "at least one" in panel.inner_text()
+    assert chosen.inner_text() == "Digit 7"
+    for digit in range(10):
+        box(digit).click()
+    assert "Leave one out" in panel.inner_text()
+    assert chosen.inner_text() == "All digits but 9"
+    box(0).click()
+    assert "Leave one out" not in panel.inner_text()
+    assert eventually(lambda: in_force(page, "reward") == "digits:123456789")
+    page.keyboard.press("Escape")
+    assert not panel.is_visible()
+    assert page.locator("#reward-list option", has_text="All digits but 0").count() == 1, "what one has made stays"
+
+    page.locator("#truth-list").select_option("+digits")
+    box(1).click()
+    assert eventually(lambda: in_force(page, "truth") == "judge:1")
+    page.locator("#target-list").select_option("rings")
+    wait(page, "!stage.scene.pictures", timeout=60)
+    assert not panel.is_visible()
+    offers = page.locator("#reward-list option[value='+digits'], #truth-list option[value='+digits']")
+    assert offers.evaluate_all("all => all.every((o) => o.hidden && o.disabled)")

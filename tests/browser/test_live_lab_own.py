@@ -7,11 +7,13 @@ import time
 
 import numpy as np
 import pytest
-from lab import STAGE, drag, eventually, press, round_of, shown, state, wait
+from lab import STAGE, choose, drag, eventually, in_force, press, round_of, shown, state, wait
 
 from orwlab.show.lab import own, painting
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+PANELS = (("reward", "paint"), ("reward", "formula"), ("target", "points"), ("reward", "digits"))
 
 
 @pytest.fixture
@@ -55,11 +57,6 @@ def paint(page, *way):
 
 def value(page, name):
     return shown(page)[name]
-
-
-def in_force(page, name):
-    """What the server says to have in force: the story of the pictures."""
-    return json.loads(page.evaluate(f"{STAGE}.story ?? '{{}}'")).get("scene", {}).get(name)
 
 
 def ground(page, x, y):
@@ -382,7 +379,9 @@ def test_axe_finds_nothing_in_the_panels(at_rest, dark):
     from axe_playwright_python.sync_playwright import Axe
 
     page = at_rest(dark=dark)
-    for name, kind in (("reward", "paint"), ("reward", "formula"), ("target", "points")):
+    for name, kind in PANELS:
+        if kind == "digits":
+            choose(page, "target", "digits_latent")
         offer(page, name, kind)
         if kind == "paint":
             paint(page, (0, 0))
@@ -393,7 +392,9 @@ def test_axe_finds_nothing_in_the_panels(at_rest, dark):
 @pytest.mark.parametrize("width", [360, 768, 1280])
 def test_nothing_is_cut(at_rest, width):
     page = at_rest(width=width, height=800)
-    for name, kind in (("reward", "paint"), ("reward", "formula"), ("target", "points")):
+    for name, kind in PANELS:
+        if kind == "digits":
+            choose(page, "target", "digits_latent")
         offer(page, name, kind)
         cut = page.evaluate(
             """(kind) => [...document.querySelectorAll(`#own-${kind} *`)].filter((e) => e.getClientRects().length

@@ -8,15 +8,15 @@ import functools
 import html
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from orwlab.show.lab.controls import OF_THE_STAGE, Choice, Control, Number, Scale, Several, Subset, Switch, Whole
 
 _OFFERS = {
     "target": {"paint": "Paint it …", "points": "Your own points …"},
-    "reward": {"paint": "Paint it …", "formula": "A formula …"},
-    "truth": {"paint": "Paint it …", "formula": "A formula …"},
+    "reward": {"paint": "Paint it …", "formula": "A formula …", "digits": "Digits of your choice …"},
+    "truth": {"paint": "Paint it …", "formula": "A formula …", "digits": "Digits of your choice …"},
 }
 """what a list offers below its names; ``own.js`` opens a panel for it"""
 
@@ -80,16 +80,21 @@ def _several(control: Several, values: tuple[float, ...]) -> str:
 
 @markup.register
 def _subset(control: Subset, values: tuple[int, ...]) -> str:
-    boxes = "".join(
-        f'<label><input type="checkbox" value="{k}"{" checked" if k in values else ""}><span>{word}</span></label>'
-        for k, word in enumerate(control.options)
-    )
     return f"""
 <fieldset class="control subset" {_about("subset", control)} aria-describedby="{control.name}-help">
   <legend class="label">{control.label}</legend>
-  <div class="chips">{boxes}</div>
+  {chips(control.options, values)}
   <p class="help" id="{control.name}-help">{control.help}</p>
 </fieldset>"""
+
+
+def chips(words: Iterable[str], chosen: Container[int] = ()) -> str:
+    """Words of which any can be chosen; ``chosen`` are numbers of theirs, from 0."""
+    boxes = "".join(
+        f'<label><input type="checkbox" value="{k}"{" checked" if k in chosen else ""}><span>{word}</span></label>'
+        for k, word in enumerate(words)
+    )
+    return f'<div class="chips">{boxes}</div>'
 
 
 def slider(name: str, label: str, info: str, value: float, scale: Scale) -> str:

@@ -357,9 +357,11 @@ class ImagesPage {
     });
     this.onKey = (event) => this.key(event);
     document.addEventListener("keydown", this.onKey);
-    document.addEventListener("fullscreenchange", () => {
+    const onFull = () => {
+      if (!this.root.isConnected) return document.removeEventListener("fullscreenchange", onFull);
       if (!document.fullscreenElement && this.presenting) this.present(false);
-    });
+    };
+    document.addEventListener("fullscreenchange", onFull);
   }
 
   key(event) {

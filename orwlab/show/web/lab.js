@@ -414,12 +414,14 @@ class Lab {
     });
     this.onKey = (event) => this.key(event);
     document.addEventListener("keydown", this.onKey);
-    document.addEventListener("fullscreenchange", () => {
+    const onFull = () => {
+      if (!this.root.isConnected) return document.removeEventListener("fullscreenchange", onFull);
       if (document.fullscreenElement || !this.presenting) return; // else: the browser's own Escape
       const typing = document.activeElement?.matches(".lab .typed");
       if (typing) document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
       else this.present(false);
-    });
+    };
+    document.addEventListener("fullscreenchange", onFull);
   }
 
   key(event) {
@@ -430,6 +432,7 @@ class Lab {
     if (event.key === "Escape" && this.player?.on) return this.player.leave();
     if (event.key === "Escape" && this.presenting) return this.present(false);
     if (takes(event.target, event.key)) return;
+    if (event.key === "Escape" && this.own.opened) return this.own.close(true); // also after a click took the focus away
     if (event.key === "?") return this.find("#lab-keys").showModal();
     if (this.player?.key(event)) return event.preventDefault();
     // the stage knows the keys; whose they are was decided here, so that space also plays while a slider has the focus

@@ -1,6 +1,7 @@
-// One's own data and rewards: painted, typed as a formula, or points from a table. See lab/own.py for the texts.
+// One's own data and rewards: painted, typed as a formula, chosen digits, or points from a table. See lab/own.py for the texts.
 
 const LABELS = { paint: "Your painting", points: "Your points", formula: "Your formula" };
+const PANELS = ["paint", "points", "formula", "digits"];
 const OFFER = "+"; // an entry of a list that opens a panel begins with it
 const WHILE_DRAWN = 150; // ms between two orders while a stroke is drawn
 const TYPED = 500; // ms without typing until a formula or a table is tried
@@ -78,7 +79,7 @@ class Own {
     Object.assign(this, { lab, ask });
     this.controls = lab.all.filter((control) => control instanceof OwnChoice);
     for (const control of this.controls) control.offered = (name, kind) => this.open(name, kind);
-    this.panels = Object.fromEntries(Object.keys(LABELS).map((kind) => [kind, lab.find(`#own-${kind}`)]));
+    this.panels = Object.fromEntries(PANELS.map((kind) => [kind, lab.find(`#own-${kind}`)]));
     this.opened = null; // {name, kind}
     this.painter = new Painter(lab, this.panels.paint, (name, ended) => this.painted(name, ended));
     for (const panel of Object.values(this.panels)) {
@@ -93,6 +94,7 @@ class Own {
     this.narrow.addEventListener("change", () => this.opened && this.put());
     this.listenToPoints();
     this.listenToFormula();
+    this.listenToDigits();
     this.fitting = lab.find(".own-fitting");
     this.fitting.querySelector("button").addEventListener("click", () => this.cancel());
     this.before = lab.defaults.target; // the last one that has a name
@@ -111,6 +113,7 @@ class Own {
     if (kind === "paint") this.painter.open(name, control.mine.paint?.value);
     if (kind === "paint" && !this.painter.blank) this.painted(name, true); // what was there is in force again
     if (kind === "formula") this.openFormula(control);
+    if (kind === "digits") this.showDigits(control.value);
     this.inForce = this.lab.inForce[name];
     const first = kind === "paint" ? this.painter.canvas : this.panels[kind].querySelector("[data-first]");
     if (!this.lab.byHand || (kind !== "paint" && !this.fingers.matches)) { // a finger would bring up the keyboard
@@ -199,6 +202,7 @@ class Own {
     if (kind === "formula" && (wrong || now === this.typed)) this.sayWrong(wrong);
     else if (kind === "paint" && wrong) this.painter.tell(wrong); // what was painted stays
     else if (kind === "paint" && now !== this.inForce && !this.sending && !this.painter.stroke) this.follow(now);
+    else if (kind === "digits" && now !== this.inForce && now !== this.wished) this.showDigits(now);
     this.inForce = now;
   }
 
@@ -209,6 +213,7 @@ class Own {
     this.inForce = this.lab.controls[name].value;
     if (this.lab.fixed.has(name)) this.close();
     else if (kind === "paint") this.follow(this.inForce);
+    else if (kind === "digits") this.showDigits(this.inForce);
   }
 
   /** Something else is in force than what was painted last, by the lab's undo or another scene. */
@@ -330,6 +335,32 @@ class Own {
     place.textContent = at ? `${" ".repeat(Number(at) - 1)}^` : "";
     this.box.setAttribute("aria-invalid", String(Boolean(text)));
   }
+
+  // ---- digits
+
+  listenToDigits() {
+    this.chips = [...this.panels.digits.querySelectorAll("input")];
+    for (const chip of this.chips) chip.addEventListener("change", () => this.chooseDigits());
+  }
+
+  /** Those of `value`; none, if it wants something else than digits. */
+  showDigits(value) {
+    const [, wanted = ""] = digitsWanted(value) ?? [];
+    for (const chip of this.chips) chip.checked = wanted.includes(chip.value);
+    this.sayDigits("");
+  }
+
+  chooseDigits() {
+    const wanted = this.chips.filter((chip) => chip.checked).map((chip) => chip.value).join("");
+    if (!wanted) return this.sayDigits("Choose at least one digit.");
+    if (wanted.length === this.chips.length) return this.sayDigits("Leave one out: all of them pay the same everywhere.");
+    this.sayDigits("");
+    const { name } = this.opened, judged = name === "truth"; // who judges is not who is paid
+    this.wished = `${judged ? "judge" : "digits"}:${wanted}`; // its answer must not undo what is clicked until then
+    this.choose(name, this.wished);
+  }
+
+  sayDigits(text) { this.panels.digits.querySelector(".own-problem").textContent = text; }
 
   // ---- a network that learns
 

@@ -2,7 +2,7 @@
 
 import html
 
-from orwlab.show.lab import formula, painting
+from orwlab.show.lab import digits, formula, painting
 from orwlab.show.web import controls
 
 EXAMPLES = ("exp(-x^2) * sin(3*y)", "-abs(r - 2)", "step(x)")
@@ -21,7 +21,7 @@ _SYMMETRIES = {
 
 def panels() -> str:
     """The panels: hidden, until one is put below the control it belongs to."""
-    return _paint() + _points() + _formula()
+    return _paint() + _points() + _formula() + _digits()
 
 
 def fitting() -> str:
@@ -88,6 +88,17 @@ autocapitalize="off" aria-describedby="own-formula-wrong own-formula-help" data-
 {functions}.</p>
 <div class="own-buttons own-examples" role="group" aria-label="Examples">{examples}</div>
 <div class="own-buttons">{controls.button("Done", "The formula stays (Esc)", kind="primary", close="formula")}</div>
+</section>"""
+
+
+def _digits() -> str:
+    return f"""<section class="own" id="own-digits" aria-labelledby="own-digits-title" hidden>
+<h2 id="own-digits-title">Wanted digits</h2>
+<fieldset aria-describedby="own-digits-help own-digits-wrong"><legend class="own-unseen">Wanted digits</legend>
+{controls.chips(digits.TEN).replace("<input", "<input data-first", 1)}</fieldset>
+<p class="own-problem own-wrong" id="own-digits-wrong" role="alert"></p>
+<p class="help" id="own-digits-help">A place pays the probability that its picture shows one of these.</p>
+<div class="own-buttons">{controls.button("Done", "The digits stay (Esc)", kind="primary", close="digits")}</div>
 </section>"""
 
 
