@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from orwlab.show.lab import digits, own
 from orwlab.show.lab.controls import BY_NAME, OF_THE_STAGE, TABLE, Number, Several
 from orwlab.show.lab.settings import FROM_THE_START, Settings
 from orwlab.show.notebook import controls as widgets
@@ -96,16 +97,37 @@ def test_the_widget_says_what_the_table_says(control):
     assert made.read(made.widget.value) == getattr(settings, control.name)
     if isinstance(control, Number):
         for value in (control.low, control.high, 0.05):  # from elsewhere: the keyboard, code
-            made.widget.value = made.write(value)
+            made.widget.value = made.write(value, settings.target)
             assert made.read(made.widget.value) == value
     words = [words for words, _ in getattr(made.widget, "options", [])]
-    assert set(getattr(control, "options", {}).values()) <= set(words)
+    offered = [
+        text for option, text in getattr(control, "options", {}).items() if own.belongs(str(option), settings.target)
+    ]
+    assert set(offered) <= set(words)
+
+
+def test_wanted_digits_are_offered_only_in_the_plane_of_digits():
+    """By the list and by the key that goes through it; what is in force stays in the list."""
+    control = BY_NAME["reward"]
+    made = widgets.make("reward", Settings())
+    offered = lambda: [value for _, value in made.widget.options]  # noqa: E731
+    assert not any(value.startswith("digits:") for value in offered())
+    made.write("right", digits.PLANE)
+    assert "digits:02468" in offered()
+    made.write("digits:02468", "rings")
+    assert [value for value in offered() if value.startswith("digits:")] == ["digits:02468"]
+    for target, found in (("rings", False), (digits.PLANE, True)):
+        gone_through = [value := "right"]
+        while (value := control.next(value, target)) not in gone_through:
+            gone_through.append(value)
+        assert gone_through[0] == value, "round and round"
+        assert any(one.startswith("digits:") for one in gone_through) == found
 
 
 def test_a_menu_shows_values_that_it_did_not_have():
     made = widgets.make("speed", Settings(speed=7.0))
     assert "7 rounds a second" in [words for words, _ in made.widget.options]
-    made.widget.value = made.write(20.0)
+    made.widget.value = made.write(20.0, "eight_gaussians")
     assert [value for _, value in made.widget.options] == [1.0, 4.0, 20.0, 0.0]
 
 

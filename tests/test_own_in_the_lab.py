@@ -103,7 +103,7 @@ def test_a_text_is_a_value_and_has_a_few_words(name, text, words):
     assert getattr(Settings().changed(**{name: text}), name) == text
     assert control.words(text) == words
     assert len(words) <= 40
-    assert control.next(text) in control.options
+    assert control.next(text, "eight_gaussians") in control.options
 
 
 @pytest.mark.parametrize(
@@ -154,9 +154,9 @@ def test_notebooks_show_it_as_long_as_it_is_chosen():
     made = make("reward", Settings(reward=WAVE))
     assert made.widget.options[-1] == ("Your formula: exp(-x^2) * sin(3*y)", WAVE)
     assert made.widget.value == WAVE
-    assert made.write("ring") == "ring"
+    assert made.write("ring", "rings") == "ring"
     assert [value for _, value in made.widget.options] == list(BY_NAME["reward"].options)
-    made.widget.value = made.write(GOOD)
+    made.widget.value = made.write(GOOD, "rings")
     assert made.widget.label == "Your painting"
 
 

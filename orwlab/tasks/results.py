@@ -137,7 +137,7 @@ def load(name: str, folder: str | PathLike[str] = FOLDER) -> Results:
 def make(name: str, folder: str | PathLike[str] = FOLDER, jobs: int = -1) -> Results:
     """Do study ``name`` and keep what it gives.
 
-    It takes one core about ten minutes for the digits, three quarters of an hour for the photographs. What was done when it
+    It takes one core ten minutes for the digits, three quarters of an hour for the photographs. What was done when it
     was interrupted is not done again: until the end it lies in a hidden folder beside the file.
 
     Args:

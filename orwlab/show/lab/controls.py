@@ -185,9 +185,13 @@ class Choice(Control):
             return self.brought(value)
         return checks.choice(self.name, value, self.options)
 
-    def next(self, value: str) -> str:
-        """The option after ``value``, round and round; the first one after what somebody brought along."""
-        options = [*self.options]
+    def offered(self, target: str) -> list[str]:
+        """The options that there are for ``target``."""
+        return [option for option in self.options if own.belongs(option, target)]
+
+    def next(self, value: str, target: str) -> str:
+        """What is offered after ``value``, round and round; the first of it after what is not among it."""
+        options = self.offered(target)
         return options[(options.index(value) + 1) % len(options)] if value in options else options[0]
 
     def words(self, value: str) -> str:

@@ -58,6 +58,11 @@ def _reward(text: str) -> Reward:
     return rewards.get(text)
 
 
+def belongs(text: str, target: str) -> bool:
+    """Whether a list offers ``text`` while ``target`` is on show: wanted digits only in the plane of digits."""
+    return target == digits.PLANE or not text.startswith(digits.PREFIXES)
+
+
 def words(text: str) -> str:
     """What somebody brought along, in a few words: at most ``MOST_WORDS`` characters. A name is said as it is."""
     if text.startswith(painting.PREFIX):

@@ -18,11 +18,14 @@ NAMES = tuple(_BY_NAME)
 
 @dataclass(frozen=True)
 class Widget:
-    """A control's widget, and how the widget's value becomes the setting's and back."""
+    """A control's widget, and how the widget's value becomes the setting's and back.
+
+    ``write`` is told the target, too: some lists are longer in the plane of digits.
+    """
 
     widget: Any
     read: Callable[[Any], Any] = lambda value: value
-    write: Callable[[Any], Any] = lambda value: value
+    write: Callable[[Any, str], Any] = lambda value, target: value
 
 
 def make(name: str, settings: Settings) -> Widget:
@@ -32,17 +35,17 @@ def make(name: str, settings: Settings) -> Widget:
         ValueError: there is no such field.
     """
     checks.choice("controls", name, NAMES)
-    return made(_BY_NAME[name], getattr(settings, name))
+    return made(_BY_NAME[name], getattr(settings, name), settings.target)
 
 
 @functools.singledispatch
-def made(control: Control, value: Any) -> Widget:
-    """The widget of a control, saying ``value``."""
+def made(control: Control, value: Any, target: str) -> Widget:
+    """The widget of a control, saying ``value`` while ``target`` is on show."""
     raise TypeError(f"no widget for {type(control).__name__}")
 
 
 @made.register
-def _number(control: Number, value: float) -> Widget:
+def _number(control: Number, value: float, target: str) -> Widget:
     if control.scale is None:
         values = [float(option) for option in control.options]
         return _selection(ipywidgets.Dropdown, control, values, value, "auto")
@@ -53,39 +56,40 @@ def _number(control: Number, value: float) -> Widget:
 
 
 @made.register
-def _whole(control: Whole, value: int) -> Widget:
+def _whole(control: Whole, value: int, target: str) -> Widget:
     limits = {"min": control.low, "max": control.high}
     box = ipywidgets.BoundedIntText(value=value, **limits, **_about(control, "auto", max_width="230px"))
     return Widget(box)
 
 
 @made.register
-def _choice(control: Choice, value: str) -> Widget:
+def _choice(control: Choice, value: str, target: str) -> Widget:
     """With what somebody brought along at the end of the list, while it is chosen."""
 
-    def options(value: str) -> list[tuple[str, str]]:
-        shown = [*control.options, *[value] * (value not in control.options)]
+    def options(value: str, target: str) -> list[tuple[str, str]]:
+        offered = control.offered(target)
+        shown = [*offered, *[value] * (value not in offered)]
         return [(control.words(option), option) for option in shown]
 
-    def write(value: str) -> str:
-        if list(widget.options) != (wanted := options(value)):
+    def write(value: str, target: str) -> str:
+        if list(widget.options) != (wanted := options(value, target)):
             widget.options = wanted
         return value
 
-    widget = ipywidgets.Dropdown(options=options(value), value=value, **_about(control, "auto"))
+    widget = ipywidgets.Dropdown(options=options(value, target), value=value, **_about(control, "auto"))
     return Widget(widget, write=write)
 
 
 @made.register
-def _switch(control: Switch, value: bool) -> Widget:
+def _switch(control: Switch, value: bool, target: str) -> Widget:
     return Widget(ipywidgets.Checkbox(value=value, indent=False, **_about(control, "auto")))
 
 
 @made.register
-def _several(control: Several, value: tuple[float, ...]) -> Widget:
+def _several(control: Several, value: tuple[float, ...], target: str) -> Widget:
     text = control.write(value)
     box = ipywidgets.Text(value=text, placeholder="such as 0, 10", continuous_update=False, **_about(control, "300px"))
-    return Widget(box, read=control.read, write=control.write)
+    return Widget(box, read=control.read, write=lambda value, target: control.write(value))
 
 
 def _selection(kind: type, control: Number, values: list[float], value: float, width: str) -> Widget:
@@ -96,7 +100,7 @@ def _selection(kind: type, control: Number, values: list[float], value: float, w
         shown = sorted(shown) if values == sorted(values) else shown
         return [(control.words(option), option) for option in shown]
 
-    def write(value: float) -> float:
+    def write(value: float, target: str) -> float:
         if list(widget.options) != (wanted := options(value)):
             widget.options = wanted
         return value

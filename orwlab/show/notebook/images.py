@@ -139,7 +139,7 @@ class ImagesStage(ipywidgets.VBox):
         self._player = Player(self._played, self._on_frame, self._say)
         self._first = session.frame()
         self.view = ImagesView(self._first, self._on_message)
-        self._controls = {name: parts.made(CONTROLS[name], getattr(settings, name)) for name in STEERED}
+        self._controls = {name: parts.made(CONTROLS[name], getattr(settings, name), "") for name in STEERED}
         self._following = False  # whether the controls are moved here, and not by somebody
         self._buttons = {
             "toggle": parts.button("Play", "play", "Train, or rest (key: space)"),
@@ -241,7 +241,7 @@ class ImagesStage(ipywidgets.VBox):
         self._following = True
         try:
             for name, control in self._controls.items():
-                value = control.write(getattr(self.settings, name))
+                value = control.write(getattr(self.settings, name), "")
                 if control.widget.value != value:
                     control.widget.value = value
         finally:

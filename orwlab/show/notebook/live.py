@@ -223,7 +223,7 @@ class LiveStage(ipywidgets.VBox):
         if isinstance(control, Number) and control.scale is not None and value is not None and way in WAYS:
             value = control.scale.next(value, WAYS[way])
         elif isinstance(control, Choice) and value is not None and way == "next":
-            value = control.next(value)
+            value = control.next(value, self.session.settings.target)
         else:
             return
         self._do(lambda: self.session.control(**{setting: value}))
@@ -266,7 +266,7 @@ class LiveStage(ipywidgets.VBox):
             self._followed = self.session.settings
             try:
                 for name, control in self._controls.items():
-                    value = control.write(getattr(self._followed, name))
+                    value = control.write(getattr(self._followed, name), self._followed.target)
                     if control.widget.value != value:
                         control.widget.value = value
             finally:
