@@ -17,25 +17,16 @@ const IMAGES_COMMANDS = {
   present: (page) => page.present(!page.presenting),
 };
 
-class ImagesPage {
+class ImagesPage extends RunPage {
   constructor(element, server) {
-    this.root = element.querySelector(".lab");
-    this.find = (selector) => this.root.querySelector(selector);
+    super(element);
     this.ask = (question) => server.ask(question);
-    this.controls = findControls(this.root, (name, value) => this.chosen(name, value));
-    this.all = Object.values(this.controls);
-    this.defaults = Object.fromEntries(this.all.map((control) => [control.name, control.value]));
-    this.inForce = { ...this.defaults };
-    this.shown = []; // nothing is the page's alone
     this.run = "";
     this.have = this.round = this.failures = 0;
     this.orders = [];
     this.refused = new Set(); // controls whose last value was not taken
-    this.fixed = new Set();
     this.state = "paused";
-    this.running = this.presenting = this.atRest = false;
-    this.told = { scene: {}, log: [] };
-    this.sentence = this.find(".attempted").textContent;
+    this.atRest = false;
     this.grids = createGrids(this.find(".orw-grids"), {
       path: (lane, k) => this.ask({ what: "path", run: this.run, lane, k }),
     });
@@ -46,6 +37,8 @@ class ImagesPage {
     this.memory.arrive();
     this.turn();
   }
+
+  get presents() { return "showing"; }
 
   // ---- questions
 
@@ -124,13 +117,8 @@ class ImagesPage {
     this.have = frame.seq;
     const waiting = new Set([...this.orders.map((order) => order.name), this.typing && "wanted"]);
     if (!this.orders.some((order) => order.scene)) {
-      for (const { name, text } of frame.errors) {
-        if (this.controls[name]) {
-          this.refused.add(name);
-          this.controls[name].problem(text);
-        } else this.notice(text, "refused");
-        this.say(text);
-      }
+      for (const { name } of frame.errors) if (this.controls[name]) this.refused.add(name);
+      this.tellErrors(frame.errors);
       this.round = frame.story.round;
       this.told = { scene: frame.story.scene, log: frame.story.log };
       this.showState(frame.state);
@@ -155,9 +143,7 @@ class ImagesPage {
     const digits = this.controls.task.value === "digits";
     this.controls.wanted.element.hidden = !digits;
     this.controls.files.element.hidden = digits;
-    const { element } = this.controls.alpha, several = this.inForce.others.length > 0;
-    const words = several ? "W2 weight α of the first lane" : "W2 weight α";
-    if (element.querySelector(".label").textContent !== words) element.querySelector(".label").textContent = words;
+    this.nameLanes(this.inForce.others.length > 0);
   }
 
   // ---- what people do
@@ -166,7 +152,7 @@ class ImagesPage {
     this.controls[name].problem(null);
     this.refused.delete(name);
     this.notice(null, "refused");
-    if (this.promise && !this.promise.free.includes(name)) this.attempted(null);
+    this.breaks(name);
     if (name === "task") this.showTask();
     if (name === "wanted") {
       clearTimeout(this.typing);
@@ -225,34 +211,9 @@ class ImagesPage {
   }
 
   /** What a link says. */
-  open({ scene, log, round, lock, hide, say }) {
-    const teacher = this.find(".teacher-says");
-    teacher.hidden = !say;
-    teacher.textContent = say;
-    for (const { name, element } of this.all) {
-      element.classList.toggle("withheld", hide.includes(name));
-      element.inert = lock.includes(name);
-    }
-    this.fixed = new Set([...lock, ...hide]);
-    this.root.classList.toggle("guided", this.fixed.size > 0);
+  open({ scene, log, round, ...teacher }) {
+    this.teach(teacher);
     this.begin(scene, "paused", { log, round });
-  }
-
-  attempt(button) {
-    if (!button) return;
-    const promise = JSON.parse(button.dataset.attempt);
-    this.begin(promise.scene, "running");
-    this.attempted(button, promise);
-    const top = this.find(".lab-stage");
-    if (top.getBoundingClientRect().top < -40 || top.getBoundingClientRect().top > innerHeight / 2) top.scrollIntoView({ block: "start" });
-  }
-
-  attempted(button, promise = null) {
-    this.promise = promise;
-    for (const other of this.root.querySelectorAll("[data-attempt]")) other.setAttribute("aria-pressed", String(other === button));
-    const sentence = this.find(".attempted"), words = promise?.say ?? this.sentence;
-    if (sentence.textContent !== words) sentence.textContent = words;
-    sentence.classList.toggle("telling", promise !== null);
   }
 
   // ---- which alpha
@@ -288,63 +249,18 @@ class ImagesPage {
 
   // ---- what is on the page
 
-  showState(state) {
-    this.state = state;
-    this.running = state === "running";
-    const button = this.find("#toggle");
-    button.querySelector(".word").textContent = this.running ? "Pause" : "Play";
-    button.classList.toggle("primary", !this.running);
-    if (this.running) button.classList.remove("asks");
-  }
-
-  notice(text, kind) {
-    if (!text && this.noticeKind !== kind) return;
-    const box = this.find(".notice");
-    box.hidden = !text;
-    if (box.textContent !== (text ?? "")) box.textContent = text ?? "";
-    this.noticeKind = text ? kind : null;
-  }
-
-  refuse(text) {
-    this.notice(text, "refused");
-    this.say(text);
-  }
-
-  say(text) {
-    const said = this.find(".lab-said");
-    said.textContent = "";
-    requestAnimationFrame(() => requestAnimationFrame(() => { said.textContent = text; }));
-  }
-
   present(on) {
-    this.presenting = on;
-    this.root.classList.toggle("showing", on);
-    document.documentElement.classList.toggle("lab-presents", on);
-    if (on) document.documentElement.requestFullscreen?.().catch(() => {});
-    else if (document.fullscreenElement) document.exitFullscreen();
+    super.present(on);
     this.grids.present(on);
   }
 
   // ---- hands and keys
 
   listen() {
-    this.root.addEventListener("pointerdown", () => { this.byHand = true; }, true);
-    this.root.addEventListener("keydown", () => { this.byHand = false; }, true);
-    this.root.addEventListener("change", ({ target }) => {
-      if (this.byHand && target.matches("[type=checkbox], [type=radio]")) target.blur(); // the space bar then plays
-    });
-    this.root.addEventListener("click", (event) => {
-      const button = event.target.closest("button");
-      if (!button) return;
-      const { command, attempt, open, goal } = button.dataset;
-      if (command) IMAGES_COMMANDS[command]?.(this);
-      if (attempt) this.attempt(button);
-      if (open) this.find(`#${open}`).showModal();
-      if (goal === "take") {
-        this.controls.alpha.show(this.suggested);
-        this.chosen("alpha", this.suggested);
-      }
-      if (event.detail > 0) button.blur(); // by mouse or finger: the same
+    super.listen();
+    this.find("[data-goal=take]").addEventListener("click", () => {
+      this.controls.alpha.show(this.suggested);
+      this.chosen("alpha", this.suggested);
     });
     this.find(".images-goal").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -355,19 +271,11 @@ class ImagesPage {
       event.stopPropagation(); // it leaves the box and nothing else
       event.target.blur();
     });
-    this.onKey = (event) => this.key(event);
-    document.addEventListener("keydown", this.onKey);
-    const onFull = () => {
-      if (!this.root.isConnected) return document.removeEventListener("fullscreenchange", onFull);
-      if (!document.fullscreenElement && this.presenting) this.present(false);
-    };
-    document.addEventListener("fullscreenchange", onFull);
   }
 
+  command(name) { IMAGES_COMMANDS[name]?.(this); }
+
   key(event) {
-    if (!this.root.isConnected) return document.removeEventListener("keydown", this.onKey);
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || !this.root.getClientRects().length) return;
-    if (document.querySelector("dialog[open]")) return;
     if (event.key === "Escape" && this.presenting) return this.present(false);
     if (takes(event.target, event.key)) return;
     const moves = [...this.root.querySelectorAll("[data-attempt]")];

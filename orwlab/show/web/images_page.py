@@ -12,7 +12,7 @@ from orwlab.show.web.image_runs import ImageRuns
 from orwlab.tasks import results
 
 _FOLDER = Path(__file__).parent
-_SCRIPTS = ("widgets.js", "line.js", "address.js", "memory.js", "images.js")
+_SCRIPTS = ("widgets.js", "line.js", "address.js", "memory.js", "run_page.js", "images.js")
 _STYLES = ("lab.css", "images.css")
 
 _EXPLANATION = r"""

@@ -24,22 +24,13 @@ const PATIENT = 15000; // ms until somebody who sees nothing move is told someth
 const SILENT = "No picture has come from the server yet; the page goes on waiting. If it comes through a proxy: that has " +
   "to pass on everything below this address, at once and not in blocks.";
 
-class Lab {
+class Lab extends RunPage {
   constructor(element, server, trigger) {
-    this.root = element.querySelector(".lab");
-    this.find = (selector) => this.root.querySelector(selector);
+    super(element);
     this.first = JSON.parse(this.root.dataset.begin ?? "{}"); // settings that the page begins with
-    this.controls = findControls(this.root, (name, value) => this.chosen(name, value));
-    this.all = Object.values(this.controls);
-    this.defaults = Object.fromEntries(this.all.map((control) => [control.name, control.value]));
     for (const [name, value] of Object.entries(this.first)) this.controls[name].show(value);
-    this.inForce = { ...this.defaults, ...this.first };
-    this.shown = this.all.filter((control) => control.ofStage);
-    this.running = this.presenting = false;
-    this.fixed = new Set(); // controls that a teacher's link has locked or hidden
+    Object.assign(this.inForce, this.first);
     this.more = false; // numbers: the stage's own button asks for all of them
-    this.told = { scene: {}, log: [] }; // what was done to the run on show
-    this.sentence = this.find(".attempted").textContent;
     this.recorder = new Recorder();
     this.memory = new Memory(this);
     this.keeping = new Keep(this, this.memory, this.recorder, (question) => server.keep(question));
@@ -136,7 +127,7 @@ class Lab {
   chosen(name, value) {
     this.controls[name].problem(null);
     this.notice(null, "refused");
-    if (this.promise && !this.promise.free.includes(name)) this.attempted(null); // no longer what was promised
+    this.breaks(name);
     if (name === "t" && !this.flow.moving) this.flow.stop();
     if (name === "others") this.nameLanes(value.length > 0);
     this.inform("chosen", name, value);
@@ -203,24 +194,9 @@ class Lab {
   }
 
   /** What a link says: a whole state, and perhaps what a teacher wants of the page. */
-  open({ scene, log, round, stage, view, lock, hide, say }) {
-    const teacher = this.find(".teacher-says");
-    teacher.hidden = !say;
-    teacher.textContent = say;
-    for (const { name, element } of this.all) {
-      element.hidden = hide.includes(name);
-      element.inert = lock.includes(name);
-      element.classList.toggle("locked", lock.includes(name));
-    }
-    this.fixed = new Set([...lock, ...hide]);
-    this.root.classList.toggle("guided", this.fixed.size > 0); // what sets everything would set these too
+  open({ scene, log, round, stage, view, ...teacher }) {
+    this.teach(teacher);
     this.begin(scene, "paused", { log, round, stage, view });
-    if (say) this.say(say);
-  }
-
-  refuse(text) {
-    this.notice(text, "refused");
-    this.say(text);
   }
 
   /** The run in a line. */
@@ -293,11 +269,7 @@ class Lab {
       if (this.controls[name] && !waiting.has(name)) this.controls[name].show(value);
     }
     if (!older && !waiting.has("others")) this.nameLanes(this.inForce.others.length > 0);
-    for (const { name, text } of errors) {
-      if (this.controls[name]) this.controls[name].problem(text);
-      else this.notice(text, "refused");
-      this.say(text);
-    }
+    this.tellErrors(errors);
     this.own.answered(older ? {} : settings, errors, waiting);
     this.inform("answered");
   }
@@ -305,129 +277,37 @@ class Lab {
   // ---- what is on the page
 
   showState(state) {
-    if (state === "starting") return;
-    this.state = state;
-    this.running = state === "running";
-    const button = this.find("#toggle");
-    button.querySelector(".word").textContent = this.running ? "Pause" : "Play";
-    button.classList.toggle("primary", !this.running);
-    if (this.running) button.classList.remove("asks");
-  }
-
-  /** With several lanes the slider moves the first one's alpha, and says so. */
-  nameLanes(several) {
-    const label = this.find("#alpha .label");
-    this.plain ??= label.textContent;
-    const words = several ? `${this.plain} of the first lane` : this.plain;
-    if (label.textContent === words) return;
-    label.textContent = words;
-    this.find("#alpha .typed").setAttribute("aria-label", `${words}, typed`);
-  }
-
-  /** A sentence over the stage: the queue, or that the server is gone. Only its author takes it away. */
-  notice(text, kind) {
-    if (!text && this.noticeKind !== kind) return;
-    const box = this.find(".notice");
-    box.hidden = !text;
-    box.setAttribute("aria-live", kind === "replaying" ? "off" : "polite"); // it would never stop talking
-    if (box.textContent !== (text ?? "")) box.textContent = text ?? "";
-    this.noticeKind = text ? kind : null;
-    box.dataset.kind = this.noticeKind ?? "";
-  }
-
-  /** For screen readers. Emptied first: the same sentence twice is a change only then. */
-  say(text) {
-    const said = this.find(".lab-said");
-    said.textContent = "";
-    requestAnimationFrame(() => requestAnimationFrame(() => { said.textContent = text; }));
+    if (state !== "starting") super.showState(state);
   }
 
   present(on) {
-    this.presenting = on;
-    this.root.classList.toggle("presenting", on);
-    document.documentElement.classList.toggle("lab-presents", on); // nothing scrolls behind it
-    for (const button of this.root.querySelectorAll(on ? "[title]" : "[data-title]")) {
-      // a resting pointer would leave the browser's own hint on the screen
-      button.dataset.title ??= button.title;
-      button.title = on ? "" : button.dataset.title;
-    }
-    // a frame may forbid the full screen: then the window. With the lock, Escape is ours: it leaves a box first
-    if (on) document.documentElement.requestFullscreen?.().then(() => navigator.keyboard?.lock?.(["Escape"])).catch(() => {});
-    else if (document.fullscreenElement) document.exitFullscreen();
+    super.present(on);
     this.configure();
-  }
-
-  attempt(button) {
-    if (!button) return;
-    const promise = JSON.parse(button.dataset.attempt);
-    this.begin(promise.scene, "running");
-    this.attempted(button, promise);
-    this.bringBack();
-  }
-
-  /** Which move is on show, with what it promised; none if `button` is null. */
-  attempted(button, promise = null) {
-    this.promise = promise;
-    for (const other of this.root.querySelectorAll("[data-attempt]")) {
-      other.setAttribute("aria-pressed", String(other === button));
-    }
-    const sentence = this.find(".attempted"), words = promise?.say ?? this.sentence;
-    if (sentence.textContent !== words) sentence.textContent = words;
-    sentence.classList.toggle("telling", promise !== null);
-  }
-
-  /** On a phone the moves lie below the stage: who presses one sees what it does. */
-  bringBack() {
-    const places = [this.find(".lab-stage"), this.find(".attempted")].map((part) => [part, part.getBoundingClientRect().top]);
-    if (places[0][1] > -40 && places[0][1] < innerHeight / 2) return;
-    const [first] = places.reduce((a, b) => (b[1] < a[1] ? b : a));
-    first.scrollIntoView({ block: "start", behavior: this.flow.calm.matches ? "auto" : "smooth" });
   }
 
   // ---- hands and keys
 
   listen() {
-    this.root.addEventListener("pointerdown", () => { this.byHand = true; }, true);
-    this.root.addEventListener("keydown", () => { this.byHand = false; }, true);
+    super.listen();
     this.root.addEventListener("click", (event) => {
       const scene = event.target.closest(".lab-gallery a"), modified = event.ctrlKey || event.metaKey || event.shiftKey;
-      if (scene && !modified) {
-        event.preventDefault();
-        this.memory.visit(scene.hash);
-        this.bringBack();
-      }
-      const button = event.target.closest("button");
-      if (!button) return;
-      const { command } = button.dataset;
-      if (command) this.command(command);
-      if (button.dataset.attempt) this.attempt(button);
-      if (button.dataset.open === "lab-keep") this.keeping.open();
-      else if (button.dataset.open) this.find(`#${button.dataset.open}`).showModal();
-      if (event.detail > 0) button.blur(); // by mouse or finger: the space bar then plays, not presses again
+      if (!scene || modified) return;
+      event.preventDefault();
+      this.memory.visit(scene.hash);
+      this.bringBack();
     });
     this.root.addEventListener("toggle", ({ target }) => {
       // not those that are open from the beginning
       if (this.byHand !== undefined && target.open && target.matches("details")) target.scrollIntoView({ block: "nearest" });
     }, true); // it does not bubble
-    this.root.addEventListener("change", ({ target }) => {
-      if (this.byHand && target.matches("select, [type=checkbox], [type=radio]")) target.blur(); // the same
-    });
-    this.onKey = (event) => this.key(event);
-    document.addEventListener("keydown", this.onKey);
-    const onFull = () => {
-      if (!this.root.isConnected) return document.removeEventListener("fullscreenchange", onFull);
-      if (document.fullscreenElement || !this.presenting) return; // else: the browser's own Escape
-      const typing = document.activeElement?.matches(".lab .typed");
-      if (typing) document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
-      else this.present(false);
-    };
-    document.addEventListener("fullscreenchange", onFull);
+  }
+
+  showDialog(ident) {
+    if (ident === "lab-keep") this.keeping.open();
+    else super.showDialog(ident);
   }
 
   key(event) {
-    if (!this.root.isConnected) return document.removeEventListener("keydown", this.onKey);
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || !this.root.getClientRects().length) return;
-    if (document.querySelector("dialog[open]")) return;
     if (event.key === "Escape" && this.flow.playing) return this.flow.stop();
     if (event.key === "Escape" && this.player?.on) return this.player.leave();
     if (event.key === "Escape" && this.presenting) return this.present(false);

@@ -27,7 +27,7 @@ MOST_ORDERS = 200  # in one message
 
 _FOLDER = Path(__file__).parent
 _SCRIPTS = (  # in the order of what they need
-    *("widgets.js", "line.js", "address.js", "memory.js"),
+    *("widgets.js", "line.js", "address.js", "memory.js", "run_page.js"),
     *("strokes.js", "tables.js", "paint.js", "digits.js", "own.js", "keep.js", "truth.js", "lab.js"),
 )
 _STYLES = ("lab.css", "keep.css", "own.css")
