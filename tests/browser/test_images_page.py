@@ -260,7 +260,10 @@ def test_keys(one):
     assert one.evaluate("document.querySelector('.lab').classList.contains('showing')")
     assert board(one, 0).locator("canvas").is_visible()
     assert one.locator(".lab-more").is_hidden()
+    titled = "[...document.querySelectorAll('.lab button')].filter((button) => button.title).length"
+    assert one.evaluate(titled) == 0, "a resting pointer would leave a hint on the screen"
     one.keyboard.press("Escape")
+    assert one.evaluate(titled) > 5
     assert eventually(lambda: one.locator(".lab-more").is_visible())
     one.keyboard.press("?")
     assert one.locator("#lab-keys").is_visible()
@@ -309,6 +312,20 @@ def test_a_link_restores_the_state_and_the_address_holds_it(come):
     wait(page, "page.inForce.alpha === 7 && page.inForce.wanted.length === 5 && page.round === 0")
 
 
+def test_a_teacher_s_link_fixes_controls_and_says_something(come):
+    page = come(link="#alpha=0.3&lock=alpha&hide=others,wanted&say=Which%20digits%3F%20%3Cb%3EGuess%3C/b%3E%20first.")
+    assert page.locator(".teacher-says").inner_text() == "Which digits? <b>Guess</b> first."
+    assert page.locator("#wanted").is_hidden()
+    assert page.evaluate("getComputedStyle(document.querySelector('#alpha > .help'), '::before').content").strip(
+        '"'
+    ) == ("Set for you. ")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("2")
+    page.wait_for_timeout(300)
+    assert (typed(page, "alpha"), page.evaluate(f"{PAGE}.running")) == (0.3, False)
+    assert page.locator("[data-attempt]").first.is_hidden(), "a move would set what is fixed"
+
+
 @pytest.mark.parametrize(
     ("link", "said"), [("#alpha=much", "allowed: a number"), ("#colour=red", "does not have"), ("#alpha=-3", "allowed")]
 )
@@ -342,6 +359,9 @@ def test_who_finds_no_place_is_told_and_comes_in_by_itself(one, come, visit, mon
     page.goto(one.url.partition("#")[0])
     page.wait_for_selector(".notice:not([hidden])")
     assert page.locator(".notice").inner_text().startswith("All places are taken")
+    page.evaluate("document.querySelector('#group-which-α\\\\?').open = true")
+    assert page.locator("[data-goal=value]").is_visible()
+    assert page.locator("[data-goal=take]").is_hidden(), "nothing was suggested yet"
     monkeypatch.undo()
     wait(page, "page.atRest")
     assert page.locator(".notice").is_hidden()

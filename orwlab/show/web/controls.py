@@ -127,13 +127,14 @@ def group(title: str, *controls: str, unfolded: bool = False) -> str:
 
 
 def button(
-    word: str, title: str, *, ident: str = "", sign: bool = False, kind: str = "", disabled: bool = False, **data: str
+    word: str, title: str, *, ident: str = "", sign: bool = False, kind: str = "", state: str = "", **data: str
 ) -> str:
-    """A button; ``data`` says what it does, ``kind`` are classes. ``sign`` makes room for a sign before the word."""
+    """A button; ``data`` says what it does, ``kind`` are classes. ``sign`` makes room for a sign before the word.
+
+    ``state``, "disabled" or "hidden", is what it is in until a script says otherwise.
+    """
     attributes = "".join(f' data-{name}="{html.escape(value)}"' for name, value in data.items())
-    named = (
-        (f' id="{ident}"' if ident else "") + (f' class="{kind}"' if kind else "") + (" disabled" if disabled else "")
-    )
+    named = (f' id="{ident}"' if ident else "") + (f' class="{kind}"' if kind else "") + (f" {state}" if state else "")
     drawn = '<span class="mark" aria-hidden="true"></span>' if sign else ""
     return f'<button type="button"{named} title="{title}"{attributes}>{drawn}<span class="word">{word}</span></button>'
 

@@ -123,7 +123,7 @@ reference’s own images.</p>
 <div class="images-row"><label><span class="images-goal-name">a mean reward of</span> {box}</label>
 <button type="submit" title="Which α should come to rest there">Suggest α</button></div>
 <p class="images-found" role="status"></p>
-{controls.button("Put α there", "The slider goes there", goal="take", kind="images-take")}</form>"""
+{controls.button("Put α there", "The slider goes there", goal="take", kind="images-take", state="hidden")}</form>"""
 
 
 def _keys() -> str:

@@ -121,7 +121,7 @@ def _strip(default: Settings) -> str:
         button("Play", "Play or pause (space)", ident="toggle", command="toggle", sign=True, kind="primary asks"),
         button("Noise → data", "Play flow time t from 0 to 1: noise becomes data (F)", ident="flow", command="flow"),
         button("Step", "One round, then pause (S)", ident="step", command="step"),
-        button("Undo", "Back to before the last change (Z)", ident="undo", command="undo", disabled=True),
+        button("Undo", "Back to before the last change (Z)", ident="undo", command="undo", state="disabled"),
         button("Reset", "Back to the reference, with these settings (R)", ident="reset", command="reset"),
         button("Start over", "Everything as when you came", ident="demo", command="start_over"),
     )

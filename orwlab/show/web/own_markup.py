@@ -47,9 +47,9 @@ def _paint() -> str:
     assert len(painting.STRENGTHS) == len(_STRENGTHS)
     assert [*painting.SYMMETRIES] == [*_SYMMETRIES]
     buttons = (
-        controls.button("Undo", "The last stroke (Ctrl + Z)", paint="undo", disabled=True),
-        controls.button("Redo", "The stroke again (Ctrl + Y)", paint="redo", disabled=True),
-        controls.button("Clear", "All strokes; undo brings them back", paint="clear", disabled=True),
+        controls.button("Undo", "The last stroke (Ctrl + Z)", paint="undo", state="disabled"),
+        controls.button("Redo", "The stroke again (Ctrl + Y)", paint="redo", state="disabled"),
+        controls.button("Clear", "All strokes; undo brings them back", paint="clear", state="disabled"),
         controls.button("Done", "The painting stays (Esc)", kind="primary", close="paint"),
     )
     return f"""<section class="own" id="own-paint" aria-labelledby="own-paint-title" hidden>
