@@ -23,12 +23,13 @@ def seeded(seed=0):
 
 
 @functools.cache
-def judging():
-    return zoo.load("digits_judge")
+def network(name):
+    return zoo.load(name)
 
 
-def judge(x):
-    return judging()(x).softmax(1)
+def reader(x):
+    """A classifier that has not seen the handwriting of "test"."""
+    return network("digits_classifier")(x).softmax(1)
 
 
 def all_groups():
@@ -323,6 +324,8 @@ def test_captions_are_a_varied_part_of_the_truth(drawn):
     assert 0.55 < kept < 0.8
     assert 0.1 < np.mean([words(caption) == 0 for caption in said]) < 0.35, "short prompts"
     assert 0.2 < np.mean([words(a) == words(b) for a, b in zip(whole, said)]) < 0.7, "and complete ones"
+    first = [a.groups[0].thing == b.groups[0].thing for a, b in zip(whole, said) if len(b.groups) == 2]
+    assert 0.4 < np.mean(first) < 0.65, "either thing comes first"
 
 
 def test_all_is_about_equally_likely(drawn):
@@ -359,6 +362,9 @@ def test_bold_is_bold_and_slanted_leans():
         assert (gap > (2.0 if kind == "weight" else 0.1)).all(), "and there is room between them"
     leaning = pens.tiles(digits[:30], torch.full((30,), -1), torch.zeros(30, dtype=torch.long), "train", seeded())
     assert torch.allclose(pens.slant(leaning.flip(2)), -pens.slant(leaning), atol=1e-5), "a mirror turns it round"
+    stroke = torch.eye(12).flip(1)[None]  # from the lower left to the upper right
+    assert pens.slant(stroke).item() == pytest.approx(1)
+    assert pens.ink(stroke).item() == 12
 
 
 def test_limits_leave_the_middle_without_a_word():
@@ -424,8 +430,13 @@ def test_things_stand_apart_and_where_they_should(drawn):
 
 
 def test_colours_are_the_house_s_and_stay_apart_for_everyone():
-    house = {theme.BLACK, theme.VERMILION, theme.BLUE, theme.GREEN, theme.PURPLE}
-    assert set(captions.COLOURS.values()) == house
+    assert captions.COLOURS == {
+        "black": theme.BLACK,
+        "red": theme.VERMILION,
+        "blue": theme.BLUE,
+        "green": theme.GREEN,
+        "purple": theme.PURPLE,
+    }
     color = pytest.importorskip("skimage.color")
     linear = torch.where(
         captions.PALETTE <= 0.04045, captions.PALETTE / 12.92, ((captions.PALETTE + 0.055) / 1.055) ** 2.4
@@ -459,11 +470,11 @@ def accuracy(pictures, scenes, names=None):
 
 @pytest.mark.parametrize("split", ["test", "held_out"])
 def test_measured_words_are_true_of_the_pictures(drawn, split):
-    """What is true is found true: 0.998 and more for all words but a digit's name, 0.95 for that."""
+    """What is true is found true: 0.998 and more for all words but a digit's name, 0.93 for that."""
     pictures, whole, said = drawn[split]
-    found = accuracy(pictures, whole, judge)
+    found = accuracy(pictures, whole, reader)
     assert found.keys() == {"number", "thing", "shape", "colour", "weight", "lean", "relation"}
-    assert found.pop("thing") > 0.93
+    assert found.pop("thing") > 0.9
     assert min(found.values()) > 0.99, found
     assert captions.holds(pictures, said).float().mean() > 0.99
     assert captions.agreement(pictures, said).mean() > 0.995
@@ -498,7 +509,21 @@ def test_wrong_words_are_found_wrong(drawn, kind):
     changed = [(k, wrong(scene, kind, chance)) for k, scene in enumerate(whole[:1000])]
     rows, texts = zip(*[(k, text) for k, text in changed if text is not None and not whole[k].entails(text)])
     assert len(rows) > 300
-    assert captions.holds(pictures[list(rows)], texts, judge).float().mean() < 0.01
+    assert captions.holds(pictures[list(rows)], texts, reader).float().mean() < 0.01
+
+
+def test_left_is_left_and_above_is_above():
+    """Seen by the channels alone: red ink takes blue from white, and blue ink red."""
+    line = torch.arange(24.0)
+    for relation, axis, sign in (("left of", 1, -1), ("right of", 1, 1), ("above", 0, -1), ("below", 0, 1)):
+        texts = [f"a red disc {relation} a blue cross"] * 20
+        pictures = captions.draw(texts, generator=seeded())
+        red = (pictures[:, 0] - pictures[:, 2]).clamp(min=0)
+        blue = (pictures[:, 2] - pictures[:, 0]).clamp(min=0)
+        first, second = (((ink.sum(2 - axis) * line).sum(1)) / ink.sum((1, 2)) for ink in (red, blue))
+        assert (sign * (first - second) > 5).all(), relation
+        assert captions.holds(pictures, texts).all()
+        assert not captions.holds(pictures.flip(2 + axis), texts).any(), "nor is it so in a mirror"
 
 
 def test_the_order_of_words_matters():
@@ -508,15 +533,15 @@ def test_the_order_of_words_matters():
         ["a red two left of a blue seven", "a three above a ring", "a green disc right of a black cross"],
         ["a blue two left of a red seven", "a bold three above a ring", "a black disc right of a green cross"],
     ):
-        assert captions.holds(pictures, texts, judge).tolist() == [True] * 3
-        assert captions.holds(pictures, swapped, judge).tolist() == [False] * 3
-        assert (captions.agreement(pictures, swapped, judge) < 1).all()
+        assert captions.holds(pictures, texts, reader).tolist() == [True] * 3
+        assert captions.holds(pictures, swapped, reader).tolist() == [False] * 3
+        assert (captions.agreement(pictures, swapped, reader) < 1).all()
     told = ["a blue two right of a red seven", "a three below a ring", "a disc left of a cross"]
-    assert captions.holds(pictures, told, judge).all()
+    assert captions.holds(pictures, told, reader).all()
 
 
 def test_the_pixels_know_which_digit_it_is():
-    """A classifier that learns from crops of "train" names those of "test" as well as the judge does real digits."""
+    """Whether a classifier learns from other crops, or from real digits that are not those of the crops."""
     from sklearn.svm import SVC
 
     crops, labels = {}, {}
@@ -529,7 +554,9 @@ def test_the_pixels_know_which_digit_it_is():
         labels[split] = np.array([captions.DIGITS.index(name) for _, name in seen])
     learned = SVC(C=10).fit(crops["train"].flatten(1).numpy(), labels["train"])
     assert learned.score(crops["test"].flatten(1).numpy(), labels["test"]) > 0.95
-    assert (judge(crops["test"]).argmax(1).numpy() == labels["test"]).mean() > 0.93
+    for name, unseen in (("digits_classifier", "test"), ("digits_judge", "train")):
+        found = network(name)(crops[unseen]).argmax(1).numpy()
+        assert (found == labels[unseen]).mean() > 0.92, name
 
 
 def test_a_table_says_what_was_measured():
@@ -544,7 +571,7 @@ def test_a_table_says_what_was_measured():
     assert rows[0].value == rows[0].limit == 2
     assert 8 < rows[2].value < pens.limits().of("thin", "three") < rows[2].limit == pens.limits().of("bold", "three")
     assert rows[3].value < 0.1
-    assert captions.table(picture, "two threes", judge)[1].value > 0.5
+    assert captions.table(picture, "two threes", reader)[1].value > 0.5
     assert captions.table(picture, "") == []
     ring = captions.draw(["a ring"], generator=seeded())[0]
     named = lambda x: torch.eye(10)[torch.zeros(len(x), dtype=torch.long)]  # a zero, it says of everything  # noqa: E731
@@ -561,9 +588,9 @@ def test_pictures_of_nothing_have_no_things():
     texts = ["a three", "two red rings", "a bold blue seven left of a ring", captions.NULL]
     for picture in (flat(1), flat(-1), flat(0), flat(-50), noise[:1], 100 * noise[:1]):
         for text in texts:
-            assert bool(captions.holds(picture, [text], judge)) == (text == captions.NULL)
-            assert all(row.holds is False for row in captions.table(picture[0], text, judge) if row.kind == "colour")
-    assert captions.agreement(noise, ["two bold red threes"] * 20, judge).mean() < 0.3
+            assert bool(captions.holds(picture, [text], reader)) == (text == captions.NULL)
+            assert all(row.holds is False for row in captions.table(picture[0], text, reader) if row.kind == "colour")
+    assert captions.agreement(noise, ["two bold red threes"] * 20, reader).mean() < 0.3
 
 
 def test_things_that_touch_are_one():
@@ -599,7 +626,7 @@ def test_a_little_noise_or_blur_is_borne(drawn):
     pictures, whole = (part[:500] for part in drawn["test"][:2])
     noisy = pictures + 0.1 * torch.randn(pictures.shape, generator=seeded())
     for spoiled in (noisy, blurred(pictures, 6.0)):
-        found = accuracy(spoiled, whole, judge)
+        found = accuracy(spoiled, whole, reader)
         assert min(found[kind] for kind in ("number", "colour", "shape", "relation")) > 0.98
         assert min(found[kind] for kind in ("weight", "lean")) > 0.9
     strong = accuracy(pictures + 0.4 * torch.randn(pictures.shape, generator=seeded()), whole)

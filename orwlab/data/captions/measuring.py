@@ -3,6 +3,16 @@
 Ink is what differs from white; pixels of ink that touch, or have one empty pixel between them, are one thing. Each
 thing has a colour, an amount of ink, a slant, a place, and a likeness to each of the five shapes. Which digit it is
 somebody else has to say: a classifier that gets each thing as an image of 8 x 8 pixels.
+
+How far that goes, on 4,000 pictures of handwriting that nothing here was fitted to: of what is true, 0.998 is found
+true for numbers, 0.999 for leans, 1.000 for colours, weights, shapes and relations. For the names of digits it is 0.93,
+by ``digits_classifier`` on "test" and ``digits_judge`` on "train", the halves that they have not seen; eights and nines
+are the worst. A classifier that learns from crops of "train" names 0.97 of those of "test". A wrong word is found
+true in at most 2 of 1,000.
+
+What breaks it: noise of standard deviation 0.1 costs weights six in a hundred and leans four, and noise of 0.3 makes
+all of it useless. Two things with less than two empty pixels between them are one; a stroke that a thin pen breaks is
+two. What leans to the left is upright, because "slanted" is to the right.
 """
 
 import itertools
