@@ -409,6 +409,19 @@ def test_draw_gives_what_was_asked_for():
         captions.draw(["two discs"], "held_out", generator=seeded())
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_every_manner_of_every_digit_can_be_drawn(split):
+    """Whatever is asked for is drawn until it has come: so it has to come."""
+    manners = [*itertools.product(captions.WEIGHTS, captions.LEANS)]
+    asked = [f"three {a} {b} {digit}s" for digit in captions.DIGITS for a, b in manners]
+    asked = [text.replace("sixs", "sixes") for text in asked]
+    found = captions.tables(captions.draw(asked, split, generator=seeded()), asked)
+    rows = [row.holds for rows in found if rows[0].holds for row in rows if row.kind in ("weight", "lean")]
+    assert len(rows) > 76
+    assert np.mean(rows) > 0.97
+
+
 def test_things_stand_apart_and_where_they_should(drawn):
     pictures, whole, _ = drawn["train"]
     tilts = []
