@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 import orwlab
 from orwlab import flow, solvers, targets, velocity, zoo
+from orwlab.data import captions
 from orwlab.methods.run import Diverged, Run
 from orwlab.tasks import digits, images, photographs, results
 from orwlab.zoo import recipes
@@ -188,6 +189,14 @@ IMAGE = grid(3, 16, 2).reshape(3, 1, 4, 4)
 COLOURS = grid(4, 3 * 32 * 32, 5).reshape(4, 3, 32, 32) / 4
 PIXELS = velocity.ResidualMLP((1, 8, 8), 4, 1, frequencies=1)
 COLOURED = velocity.ResidualMLP((3, 32, 32), 4, 1, frequencies=1)
+
+
+@functools.cache
+def described():
+    """Pictures of "two red threes" and "a ring", in levels that every floating type holds exactly."""
+    return (captions.draw(["two red threes", "a ring"], generator=seeded()) * 16).round() / 16
+
+
 SHORT = images.Plan(tau=0.5, lr=2.0**-9, rounds=1, batch_size=4)
 
 
@@ -315,6 +324,23 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
         "shrink": lambda: 1.0,
     },
     "orwlab.data.patches.small_photographs": {"source": lambda: None},
+    "orwlab.data.captions": {
+        "thing": lambda: "three",
+        "count": lambda: 2,
+        "colour": lambda: "red",
+        "weight": lambda: "bold",
+        "lean": lambda: "upright",
+        "groups": lambda: captions.parse("a red three and a disc").groups,
+        "relation": lambda: "above",
+        "scene": lambda: captions.parse("two red threes"),
+        "other": lambda: captions.parse("two threes"),
+        "text": lambda: "two red threes",
+        "texts": lambda: ["two red threes", "a ring"],
+        "pictures": described,
+        "picture": lambda: described()[0],
+        "names": lambda: None,
+        "n": lambda: 3,
+    },
     "orwlab.data.labelled": {"source": lambda: Path.cwd() / "cifar"},
     "orwlab.data.labelled.digits": {"source": lambda: "scikit-learn"},
     "orwlab.data.labelled.Pool": {
@@ -434,6 +460,8 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
 
 # what the oracle, the ladder and the runs hand about inside their own rooms: nobody else calls it
 HOUSEHOLD = (
+    "orwlab.data.captions.pens.",
+    "orwlab.data.captions.tokens.checked",
     "orwlab.data.formats.",
     "orwlab.data.labelled.holds_cifar10",
     "orwlab.data.pictures.pictures_in",
@@ -489,6 +517,7 @@ INSIDE: dict[str, set[str]] = {  # what those who write a check or a package say
     "orwlab.velocity.MLP.at_each": {"x"},  # whether it is what the network takes is what the answer says
     "orwlab.velocity.initialise": {"network"},  # any that has parts
     "orwlab.solvers.fit": {"x0", "x1"},  # where a search ends rounding decides
+    "orwlab.data.captions": {"text"},  # that nothing is said is a sentence too
     "orwlab.zoo.write": {"network"},  # another floating type is another file
     "orwlab.lazy": {"package", "names"},
 }
