@@ -191,19 +191,11 @@ class UNet(Field):
     fine level has seen is handed on past the coarse one (Ronneberger et al., 2015); every block is told the time by a
     scale and a shift of its channels.
 
-    With ``std`` s, v is the regression line that independent pixels of that size would have, and what the layers add:
-
-        v(t, x) = (t s^2 - (1 - t)) x / c^2 + (s / c) net(t, x / c),   c^2 = (1 - t)^2 + t^2 s^2
-
-    Then ``net`` need not learn to pass noise on, and what goes in and what is asked of it have unit variance at every
-    time (after Karras et al., 2022, for the linear path).
-
     Args:
         event_shape: (channels, height, width); height and width are multiples of 4.
         width: channels of the fine level, a multiple of 8; the coarse one has twice as many.
         blocks: residual blocks on the way down, on the way up, and half of those in between.
         frequencies: time frequencies.
-        std: standard deviation of the data's pixels, > 0; without it v is ``net(t, x)``.
         seed: of the initial weights; the global random state is left alone.
     """
 
@@ -214,12 +206,10 @@ class UNet(Field):
         blocks: int = 2,
         *,
         frequencies: int = 8,
-        std: float | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.event_shape = checks.shape("event_shape", event_shape)
-        self.std = None if std is None else checks.number("std", std, low=SMALLEST, high=1 / SMALLEST)
         if len(self.event_shape) != 3 or self.event_shape[1] % 4 or self.event_shape[2] % 4:
             raise checks.fail("event_shape", event_shape, "(channels, height, width), the latter multiples of 4")
         width, blocks = checks.integer("width", width), checks.integer("blocks", blocks)
@@ -232,7 +222,6 @@ class UNet(Field):
             width=width,
             blocks=blocks,
             frequencies=self.frequencies,
-            std=self.std,
         )
         folded, told = 4 * self.event_shape[0], 4 * width
         with torch.inference_mode(False), torch.device("meta"):
@@ -249,17 +238,9 @@ class UNet(Field):
         initialise(self, seed)
 
     def _at(self, time: Tensor, x: Tensor) -> Tensor:
-        """What the layers say, or the line and what they add to it."""
+        """Down, through the middle, and up again past what the way down has seen."""
         if len(x) == 0:  # which torch does not fold
             return x.clone()
-        if self.std is None:
-            return self._layers(time, x)
-        t, s = paths.time_like(time, x), self.std
-        c = ((1 - t).square() + (t * s).square()).sqrt()
-        return (t * s**2 - (1 - t)) / c.square() * x + s / c * self._layers(time, x / c)
-
-    def _layers(self, time: Tensor, x: Tensor) -> Tensor:
-        """Down, through the middle, and up again past what the way down has seen."""
         features = self.time(_time_features(time, len(x), self.frequencies))  # (n, 4 width)
         h = self.inward(nn.functional.pixel_unshuffle(x, 2))  # (n, width, H/2, W/2)
         for block in self.down:

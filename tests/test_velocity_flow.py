@@ -92,33 +92,6 @@ def test_the_u_net_sees_the_whole_image_and_the_time(generator):
             velocity.UNet(shape, width)
 
 
-@pytest.mark.parametrize("std", [0.2, 0.6, 3.0])
-def test_of_pixels_of_the_size_it_was_told_the_u_net_knows_the_line_and_adds_unit_variance(std, generator):
-    """With layers that say nothing v is the exact field of N(0, std^2 I); they are asked for what is left of u_t."""
-    network = velocity.UNet((1, 4, 4), 8, 1, std=std)
-    network.requires_grad_(False)
-    for parameter in network.outward[-1].parameters():
-        parameter.zero_()
-    gaussian = targets.GaussianMixture(torch.ones(1), torch.zeros(1, 16), std**2 * torch.eye(16)[None])
-    exact = velocity.MixtureField(gaussian)
-    x0, y = torch.randn(2, 4000, 1, 4, 4, generator=generator)
-    for t in (0.0, 0.3, 0.8, 1.0):
-        x_t = (1 - t) * x0 + t * std * y
-        line = network(torch.tensor(t), x_t)
-        assert torch.allclose(line.flatten(1), exact(torch.tensor(t), x_t.flatten(1)), atol=1e-5)
-        network._layers = lambda time, x: torch.ones_like(x)
-        unit = network(torch.tensor(t), x_t) - line
-        network._layers = lambda time, x: x
-        given = (network(torch.tensor(t), x_t) - line) / unit
-        del network._layers
-        assert float(given.std()) == pytest.approx(1, abs=0.02)
-        assert float(((std * y - x0 - line) / unit).std()) == pytest.approx(1, abs=0.02)
-    assert velocity.build(network.config).std == std
-    for wrong in (0.0, -1.0, float("inf"), "wide"):
-        with pytest.raises(ValueError, match="std is"):
-            velocity.UNet((1, 4, 4), 8, 1, std=wrong)
-
-
 def test_the_u_net_learns_one_picture():
     """Data at one place: the exact field is (x1 - x_t) / (1 - t)."""
     x1 = torch.linspace(-1, 1, 64).reshape(1, 1, 8, 8)

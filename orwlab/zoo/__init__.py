@@ -23,6 +23,8 @@ from orwlab.zoo.latent import Autoencoder
 FORMAT = "orwlab network 1"
 MODELS = Path(__file__).parent / "models"
 SOLVER = "solver_8"  # as good as rk4's twelve evaluations
+SOLVERS = {"patches": "solver_patches"}
+"""flows with a solver of their own, of that name"""
 CODES = {"digits_latent": "digits_vae"}
 """targets that are the codes of images, by the autoencoder that encodes them"""
 
@@ -52,7 +54,8 @@ def load(name: str, folder: str | PathLike[str] | None = None) -> nn.Module:
     """The pretrained network called ``name``, in eval mode.
 
     A flow is a velocity ``v(t, x)`` with ``.event_shape``, ``.path`` and the ``.solver`` by which fine-tuning draws
-    from it, ``solver()``; a classifier maps images to logits; an autoencoder, images to the plane and back.
+    from it, its own of ``SOLVERS`` or else ``solver()``; a classifier maps images to logits; an autoencoder, images to
+    the plane and back.
 
     Args:
         name: one of ``names()``.
@@ -66,14 +69,16 @@ def load(name: str, folder: str | PathLike[str] | None = None) -> nn.Module:
     place = MODELS if folder is None else checks.folder("folder", folder)
     network = read(place / f"{name}.safetensors")
     if hasattr(network, "path"):
-        network.solver = solver()  # type: ignore[assignment]
+        network.solver = solver(SOLVERS.get(name, SOLVER))  # type: ignore[assignment]
     return network
 
 
 def solver(name: str = SOLVER) -> NonStationary:
-    """The learned few-step solver called ``name``; for flows on the linear path, of data about as large as its noise.
+    """The learned few-step solver called ``name``; for flows on the linear path.
 
-    Flows that ``load`` gives have one. ``FineTuning(..., sampler=zoo.solver())`` draws by it from any other.
+    solver_6 and solver_8 are for data about as large as the noise, such as points in the plane; solver_patches is for
+    photographs. Flows that ``load`` gives have theirs. ``FineTuning(..., sampler=zoo.solver())`` draws by one from any
+    other.
 
     Raises:
         ValueError: no such solver.

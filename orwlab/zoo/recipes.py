@@ -75,7 +75,7 @@ def _digits_flow(shape: tuple[int, ...], classes: int, seed: int) -> nn.Module:
 
 
 def _patches_flow(shape: tuple[int, ...], classes: int, seed: int) -> nn.Module:
-    return velocity.UNet(shape, PATCHES_WIDTH, std=PATCHES_STD, seed=seed)
+    return velocity.UNet(shape, PATCHES_WIDTH, seed=seed)
 
 
 def _classifier(shape: Any, classes: int, seed: int) -> nn.Module:
@@ -104,7 +104,7 @@ def _labels(
     return Recipe(name, network, "labels", 1500, batch_size=128, lr=2e-3, seed=seed, **more)
 
 
-PATCHES_WIDTH, PATCHES_STD = 32, 0.6
+PATCHES_WIDTH = 32
 RECOGNISER = "digits_classifier"  # which has to recognise what the autoencoder decodes
 JUDGE = "digits_judge"  # which says whether it can be recognised
 BANDWIDTHS = (0.08, 0.1, 0.12, 0.15, 0.2, 0.3)  # in standard deviations of the codes

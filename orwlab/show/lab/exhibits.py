@@ -183,7 +183,7 @@ class PhotographsExhibit(Exhibit):
     def __init__(self, files: str) -> None:
         self._sign = -1 if files == "small" else 1
         self.task = self._photographs = Photographs(sign=self._sign)
-        self.goal = 230.0 if files == "small" else 320.0
+        self.goal = 210.0 if files == "small" else 300.0
 
     def read(self, x: Tensor) -> Read:
         """See ``Exhibit``."""

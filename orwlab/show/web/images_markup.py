@@ -48,7 +48,7 @@ MOVES = (
     controls.attempt(
         "Photographs in small files",
         "The reward is minus the size of a JPEG file: it has no gradient, and needs none. A round takes a second or "
-        "more. Without α recall falls to a tenth in 50 rounds, and precision hardly sees it: few kinds are left.",
+        "more. Without α files are half as large after 30 rounds. Watch recall: by 60 few kinds are left.",
         {"task": "photographs", "alpha": 0},
     ),
 )
