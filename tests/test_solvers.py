@@ -274,14 +274,18 @@ def test_the_card_says_that_six_evaluations_are_not_as_good():
 
 @pytest.mark.slow
 def test_photographs_need_a_solver_of_their_own_and_have_it():
-    """The plane's smears them: its images are another law's. Theirs is as good on a policy, says the card."""
+    """The plane's take noise to other images, and to duller ones. Theirs is as good on a policy, says the card."""
     v = zoo.load("patches")
-    x0, other = (flow.noise(64, v.event_shape, generator=torch.Generator().manual_seed(seed)) for seed in (7, 8))
-    exact = flow.sample(v, other, method="rk4", steps=24)
-    off = {name: metrics.energy_distance(zoo.solver(name).sample(v, x0), exact) for name in zoo.names("solver")}
-    assert off["solver_8"] > 0.5
-    assert off["solver_6"] > 0.5
-    assert off["solver_patches"] < 0.1
+    x0 = flow.noise(48, v.event_shape, generator=torch.Generator().manual_seed(7))
+    exact = flow.sample(v, x0, method="rk4", steps=24)
+    found = {name: zoo.solver(name).sample(v, x0) for name in zoo.names("solver")}
+    off = {name: float((x - exact).square().mean().sqrt()) for name, x in found.items()}
+    apart = {
+        name: metrics.mean_pairwise_distance(x) / metrics.mean_pairwise_distance(exact) for name, x in found.items()
+    }
+    for plane in ("solver_6", "solver_8"):
+        assert off[plane] > 8 * off["solver_patches"]
+        assert apart[plane] < 0.95 < apart["solver_patches"] < 1.02
     for errors in zoo.card("solver_patches")["quality"].values():
         assert errors["rmse"] < errors["rmse_of_rk4_12"] / 3
 
