@@ -73,7 +73,8 @@ def floor(module):
 
 
 def modules():
-    files = [*sorted((ROOT / "orwlab").rglob("*.py")), ROOT / "app.py"]
+    files = [path for path in sorted((ROOT / "orwlab").rglob("*.py")) if "/." not in str(path.relative_to(ROOT))]
+    files.append(ROOT / "app.py")
     for file in files:
         parts = file.relative_to(ROOT).with_suffix("").parts
         yield file, ".".join(parts[:-1] if parts[-1] == "__init__" else parts)

@@ -30,7 +30,6 @@ from orwlab.data import as_bytes
 from orwlab.tasks import images
 from orwlab.tasks.digits import Digits
 from orwlab.tasks.images import Outcome, Task
-from orwlab.tasks.photographs import Photographs
 
 FORMAT = "orwlab results 1"
 FOLDER = Path(__file__).parent / "kept"
@@ -50,7 +49,6 @@ class Study:
 
 STUDIES: dict[str, Study] = {
     "digits": Study(Digits, ("digits", "digits_classifier", "digits_judge"), (0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)),
-    "photographs": Study(Photographs, ("patches", "patches_features"), (0.0, 0.1, 0.3, 1.0, 3.0)),
 }
 
 
@@ -137,8 +135,8 @@ def load(name: str, folder: str | PathLike[str] = FOLDER) -> Results:
 def make(name: str, folder: str | PathLike[str] = FOLDER, jobs: int = -1) -> Results:
     """Do study ``name`` and keep what it gives.
 
-    It takes one core ten minutes for the digits, three quarters of an hour for the photographs. What was done when it
-    was interrupted is not done again: until the end it lies in a hidden folder beside the file.
+    It takes one core ten minutes for the digits. What was done when it was interrupted is not done again: until the end
+    it lies in a hidden folder beside the file.
 
     Args:
         name: one of ``STUDIES``.
