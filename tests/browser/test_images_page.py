@@ -356,14 +356,16 @@ def test_who_finds_no_place_is_told_and_comes_in_by_itself(one, come, visit, mon
     monkeypatch.setattr(runs, "_most", 1)
     context = one.context.browser.new_context()
     page = context.new_page()
-    page.goto(one.url.partition("#")[0])
-    page.wait_for_selector(".notice:not([hidden])")
-    assert page.locator(".notice").inner_text().startswith("All places are taken")
+    page.goto(one.url.partition("#")[0] + "#colour=red")
+    assert eventually(lambda: page.locator(".notice").inner_text().startswith("All places are taken"), 30)
     page.evaluate("document.querySelector('#group-which-α\\\\?').open = true")
     assert page.locator("[data-goal=value]").is_visible()
     assert page.locator("[data-goal=take]").is_hidden(), "nothing was suggested yet"
     monkeypatch.undo()
     wait(page, "page.atRest")
+    assert "does not have" in page.locator(".notice").inner_text(), "what was said before is not lost"
+    enter(page, "alpha", "0.5")
+    wait(page, "page.inForce.alpha === 0.5")
     assert page.locator(".notice").is_hidden()
     context.close()
 

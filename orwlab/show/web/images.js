@@ -109,8 +109,8 @@ class ImagesPage extends RunPage {
 
   answered(frame) {
     this.failures = 0;
-    if (this.noticeKind !== "refused") this.notice(frame.notice || null, "server");
-    if (this.noticeKind === "lost" || this.noticeKind === "full") this.notice(null, this.noticeKind);
+    if (!this.notices.has("refused")) this.notice(frame.notice || null, "server");
+    for (const kind of ["lost", "full"]) this.notice(null, kind);
     if (frame.run !== this.run) this.grids.forget();
     this.run = frame.run;
     this.known = frame.run;

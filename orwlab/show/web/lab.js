@@ -71,7 +71,7 @@ class Lab extends RunPage {
     });
     this.configure();
     this.memory.arrive();
-    setTimeout(() => { if (!this.known && !this.noticeKind) this.notice(SILENT, "silence"); }, silentSince() + PATIENT - Date.now());
+    setTimeout(() => { if (!this.known && !this.notices.size) this.notice(SILENT, "silence"); }, silentSince() + PATIENT - Date.now());
   }
 
   options() {
@@ -260,7 +260,7 @@ class Lab extends RunPage {
   }
 
   answered({ known, settings = {}, errors = [] }, waiting) {
-    if (this.noticeKind === "lost") this.notice(null, "lost");
+    this.notice(null, "lost");
     if (!known) return this.wake();
     const older = this.line.orders.some((order) => order.scene); // everything has been set anew meanwhile
     for (const [name, value] of Object.entries(older ? {} : settings)) {

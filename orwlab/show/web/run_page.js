@@ -17,6 +17,7 @@ class RunPage {
     this.running = this.presenting = false;
     this.fixed = new Set(); // controls that a teacher's link has locked or hidden
     this.told = { scene: {}, log: [] }; // what was done to the run on show
+    this.notices = new Map(); // kind -> sentence, in the order in which they came
     this.sentence = this.find(".attempted").textContent;
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
   }
@@ -96,27 +97,33 @@ class RunPage {
     this.find("#alpha .typed").setAttribute("aria-label", `${words}, typed`);
   }
 
-  /** A sentence over the picture: the queue, or that the server is gone. Only its author takes it away. */
+  /**
+   * A sentence over the picture: the queue, or that the server is gone. Only its author takes it away; a later one
+   * covers it until then.
+   */
   notice(text, kind) {
-    if (!text && this.noticeKind !== kind) return;
-    const box = this.find(".notice");
-    box.hidden = !text;
-    box.setAttribute("aria-live", kind === "replaying" ? "off" : "polite"); // it would never stop talking
-    if (box.textContent !== (text ?? "")) box.textContent = text ?? "";
-    this.noticeKind = text ? kind : null;
-    box.dataset.kind = this.noticeKind ?? "";
+    if (text) this.notices.set(kind, text);
+    else if (!this.notices.delete(kind)) return;
+    const [shown, words] = [...this.notices].at(-1) ?? ["", ""], box = this.find(".notice");
+    box.hidden = !words;
+    box.setAttribute("aria-live", shown === "replaying" ? "off" : "polite"); // it would never stop talking
+    if (box.textContent !== words) box.textContent = words;
+    box.dataset.kind = shown;
   }
 
   /** What was wrong with some controls' values; what belongs to none is said over the picture. */
   tellErrors(errors) {
     for (const { name, text } of errors) {
-      if (this.controls[name]) this.controls[name].problem(text);
-      else this.notice(text, "refused");
-      this.say(text);
+      if (!this.controls[name]) this.refuse(text);
+      else {
+        this.controls[name].problem(text);
+        this.say(text);
+      }
     }
   }
 
   refuse(text) {
+    this.notice(null, "refused"); // on top again
     this.notice(text, "refused");
     this.say(text);
   }
