@@ -1,4 +1,5 @@
-// One's own data and rewards: painted, typed as a formula, chosen digits, or points from a table. See lab/own.py for the texts.
+// One's own data and rewards: painted, typed as a formula, chosen digits, or points from a table. See lab/own.py for the
+// texts.
 
 const LABELS = { paint: "Your painting", points: "Your points", formula: "Your formula" };
 const PANELS = ["paint", "points", "formula", "digits"];
@@ -88,7 +89,7 @@ class Own {
     }
     this.painter.canvas.addEventListener("keydown", (event) => this.escape(event));
     this.joinTabs(this.painter.canvas, this.panels.paint);
-    document.addEventListener("keydown", (event) => this.undoKeys(event));
+    lab.whileThere("keydown", (event) => this.undoKeys(event));
     this.narrow = matchMedia("(max-width: 900px), (max-height: 480px)");
     this.fingers = matchMedia("(pointer: coarse)");
     this.narrow.addEventListener("change", () => this.opened && this.put());
@@ -115,7 +116,7 @@ class Own {
     if (kind === "formula") this.openFormula(control);
     if (kind === "digits") this.showDigits(control.value);
     this.inForce = this.lab.inForce[name];
-    const first = kind === "paint" ? this.painter.canvas : this.panels[kind].querySelector("[data-first]");
+    const first = kind === "paint" ? this.painter.canvas : this.panels[kind].querySelector("textarea, input");
     if (!this.lab.byHand || (kind !== "paint" && !this.fingers.matches)) { // a finger would bring up the keyboard
       first.focus({ preventScroll: true });
     }
@@ -162,7 +163,7 @@ class Own {
 
   undoKeys(event) {
     const key = event.key.toLowerCase();
-    if (!this.lab.root.isConnected || this.opened?.kind !== "paint" || !(event.ctrlKey || event.metaKey) || event.altKey || event.defaultPrevented) return;
+    if (this.opened?.kind !== "paint" || !(event.ctrlKey || event.metaKey) || event.altKey || event.defaultPrevented) return;
     if (event.target.closest?.("input:not([type=radio], [type=checkbox], [type=range]), textarea") || document.querySelector("dialog[open]")) return;
     if (key === "y" || (key === "z" && event.shiftKey)) this.painter.redo();
     else if (key === "z") this.painter.undo();

@@ -66,7 +66,7 @@ def _points() -> str:
 <p class="help" id="own-points-help">Paste a table with two columns of numbers, one point a line, or choose a CSV file,
 or drop one on the page. The points are sent to this app's server and are not kept there.</p>
 <textarea rows="5" spellcheck="false" autocomplete="off" aria-label="The table" aria-describedby="own-points-help"
-placeholder="x, y&#10;0.5, 1.2&#10;−1, 0.3" data-first></textarea>
+placeholder="x, y&#10;0.5, 1.2&#10;−1, 0.3"></textarea>
 <label class="own-file">Or a file <input type="file" accept=".csv,.tsv,.txt,.dat,text/csv,text/plain"></label>
 <p class="own-problem" role="alert"></p>
 <div class="own-found"><ul class="own-report" role="status"></ul>
@@ -82,7 +82,7 @@ def _formula() -> str:
 <h2 id="own-formula-title">A reward as a formula</h2>
 <label class="own-box" for="own-formula-box">r(x, y) =</label>
 <input id="own-formula-box" type="text" maxlength="{formula.LONGEST}" spellcheck="false" autocomplete="off"
-autocapitalize="off" aria-describedby="own-formula-wrong own-formula-help" data-first>
+autocapitalize="off" aria-describedby="own-formula-wrong own-formula-help">
 <pre class="own-place" aria-hidden="true"></pre><p class="own-problem own-wrong" id="own-formula-wrong"></p>
 <p class="help" id="own-formula-help">With x, y, r (how far from the middle), angle, pi, e, numbers, + − * / ^ and
 {functions}.</p>
@@ -95,7 +95,7 @@ def _digits() -> str:
     return f"""<section class="own" id="own-digits" aria-labelledby="own-digits-title" hidden>
 <h2 id="own-digits-title">Wanted digits</h2>
 <fieldset aria-describedby="own-digits-help own-digits-wrong"><legend class="own-unseen">Wanted digits</legend>
-{controls.chips(digits.TEN).replace("<input", "<input data-first", 1)}</fieldset>
+{controls.chips(digits.TEN)}</fieldset>
 <p class="own-problem own-wrong" id="own-digits-wrong" role="alert"></p>
 <p class="help" id="own-digits-help">A place pays the probability that its picture shows one of these.</p>
 <div class="own-buttons">{controls.button("Done", "The digits stay (Esc)", kind="primary", close="digits")}</div>
