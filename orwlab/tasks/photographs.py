@@ -81,7 +81,7 @@ class Photographs(Task):
     """
 
     name = "photographs"
-    plan = Plan(tau=1.0, lr=1e-4, rounds=150, batch_size=64, steps_per_round=2)
+    plan = Plan(tau=1.0, lr=1e-4, rounds=40, batch_size=64, steps_per_round=2)
     words = _WORDS
     judged_on = 256
     judged_by = 2
