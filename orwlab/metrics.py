@@ -3,6 +3,7 @@
 from orwlab.measure.samples import (
     DataRegion,
     collapsed,
+    coverage,
     energy_distance,
     mean_pairwise_distance,
     mode_mass,
@@ -13,6 +14,7 @@ from orwlab.measure.samples import (
 __all__ = [
     "DataRegion",
     "collapsed",
+    "coverage",
     "energy_distance",
     "mean_pairwise_distance",
     "mode_mass",

@@ -411,6 +411,7 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
         "n": lambda: N,
     },
     "orwlab.exact.sweep.alpha_from_rewards": {"r": lambda: ROW, "goal": lambda: 1.0, "seen": lambda: ((0.5, 1.0),)},
+    "orwlab.measure.samples.coverage": {"data": lambda: Y, "k": lambda: 2},
     "orwlab.measure.samples.precision_and_recall": {"data": lambda: Y, "k": lambda: 2},
     "orwlab.methods": {
         "reference": network,

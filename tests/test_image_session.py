@@ -431,14 +431,14 @@ def test_of_a_single_wanted_digit_none_can_vanish():
     [
         ({}, "Still photographs of many kinds, in files 14 % smaller."),
         ({"bytes": 278.0}, "About what the reference draws."),
-        ({"recall": 0.3}, "collapsing: 30 % of the photographs are still covered, 80 % at first"),
-        ({"recall": 0.05}, "has collapsed: only 5 %"),
+        ({"coverage": 0.3}, "collapsing: 30 % of the photographs are still covered, 80 % at first"),
+        ({"coverage": 0.05}, "has collapsed: only 5 %"),
         ({"precision": 0.2}, "hacked: 80 % of these look like no photograph"),
-        ({"recall": 0.0, "precision": 0.0, "nothing": 0.9}, "No photographs any more: a classifier says that 90 %"),
+        ({"coverage": 0.0, "precision": 0.0, "nothing": 0.9}, "No photographs any more: a classifier says that 90 %"),
     ],
 )
 def test_a_verdict_on_photographs(numbers, words):
-    first = {"bytes": 280.0, "recall": 0.8, "precision": 0.9, "nothing": 0.0}
+    first = {"bytes": 280.0, "coverage": 0.8, "precision": 0.9, "nothing": 0.0}
     assert words in PhotographsExhibit("small").verdict(first | {"bytes": 240.0} | numbers, first)
 
 

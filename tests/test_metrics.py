@@ -117,6 +117,32 @@ def test_precision_and_recall_on_a_line_where_one_can_count(monkeypatch):
         metrics.precision_and_recall(data[:3], data)
 
 
+def test_coverage_on_a_line_where_one_can_count(monkeypatch):
+    """Far samples reach nothing, however far apart they lie: there recall says 1."""
+    data = torch.arange(10.0)[:, None]
+    x = torch.tensor([[2.0], [2.1], [2.3], [50.0], [50.4]])
+    for block in (2**23, 7):
+        monkeypatch.setattr("orwlab.measure.distances.BLOCK", block)
+        assert metrics.coverage(x, data, k=1) == 0.3  # 2, and 1 and 3, whose neighbours are 1 away
+        assert metrics.coverage(x, data, k=4) == 0.5  # 0 and 1, whose reaches are 4 and 3, and 2, 3, 4, whose are 2
+        assert metrics.coverage(data, data) == 1.0
+        assert metrics.coverage(data + 100, data) == 0.0
+        assert metrics.coverage(data[:1], data, k=1) == 0.2
+    for k, few in ((3, data[:3]), (10, data)):
+        with pytest.raises(ValueError, match=rf"data is 'of {len(few)} points'; allowed: more than k = {k}"):
+            metrics.coverage(data, few, k)
+
+
+@pytest.mark.parametrize(("n", "m", "k", "dim"), [(80, 80, 3, 1), (80, 80, 3, 20), (30, 90, 2, 5)])
+def test_fresh_data_cover_data_to_what_chance_says(n, m, k, dim):
+    """Whatever the law: which of all neighbours come first is a matter of exchangeable ranks."""
+    generator = gen(4)
+    draws = [torch.randn(n + m, dim, generator=generator).exp() for _ in range(300)]
+    found = sum(metrics.coverage(both[:n], both[n:], k) for both in draws) / len(draws)
+    exact = 1 - torch.tensor([(m - i) / (n + m - i) for i in range(1, k + 1)]).prod().item()
+    assert found == pytest.approx(exact, abs=0.012)
+
+
 # Invariances --------------------------------------------------------------------------------------------------------
 
 MEASURES = {  # name: the number of x and y, and the power of the unit of length in it
@@ -131,6 +157,7 @@ MEASURES = {  # name: the number of x and y, and the power of the unit of length
     "sinkhorn_w2_squared": (wasserstein.sinkhorn_w2_squared, 2),
     "precision": (lambda x, y: metrics.precision_and_recall(x, y)[0], 0),
     "recall": (lambda x, y: metrics.precision_and_recall(x, y)[1], 0),
+    "coverage": (metrics.coverage, 0),
     "vendi_score": (lambda x, y: metrics.vendi_score(x, float((x[0] - x[1]).double().norm())), 0),
 }
 

@@ -72,14 +72,17 @@ def test_the_judge_tells_photographs_from_other_pictures(task, real):
     other = task.judge(fresh[0])
     assert other["precision"] > 0.85
     assert other["recall"] > 0.85
+    assert other["coverage"] == pytest.approx(0.875, abs=0.06), "what chance leaves of the same law"
     assert other["diversity"] == pytest.approx(1, abs=0.1)
     assert np.allclose(other["shares"], fresh[1].bincount(minlength=6) / 256, atol=0.02)
     some = task.judge(data.Patches().sample(2000, generator=seeded(2))[fresh_of(task, 2000, (0, 1))][:256])
     assert some["recall"] < 0.6, "four of six photographs are missing"
+    assert some["coverage"] < 0.4
     assert some["precision"] > 0.85
     same = task.judge(real[:1].expand(64, -1, -1, -1))
     assert same["diversity"] == pytest.approx(0, abs=1e-6)
     assert same["recall"] < 0.1
+    assert same["coverage"] < 0.1
     assert other["nothing"] < 0.02
 
 
@@ -154,6 +157,7 @@ def test_the_reference_makes_pictures_like_photographs(task):
     start = task.outcome(task.reference, task.noise(128, 5), None, 5)
     assert start.numbers["precision"] > 0.7
     assert start.numbers["recall"] > 0.6
+    assert start.numbers["coverage"] > 0.6
     assert min(start.numbers["shares"]) > 0.03, "every photograph is there"
 
 

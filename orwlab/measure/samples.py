@@ -17,6 +17,7 @@ __all__ = [  # noqa: RUF022  the reading order
     "mode_mass",
     "energy_distance",
     "precision_and_recall",
+    "coverage",
     "collapsed",
     "DataRegion",
 ]
@@ -73,8 +74,9 @@ def precision_and_recall(x: Tensor, data: Tensor, k: int = 3) -> tuple[float, fl
 
     A point belongs to a set if it is within reach of one of its points, the reach being that point's distance to its
     own k-th neighbour in the set (Kynkaanniemi et al., 2019). Precision falls when samples leave the data, recall when
-    they keep to a part of them. Both depend on the numbers of points: compare at equal ones, and beside two draws of
-    data.
+    they keep to a part of them; but where samples are few they reach far, and a handful of them may reach over much of
+    the data: ``coverage`` asks more. Both depend on the numbers of points: compare at equal ones, and beside two draws
+    of data.
 
     Args:
         x: samples (n, *event), n > k, usually features of images.
@@ -83,11 +85,36 @@ def precision_and_recall(x: Tensor, data: Tensor, k: int = 3) -> tuple[float, fl
     """
     k = checks.integer("k", k)
     a, b = (points.flatten(1) for points in alike("x", x, "data", data, at_least=k + 1))
-    # sorted distances to oneself begin with 0, so that one's k-th neighbour comes k + 1st
-    reach_a, reach_b = (torch.cat([part.kthvalue(k + 1, dim=1).values for part in blocks(p, p)]) for p in (a, b))
+    reach_a, reach_b = _reach(a, k), _reach(b, k)
     like_data = sum(int((part <= reach_b).any(1).sum()) for part in blocks(a, b))
     covered = sum(int((part <= reach_a).any(1).sum()) for part in blocks(b, a))
     return like_data / len(a), covered / len(b)
+
+
+def coverage(x: Tensor, data: Tensor, k: int = 3) -> float:
+    """The share of data that have a sample nearer than their own k-th neighbour in the data, in [0, 1].
+
+    The data say what is near, so that samples far from all cover nothing (Naeem et al., 2020). Fresh draws of the data
+    do not cover all: n of them cover m data by chance to ``1 - prod_{i=1..k} (m - i) / (n + m - i)``, whatever the
+    law, about 0.875 for k = 3 and n = m.
+
+    Args:
+        x: samples (n, *event), usually features of images.
+        data: (m, *event), m > k.
+        k: which neighbour.
+    """
+    k = checks.integer("k", k)
+    a, b = (points.flatten(1) for points in alike("x", x, "data", data))
+    if len(b) <= k:
+        raise checks.fail("data", f"of {len(b)} points", f"more than k = {k}")
+    nearest = torch.cat([part.amin(1) for part in blocks(b, a)])
+    return float((nearest <= _reach(b, k)).double().mean())
+
+
+def _reach(points: Tensor, k: int) -> Tensor:
+    """The distance of each of (n, d) to its k-th neighbour: (n,)."""
+    # sorted distances to oneself begin with 0, so that one's k-th neighbour comes k + 1st
+    return torch.cat([part.kthvalue(k + 1, dim=1).values for part in blocks(points, points)])
 
 
 def collapsed(x: Tensor, reference: Tensor, ratio: float = 0.25) -> bool:

@@ -3,7 +3,7 @@
     from orwlab.tasks import images, photographs
     outcomes = images.fine_tune(photographs.Photographs(), alphas=(0.0, 0.3, 1.0))
 
-The reward counts bytes. It has no gradient, and it needs none. Precision and recall in the feature space of a network
+The reward counts bytes. It has no gradient, and it needs none. Precision and coverage in the feature space of a network
 that nothing is optimised for say what became of the photographs.
 """
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from orwlab import checks
 from orwlab.data import as_bytes, small_photographs
 from orwlab.measure.distances import w2_squared
-from orwlab.measure.samples import mean_pairwise_distance, precision_and_recall
+from orwlab.measure.samples import coverage, mean_pairwise_distance, precision_and_recall
 from orwlab.tasks import images
 from orwlab.tasks.images import Numbers, Plan, Task, check_classifier, networks_of
 
@@ -61,7 +61,8 @@ _WORDS = {
     "diversity": "mean pairwise distance of features",
     "w2": "W2² to the reference, in features",
     "precision": "look like photographs",
-    "recall": "photographs still covered",
+    "recall": "photographs within reach",
+    "coverage": "photographs still covered",
     "nothing": "show nothing at all",
 }
 
@@ -84,7 +85,7 @@ class Photographs(Task):
     plan = Plan(tau=1.0, lr=1e-4, rounds=40, batch_size=64, steps_per_round=2)
     words = _WORDS
     judged_on = 256
-    judged_by = 2
+    judged_by = 3
 
     def __init__(
         self,
@@ -110,8 +111,9 @@ class Photographs(Task):
 
         "bytes": their mean size. In the space of a classifier's 64 features, divided so that real pictures are 1 apart
         in the mean: "diversity", mean pairwise distance; "w2", W2^2 to as many of the reference's own images, which
-        between two sets of the reference's is not 0 but what chance makes of it; "precision" and "recall" against as
-        many real ones. By the classifier, "shares": of each photograph, and "nothing": of what is none, such as noise.
+        between two sets of the reference's is not 0 but what chance makes of it; "precision", "recall" and "coverage"
+        against as many real ones. By the classifier, "shares": of each photograph, and "nothing": of what is none, such
+        as noise.
 
         Levels beyond black and white count as black and white, as they do for whoever looks at the image.
         """
@@ -130,6 +132,7 @@ class Photographs(Task):
             "w2": w2_squared(own, usual) / scale**2,
             "precision": precision,
             "recall": recall,
+            "coverage": coverage(own, real),
             "nothing": nothing,
             "shares": shares,
         }

@@ -176,7 +176,7 @@ class PhotographsExhibit(Exhibit):
     together = False
     numbers = (
         Words("bytes", "Bytes", "count", "Paid for: the mean size of an image as a JPEG, after its header."),
-        Words("recall", "Recall", "share", "Real photographs that are near one of these images: is all still there?"),
+        Words("coverage", "Coverage", "share", "Real photographs with one of these images near: is all still there?"),
         Words("precision", "Precision", "share", "Images that are near a real photograph: do they look like one?"),
     )
 
@@ -191,14 +191,14 @@ class PhotographsExhibit(Exhibit):
 
     def verdict(self, now: Read, first: Read) -> str:
         """See ``Exhibit``."""
-        recall, gain = now["recall"], self._sign * (now["bytes"] / first["bytes"] - 1)
+        covered, gain = now["coverage"], self._sign * (now["bytes"] / first["bytes"] - 1)
         if now["nothing"] > HACKED:
             return f"No photographs any more: a classifier says that {_percent(now['nothing'])} of these show nothing."
-        if recall < UNCOVERED:
-            return f"It has collapsed: only {_percent(recall)} of the photographs are still covered."
-        if recall < first["recall"] / 2:
-            before = _percent(first["recall"])
-            return f"It is collapsing: {_percent(recall)} of the photographs are still covered, {before} at first."
+        if covered < UNCOVERED:
+            return f"It has collapsed: only {_percent(covered)} of the photographs are still covered."
+        if covered < first["coverage"] / 2:
+            before = _percent(first["coverage"])
+            return f"It is collapsing: {_percent(covered)} of the photographs are still covered, {before} at first."
         if now["precision"] < HACKED:
             return f"The reward is hacked: {_percent(1 - now['precision'])} of these look like no photograph."
         if gain < MOVED:
