@@ -22,7 +22,7 @@ help:
 	@echo "make test       install and run everything: lint, types, tests, notebooks, browser"
 	@echo "make test-fast  the same without the slow tests"
 	@echo "make notebooks  execute the notebooks, draw their figures, write the students' versions (NAMES='01 02' for some)"
-	@echo "make results    fine-tune the digits again, over alphas and seeds: some minutes"
+	@echo "make results    fine-tune digits and photographs again, over alphas and seeds: half an hour (NAMES=digits for some)"
 	@echo "make science    measure every claim again: a table, and science/report.html (several minutes)"
 	@echo "make figures    make the README's pictures again"
 	@echo "make wheel      one file to install elsewhere: dist/orwlab-VERSION-py3-none-any.whl"

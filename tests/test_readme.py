@@ -1,6 +1,7 @@
 """The README is code too: its example runs, its names exist, its pictures are there."""
 
 import importlib
+import itertools
 import re
 import tomllib
 from pathlib import Path
@@ -11,6 +12,7 @@ import yaml
 
 import orwlab
 from orwlab import cli, flow, oracle, rewards, targets, zoo
+from orwlab.tasks import results
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -115,3 +117,35 @@ def test_its_claim_about_eight_gaussians_is_measured():
         limits.append(exact.mean_reward)
     assert limits[0] > limits[1] + 0.1 > limits[2] + 0.2
     assert zoo.card("eight_gaussians")["kind"] == "points"
+
+
+def rows_below(text, heading):
+    """The cells of the table whose first line begins so."""
+    lines = text[text.index(heading) :].splitlines()
+    table = itertools.takewhile(lambda line: line.startswith("|"), lines[2:])
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+
+
+def said(mean, spread, digits):
+    return f"{mean:.{digits}f} ± {spread:.{digits}f}"
+
+
+def test_the_tables_of_real_data_are_those_that_are_kept():
+    digits, photographs, longer = map(results.load, ("digits", "photographs", "photographs_long"))
+    for alpha, first, judge, unlike, diversity, rarest in rows_below(README, "| α | classifier says"):
+        alpha = None if alpha == "reference" else float(alpha)
+        assert first == said(*digits.mean("reward", alpha), 2)
+        assert judge == said(*digits.mean("judge", alpha), 2)
+        assert unlike == f"{digits.mean('off_data', alpha)[0]:.0%}".replace("%", " %")
+        assert diversity == f"{digits.mean('diversity', alpha)[0]:.1f}"
+        assert float(rarest) == pytest.approx(digits.mean("smallest", alpha)[0], abs=0.006)
+    rows = rows_below(README, "| α | bytes |")
+    assert len(rows) == 7
+    for alpha, size, like, covered, diversity in rows:
+        found = longer if "long" in alpha else photographs
+        alpha = None if alpha == "reference" else float(alpha.split(",")[0])
+        assert size == said(*found.mean("bytes", alpha), 0)
+        for cell, name in ((like, "precision"), (covered, "coverage")):
+            assert cell == (said(*found.mean(name, alpha), 2) if "±" in cell else "0")
+            assert "±" in cell or found.mean(name, alpha)[0] < 0.005
+        assert diversity == f"{found.mean('diversity', alpha)[0]:.2f}"

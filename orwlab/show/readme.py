@@ -47,16 +47,24 @@ def digits_figure() -> go.Figure:
     return figures.digits_over_alpha(shown)
 
 
+def photographs_figure() -> go.Figure:
+    """Some of what is kept of the photographs, over alpha."""
+    found = results.load("photographs")
+    shown = [outcome for outcome in found.outcomes() if outcome.alpha in (None, 0.0, 0.1, 0.3, 1.0)]
+    said = {"bytes": "{:.0f} bytes", "coverage": "{:.0%} of photographs covered"}
+    return figures.images_over_alpha(shown, said)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Write the pictures."""
     parser = argparse.ArgumentParser(prog="python -m orwlab.show.readme", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("docs/images"))
-    parser.add_argument("--only", choices=["alpha", "digits"])
+    parser.add_argument("--only", choices=["alpha", "digits", "photographs"])
     options = parser.parse_args(arguments)
     folder = options.folder
     torch.set_num_threads(1)
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = {"alpha": alpha_figure, "digits": digits_figure}
+    pictures = {"alpha": alpha_figure, "digits": digits_figure, "photographs": photographs_figure}
     for name, make in pictures.items():
         if options.only in (None, name):
             make().write_image(folder / f"{name}.png", scale=1.5)

@@ -375,10 +375,10 @@ def test_photographs_are_shown_with_their_own_numbers(come):
     assert page.locator("#files").is_visible()
     assert page.locator("#wanted").is_hidden()
     assert board(page, 0).locator("[role=gridcell]").count() == 16
-    assert board(page, 0).locator("dt").all_inner_texts() == ["Bytes", "Recall", "Precision"]
+    assert board(page, 0).locator("dt").all_inner_texts() == ["Bytes", "Coverage", "Precision"]
     pixels = images(page, "reference")
     assert (pixels.max(-1) - pixels.min(-1)).mean() > 10, "in colour"
-    assert page.locator(".orw-title").all_text_contents() == ["Bytes", "Recall"]
+    assert page.locator(".orw-title").all_text_contents() == ["Bytes", "Coverage"]
     press(page, "step")
     page.wait_for_function("document.querySelector('.orw-doing').textContent.startsWith('Round 1')")
     at_rest(page, 1)
@@ -389,12 +389,13 @@ def test_what_is_said_below_is_what_is_kept(come):
     page = come()
     page.locator("#lab-explanation > button").click()
     page.wait_for_selector("#lab-explanation td")
-    found = results.load("digits")
-    cells = page.locator("#lab-explanation td").all_inner_texts()
-    for alpha in (0.0, 0.2):
-        mean, spread = found.mean("judge", alpha)
-        row = cells.index(f"{alpha:g}")
-        assert cells[row + 2] == f"{mean:.2f} ± {spread:.2f}"
+    tables = page.locator("#lab-explanation table")
+    shown = [("digits", "judge", 0.2, 2), ("photographs", "bytes", 0.3, 0), ("photographs_long", "bytes", 0.0, 0)]
+    for table, (name, number, alpha, digits) in enumerate(shown):
+        heads, cells = (tables.nth(table).locator(tag).all_inner_texts() for tag in ("th", "td"))
+        mean, spread = results.load(name).mean(number, alpha)
+        at = cells.index(f"{alpha:g}") + heads.index(number)
+        assert cells[at] == f"{mean:.{digits}f} ± {spread:.{digits}f}"
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -48,7 +48,7 @@ MOVES = (
     controls.attempt(
         "Photographs in small files",
         "The reward is minus the size of a JPEG file: it has no gradient, and needs none. A round takes a second or "
-        "more. Without α files are half as large after 30 rounds. Watch recall: by 60 few kinds are left.",
+        "more. Without α coverage falls with the bytes: soon all is sky, and after 100 rounds all is grain.",
         {"task": "photographs", "alpha": 0},
     ),
 )
