@@ -93,6 +93,7 @@ _FORMS: dict[str, list[tuple[str, str, Callable[[Any], Any], str]]] = {
     "spread": [("variance", "the rewards' variance", lambda s: s**2, "variance**0.5")],
     "std_a": [("variance_a", "the variances of the first", lambda s: s**2, "variance_a**0.5")],
     "std_b": [("variance_b", "the variances of the second", lambda s: s**2, "variance_b**0.5")],
+    "sizes": [("kilobytes", "the sizes in thousands of bytes", lambda s: s / 1000, "1000 * kilobytes")],
     "start": [("start_percent", "the share at the beginning in percent", lambda s: 100 * s, "start_percent / 100")],
     "x": [("x_cm", "`x` in centimetres, where all other lengths are in metres", lambda x: 100 * x, "x_cm / 100")],
     "y": [("y_cm", "`y` in centimetres, where all other lengths are in metres", lambda y: 100 * y, "y_cm / 100")],
