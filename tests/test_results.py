@@ -89,15 +89,22 @@ def test_without_alpha_a_long_run_ends_worse_at_what_it_is_paid_for_than_it_bega
         assert rounds[-1] == 120
 
 
+def asked(task, found, n):
+    """What the kept runs reach at each alpha, and ``alpha_from_rewards`` by ``n`` images and runs seen at some."""
+    with torch.no_grad():
+        r = task.reward(images.push(task.reference, task.noise(n, 2**32 - 1)))
+    reached = {alpha: found.mean("reward", alpha)[0] for alpha in found.alphas[1:]}
+
+    def guess(goal, *seen):
+        return alpha_from_rewards(r, goal, task.plan.tau, "mean_one", seen=[(alpha, reached[alpha]) for alpha in seen])
+
+    return reached, guess
+
+
 def test_an_alpha_from_rewards_alone_is_up_to_four_times_too_large_for_photographs_and_two_runs_mend_it():
     """What the page and notebook 09 say; from their bytes, in units of a hundred."""
     task, found = photographs.Photographs(), results.load("photographs")
-    with torch.no_grad():
-        r = task.reward(images.push(task.reference, task.noise(256, 2**32 - 1)))
-    reached = {alpha: found.mean("reward", alpha)[0] for alpha in found.alphas[1:]}
-    guess = lambda goal, *seen: alpha_from_rewards(  # noqa: E731
-        r, goal, task.plan.tau, "mean_one", seen=[(alpha, reached[alpha]) for alpha in seen]
-    )
+    reached, guess = asked(task, found, 256)
     alone = [guess(goal) / alpha for alpha, goal in reached.items()]
     assert alone == sorted(alone, reverse=True)
     assert 0.9 < alone[-1] < 1.6 < 3 < alone[0] < 5.5
@@ -107,12 +114,7 @@ def test_an_alpha_from_rewards_alone_is_up_to_four_times_too_large_for_photograp
 def test_an_alpha_from_rewards_alone_is_several_times_too_large_for_digits_and_two_runs_mend_it():
     """What the docstring of ``alpha_from_rewards`` and the page say."""
     task, found = digits.Digits(), results.load("digits")
-    with torch.no_grad():
-        r = task.reward(images.push(task.reference, task.noise(1024, 2**32 - 1)))
-    reached = {alpha: found.mean("reward", alpha)[0] for alpha in found.alphas[1:]}
-    guess = lambda goal, *seen: alpha_from_rewards(  # noqa: E731
-        r, goal, task.plan.tau, "mean_one", seen=[(alpha, reached[alpha]) for alpha in seen]
-    )
+    reached, guess = asked(task, found, 1024)
     alone = [guess(goal) / alpha for alpha, goal in reached.items()]
     assert alone == sorted(alone, reverse=True)
     assert 2 < alone[-1] < 3.5 < 9 < alone[0] < 12

@@ -48,7 +48,7 @@ MOVES = (
     controls.attempt(
         "Photographs in small files",
         "The reward is minus the size of a JPEG file: it has no gradient, and needs none. A round takes a second or "
-        "more. Without α coverage falls with the bytes: soon all is sky, and after 100 rounds all is grain.",
+        "more. Without α coverage falls with the bytes: soon all is sky, and after 120 rounds all is grain.",
         {"task": "photographs", "alpha": 0},
     ),
 )
