@@ -27,11 +27,12 @@ from test_data import write_cifar
 from torch import Tensor, nn
 
 import orwlab
-from orwlab import flow, solvers, targets, velocity, zoo
+from orwlab import adapters, flow, solvers, targets, velocity, zoo
 from orwlab.data import captions
 from orwlab.methods.run import Diverged, Run
 from orwlab.tasks import digits, images, photographs, results
 from orwlab.zoo import recipes
+from orwlab.zoo.prompted import Prompted
 
 # -- good values -------------------------------------------------------------------------------------------------
 
@@ -156,6 +157,35 @@ def run():
     return FineTuning(network(), right, batch_size=4)
 
 
+class Told(nn.Module):
+    """A velocity of points that is told a number."""
+
+    event_shape = (2,)
+
+    def __init__(self):
+        super().__init__()
+        self.network = network()
+
+    def forward(self, t, x, c):
+        return self.network(t, x) + c.to(x)
+
+
+def scored(x, c):
+    return right(x) * c[:, 0]
+
+
+def prompted_run():
+    from orwlab.methods.prompted import PromptedFineTuning
+
+    return PromptedFineTuning(Told(), scored, ROW[:2, None], samples_a_prompt=2)
+
+
+def saved_with_prompts():
+    path = Path("orwlab-prompted-run.safetensors").absolute()
+    prompted_run().save(path)
+    return path
+
+
 def layers():
     return nn.Sequential(nn.Linear(2, 4, device="meta"), nn.LayerNorm(4, device="meta"))
 
@@ -216,6 +246,18 @@ def photographs_task():
 
 
 CLASSIFIER = {"x": lambda: IMAGE, "event_shape": lambda: (1, 4, 4), "width": lambda: 2}
+WORDS = {
+    "x": described,
+    "towers": lambda: "pooling",
+    "width": lambda: 8,
+    "depth": lambda: 1,
+    "channels": lambda: 8,
+    "texts": lambda: ["two red threes", "a ring"],
+    "whole": lambda: [captions.parse(text) for text in ("two red threes", "a ring")],
+    "said": lambda: [captions.parse(text) for text in ("two threes", "a ring")],
+    "c": lambda: ["two red threes", "a ring"],
+    "tokens": lambda: captions.tokens(["two red threes", "a ring"]),
+}
 CHECKED = {"name": lambda: "value", "allowed": lambda: "numbers"}
 
 # where an argument means something else: in a room, a file or a function
@@ -228,6 +270,7 @@ SAID = {  # where the word by which people know a thing is not the argument's na
     ("orwlab.exact.grid.Grid", "n"): "axis",
     ("orwlab.exact.grid.GridDensity", "values"): "density",
     ("orwlab.zoo.target", "name"): "target",
+    ("orwlab.zoo.clip.Clip.score", "texts"): "text",
 }
 
 GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
@@ -303,6 +346,20 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
     "orwlab.velocity.initialise": {"network": layers},
     "orwlab.zoo": {"path": lambda: Path(FILE).absolute()},
     "orwlab.zoo.classifier": CLASSIFIER,
+    "orwlab.data.captions.tokens.entailed": {
+        "whole": lambda: ["two red threes", "a ring"],
+        "said": lambda: ["two threes", "a ring and a disc"],
+    },
+    "orwlab.data.captions.crops": {"split": lambda: "train", "n": lambda: 4},
+    "orwlab.zoo.clip": WORDS,
+    "orwlab.zoo.clip.Clip.score": {"texts": lambda: "two red threes"},
+    "orwlab.zoo.prompted": WORDS
+    | {
+        "t": lambda: torch.tensor([0.25, 0.5]),
+        "c": lambda: ["a ring"],
+        "v": lambda: Prompted(8, 1),
+        "scale": lambda: 2.0,
+    },
     "orwlab.zoo.latent": CLASSIFIER | {"z": lambda: X},
     "orwlab.zoo.load": {"folder": lambda: None},
     "orwlab.zoo.recipes.images": {"name": lambda: "digits", "source": lambda: None},
@@ -421,7 +478,30 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
         "watch": lambda: Y[:3],
         "state": lambda: run().state_dict(),
         "sampler": lambda: ("euler", 1),
+        "rank": lambda: None,
     },
+    "orwlab.methods.prompted": {
+        "reference": Told,
+        "policy": lambda: None,
+        "reward": lambda: scored,
+        "conditions": lambda: ROW[:2, None],
+        "tau": lambda: 0.5,
+        "weighting": lambda: "mean_one",
+        "threshold": lambda: None,
+        "penalty": lambda: "kl",
+        "prompts_a_round": lambda: 2,
+        "samples_a_prompt": lambda: 2,
+        "rank": lambda: None,
+        "watch": lambda: Y[:4],
+        "n": lambda: 4,
+        "state": lambda: prompted_run().state_dict(),
+    },
+    "orwlab.methods.prompted.PromptedFineTuning.save": {"path": lambda: Path(FILE).absolute()},
+    "orwlab.methods.prompted.PromptedFineTuning.load": {"path": lambda: saved_with_prompts()},
+    "orwlab.adapters": {"rank": lambda: 2, "network": lambda: adapters.attach(network(), 2)},
+    "orwlab.adapters.attach": {"network": network},
+    "orwlab.weights.within": {"r": lambda: X, "weighting": lambda: "mean_one", "threshold": lambda: None},
+    "orwlab.losses.penalty": {"weight": lambda: WEIGHT},
     "orwlab.solvers": {
         "times": lambda: (0.0, 0.5),
         "B": lambda: torch.tensor([[0.5, 0.0], [0.25, 0.75]]),
@@ -461,6 +541,8 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
 
 # what the oracle, the ladder and the runs hand about inside their own rooms: nobody else calls it
 HOUSEHOLD = (
+    "orwlab.adapters.LowRank",
+    "orwlab.adapters.Off.forward",
     "orwlab.data.captions.pens.",
     "orwlab.data.captions.tokens.checked",
     "orwlab.data.formats.",
@@ -489,6 +571,11 @@ HOUSEHOLD = (
     "orwlab.methods.run.Run",
     "orwlab.methods.run.Setting",
     "orwlab.methods.run.fill",
+    "orwlab.velocity.UNet.features",
+    "orwlab.velocity.UNet.through",
+    "orwlab.zoo.clip.Clip.loss",
+    "orwlab.zoo.clip.Reader",
+    "orwlab.zoo.clip.as_tokens",
     "orwlab.zoo.latent.Autoencoder.losses",
     "orwlab.zoo.latent.Autoencoder.settle",
     "orwlab.zoo.solvers.",
@@ -519,6 +606,7 @@ INSIDE: dict[str, set[str]] = {  # what those who write a check or a package say
     "orwlab.velocity.initialise": {"network"},  # any that has parts
     "orwlab.solvers.fit": {"x0", "x1"},  # where a search ends rounding decides
     "orwlab.data.captions": {"text"},  # that nothing is said is a sentence too
+    "orwlab.zoo.clip": {"texts"},
     "orwlab.zoo.write": {"network"},  # another floating type is another file
     "orwlab.lazy": {"package", "names"},
 }

@@ -51,6 +51,19 @@ def test_your_own_data_end_where_the_readme_says():
     ).double().mean() > 0.95
 
 
+def test_sentences_are_drawn_and_scored_as_the_readme_says(capsys):
+    example = re.search(r"## Sentences\n+```python\n(.*?)```", README, re.S).group(1)
+    scope = {}
+    exec(compile(example, "README.md", "exec"), scope)
+    score, rows = capsys.readouterr().out.split("\n", 1)
+    assert 0.4 < float(re.search(r"[\d.]+", score).group()) <= 1
+    assert [row in rows for row in ("word='disc'", "word='red'", "word='above'")] == [True] * 3
+    clip, quality = zoo.card("captions_clip")["quality"], zoo.card("captions")["quality"]
+    said = README[README.index("The words are few") : README.index("`methods.prompted.PromptedFineTuning` is")]
+    for share in (clip["found_held_out"], clip["turned_held_out"], quality["true"], quality["true_guided"]):
+        assert f"{100 * share:.0f}" in said
+
+
 def test_its_commands_are_understood():
     lines = re.findall(r"^    orwlab (.*?)(?:\s+#.*)?$", README + (ROOT / "notebooks" / "README.md").read_text(), re.M)
     assert {line.split()[0] for line in lines} == {"app", "lab", "notebooks"}

@@ -21,7 +21,7 @@ def test_every_target_has_a_reference_and_every_recipe_a_file():
 
 
 def test_the_zoo_stays_small():
-    assert sum(file.stat().st_size for file in zoo.MODELS.iterdir()) < 10e6
+    assert sum(file.stat().st_size for file in zoo.MODELS.iterdir()) < 20e6
 
 
 @pytest.mark.parametrize("name", zoo.names())
@@ -40,8 +40,9 @@ def test_the_file_is_the_one_its_card_describes(name):
 def test_the_quality_on_the_card_is_measured_again(name):
     stated, found = zoo.card(name)["quality"], recipes.quality(name, zoo.load(name))
     assert found.keys() == stated.keys()
+    few = {"prompted": 0.02, "clip": 0.01}  # shares of some hundred pictures, of which one may turn on another machine
     for key, value in stated.items():
-        assert found[key] == pytest.approx(value, abs=2e-3), key
+        assert found[key] == pytest.approx(value, abs=few.get(zoo.card(name)["kind"], 2e-3)), key
 
 
 @pytest.mark.parametrize("name", FLOWS)

@@ -8,11 +8,13 @@ Classifiers of digits learn from another part of the data each, so that what one
 autoencoder learns from the part that the first one learned from, which says what it recognises: the other one judges.
 The classifier of photographs learns one class more, of what is none: without it noise lies among photographs in its
 features.
+
+What compares pictures with sentences is tested on other people's handwriting than it learned from.
 """
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from typing import Any
 
@@ -20,12 +22,16 @@ import torch
 from torch import Tensor, nn
 
 from orwlab import checks, data, flow, foreign, paths, velocity, zoo
-from orwlab.data import Patches, Pool
+from orwlab.data import Patches, Pool, captions
+from orwlab.data.captions import Scene
 from orwlab.measure.samples import energy_distance
 from orwlab.zoo.classifier import Classifier, Perceptron
+from orwlab.zoo.clip import Clip
 from orwlab.zoo.latent import DIM, RECOGNITION, Autoencoder
+from orwlab.zoo.prompted import Guided, Prompted
 
-Images = Pool | Patches
+Images = Pool | Patches | captions.Crops
+FLOWS = ("points", "images", "prompted")
 SHOWN = {"digits": 898, "patches": 256}  # images that a flow's card is measured on
 
 
@@ -37,7 +43,7 @@ class Recipe:
     network: Callable[..., nn.Module]
     """of a seed for points; of event shape, number of classes and seed for images"""
     regress_on: str
-    """"exact field", "u_t", "labels" or "itself" """
+    """"exact field", "u_t", "u_t, told", "labels", "itself" or "sentences" """
     steps: int
     batch_size: int = 512
     lr: float = 2e-3
@@ -47,7 +53,7 @@ class Recipe:
     split: str = "all"
     """of the data, that it learns from"""
     unseen: str = "all"
-    """of the data, that it is tested on: a classifier or an autoencoder"""
+    """of the data, that it is tested on, if it is no flow"""
     noise: float = 0.0
     """std of what is added to the images that these learn from, lest they learn single pixels by heart"""
     spoilt: float = 0.0
@@ -56,7 +62,9 @@ class Recipe:
     @property
     def kind(self) -> str:
         """See ``zoo.names``."""
-        seeing = {"labels": "classifier", "itself": "autoencoder"}.get(self.regress_on)
+        seeing = {"labels": "classifier", "itself": "autoencoder", "sentences": "clip", "u_t, told": "prompted"}.get(
+            self.regress_on
+        )
         return seeing or ("images" if self.data in SHOWN else "points")
 
 
@@ -104,6 +112,16 @@ def _labels(
     return Recipe(name, network, "labels", 1500, batch_size=128, lr=2e-3, seed=seed, **more)
 
 
+def _prompted(seed: int) -> nn.Module:
+    return Prompted(seed=seed)
+
+
+def _clip(towers: str, width: int, batch_size: int, split: str, seed: int) -> Recipe:
+    """Whose handwriting one has learned from, the other has not seen; neither has seen what is held out."""
+    network = lambda seed: Clip(towers, width, seed=seed)  # noqa: E731
+    return Recipe("captions", network, "sentences", 6000, batch_size, 1e-3, seed, split=split, unseen="held_out")
+
+
 PATCHES_WIDTH = 32
 RECOGNISER = "digits_classifier"  # which has to recognise what the autoencoder decodes
 JUDGE = "digits_judge"  # which says whether it can be recognised
@@ -128,6 +146,9 @@ RECIPES: dict[str, Recipe] = {
     "digits_latent": _points("digits_latent", 10000, depth=4),
     "patches": Recipe("patches", _patches_flow, "u_t", 8000, batch_size=64, lr=1e-3, split="train"),
     "patches_features": _labels("patches", _classifier, noise=0.1, unseen="train", spoilt=0.25),
+    "captions": Recipe("captions", _prompted, "u_t, told", 10000, 96, 1e-3, split="train", unseen="held_out"),
+    "captions_digits": _labels("crops", _classifier, noise=0.2),
+    "captions_clip": _clip("convolutions", 24, 256, "train", 0),
 }
 
 
@@ -135,16 +156,27 @@ def images(name: str, split: str, source: Any = None) -> Images:
     """What a recipe's images are drawn from.
 
     Args:
-        name: "digits" or "patches".
+        name: "digits", "patches" or "crops".
         split: of ``data``.
-        source: as ``data.digits`` and ``data.small_photographs`` take it; None: what ships with libraries.
+        source: as ``data.digits`` and ``data.small_photographs`` take it; None: what ships with libraries, as always
+            for "crops".
     """
-    if checks.choice("name", name, SHOWN) == "digits":
+    if checks.choice("name", name, (*SHOWN, "crops")) == "digits":
         return Pool(*data.digits(split, "scikit-learn" if source is None else source))
+    if name == "crops":
+        return captions.Crops(split)
     return data.small_photographs(source, split)
 
 
-def train(name: str, folder: str | PathLike[str], *, steps: int | None = None, source: Any = None) -> dict[str, Any]:
+def train(
+    name: str,
+    folder: str | PathLike[str],
+    *,
+    steps: int | None = None,
+    source: Any = None,
+    jobs: int = 1,
+    device: str = "cpu",
+) -> dict[str, Any]:
     """Train network ``name`` into ``folder``, with a progress bar; returns its card.
 
     Args:
@@ -152,18 +184,30 @@ def train(name: str, folder: str | PathLike[str], *, steps: int | None = None, s
         folder: where NAME.safetensors goes.
         steps: instead of the recipe's number, for a quick look.
         source: other images for the same recipe: see ``images``.
+        jobs: processes that draw pictures of captions ahead; what they draw does not depend on how many there are.
+        device: where networks of captions learn, such as "cuda"; all else is drawn and learned on the CPU.
 
     Raises:
         ValueError: no such name or folder, images that cannot be had, or a source where the data are points.
     """
     recipe = RECIPES[checks.choice("name", name, RECIPES)]
     steps = checks.integer("steps", recipe.steps if steps is None else steps)
-    folder = checks.folder("folder", folder)
+    folder, jobs, device = checks.folder("folder", folder), checks.integer("jobs", jobs), str(device)
+    place = checks.device("device", device)
+    if (jobs > 1 or place.type != "cpu") and recipe.kind not in ("clip", "prompted"):
+        raise checks.fail("jobs or device", f"{jobs}, {device}", "1 and cpu: only networks of captions take others")
     _check_source(recipe, source)
     generator = torch.Generator().manual_seed(recipe.seed)
     if recipe.kind == "points":
         network = recipe.network(recipe.seed)
         losses = _losses_of_points(recipe, network, generator)
+    elif recipe.kind == "clip":
+        network = recipe.network(recipe.seed)
+        assert isinstance(network, Clip)
+        losses = _losses_of_sentences(network, _batches(_sentences, recipe, steps, jobs))
+    elif recipe.kind == "prompted":
+        network = recipe.network(recipe.seed)
+        losses = _losses_of_prompts(recipe, network, generator, _batches(_prompts, recipe, steps, jobs))
     else:
         pictures = images(recipe.data, recipe.split, source)
         network = recipe.network(pictures.event_shape, len(pictures.names) + (recipe.spoilt > 0), recipe.seed)
@@ -172,12 +216,12 @@ def train(name: str, folder: str | PathLike[str], *, steps: int | None = None, s
         else:
             losses = _losses_of_images(recipe, network, generator, pictures)
     started = time.perf_counter()
-    flow.learn(network, losses, steps, recipe.lr, name)
+    flow.learn(network.to(place), losses, steps, recipe.lr, name)
     seconds = time.perf_counter() - started
-    network.eval()
+    network.cpu().eval()
     if isinstance(network, Autoencoder):
         network.settle(*data.digits(recipe.split), generator)
-    if recipe.kind in ("points", "images"):
+    if recipe.kind in FLOWS:
         network.path = paths.get(recipe.path)  # type: ignore[assignment]
     file = folder / f"{name}.safetensors"
     sha256 = zoo.write(network, file)
@@ -193,6 +237,7 @@ def train(name: str, folder: str | PathLike[str], *, steps: int | None = None, s
         "sha256": sha256,
         "training_seconds": round(seconds),
         "threads": torch.get_num_threads(),
+        **({} if place.type == "cpu" else {"device": torch.cuda.get_device_name(place)}),
         "quality": quality(name, network, source=source),
     }
 
@@ -204,7 +249,8 @@ def quality(name: str, network: nn.Module, n: int = 2000, source: Any = None) ->
     digits, the two halves of the data set; for patches, 256 of each). Classifiers: accuracy on images they have not
     seen; of patches on fresh draws, a quarter of them spoilt, of which there are so few different ones that nearly all
     have been seen.
-    Autoencoders: see ``_of_codes``.
+    Autoencoders: see ``_of_codes``; what compares pictures with sentences: ``_of_sentences``; flows that
+    are told one: ``_of_prompts``.
     """
     recipe = RECIPES[checks.choice("name", name, RECIPES)]
     n = checks.integer("n", n, low=2)
@@ -214,6 +260,10 @@ def quality(name: str, network: nn.Module, n: int = 2000, source: Any = None) ->
     generator = torch.Generator().manual_seed(1000 + recipe.seed)
     if isinstance(network, Autoencoder):
         return _of_codes(network, recipe, generator)
+    if isinstance(network, Clip):
+        return _of_sentences(network, recipe, generator)
+    if isinstance(network, Prompted):
+        return _of_prompts(network, recipe, generator)
     if recipe.kind == "classifier":
         pictures = images(recipe.data, recipe.unseen, source)
         x, labels = _with_spoilt(recipe, *_unseen(pictures, n, generator), len(pictures.names), generator)
@@ -260,11 +310,87 @@ def _of_codes(network: Autoencoder, recipe: Recipe, generator: torch.Generator) 
     return {key: round(float(value), 4) for key, value in found.items()}
 
 
+OTHERS = 64  # pictures and sentences among which the right ones have to be found
+ROUNDS = 16  # how often
+
+
+def _of_sentences(network: Clip, recipe: Recipe, generator: torch.Generator) -> dict[str, float]:
+    """How often pictures and sentences find each other: on the recipe's combinations in other people's handwriting,
+    and on those that were held out.
+
+    "found": the share of pictures whose whole sentence is the best of 64, and of sentences whose picture is, both
+    together; others that are true too do not count. "turned": of two things, the share of pictures on which the
+    sentence is better than the one with the relation turned round, where chance gives a half; "exchanged": than the one
+    with their colours exchanged, where these differ.
+    """
+    found: dict[str, float] = {}
+    for split, name in (("train" if recipe.split == "test" else "test", "found"), (recipe.unseen, "found_held_out")):
+        right, misses = [], {"turned": [], "exchanged": []}  # type: ignore[var-annotated]
+        for _ in range(ROUNDS):
+            pictures, whole = captions.sample(OTHERS, split, whole=True, generator=generator)
+            with torch.no_grad():
+                logits = network(pictures, whole)
+            own = torch.eye(OTHERS, dtype=torch.bool)
+            logits = logits.masked_fill(captions.entailed(whole, whole) & ~own, -torch.inf)
+            right += [logits.argmax(1) == own.int().argmax(1), logits.argmax(0) == own.int().argmax(0)]
+            for miss, wrong in _misses(whole).items():
+                with torch.no_grad():
+                    told = network.score(pictures[[*wrong]], [whole[k] for k in wrong])
+                    misses[miss].append(told > network.score(pictures[[*wrong]], [*wrong.values()]))
+        found[name] = float(torch.cat(right).double().mean())
+        for miss, better in misses.items():
+            found[name.replace("found", miss)] = float(torch.cat(better).double().mean())
+    return {key: round(value, 4) for key, value in found.items()}
+
+
+def _misses(whole: list[Scene]) -> dict[str, dict[int, Scene]]:
+    """What is wrong with one thing in it, for those scenes where it can be: their places -> the wrong scenes."""
+    turned, exchanged = {}, {}
+    for k, scene in enumerate(whole):
+        if scene.relation is not None:
+            first, second = scene.groups
+            turned[k] = Scene(scene.groups, captions.CONVERSE[scene.relation])
+            if first.colour != second.colour:
+                groups = (replace(first, colour=second.colour), replace(second, colour=first.colour))
+                exchanged[k] = Scene(groups, scene.relation)
+    return {"turned": turned, "exchanged": exchanged}
+
+
+PROMPTS = 256  # pictures, each of a sentence of its own
+GUIDANCE = 2.0  # beside none, which is 1
+
+
+def _of_prompts(network: Prompted, recipe: Recipe, generator: torch.Generator) -> dict[str, float]:
+    """How often pictures show what they were asked for, by what is measured in their pixels.
+
+    "words": the share of words that are true; "true": the share of pictures of which all are. For combinations that
+    were learned and for those held out, as the flow draws them by itself and with guidance of 2, beside drawn data.
+    """
+    judge = zoo.load("captions_digits")
+    names = lambda crops: judge(crops).softmax(1)  # noqa: E731
+    found: dict[str, float] = {}
+    for split, end in (("test", ""), (recipe.unseen, "_held_out")):
+        data, said = captions.sample(PROMPTS, split, generator=generator)
+        tokens = captions.tokens(said)
+        x0 = flow.noise(PROMPTS, network.event_shape, generator=generator)
+        drawn = {
+            "": flow.sample(velocity.Conditioned(network, tokens), x0, steps=24),
+            "_guided": flow.sample(velocity.Conditioned(Guided(network, GUIDANCE), tokens), x0, steps=24),
+            "_data": data,
+        }
+        for how, pictures in drawn.items():
+            found[f"words{how}{end}"] = float(captions.agreement(pictures, said, names).mean())
+            found[f"true{how}{end}"] = float(captions.holds(pictures, said, names).double().mean())
+    return {key: round(value, 4) for key, value in found.items()}
+
+
 def _check_source(recipe: Recipe, source: Any) -> None:
     if source is None:
         return
     if recipe.kind == "points":
         raise checks.fail("source", source, f"None: {recipe.data} is a target that needs no files")
+    if recipe.data in ("captions", "crops"):
+        raise checks.fail("source", source, "None: these pictures are drawn")
     if recipe.kind == "autoencoder":
         raise checks.fail("source", source, f"None: {RECOGNISER} knows no other images")
 
@@ -276,7 +402,7 @@ def _unseen(pictures: Images, n: int, generator: torch.Generator) -> tuple[Tenso
 
 def _two_draws(pictures: Images, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Of a fixed set no image twice."""
-    if isinstance(pictures, Patches):
+    if not isinstance(pictures, Pool):
         return pictures.sample(n, generator=generator), pictures.sample(n, generator=generator)
     order = torch.randperm(len(pictures.images), generator=generator)
     half = min(n, len(order) // 2)
@@ -314,6 +440,79 @@ def _losses_of_codes(
         x, labels = pictures.draw(recipe.batch_size, generator=generator)
         bound, decoded = network.losses(x, generator, recipe.noise)
         yield bound + RECOGNITION * nn.functional.cross_entropy(recogniser(decoded), labels)
+
+
+Batch = tuple[Tensor, ...]
+
+
+def _batches(make: Callable[[Recipe, int], Batch], recipe: Recipe, steps: int, jobs: int) -> Iterator[Batch]:
+    """``make(recipe, k)`` for each step k, in order; by ``jobs`` processes, which work ahead, the same as by one."""
+    if jobs == 1:
+        yield from (make(recipe, k) for k in range(steps))
+        return
+    from joblib import Parallel, delayed
+
+    ahead = Parallel(n_jobs=jobs, return_as="generator", pre_dispatch=4 * jobs, batch_size=1, max_nbytes=None)
+    yield from ahead(delayed(_on_one_thread)(make, recipe, k) for k in range(steps))
+
+
+def _on_one_thread(make: Callable[[Recipe, int], Batch], recipe: Recipe, k: int) -> Batch:
+    """A batch, in a process beside others: threads of their own would only be in each other's way."""
+    torch.set_num_threads(1)
+    return make(recipe, k)
+
+
+def _of_step(recipe: Recipe, k: int) -> torch.Generator:
+    """Random numbers of a step's own, so that steps can be made apart."""
+    return torch.Generator().manual_seed((1 + recipe.seed) * 2**32 + k)
+
+
+MISSES = 2  # of each sentence
+
+
+def _sentences(recipe: Recipe, k: int) -> Batch:
+    """Pictures, the tokens of their sentences and of near misses, and which of these is true of which picture.
+
+    Half of the sentences say all that is true, so that what tells pictures apart is asked for, the others a part of it.
+    """
+    generator = _of_step(recipe, k)
+    pictures, whole = captions.sample(recipe.batch_size, recipe.split, whole=True, generator=generator)
+    half = recipe.batch_size // 2
+    said = [*whole[:half], *(captions.shortened(scene, generator=generator) for scene in whole[half:])]
+    misses = [captions.altered(scene, generator=generator) for scene in said for _ in range(MISSES)]
+    return pictures, captions.tokens([*said, *misses]), captions.entailed(whole, [*said, *misses])
+
+
+LEFT_OUT = 0.12  # of the sentences, so that the flow without one is learned too
+
+
+def _prompts(recipe: Recipe, k: int) -> Batch:
+    """Pictures, and the tokens of what is said of them: all, or a part, or nothing."""
+    generator = _of_step(recipe, k)
+    pictures, said = captions.sample(recipe.batch_size, recipe.split, generator=generator)
+    silent = (torch.rand(len(said), generator=generator) < LEFT_OUT).tolist()
+    return pictures, captions.tokens([Scene() if skip else scene for scene, skip in zip(said, silent)])
+
+
+def _losses_of_sentences(network: Clip, batches: Iterator[Batch]) -> Iterator[Tensor]:
+    """One loss a batch: of what compares pictures with sentences."""
+    for pictures, tokens, also in batches:
+        yield network.loss(pictures, tokens, also)
+
+
+def _losses_of_prompts(
+    recipe: Recipe, network: nn.Module, generator: torch.Generator, batches: Iterator[Batch]
+) -> Iterator[Tensor]:
+    """One loss a batch: of a flow that is told what is on the picture."""
+    told: list[Tensor] = []
+
+    def draw() -> Tensor:
+        pictures, tokens = next(batches)
+        told[:] = [tokens]
+        return pictures
+
+    v = lambda t, x: network(t, x, told[0])  # noqa: E731
+    yield from flow.matching_losses(v, draw, generator, path=recipe.path, coupling=recipe.coupling)
 
 
 def _with_spoilt(
