@@ -17,6 +17,7 @@ __all__ = [  # noqa: RUF022  the reading order
     "targets",
     "losses",
     "velocity",
+    "adapters",
     "solvers",
     "flow",
     # the method

@@ -238,10 +238,24 @@ class UNet(Field):
         initialise(self, seed)
 
     def _at(self, time: Tensor, x: Tensor) -> Tensor:
-        """Down, through the middle, and up again past what the way down has seen."""
+        """What the time alone tells."""
+        return self.through(self.features(time, len(x)), x)
+
+    def features(self, time: Tensor, n: int) -> Tensor:
+        """What every block is told of ``time`` (1,) or (n,): (n, 4 width)."""
+        return self.time(_time_features(time, n, self.frequencies))
+
+    def through(self, features: Tensor, x: Tensor, ask: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """Down, through the middle, and up again past what the way down has seen.
+
+        Args:
+            features: (n, 4 width), what every block is told.
+            x: (n, *event), in the parameters' floating type.
+            ask: the coarse level (n, 2 width, H/4, W/4) -> the same, right after all of it was looked at: where a
+                network that is told more puts it in.
+        """
         if len(x) == 0:  # which torch does not fold
             return x.clone()
-        features = self.time(_time_features(time, len(x), self.frequencies))  # (n, 4 width)
         h = self.inward(nn.functional.pixel_unshuffle(x, 2))  # (n, width, H/2, W/2)
         for block in self.down:
             h = block(h, features)
@@ -249,6 +263,7 @@ class UNet(Field):
         for k, block in enumerate(self.middle):
             if 2 * k == len(self.middle):
                 h = self.look(h)
+                h = h if ask is None else ask(h)
             h = block(h, features)
         h = self.grow(nn.functional.interpolate(h, scale_factor=2.0))
         h = self.join(torch.cat([h, fine], dim=1))
@@ -449,17 +464,19 @@ def initialise(network: nn.Module, seed: int) -> None:
     torch's layers draw from a generator that all threads share; here each network has its own.
     """
     generator = torch.Generator().manual_seed(checks.seed("seed", seed))
-    allowed = "a network of linear layers, convolutions, layer norms and group norms"
+    allowed = "a network of linear layers, convolutions, embeddings, layer norms and group norms"
     if not isinstance(network, nn.Module):
         raise checks.fail("network", network, allowed)
     parts = [part for part in network.modules() if next(part.parameters(recurse=False), None) is not None]
     for part in parts:
-        if not isinstance(part, nn.Linear | nn.Conv2d | nn.LayerNorm | nn.GroupNorm):
+        if not isinstance(part, nn.Linear | nn.Conv2d | nn.Embedding | nn.LayerNorm | nn.GroupNorm):
             raise checks.fail("network", type(part).__name__, allowed)
     network.to_empty(device="cpu")
     for part in parts:
         if isinstance(part, nn.LayerNorm | nn.GroupNorm):
             part.reset_parameters()
+        elif isinstance(part, nn.Embedding):  # as torch's
+            nn.init.normal_(part.weight, generator=generator)
         elif isinstance(part, nn.Linear | nn.Conv2d):  # as torch's reset_parameters
             nn.init.kaiming_uniform_(part.weight, a=math.sqrt(5), generator=generator)
             if part.bias is not None:

@@ -3,6 +3,8 @@
 - ``"exp"``: the paper's raw weight. What a given alpha means then depends on the scale of r.
 - ``"mean_one"``: raw weights divided by their mean over the batch. Adding a constant to r changes nothing.
 - ``"clipped"``: ``min(exp(tau r), clip)``: bounded, whatever the reward.
+
+Where a model is told what to make, samples compete only with samples of the same prompt: see ``within``.
 """
 
 import math
@@ -15,6 +17,7 @@ from orwlab import checks
 
 KINDS = ("exp", "mean_one", "clipped")
 CLIP = 20.0
+WITHIN = ("mean_one", "best", "above")
 
 
 def log_weights(r: Tensor, tau: float, weighting: str = "exp", clip: float = CLIP) -> Tensor:
@@ -41,20 +44,64 @@ def log_weights(r: Tensor, tau: float, weighting: str = "exp", clip: float = CLI
     return log_w
 
 
+def within(r: Tensor, tau: float, weighting: str = "mean_one", threshold: float | None = None) -> Tensor:
+    """``log w`` for rewards ``r`` (prompts, samples of each): (prompts, samples), -inf for a weight of 0.
+
+    A prompt that is easy has large rewards. Weights over a whole batch would learn easy prompts and forget hard ones;
+    with these every prompt is learned as much.
+
+    - ``"mean_one"``: ``exp(tau r)``, divided by its mean over the prompt's own samples.
+    - ``"best"``: all on the prompt's best sample (the first of equals), whatever tau is: RAFT (Dong et al., arXiv
+      2304.06767).
+    - ``"above"``: the same for all samples of the prompt whose reward is at least the threshold, in the mean one,
+      whatever tau is; a prompt without any weighs nothing: ReFT.
+
+    Raises:
+        ValueError: an argument out of range, ``tau r`` beyond the range of floating-point numbers, or a threshold
+            missing or unused.
+    """
+    checks.choice("weighting", weighting, WITHIN)
+    allowed = "finite real numbers, a tensor or array of shape (prompts, samples), at least one of each"
+    r = checks.array("r", r, allowed)
+    if r.ndim != 2 or r.numel() == 0:
+        raise checks.fail("r", r, allowed)
+    tau = checks.number("tau", tau, low=0.0)
+    if (threshold is None) == (weighting == "above"):
+        raise checks.fail("threshold", threshold, 'a number for "above", None for other weightings')
+    if weighting == "mean_one":
+        return torch.stack([log_weights(row, tau, "mean_one") for row in r])
+    if weighting == "best":
+        chosen = torch.zeros_like(r, dtype=torch.bool).scatter_(1, r.argmax(1, keepdim=True), True)
+    else:
+        chosen = r >= checks.number("threshold", threshold)
+    share = chosen.to(torch.promote_types(r.dtype, torch.float32)).mean(1, keepdim=True)
+    return torch.where(chosen, -share.log(), -torch.inf)
+
+
 def unit(log_w: Tensor) -> float:
     """The logarithm of the power of two nearest to the largest weight: a unit in which weights are numbers like 1.
 
     Weights of 1e-7 are as good as weights of 1, but not to float32 and to Adam's epsilon. Divided by a power of two
-    they keep every digit.
+    they keep every digit. Where all weights are 0 it is 0.
     """
-    return math.log(2) * round(float(_vector("log_w", log_w).max()) / math.log(2))
+    largest = float(_logarithms(log_w).max())
+    return math.log(2) * round(largest / math.log(2)) if largest > -math.inf else 0.0
 
 
 def effective_sample_size(log_w: Tensor) -> float:
-    """``(sum w)^2 / sum w^2``, between 1 (one sample decides everything) and n (all weigh the same)."""
-    log_w = _vector("log_w", log_w).double()
+    """``(sum w)^2 / sum w^2``, between 1 (one sample decides all) and n (all weigh the same); 0 if none weighs."""
+    log_w = _logarithms(log_w).double()
+    if log_w.max() == -torch.inf:
+        return 0.0
     w = (log_w - log_w.max()).exp()
     return float(w.sum().square() / w.square().sum())
+
+
+def _logarithms(log_w: Any) -> Tensor:
+    """Logarithms of weights, (n,), -inf for a weight of 0."""
+    log_w = checks.tensor("log_w", log_w, "real numbers of shape (n,)")
+    _vector("log_w", log_w.masked_fill(log_w == -torch.inf, 0.0))
+    return log_w.to(torch.promote_types(log_w.dtype, torch.float32))
 
 
 def _vector(name: str, x: Any) -> Tensor:

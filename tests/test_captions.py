@@ -694,3 +694,29 @@ def test_a_classifier_that_answers_otherwise(names, said):
     picture = captions.draw(["a three"], generator=seeded())
     with pytest.raises(ValueError, match=said):
         captions.holds(picture, ["a three"], names)
+
+
+# Crops ----------------------------------------------------------------------------------------------------------------
+
+
+def test_crops_are_digits_with_their_names_and_of_somebody_s_handwriting():
+    x, labels = captions.Crops("test").draw(400, generator=seeded(5))
+    assert x.shape == (400, 1, 8, 8)
+    assert torch.equal(x, captions.Crops("test").sample(400, generator=seeded(5)))
+    assert not torch.equal(x, captions.Crops("train").sample(400, generator=seeded(5)))
+    assert (labels.bincount(minlength=10) > 20).all()
+    assert (network("captions_digits")(x).argmax(1) == labels).float().mean() > 0.95
+    with pytest.raises(ValueError, match="split is 'held_out'; allowed: one of 'train', 'test'"):
+        captions.Crops("held_out")
+
+
+def test_who_learned_from_crops_names_more_of_them_right(drawn):
+    """Of the handwriting that neither has seen."""
+    pictures, whole, _ = drawn["test"]
+
+    def named(name):
+        names = lambda crops: network(name)(crops).softmax(1)  # noqa: E731
+        return captions.holds(pictures, whole, names).float().mean()
+
+    assert named("captions_digits") > named("digits_classifier") + 0.02
+    assert named("captions_digits") > 0.93

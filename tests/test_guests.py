@@ -32,6 +32,7 @@ from orwlab.data import captions
 from orwlab.methods.run import Diverged, Run
 from orwlab.tasks import digits, images, photographs, results
 from orwlab.zoo import recipes
+from orwlab.zoo.prompted import Prompted
 
 # -- good values -------------------------------------------------------------------------------------------------
 
@@ -216,6 +217,18 @@ def photographs_task():
 
 
 CLASSIFIER = {"x": lambda: IMAGE, "event_shape": lambda: (1, 4, 4), "width": lambda: 2}
+WORDS = {
+    "x": described,
+    "towers": lambda: "patches",
+    "width": lambda: 8,
+    "depth": lambda: 1,
+    "channels": lambda: 8,
+    "texts": lambda: ["two red threes", "a ring"],
+    "whole": lambda: [captions.parse(text) for text in ("two red threes", "a ring")],
+    "said": lambda: [captions.parse(text) for text in ("two threes", "a ring")],
+    "c": lambda: ["two red threes", "a ring"],
+    "tokens": lambda: captions.tokens(["two red threes", "a ring"]),
+}
 CHECKED = {"name": lambda: "value", "allowed": lambda: "numbers"}
 
 # where an argument means something else: in a room, a file or a function
@@ -228,6 +241,7 @@ SAID = {  # where the word by which people know a thing is not the argument's na
     ("orwlab.exact.grid.Grid", "n"): "axis",
     ("orwlab.exact.grid.GridDensity", "values"): "density",
     ("orwlab.zoo.target", "name"): "target",
+    ("orwlab.zoo.clip.Clip.score", "texts"): "text",
 }
 
 GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
@@ -303,6 +317,20 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
     "orwlab.velocity.initialise": {"network": layers},
     "orwlab.zoo": {"path": lambda: Path(FILE).absolute()},
     "orwlab.zoo.classifier": CLASSIFIER,
+    "orwlab.data.captions.tokens.entailed": {
+        "whole": lambda: ["two red threes", "a ring"],
+        "said": lambda: ["two threes", "a ring and a disc"],
+    },
+    "orwlab.data.captions.crops": {"split": lambda: "train", "n": lambda: 4},
+    "orwlab.zoo.clip": WORDS,
+    "orwlab.zoo.clip.Clip.score": {"texts": lambda: "two red threes"},
+    "orwlab.zoo.prompted": WORDS
+    | {
+        "t": lambda: torch.tensor([0.25, 0.5]),
+        "c": lambda: ["a ring"],
+        "v": lambda: Prompted(8, 1),
+        "scale": lambda: 2.0,
+    },
     "orwlab.zoo.latent": CLASSIFIER | {"z": lambda: X},
     "orwlab.zoo.load": {"folder": lambda: None},
     "orwlab.zoo.recipes.images": {"name": lambda: "digits", "source": lambda: None},
@@ -489,6 +517,11 @@ HOUSEHOLD = (
     "orwlab.methods.run.Run",
     "orwlab.methods.run.Setting",
     "orwlab.methods.run.fill",
+    "orwlab.velocity.UNet.features",
+    "orwlab.velocity.UNet.through",
+    "orwlab.zoo.clip.Clip.loss",
+    "orwlab.zoo.clip.Reader",
+    "orwlab.zoo.clip.as_tokens",
     "orwlab.zoo.latent.Autoencoder.losses",
     "orwlab.zoo.latent.Autoencoder.settle",
     "orwlab.zoo.solvers.",
@@ -519,6 +552,7 @@ INSIDE: dict[str, set[str]] = {  # what those who write a check or a package say
     "orwlab.velocity.initialise": {"network"},  # any that has parts
     "orwlab.solvers.fit": {"x0", "x1"},  # where a search ends rounding decides
     "orwlab.data.captions": {"text"},  # that nothing is said is a sentence too
+    "orwlab.zoo.clip": {"texts"},
     "orwlab.zoo.write": {"network"},  # another floating type is another file
     "orwlab.lazy": {"package", "names"},
 }

@@ -2,6 +2,6 @@
 
 from orwlab.lazy import submodules
 
-__all__ = ["run", "orw", "steering"]  # noqa: RUF022  the reading order
+__all__ = ["run", "orw", "prompted", "steering"]  # noqa: RUF022  the reading order
 
 __getattr__, __dir__ = submodules(__name__, __all__)

@@ -46,6 +46,7 @@ class FineTuning(Run):
         policy: a trainable network to start from instead of a copy of the reference (which may then be a closed form).
             Frozen and unused parameters stay as they are.
         event_shape: shape of one sample; needed only where neither network has an ``event_shape``.
+        rank: of low-rank ``adapters``, if only these are to learn; v_ref is then the policy with its adapters off.
         seed: of everything random in the run, from 0 to 2^32 - 1. torch's global random state is never used.
 
     ``tau``, ``alpha``, ``lr``, ``reward`` and ``steps_per_round`` may change between rounds. The run computes where the
@@ -60,9 +61,9 @@ class FineTuning(Run):
     tau = Setting(lambda name, value: checks.number(name, value, low=0.0), "Inverse temperature, >= 0.")
     alpha = Setting(lambda name, value: checks.number(name, value, low=0.0), "W2 coefficient, >= 0.")
     steps_per_round = Setting(checks.integer, "Gradient steps on each draw, >= 1.")
-    settings_names = (
+    settings_names: tuple[str, ...] = (
         *("tau", "alpha", "weighting", "coupling", "steps_per_round", "batch_size", "lr", "seed", "pool_size"),
-        *("average_decay", "sampler", "path"),
+        *("average_decay", "sampler", "path", "rank"),
     )
 
     def __init__(
@@ -85,10 +86,11 @@ class FineTuning(Run):
         data: Tensor | None = None,
         policy: nn.Module | None = None,
         event_shape: tuple[int, ...] | None = None,
+        rank: int | None = None,
     ) -> None:
         super().__init__(
             reference, reward, batch_size=batch_size, lr=lr, seed=seed, average_decay=average_decay, sampler=sampler,
-            policy=policy, event_shape=event_shape,
+            policy=policy, event_shape=event_shape, rank=rank,
         )  # fmt: skip
         self.tau, self.alpha, self.steps_per_round = tau, alpha, steps_per_round
         self.weighting = checks.choice("weighting", weighting, weights.KINDS)
@@ -105,46 +107,55 @@ class FineTuning(Run):
 
     # The algorithm --------------------------------------------------------------------------------------------------
 
-    def _draw(self) -> Tensor:
+    def _draw(self) -> tuple[Tensor, Tensor | None]:
         """x1 for one round: from the policy (online) or from the data (offline)."""
         if self.data is None:
-            return self._policy_samples(self.pool_size)
+            return self._policy_samples(self.pool_size), None
         rows = torch.randint(len(self.data), (self.pool_size,), generator=self.generator)
-        return self.data[rows.to(self.device)]
+        return self.data[rows.to(self.device)], None
 
-    def _learn(self, x1: Tensor) -> Numbers:
+    def _weighed(self, x1: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The rewards of a draw and the logarithms of its weights, (pool,) each."""
+        r = rewards.evaluate(self.reward, x1)
+        return r, weights.log_weights(r, self.tau, self.weighting)
+
+    def _learn(self, x1: Tensor, c: Tensor | None) -> Numbers:
         """Weigh the draw and take the round's gradient steps."""
-        r = rewards.evaluate(self.reward, x1)  # (pool,)
-        log_w = weights.log_weights(r, self.tau, self.weighting)
+        r, log_w = self._weighed(x1, c)
         w = (log_w - self._unit_for(log_w)).exp()
         totals = torch.zeros(2)
         for _ in range(self.steps_per_round):
             batch: Tensor | slice = slice(None)
             if self.pool_size > self.batch_size:
                 batch = torch.randperm(self.pool_size, generator=self.generator)[: self.batch_size].to(self.device)
-            totals += self._step(x1[batch], w[batch])
+            totals += self._step(x1[batch], w[batch], None if c is None else c[batch])
         fit, penalty = (totals.double() / self.steps_per_round).tolist()
         fit *= math.exp(min(self._log_unit or 0.0, 700.0))
         return Numbers(float(r.mean()), penalty, fit, weights.effective_sample_size(log_w), self.alpha, self.tau)
 
-    def _step(self, x1: Tensor, w: Tensor) -> Tensor:
+    def _step(self, x1: Tensor, w: Tensor, c: Tensor | None) -> Tensor:
         """One gradient step; returns the two terms of the loss."""
+        policy, reference = self._told(self.policy, c), self._told(self.reference, c)
         x0 = self._noise(len(x1))
         t = torch.rand(len(x1), generator=self.generator).to(x1)
         pairs = self._pair(x0, x1, w)
         x_t, u_t = self.path.interpolate(t, pairs.x0, pairs.x1)
-        v_t = self.policy(t, x_t)
+        v_t = policy(t, x_t)
         fit = losses.fit(v_t, u_t, pairs.w)
         if self.coupling != "independent":  # the tilted pairs are not the policy's x_t: the penalty needs its own
             unweighted = couplings.pair_unweighted(self.coupling, x0, x1, generator=self.generator)
             x_t, _ = self.path.interpolate(t, *unweighted)
-            v_t = self.policy(t, x_t)
-        penalty = losses.penalty(v_t, self.reference(t, x_t))
+            v_t = policy(t, x_t)
+        penalty = self._penalty(t, v_t, reference(t, x_t))
         # (unit fit + alpha penalty) / (unit + alpha), the weights being in that unit: the divisor leaves Adam's path as
         # it is, keeps any weight and any alpha a number near 1, and spares Adam a jump when alpha changes
         pull = _ratio(self._log_alpha - self._log_total())
         self._descend((1 - pull) * fit + pull * penalty)
         return torch.stack([fit.detach(), penalty.detach()]).float().cpu()
+
+    def _penalty(self, t: Tensor, v_t: Tensor, v_ref_t: Tensor) -> Tensor:
+        """What holds the policy to the reference; another method's overrides this."""
+        return losses.penalty(v_t, v_ref_t)
 
     def _pair(self, x0: Tensor, x1: Tensor, w: Tensor) -> couplings.Pairs:
         """Noise and data for the fit term; what pairs them otherwise overrides this."""

@@ -13,10 +13,11 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from orwlab import checks, files, flow, foreign, solvers, velocity
+from orwlab import adapters, checks, files, flow, foreign, solvers, velocity
 from orwlab.flow import Sampler
 from orwlab.rewards import Reward
 from orwlab.solvers import NonStationary
+from orwlab.velocity import Velocity
 
 FORMAT = "orwlab fine-tuning run 3"
 CLASSICAL: Sampler = ("rk4", 3)  # where nobody has learned a better solver
@@ -62,6 +63,7 @@ class Snapshot(Numbers):
     _state: dict[str, Tensor] | None = field(repr=False)
     _watch: Tensor | None = field(repr=False)
     _sampler: Sampler = field(repr=False)
+    _told: Callable[[nn.Module], Velocity] = field(repr=False)
 
     @property
     def samples(self) -> Tensor:
@@ -71,7 +73,7 @@ class Snapshot(Numbers):
         with torch.inference_mode(False):
             then = copy.deepcopy(self._policy)
             then.load_state_dict(self._state)
-        return flow.push(then, self._watch, self._sampler)
+        return flow.push(self._told(then), self._watch, self._sampler)
 
 
 class Setting:
@@ -113,6 +115,8 @@ class Run:
         policy: a trainable network to start from instead of a copy of the reference (which may then be a closed form).
             Frozen and unused parameters stay as they are.
         event_shape: shape of one sample; needed only where neither network has an ``event_shape``.
+        rank: of low-rank ``adapters``, if only these are to learn: the reference is then the policy with its adapters
+            off, and there is no second copy of its weights. None: all weights learn.
 
     The run computes where the policy's parameters are, and in their floating type.
 
@@ -121,7 +125,7 @@ class Run:
     """
 
     reward = Setting(_reward, "The reward, any callable (n, *event) -> (n,).")
-    settings_names: tuple[str, ...] = ("batch_size", "lr", "seed", "average_decay", "sampler")
+    settings_names: tuple[str, ...] = ("batch_size", "lr", "seed", "average_decay", "sampler", "rank")
     """the arguments that a file keeps"""
 
     def __init__(
@@ -136,9 +140,15 @@ class Run:
         sampler: Sampler | None,
         policy: nn.Module | None,
         event_shape: tuple[int, ...] | None,
+        rank: int | None = None,
     ) -> None:
         if not isinstance(reference, nn.Module):
             raise checks.fail("reference", reference, "a torch.nn.Module v(t, x), such as zoo.load(name)")
+        self.rank = None if rank is None else checks.integer("rank", rank)
+        if self.rank is not None:
+            if policy is not None:
+                raise checks.fail("rank", rank, "None where a policy is given: adapters belong to the reference")
+            policy = adapters.attach(reference, self.rank, seed=checks.seed("seed", seed))
         trained = reference if policy is None else policy
         if not isinstance(trained, nn.Module) or not any(p.requires_grad for p in trained.parameters()):
             name = "reference" if policy is None else "policy"
@@ -157,8 +167,11 @@ class Run:
 
         with torch.inference_mode(False):
             # eval(): with dropout on in the policy alone, the penalty would not be 0 at the start
-            self.reference = copy.deepcopy(reference).eval().requires_grad_(False)
             self.policy = copy.deepcopy(trained).eval()
+            if self.rank is None:
+                self.reference = copy.deepcopy(reference).eval().requires_grad_(False)
+            else:
+                self.reference = adapters.Off(self.policy)
             self.average = copy.deepcopy(self.policy).requires_grad_(False)
         trainable = next(p for p in self.policy.parameters() if p.requires_grad)
         self.device, self.dtype = trainable.device, trainable.dtype
@@ -175,10 +188,23 @@ class Run:
 
     def _try(self, name: str, network: nn.Module) -> None:
         """A network that answers rightly here does so in every round; one that does not is named before any work."""
-        v, x = foreign.velocity(name, network), torch.zeros(2, *self.event_shape, device=self.device, dtype=self.dtype)
+        x = torch.zeros(2, *self.event_shape, device=self.device, dtype=self.dtype)
+        v = foreign.velocity(name, network, *self._trial())
         with torch.inference_mode(False), torch.no_grad():
             for t in (x.new_full((), 0.5), x.new_full((2,), 0.5)):
                 v(t, x)
+
+    def _trial(self) -> tuple[Tensor, ...]:
+        """What networks take beside two points; nothing, where they are told nothing."""
+        return ()
+
+    def _told(self, network: nn.Module, c: Tensor | None) -> Velocity:
+        """``network`` as ``v(t, x)``, told ``c``, a row for each x; itself where nobody is told anything."""
+        return network if c is None else lambda t, x: network(t, x, c)
+
+    def _watching(self, n: int) -> Tensor | None:
+        """What ``n`` watched samples are told."""
+        return None
 
     @property
     def lr(self) -> float:
@@ -212,6 +238,7 @@ class Run:
         return self._rounds(n, watch)
 
     def _rounds(self, n: int, watch: Tensor | None) -> Iterator[Snapshot]:
+        c = None if watch is None else self._watching(len(watch))
         for _ in range(n):
             numbers = self._whole_round()
             state = None if watch is None else {k: p.detach().clone() for k, p in self.policy.state_dict().items()}
@@ -222,6 +249,7 @@ class Run:
                 _state=state,
                 _watch=watch,
                 _sampler=self.sampler,
+                _told=lambda network: self._told(network, c),
             )
 
     # whoever calls may have switched gradients off; and nothing may be left switched on between two rounds
@@ -230,9 +258,9 @@ class Run:
     def _whole_round(self) -> Numbers:
         before = self.state_dict()
         try:
-            x1 = self._draw()
+            x1, c = self._draw()
             self._good = before  # its policy draws finite samples
-            numbers = self._learn(x1)
+            numbers = self._learn(x1, c)
             self.round += 1
         except Diverged:
             self.load_state_dict(self._good)
@@ -242,17 +270,17 @@ class Run:
             raise
         return numbers
 
-    def _draw(self) -> Tensor:
-        """What a round learns from: x1 (m, *event), finite."""
+    def _draw(self) -> tuple[Tensor, Tensor | None]:
+        """What a round learns from: x1 (m, *event), finite, and c, a row for each, if the policy is told something."""
         raise NotImplementedError
 
-    def _learn(self, x1: Tensor) -> Numbers:
+    def _learn(self, x1: Tensor, c: Tensor | None) -> Numbers:
         """The round's gradient steps; returns what it measured."""
         raise NotImplementedError
 
-    def _policy_samples(self, n: int) -> Tensor:
-        """``n`` fresh samples of the policy, (n, *event)."""
-        x1 = flow.push(self.policy, self._noise(n), self.sampler)
+    def _policy_samples(self, n: int, c: Tensor | None = None) -> Tensor:
+        """``n`` fresh samples of the policy, (n, *event), told ``c``."""
+        x1 = flow.push(self._told(self.policy, c), self._noise(n), self.sampler)
         if not checks.all_finite(x1):
             raise self._diverged("policy's samples")
         return x1
@@ -335,14 +363,15 @@ class Run:
         """Write networks, optimiser, random state and settings to one safetensors file, all or nothing."""
         tensors = self.state_dict()
         tensors |= {f"good.{key}": value for key, value in self._good.items()}
-        tensors |= {f"reference.{key}": value for key, value in self.reference.state_dict().items()}
+        reference = self.reference if self.rank is None else adapters.base(self.policy)
+        tensors |= {f"reference.{key}": value for key, value in reference.state_dict().items()}
         metadata = {
             "format": FORMAT,
             "method": type(self).__name__,
             "settings": self.settings(),
             "event_shape": list(self.event_shape),
             "reference": getattr(self.reference, "config", None),
-            "policy": getattr(self.policy, "config", None),
+            "policy": None if self.rank is not None else getattr(self.policy, "config", None),
             **self._facts(),
         }
         files.write(path, tensors, metadata)
@@ -364,20 +393,24 @@ class Run:
         """The run that a file holds; ``arguments`` are those of the method's ``__init__`` that a file cannot keep."""
         if metadata["method"] != cls.__name__:
             raise checks.fail("path", metadata["method"], f"a run of {cls.__name__}")
-        networks = {}
+        networks: dict[str, nn.Module | None] = {"policy": None}
+        adapted = metadata["settings"].get("rank") is not None
         for name, given in (("reference", reference), ("policy", policy)):
+            if name == "policy" and adapted and given is None:
+                continue  # the reference with adapters, which the run itself attaches
             if given is not None and not isinstance(given, nn.Module):
                 raise checks.fail(name, given, "a torch.nn.Module v(t, x), or None")
             config = metadata[name]
             if given is None and config is None:
                 raise checks.fail(name, given, "a module of the saved one's class: the file cannot say how to build it")
-            networks[name] = copy.deepcopy(given) if given is not None else velocity.build(config)
-            fill(networks[name], tensors, name)
+            network = copy.deepcopy(given) if given is not None else velocity.build(config)
+            fill(network, tensors, name)
+            networks[name] = network
         settings = dict(metadata["settings"])
         if isinstance(settings["sampler"], dict):
             settings["sampler"] = solvers.build(settings["sampler"])
         run = cls(
-            networks["reference"],
+            networks["reference"],  # type: ignore[arg-type]
             reward,
             policy=networks["policy"],
             event_shape=tuple(metadata["event_shape"]),

@@ -18,12 +18,14 @@ from orwlab import checks, files, paths, targets, velocity
 from orwlab.solvers import NonStationary, build
 from orwlab.targets import GaussianMixture
 from orwlab.zoo.classifier import Classifier, Perceptron
+from orwlab.zoo.clip import Clip
 from orwlab.zoo.latent import Autoencoder
+from orwlab.zoo.prompted import Prompted
 
 FORMAT = "orwlab network 1"
 MODELS = Path(__file__).parent / "models"
 SOLVER = "solver_8"  # as good as rk4's twelve evaluations
-SOLVERS = {"patches": "solver_patches"}
+SOLVERS = {"patches": "solver_patches", "captions": "solver_captions"}
 """flows with a solver of their own, of that name"""
 CODES = {"digits_latent": "digits_vae"}
 """targets that are the codes of images, by the autoencoder that encodes them"""
@@ -33,14 +35,15 @@ def names(kind: str | None = None) -> list[str]:
     """The names that ``load`` knows, sorted; or those of one ``kind``.
 
     Args:
-        kind: "points" or "images", of which a network is a flow; "classifier", "autoencoder" or "solver".
+        kind: "points" or "images", of which a network is a flow, or "prompted" if it is told a sentence;
+            "classifier", "autoencoder", "clip" or "solver".
     """
     if kind == "solver":
         return sorted(path.stem for path in MODELS.glob("solver_*.json"))
     found = sorted(path.stem for path in MODELS.glob("*.safetensors"))
     if kind is None:
         return found
-    checks.choice("kind", kind, ("points", "images", "classifier", "autoencoder", "solver"))
+    checks.choice("kind", kind, ("points", "images", "prompted", "classifier", "autoencoder", "clip", "solver"))
     return [name for name in found if card(name)["kind"] == kind]
 
 
@@ -55,7 +58,8 @@ def load(name: str, folder: str | PathLike[str] | None = None) -> nn.Module:
 
     A flow is a velocity ``v(t, x)`` with ``.event_shape``, ``.path`` and the ``.solver`` by which fine-tuning draws
     from it, its own of ``SOLVERS`` or else ``solver()``; a classifier maps images to logits; an autoencoder, images to
-    the plane and back.
+    the plane and back; what compares pictures with sentences is a ``zoo.clip.Clip``. A flow that is told a sentence is
+    ``v(t, x, c)``, with c the ``captions.tokens``.
 
     Args:
         name: one of ``names()``.
@@ -77,8 +81,8 @@ def solver(name: str = SOLVER) -> NonStationary:
     """The learned few-step solver called ``name``; for flows on the linear path.
 
     solver_6 and solver_8 are for data about as large as the noise, such as points in the plane; solver_patches is for
-    photographs. Flows that ``load`` gives have theirs. ``FineTuning(..., sampler=zoo.solver())`` draws by one from any
-    other.
+    photographs, solver_captions for pictures of captions. Flows that ``load`` gives have theirs.
+    ``FineTuning(..., sampler=zoo.solver())`` draws by one from any other.
 
     Raises:
         ValueError: no such solver.
@@ -110,8 +114,12 @@ def read(path: str | PathLike[str]) -> nn.Module:
     try:
         config = dict(metadata["config"])
         seeing = {one.kind: one for one in (Classifier, Perceptron, Autoencoder)}.get(str(config.get("kind")))
-        if seeing is not None:
-            network: nn.Module = seeing(config["event_shape"], config["classes"], config["width"])
+        if config.get("kind") == Clip.kind:
+            network: nn.Module = Clip(config["towers"], config["width"], config["depth"])
+        elif config.get("kind") == Prompted.kind:
+            network = Prompted(config["width"], config["depth"])
+        elif seeing is not None:
+            network = seeing(config["event_shape"], config["classes"], config["width"])
         else:
             network = velocity.build(config)
         if "path" in metadata:

@@ -8,6 +8,9 @@ Classifiers of digits learn from another part of the data each, so that what one
 autoencoder learns from the part that the first one learned from, which says what it recognises: the other one judges.
 The classifier of photographs learns one class more, of what is none: without it noise lies among photographs in its
 features.
+
+The two that compare pictures with sentences look at pictures in ways that have little in common, and learn from
+different people's handwriting.
 """
 
 import time
@@ -20,12 +23,16 @@ import torch
 from torch import Tensor, nn
 
 from orwlab import checks, data, flow, foreign, paths, velocity, zoo
-from orwlab.data import Patches, Pool
+from orwlab.data import Patches, Pool, captions
+from orwlab.data.captions import Scene
 from orwlab.measure.samples import energy_distance
 from orwlab.zoo.classifier import Classifier, Perceptron
+from orwlab.zoo.clip import Clip
 from orwlab.zoo.latent import DIM, RECOGNITION, Autoencoder
+from orwlab.zoo.prompted import Guided, Prompted
 
-Images = Pool | Patches
+Images = Pool | Patches | captions.Crops
+FLOWS = ("points", "images", "prompted")
 SHOWN = {"digits": 898, "patches": 256}  # images that a flow's card is measured on
 
 
@@ -37,7 +44,7 @@ class Recipe:
     network: Callable[..., nn.Module]
     """of a seed for points; of event shape, number of classes and seed for images"""
     regress_on: str
-    """"exact field", "u_t", "labels" or "itself" """
+    """"exact field", "u_t", "u_t, told", "labels", "itself" or "sentences" """
     steps: int
     batch_size: int = 512
     lr: float = 2e-3
@@ -47,7 +54,7 @@ class Recipe:
     split: str = "all"
     """of the data, that it learns from"""
     unseen: str = "all"
-    """of the data, that it is tested on: a classifier or an autoencoder"""
+    """of the data, that it is tested on, if it is no flow"""
     noise: float = 0.0
     """std of what is added to the images that these learn from, lest they learn single pixels by heart"""
     spoilt: float = 0.0
@@ -56,7 +63,9 @@ class Recipe:
     @property
     def kind(self) -> str:
         """See ``zoo.names``."""
-        seeing = {"labels": "classifier", "itself": "autoencoder"}.get(self.regress_on)
+        seeing = {"labels": "classifier", "itself": "autoencoder", "sentences": "clip", "u_t, told": "prompted"}.get(
+            self.regress_on
+        )
         return seeing or ("images" if self.data in SHOWN else "points")
 
 
@@ -104,6 +113,16 @@ def _labels(
     return Recipe(name, network, "labels", 1500, batch_size=128, lr=2e-3, seed=seed, **more)
 
 
+def _prompted(seed: int) -> nn.Module:
+    return Prompted(seed=seed)
+
+
+def _clip(towers: str, width: int, split: str, seed: int) -> Recipe:
+    """Whose handwriting one has learned from, the other has not seen; neither has seen what is held out."""
+    network = lambda seed: Clip(towers, width, seed=seed)  # noqa: E731
+    return Recipe("captions", network, "sentences", 3000, 256, 1e-3, seed, split=split, unseen="held_out")
+
+
 PATCHES_WIDTH = 32
 RECOGNISER = "digits_classifier"  # which has to recognise what the autoencoder decodes
 JUDGE = "digits_judge"  # which says whether it can be recognised
@@ -128,6 +147,10 @@ RECIPES: dict[str, Recipe] = {
     "digits_latent": _points("digits_latent", 10000, depth=4),
     "patches": Recipe("patches", _patches_flow, "u_t", 8000, batch_size=64, lr=1e-3, split="train"),
     "patches_features": _labels("patches", _classifier, noise=0.1, unseen="train", spoilt=0.25),
+    "captions": Recipe("captions", _prompted, "u_t, told", 10000, 96, 1e-3, split="train", unseen="held_out"),
+    "captions_digits": _labels("crops", _classifier, noise=0.2),
+    "captions_clip": _clip("convolutions", 24, "train", 0),
+    "captions_judge": _clip("patches", 32, "test", 1),
 }
 
 
@@ -135,12 +158,15 @@ def images(name: str, split: str, source: Any = None) -> Images:
     """What a recipe's images are drawn from.
 
     Args:
-        name: "digits" or "patches".
+        name: "digits", "patches" or "crops".
         split: of ``data``.
-        source: as ``data.digits`` and ``data.small_photographs`` take it; None: what ships with libraries.
+        source: as ``data.digits`` and ``data.small_photographs`` take it; None: what ships with libraries, as always
+            for "crops".
     """
-    if checks.choice("name", name, SHOWN) == "digits":
+    if checks.choice("name", name, (*SHOWN, "crops")) == "digits":
         return Pool(*data.digits(split, "scikit-learn" if source is None else source))
+    if name == "crops":
+        return captions.Crops(split)
     return data.small_photographs(source, split)
 
 
@@ -164,6 +190,13 @@ def train(name: str, folder: str | PathLike[str], *, steps: int | None = None, s
     if recipe.kind == "points":
         network = recipe.network(recipe.seed)
         losses = _losses_of_points(recipe, network, generator)
+    elif recipe.kind == "clip":
+        network = recipe.network(recipe.seed)
+        assert isinstance(network, Clip)
+        losses = _losses_of_sentences(recipe, network, generator)
+    elif recipe.kind == "prompted":
+        network = recipe.network(recipe.seed)
+        losses = _losses_of_prompts(recipe, network, generator)
     else:
         pictures = images(recipe.data, recipe.split, source)
         network = recipe.network(pictures.event_shape, len(pictures.names) + (recipe.spoilt > 0), recipe.seed)
@@ -177,7 +210,7 @@ def train(name: str, folder: str | PathLike[str], *, steps: int | None = None, s
     network.eval()
     if isinstance(network, Autoencoder):
         network.settle(*data.digits(recipe.split), generator)
-    if recipe.kind in ("points", "images"):
+    if recipe.kind in FLOWS:
         network.path = paths.get(recipe.path)  # type: ignore[assignment]
     file = folder / f"{name}.safetensors"
     sha256 = zoo.write(network, file)
@@ -204,7 +237,8 @@ def quality(name: str, network: nn.Module, n: int = 2000, source: Any = None) ->
     digits, the two halves of the data set; for patches, 256 of each). Classifiers: accuracy on images they have not
     seen; of patches on fresh draws, a quarter of them spoilt, of which there are so few different ones that nearly all
     have been seen.
-    Autoencoders: see ``_of_codes``.
+    Autoencoders: see ``_of_codes``; what compares pictures with sentences: ``_of_sentences``; flows that
+    are told one: ``_of_prompts``.
     """
     recipe = RECIPES[checks.choice("name", name, RECIPES)]
     n = checks.integer("n", n, low=2)
@@ -214,6 +248,10 @@ def quality(name: str, network: nn.Module, n: int = 2000, source: Any = None) ->
     generator = torch.Generator().manual_seed(1000 + recipe.seed)
     if isinstance(network, Autoencoder):
         return _of_codes(network, recipe, generator)
+    if isinstance(network, Clip):
+        return _of_sentences(network, recipe, generator)
+    if isinstance(network, Prompted):
+        return _of_prompts(network, recipe, generator)
     if recipe.kind == "classifier":
         pictures = images(recipe.data, recipe.unseen, source)
         x, labels = _with_spoilt(recipe, *_unseen(pictures, n, generator), len(pictures.names), generator)
@@ -260,11 +298,73 @@ def _of_codes(network: Autoencoder, recipe: Recipe, generator: torch.Generator) 
     return {key: round(float(value), 4) for key, value in found.items()}
 
 
+OTHERS = 64  # pictures and sentences among which the right ones have to be found
+ROUNDS = 16  # how often
+
+
+def _of_sentences(network: Clip, recipe: Recipe, generator: torch.Generator) -> dict[str, float]:
+    """How often pictures and sentences find each other: on the recipe's combinations in other people's handwriting,
+    and on those that were held out.
+
+    "found": the share of pictures whose whole sentence is the best of 64, and of sentences whose picture is, both
+    together; others that are true too do not count. "turned": of two things, the share of pictures on which the
+    sentence is better than the one with the relation turned round, where chance gives a half.
+    """
+    found: dict[str, float] = {}
+    for split, name in (("train" if recipe.split == "test" else "test", "found"), (recipe.unseen, "found_held_out")):
+        right, told, turned = [], [], []
+        for _ in range(ROUNDS):
+            pictures, whole = captions.sample(OTHERS, split, whole=True, generator=generator)
+            with torch.no_grad():
+                logits = network(pictures, whole)
+            own = torch.eye(OTHERS, dtype=torch.bool)
+            logits = logits.masked_fill(captions.entailed(whole, whole) & ~own, -torch.inf)
+            right += [logits.argmax(1) == own.int().argmax(1), logits.argmax(0) == own.int().argmax(0)]
+            pairs = [k for k, scene in enumerate(whole) if scene.relation is not None]
+            backwards = [Scene(whole[k].groups, captions.CONVERSE[str(whole[k].relation)]) for k in pairs]
+            with torch.no_grad():
+                told.append(network.score(pictures[pairs], [whole[k] for k in pairs]))
+                turned.append(network.score(pictures[pairs], backwards))
+        found[name] = float(torch.cat(right).double().mean())
+        found[name.replace("found", "turned")] = float((torch.cat(told) > torch.cat(turned)).double().mean())
+    return {key: round(value, 4) for key, value in found.items()}
+
+
+PROMPTS = 256  # pictures, each of a sentence of its own
+GUIDANCE = 2.0  # beside none, which is 1
+
+
+def _of_prompts(network: Prompted, recipe: Recipe, generator: torch.Generator) -> dict[str, float]:
+    """How often pictures show what they were asked for, by what is measured in their pixels.
+
+    "words": the share of words that are true; "true": the share of pictures of which all are. For combinations that
+    were learned and for those held out, as the flow draws them by itself and with guidance of 2, beside drawn data.
+    """
+    judge = zoo.load("captions_digits")
+    names = lambda crops: judge(crops).softmax(1)  # noqa: E731
+    found: dict[str, float] = {}
+    for split, end in (("test", ""), (recipe.unseen, "_held_out")):
+        data, said = captions.sample(PROMPTS, split, generator=generator)
+        tokens = captions.tokens(said)
+        x0 = flow.noise(PROMPTS, network.event_shape, generator=generator)
+        drawn = {
+            "": flow.sample(velocity.Conditioned(network, tokens), x0, steps=24),
+            "_guided": flow.sample(velocity.Conditioned(Guided(network, GUIDANCE), tokens), x0, steps=24),
+            "_data": data,
+        }
+        for how, pictures in drawn.items():
+            found[f"words{how}{end}"] = float(captions.agreement(pictures, said, names).mean())
+            found[f"true{how}{end}"] = float(captions.holds(pictures, said, names).double().mean())
+    return {key: round(value, 4) for key, value in found.items()}
+
+
 def _check_source(recipe: Recipe, source: Any) -> None:
     if source is None:
         return
     if recipe.kind == "points":
         raise checks.fail("source", source, f"None: {recipe.data} is a target that needs no files")
+    if recipe.data in ("captions", "crops"):
+        raise checks.fail("source", source, "None: these pictures are drawn")
     if recipe.kind == "autoencoder":
         raise checks.fail("source", source, f"None: {RECOGNISER} knows no other images")
 
@@ -276,7 +376,7 @@ def _unseen(pictures: Images, n: int, generator: torch.Generator) -> tuple[Tenso
 
 def _two_draws(pictures: Images, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Of a fixed set no image twice."""
-    if isinstance(pictures, Patches):
+    if not isinstance(pictures, Pool):
         return pictures.sample(n, generator=generator), pictures.sample(n, generator=generator)
     order = torch.randperm(len(pictures.images), generator=generator)
     half = min(n, len(order) // 2)
@@ -314,6 +414,35 @@ def _losses_of_codes(
         x, labels = pictures.draw(recipe.batch_size, generator=generator)
         bound, decoded = network.losses(x, generator, recipe.noise)
         yield bound + RECOGNITION * nn.functional.cross_entropy(recogniser(decoded), labels)
+
+
+def _losses_of_sentences(recipe: Recipe, network: Clip, generator: torch.Generator) -> Iterator[Tensor]:
+    """One loss a step, for ever: of what compares pictures with sentences.
+
+    Half of the sentences say all that is true, so that what tells pictures apart is asked for, the others a part of it.
+    """
+    while True:
+        pictures, whole = captions.sample(recipe.batch_size, recipe.split, whole=True, generator=generator)
+        half = recipe.batch_size // 2
+        said = [*whole[:half], *(captions.shortened(scene, generator=generator) for scene in whole[half:])]
+        yield network.loss(pictures, whole, said)
+
+
+LEFT_OUT = 0.12  # of the sentences, so that the flow without one is learned too
+
+
+def _losses_of_prompts(recipe: Recipe, network: nn.Module, generator: torch.Generator) -> Iterator[Tensor]:
+    """One loss a step, for ever: of a flow that is told what is on the picture, or a part of it, or nothing."""
+    told: list[Scene] = []
+
+    def draw() -> Tensor:
+        pictures, said = captions.sample(recipe.batch_size, recipe.split, generator=generator)
+        silent = (torch.rand(len(said), generator=generator) < LEFT_OUT).tolist()
+        told[:] = [Scene() if skip else scene for scene, skip in zip(said, silent)]
+        return pictures
+
+    v = lambda t, x: network(t, x, told)  # noqa: E731
+    yield from flow.matching_losses(v, draw, generator, path=recipe.path, coupling=recipe.coupling)
 
 
 def _with_spoilt(

@@ -7,7 +7,8 @@ target, no network and no policy is among them: how well they are solved is a te
 
 Photographs are another matter. A patch varies by 19 along one direction and by 0.001 along another, and no such family
 resembles that: by the plane's solver they come out smeared. Their solver is fitted to the network itself, from a few
-images. Policies that are fine-tuned from it are solved nearly as well (measured: on the card).
+images. Policies that are fine-tuned from it are solved nearly as well (measured: on the card). Pictures of
+captions have theirs in the same way.
 """
 
 import math
@@ -20,9 +21,12 @@ import torch
 from torch import Tensor, nn
 
 from orwlab import checks, flow, rewards, solvers, velocity, zoo
+from orwlab.data import captions
 from orwlab.flow import Sampler
 from orwlab.methods.orw import FineTuning
+from orwlab.methods.prompted import PromptedFineTuning
 from orwlab.targets import GaussianMixture
+from orwlab.zoo.prompted import Prompted
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ class OfOneFlow:
 
 RECIPES: dict[str, Recipe | OfOneFlow] = {f"solver_{n}": Recipe(n) for n in (6, 8)}
 RECIPES["solver_patches"] = OfOneFlow(12, "patches")
-EXACT = {"patches": 24}
+RECIPES["solver_captions"] = OfOneFlow(12, "captions")
+EXACT = {"patches": 24, "captions": 24}
 """steps of rk4 that count as exact, where 64 would take minutes"""
 RK4: Sampler = ("rk4", 3)
 RIGHT = rewards.get("right")
@@ -101,8 +106,8 @@ def flows(recipe: Recipe) -> tuple[velocity.Velocity, Tensor, Tensor]:
 
 
 def one_flow(recipe: OfOneFlow) -> tuple[nn.Module, Tensor, Tensor]:
-    """A network of the zoo, noise, and where it ends, each (points, *event)."""
-    v = _flow(recipe.flow)
+    """A network of the zoo, noise, and where it ends, each (points, *event); told a sentence each, if it takes one."""
+    v = _told(_flow(recipe.flow), recipe.points, seed=1)
     x0 = flow.noise(recipe.points, v.event_shape, generator=torch.Generator().manual_seed(recipe.seed))  # type: ignore[arg-type]
     return v, x0, flow.sample(v, x0, method="rk4", steps=EXACT[recipe.flow])
 
@@ -110,6 +115,14 @@ def one_flow(recipe: OfOneFlow) -> tuple[nn.Module, Tensor, Tensor]:
 def _flow(name: str) -> nn.Module:
     """One of the zoo's, without the solver that it would bring: that may be what is about to be made."""
     return zoo.read(zoo.MODELS / f"{name}.safetensors")
+
+
+def _told(v: nn.Module, n: int, seed: int) -> nn.Module:
+    """``v``, or if it is told sentences, ``v`` bound to ``n`` random ones."""
+    if not isinstance(v, Prompted):
+        return v
+    _, said = captions.sample(n, generator=torch.Generator().manual_seed(seed))
+    return velocity.Conditioned(v, captions.tokens(said))
 
 
 def random_mixture(components: int, generator: torch.Generator) -> GaussianMixture:
@@ -169,14 +182,15 @@ def _disturbed(v: velocity.Velocity, recipe: Recipe, generator: torch.Generator,
 
 
 SMALL = ["digits"]  # flows of images that are measured with those of points
+SEEN = 64  # images of those that take long
 
 
 def quality(solver: solvers.NonStationary, names: list[str] | None = None) -> dict[str, dict[str, float]]:
     """Errors of ``solver``, and of rk4 with 12 evaluations, on the zoo's flows and on policies fine-tuned from them.
 
     For each flow of points, and for its policy after 100 rounds of "right" at alpha 0.3: see ``errors``. For images,
-    the root mean square alone; for photographs, which take long, of 64, and of their policy after 20 rounds of
-    ``calm`` at alpha 0.3.
+    the root mean square alone; for photographs and captions, which take long, of 64, and of their policy after 20
+    rounds of ``calm`` at alpha 0.3.
 
     Args:
         solver: a solver.
@@ -186,16 +200,23 @@ def quality(solver: solvers.NonStationary, names: list[str] | None = None) -> di
     for name in zoo.names("points") + SMALL if names is None else names:
         card, reference = zoo.card(name), _flow(name)
         target = zoo.target(card["recipe"]["data"]) if card["kind"] == "points" else None
-        how: dict[str, Any] = {"n": 64, "steps": EXACT[name]} if name in EXACT else {}
-        found[name] = errors(solver, reference, target, **how)
+        how: dict[str, Any] = {"n": SEEN, "steps": EXACT[name]} if name in EXACT else {}
+        found[name] = errors(solver, _told(reference, SEEN, seed=2), target, **how)
         if name not in SMALL:
-            found[f"{name}, a policy"] = errors(solver, _policy(name, reference, solver), target, **how)
+            policy = _told(_policy(name, reference, solver), SEEN, seed=2)
+            found[f"{name}, a policy"] = errors(solver, policy, target, **how)
     return found
 
 
 def _policy(name: str, reference: nn.Module, solver: solvers.NonStationary) -> nn.Module:
     """Fine-tuned from the zoo's flow of that name, as ``quality`` says."""
-    if name in EXACT:
+    if isinstance(reference, Prompted):
+        _, said = captions.sample(8, generator=torch.Generator().manual_seed(3))
+        paid = lambda x, c: calm(x)  # noqa: E731
+        more: dict[str, Any] = {"lr": 1e-4, "samples_a_prompt": 8, "steps_per_round": 2, "sampler": solver}
+        rounds: int = 20
+        run: FineTuning = PromptedFineTuning(reference, paid, captions.tokens(said), alpha=0.3, **more)
+    elif name in EXACT:
         plan: dict[str, Any] = {"lr": 1e-4, "batch_size": 64, "steps_per_round": 2, "weighting": "mean_one"}
         rounds, run = 20, FineTuning(reference, calm, alpha=0.3, sampler=solver, **plan)
     else:

@@ -8,12 +8,15 @@ A small world: ten handwritten digits and five shapes in five colours, bold or t
 them, or two of which one is left of, right of, above or below the other. Pictures are (n, 3, 24, 24) in [-1, 1].
 
 ``grammar`` has the words: a ``Scene`` is what a sentence says. ``tokens`` makes numbers of them, ``splits`` says which
-combinations are held out, ``pens`` draws one thing, ``drawing`` whole pictures, ``measuring`` asks the pixels.
+combinations are held out, ``pens`` draws one thing, ``drawing`` whole pictures, ``measuring`` asks the pixels,
+``crops`` has what a classifier of digits learns from.
 """
 
+from orwlab.data.captions.crops import Crops
 from orwlab.data.captions.drawing import GAP, PALETTE, SIDE, TILT, draw, sample, shortened
 from orwlab.data.captions.grammar import (
     COLOURS,
+    CONVERSE,
     DIGITS,
     LEANS,
     LONGEST,
@@ -29,7 +32,7 @@ from orwlab.data.captions.grammar import (
 )
 from orwlab.data.captions.measuring import KINDS, Row, Thing, agreement, holds, look, table, tables
 from orwlab.data.captions.splits import HELD_OUT_COLOURS, HELD_OUT_RELATIONS, SPLITS, held_out
-from orwlab.data.captions.tokens import END, LENGTH, NULL, PAD, START, VOCABULARY, tokens
+from orwlab.data.captions.tokens import END, LENGTH, NULL, PAD, START, VOCABULARY, entailed, tokens
 
 __all__ = [  # noqa: RUF022  the reading order
     "DIGITS",
@@ -40,6 +43,7 @@ __all__ = [  # noqa: RUF022  the reading order
     "WEIGHTS",
     "LEANS",
     "RELATIONS",
+    "CONVERSE",
     "NUMBERS",
     "MOST",
     "LONGEST",
@@ -53,6 +57,7 @@ __all__ = [  # noqa: RUF022  the reading order
     "END",
     "LENGTH",
     "tokens",
+    "entailed",
     "SPLITS",
     "HELD_OUT_COLOURS",
     "HELD_OUT_RELATIONS",
@@ -71,4 +76,5 @@ __all__ = [  # noqa: RUF022  the reading order
     "tables",
     "holds",
     "agreement",
+    "Crops",
 ]

@@ -7,7 +7,18 @@ import torch
 from torch import Tensor
 
 from orwlab import checks
-from orwlab.data.captions.grammar import COLOURS, LEANS, MOST, RELATIONS, THINGS, WEIGHTS, Group, Scene, parse
+from orwlab.data.captions.grammar import (
+    COLOURS,
+    CONVERSE,
+    LEANS,
+    MOST,
+    RELATIONS,
+    THINGS,
+    WEIGHTS,
+    Group,
+    Scene,
+    parse,
+)
 
 NULL = ""
 """the sentence that says nothing, true of every picture: what classifier-free guidance is guided away from"""
@@ -43,13 +54,61 @@ def tokens(texts: Sequence[str | Scene]) -> Tensor:
     return rows
 
 
-def checked(texts: Any) -> list[Scene]:
-    """Sentences or scenes, at least one, as scenes."""
+def entailed(whole: Sequence[str | Scene], said: Sequence[str | Scene]) -> Tensor:
+    """Whether each of n scenes entails each of m sentences, (n, m), bool: ``Scene.entails``, all at once.
+
+    Args:
+        whole: sentences or scenes, such as all that is true of n pictures.
+        said: m others.
+
+    Raises:
+        ValueError: no sentences, or one that ``parse`` does not understand.
+    """
+    (mine, turned, number, relation), (theirs, _, others, place) = (
+        _columns(checked(texts, name)) for name, texts in (("whole", whole), ("said", said))
+    )
+    backwards = torch.tensor([*(RELATIONS.index(CONVERSE[word]) for word in RELATIONS), -1])[relation]
+    true = torch.zeros(len(mine), len(theirs), dtype=torch.bool)
+    for things, where in ((mine, relation), (turned, backwards)):
+        fit = ((theirs == -1) | (things[:, None] == theirs)).all(-1).all(-1)
+        true |= fit & ((place == -1) | (where[:, None] == place))
+    return (true & (number[:, None] == others)) | (others == 0)
+
+
+def _columns(scenes: list[Scene]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What scenes say, as numbers: -1 where something is left unsaid.
+
+    Returns:
+        Each of up to three things, with its kind, colour, weight and lean (n, 3, 4); the same with the first two
+        exchanged; how many there are (n,); and the relation (n,).
+    """
+    rows = []
+    for scene in scenes:
+        things = [
+            [
+                THINGS.index(group.thing),
+                *(-1 if word is None else known.index(word) for word, known in (
+                    (group.colour, [*COLOURS]), (group.weight, WEIGHTS), (group.lean, LEANS),
+                )),
+            ]
+            for group in scene.groups
+            for _ in range(group.count)
+        ]  # fmt: skip
+        rows.append(things + [[-1] * 4] * (MOST - len(things)))
+    kinds = torch.tensor(rows)
+    number = torch.tensor([scene.count for scene in scenes])
+    relation = torch.tensor([-1 if scene.relation is None else RELATIONS.index(scene.relation) for scene in scenes])
+    turned = torch.where((number == 2)[:, None, None], kinds[:, [1, 0, 2]], kinds)
+    return kinds, turned, number, relation
+
+
+def checked(texts: Any, name: str = "texts") -> list[Scene]:
+    """Sentences or scenes, at least one, as scenes; ``name`` is what errors call them."""
     allowed = 'a list of sentences or scenes, at least one, such as ["a red three"]'
     if isinstance(texts, str | bytes | dict | Scene) or not isinstance(texts, Sequence) or not len(texts):
-        raise checks.fail("texts", texts, allowed)
+        raise checks.fail(name, texts, allowed)
     if not all(isinstance(text, str | Scene) for text in texts):
-        raise checks.fail("texts", texts, allowed)
+        raise checks.fail(name, texts, allowed)
     return [text if isinstance(text, Scene) else parse(text) for text in texts]
 
 

@@ -1,0 +1,193 @@
+"""A tiny CLIP: pictures and sentences as directions in one space, near each other where the sentence is true.
+
+    clip = zoo.load("captions_clip")
+    clip.score(pictures, "a red three left of a two")      # (n,) cosines, from -1 to 1
+
+Of a batch each picture has to find its own sentence, and each sentence its picture (Radford et al., "Learning
+Transferable Visual Models From Natural Language Supervision", arXiv 2103.00020). There every other sentence of the
+batch counts as wrong. Here it is known which of them are true of a picture too, and those count neither way.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from orwlab import checks
+from orwlab.data import captions
+from orwlab.data.captions import Scene
+from orwlab.data.captions.tokens import checked
+from orwlab.velocity import initialise
+
+SPACE = 64
+"""numbers of a direction"""
+TOWERS = ("convolutions", "patches")
+"""ways to look at a picture that have little in common, so that what fools one need not fool the other"""
+_HEADS = 4
+_PATCH = 4  # pixels of a patch's side
+_SHARPEST, _SHARP = 100.0, 14.0  # a cosine is multiplied by at most that, and by that at first, as in the paper
+
+
+class Clip(nn.Module):
+    """Pictures and sentences to directions of ``SPACE`` numbers.
+
+    Args:
+        towers: how pictures are looked at: by "convolutions", or by a transformer on "patches" of 4 x 4 pixels.
+            Sentences are read by a transformer.
+        width: channels of the first convolution, or half the units of a patch; sentences have twice as many.
+        depth: layers of each transformer.
+        seed: of the initial weights; the global random state is left alone.
+    """
+
+    kind = "clip"
+    event_shape = (3, captions.SIDE, captions.SIDE)
+
+    def __init__(self, towers: str = "convolutions", width: int = 24, depth: int = 3, *, seed: int = 0) -> None:
+        super().__init__()
+        towers = checks.choice("towers", towers, TOWERS)
+        width, depth = checks.integer("width", width), checks.integer("depth", depth)
+        if width % _HEADS:
+            raise checks.fail("width", width, f"a multiple of {_HEADS}")
+        self.config = dict(kind=self.kind, towers=towers, width=width, depth=depth)
+        with torch.inference_mode(False), torch.device("meta"):
+            self.look = _Convolutions(width) if towers == "convolutions" else _Patches(2 * width, depth)
+            self.read = Reader(2 * width, depth)
+            self.seen, self.said = nn.Linear(self.look.wide, SPACE), nn.Linear(2 * width, SPACE)
+        initialise(self, checks.seed("seed", seed))
+        self.sharpness = nn.Parameter(torch.tensor(_SHARP).log())
+
+    def of_pictures(self, x: Tensor) -> Tensor:
+        """Pictures (n, 3, 24, 24) in [-1, 1] -> directions (n, 64), each of length 1, in x's floating type."""
+        x = checks.samples("x", x, self.event_shape)
+        return F.normalize(self.seen(self.look(x.to(self.sharpness))), dim=1).to(x)
+
+    def of_sentences(self, texts: Sequence[str | Scene] | Tensor) -> Tensor:
+        """Sentences, or ``captions.tokens`` of them (n, 13) -> directions (n, 64), each of length 1."""
+        return F.normalize(self.said(self.read(as_tokens("texts", texts))[:, 0]), dim=1)
+
+    def forward(self, x: Tensor, texts: Sequence[str | Scene] | Tensor) -> Tensor:
+        """How well each of (n, 3, 24, 24) and of m sentences fit: cosines times the sharpness, (n, m)."""
+        x = checks.samples("x", x, self.event_shape)
+        cosines = self.of_pictures(x) @ self.of_sentences(texts).to(x).T
+        return self.sharpness.exp().clamp(max=_SHARPEST).to(x) * cosines
+
+    def score(self, x: Tensor, texts: str | Scene | Sequence[str | Scene] | Tensor) -> Tensor:
+        """The cosine of each picture (n, 3, 24, 24) with its sentence: (n,), -1 .. 1.
+
+        Args:
+            x: pictures.
+            texts: one sentence for all, or one for each; or their tokens.
+
+        Raises:
+            ValueError: no such pictures, a sentence that is not understood, or another number of them.
+        """
+        seen, said = self.of_pictures(x), self.of_sentences([texts] if isinstance(texts, str | Scene) else texts)
+        if len(said) not in (1, len(seen)):
+            raise checks.fail("texts", f"a list of {len(said)}", f"one sentence, or one for each of {len(seen)}")
+        return (seen * said.to(seen)).sum(1)
+
+    def loss(self, x: Tensor, whole: Sequence[Scene], said: Sequence[Scene]) -> Tensor:
+        """The contrastive loss of pictures, all that is true of each, and the sentence that belongs to it.
+
+        Cross entropy of the right one among all, over sentences and over pictures, the mean of both; a sentence that
+        is true of another's picture too is left out there.
+        """
+        logits = self(x, said)
+        own = torch.eye(len(x), dtype=torch.bool, device=logits.device)
+        also = captions.entailed(whole, said).to(logits.device) & ~own
+        logits, right = logits.masked_fill(also, -torch.inf), torch.arange(len(x), device=logits.device)
+        return (F.cross_entropy(logits, right) + F.cross_entropy(logits.T, right)) / 2
+
+
+class Reader(nn.Module):
+    """A transformer on sentences, which looks both ways: tokens (n, 13) -> (n, 13, width), the first for the whole.
+
+    Args:
+        width: units a token, a multiple of 4.
+        depth: layers.
+    """
+
+    def __init__(self, width: int, depth: int) -> None:
+        super().__init__()
+        self.words = nn.Embedding(len(captions.VOCABULARY), width)
+        self.places = nn.Embedding(captions.LENGTH, width)
+        self.layers = nn.ModuleList(_Layer(width) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Each token in the light of the others, padding left out."""
+        tokens = tokens.to(self.words.weight.device)
+        there = (tokens != captions.PAD)[:, None, None, :]
+        h = self.words(tokens) + self.places.weight
+        for layer in self.layers:
+            h = layer(h, there)
+        return self.norm(h)
+
+
+class _Layer(nn.Module):
+    """Every place asks all others once, then thinks for itself (Vaswani et al., 2017)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm, self.ask, self.tell = nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.think = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+        )
+
+    def forward(self, h: Tensor, there: Tensor | None = None) -> Tensor:
+        """(n, places, width) -> the same; ``there`` (n, 1, 1, places): which places may be asked."""
+        n, places, width = h.shape
+        asked = self.ask(self.norm(h)).reshape(n, places, 3, _HEADS, width // _HEADS).permute(2, 0, 3, 1, 4)
+        query, key, value = asked.unbind(0)
+        found = F.scaled_dot_product_attention(query, key, value, attn_mask=there)  # (n, HEADS, places, width / HEADS)
+        h = h + self.tell(found.transpose(1, 2).reshape(n, places, width))
+        return h + self.think(h)
+
+
+class _Convolutions(nn.Module):
+    """Three halvings, and then all places beside each other: where things stand matters."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        side = captions.SIDE // 8
+        self.wide = 4 * width * side**2
+        layers: list[nn.Module] = [nn.Conv2d(3, width, 3, padding=1), nn.SiLU()]
+        for of, to in ((width, 2 * width), (2 * width, 4 * width), (4 * width, 4 * width)):
+            layers += [nn.Conv2d(of, to, 3, stride=2, padding=1), nn.GroupNorm(8, to), nn.SiLU()]
+            layers += [nn.Conv2d(to, to, 3, padding=1), nn.GroupNorm(8, to), nn.SiLU()]
+        self.net = nn.Sequential(*layers, nn.Flatten())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+
+class _Patches(nn.Module):
+    """A transformer on patches, and their mean."""
+
+    def __init__(self, width: int, depth: int) -> None:
+        super().__init__()
+        self.wide, count = width, (captions.SIDE // _PATCH) ** 2
+        self.inward, self.places = nn.Linear(3 * _PATCH**2, width), nn.Embedding(count, width)
+        self.layers = nn.ModuleList(_Layer(width) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        patches = F.unfold(x, _PATCH, stride=_PATCH).transpose(1, 2)  # (n, 36, 48)
+        h = self.inward(patches) + self.places.weight
+        for layer in self.layers:
+            h = layer(h)
+        return self.norm(h).mean(1)
+
+
+def as_tokens(name: str, texts: Any) -> Tensor:
+    """Tokens (n, 13), of sentences or as they are; ``name`` is what errors call them."""
+    if not isinstance(texts, Tensor):
+        return captions.tokens(checked(texts, name))
+    allowed = f"whole numbers (n, {captions.LENGTH}) from 0 to {len(captions.VOCABULARY) - 1}, as captions.tokens gives"
+    if texts.ndim != 2 or texts.shape[1] != captions.LENGTH or texts.is_floating_point() or texts.is_complex():
+        raise checks.fail(name, texts, allowed)
+    if len(texts) and (int(texts.min()) < 0 or int(texts.max()) >= len(captions.VOCABULARY)):
+        raise checks.fail(name, texts, allowed)
+    return texts.long()
