@@ -20,7 +20,7 @@ def _names(script: str) -> Counter:
     return found
 
 
-_JOINED = {"stage": stage.javascript(), "images": images_page.script()} | {
+_JOINED = {"stage": stage.javascript(), "images": images_page.PAGE.script()} | {
     page.name: lab_page._script(page.scripts).partition("\n")[2]
     for page in pages.PAGES
     if isinstance(page, lab_page.LabPage)

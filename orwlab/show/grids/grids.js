@@ -30,7 +30,14 @@ const tellOnce = (element, text) => { if (element.textContent !== text) element.
 
 const valueIn = (value, kind) => {
   if (value === undefined) return "–";
-  return kind === "share" ? value.toFixed(2) : minus(value.toFixed(0));
+  return minus(value.toFixed(kind === "count" ? 0 : 2));
+};
+
+/** By how much a score falls, in words; a dash where nothing can be left out. */
+const fallIn = (value) => {
+  if (value === null) return "–";
+  const size = Math.abs(value).toFixed(2);
+  return size === "0.00" ? "the same" : `${value > 0 ? "falls" : "rises"} by ${size}`;
 };
 
 /** One board: a caption, images, numbers, a verdict. */
@@ -242,6 +249,10 @@ class Grids {
     this.seq = frame.seq;
     if (frame.lanes) {
       this.frame = frame;
+      if (frame.exhibit.about !== this.about) { // of something else than before
+        Object.assign(this, { about: frame.exhibit.about, points: [] });
+        this.closePath();
+      }
       const known = this.points.at(-1)?.[0] ?? 0;
       this.points.push(...frame.points.filter(([seq]) => seq > known));
       while (this.points.length > KEPT_POINTS) this.points = this.points.filter((_, k, all) => k % 2 === 0 || k === all.length - 1);
@@ -282,8 +293,8 @@ class Grids {
     this.line.dataset.boards = lanes.length + 1;
     this.root.classList.toggle("beside", beside);
     this.reference.show({
-      title: "Reference", when: "pretrained", colour: theme.ghost, numbers: reference.numbers, words,
-      said: "What the model draws before it is fine-tuned.",
+      title: "Reference", when: reference.when ?? "pretrained", colour: theme.ghost, numbers: reference.numbers, words,
+      said: reference.said ?? "What the model draws before it is fine-tuned.",
     });
     lanes.forEach((lane, k) => this.boards[k].show({
       title: `α = ${lane.alpha}`, when: `round ${lane.round}`, colour: theme.lanes[k], numbers: lane.numbers, words,
@@ -345,13 +356,14 @@ class Grids {
       return;
     }
     tellOnce(path.title, `Image ${k + 1}: from noise, t = 0, to the image, t = 1`);
-    const names = [["reference", "Reference"], ["lane", `α = ${answer.alpha}, round ${answer.round}`]];
+    const { when } = this.frame.reference, first = when ? `Reference, ${when}` : "Reference";
+    const names = [["reference", first], ["lane", `α = ${answer.alpha}, round ${answer.round}`]];
     path.rows.replaceChildren(...names.map(([name, title]) => this.way(title, answer[name], answer.times)));
     path.root.scrollIntoView({ block: "nearest" });
     path.root.focus({ preventScroll: true });
   }
 
-  way(title, { sheet, said }, times) {
+  way(title, { sheet, said, table = [] }, times) {
     const row = make("figure", "orw-way"), strip = make("div", "orw-strip");
     const [width, height] = this.frame.exhibit.size;
     times.forEach((t, k) => {
@@ -366,7 +378,28 @@ class Grids {
     const caption = make("figcaption");
     caption.append(make("b", "", title), make("span", "", said));
     row.append(caption, strip);
+    if (table.length) row.append(this.wordByWord(table));
     return row;
+  }
+
+  /** Which words of the sentence are true of an image. */
+  wordByWord(rows) {
+    const table = make("table", "orw-words"), head = make("tr"), body = make("tbody");
+    head.append(...["Word", "True?", "Measured in the pixels", "CLIP score without it"].map((text) => {
+      const cell = make("th", "", text);
+      cell.scope = "col";
+      return cell;
+    }));
+    body.append(...rows.map(({ word, holds, measured, falls }) => {
+      const row = make("tr", holds === false ? "not" : ""), name = make("th", "", word);
+      name.scope = "row";
+      row.append(name, make("td", "orw-holds", holds === null ? "not asked" : holds ? "✓ true" : "✗ false"), make("td", "", measured), make("td", "", fallIn(falls)));
+      return row;
+    }));
+    const top = make("thead");
+    top.append(head);
+    table.append(top, body);
+    return table;
   }
 
   closePath() {
