@@ -33,6 +33,9 @@ const valueIn = (value, kind) => {
   return minus(value.toFixed(kind === "count" ? 0 : 2));
 };
 
+/** A label within a sentence; CLIP stays CLIP. */
+const inSentence = (label) => (/^.[a-z]/.test(label) ? label[0].toLowerCase() + label.slice(1) : label);
+
 /** By how much a score falls, in words; a dash where nothing can be left out. */
 const fallIn = (value) => {
   if (value === null) return "–";
@@ -319,12 +322,12 @@ class Grids {
     const { numbers } = this.frame.reference, unit = { share: [0, 1], count: undefined };
     const floor = ({ key }) => (numbers[key] === undefined ? [] : [{ value: numbers[key], label: "reference" }]);
     const panels = together
-      ? [{ title: `${paid.label} and ${judge.label.toLowerCase()}`, lines: [...lines(2, false), ...lines(3, true)], floor: floor(paid), within: unit[paid.kind] }]
+      ? [{ title: `${paid.label} and ${inSentence(judge.label)}`, lines: [...lines(2, false), ...lines(3, true)], floor: floor(paid), within: unit[paid.kind] }]
       : [{ title: paid.label, lines: lines(2, false), floor: floor(paid), within: unit[paid.kind] },
         { title: judge.label, lines: lines(3, true), floor: floor(judge), within: unit[judge.kind] }];
     drawCurves(this.svg, panels, theme.lanes);
     this.svg.setAttribute("aria-label", this.curvesInWords(paid, judge));
-    tellOnce(this.key, `Solid: ${paid.label.toLowerCase()}, which is optimised. Dashed: ${judge.label.toLowerCase()}, which nothing is optimised for. ` +
+    tellOnce(this.key, `Solid: ${inSentence(paid.label)}, which is optimised. Dashed: ${inSentence(judge.label)}, which nothing is optimised for. ` +
       "Each colour is a grid’s.");
   }
 

@@ -43,9 +43,9 @@ TABLE: tuple[Control, ...] = (
         (
             PROMPTS[0],
             "two bold green sevens",
-            "a thin slanted black nine",
+            "a thin black nine",
             "three purple rings",
-            "a blue square above a red cross",
+            "a disc above a six",
         ),
     ),
     Choice(

@@ -72,8 +72,8 @@ def _sentence(control: Sentence, value: str) -> str:
   <div class="line"><textarea class="typed" id="{name}-box" rows="1" maxlength="200" spellcheck="false"
     autocomplete="off" enterkeyhint="go" aria-describedby="{name}-help">{html.escape(value)}</textarea>
   <button type="submit" title="Draw this sentence (Enter)">Draw</button></div>
-  {sentences(control.offered)}
   <p class="help" id="{name}-help">{control.help}</p>
+  {sentences(control.offered)}
 </form>"""
 
 
