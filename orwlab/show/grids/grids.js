@@ -325,6 +325,7 @@ class Grids {
       ? [{ title: `${paid.label} and ${inSentence(judge.label)}`, lines: [...lines(2, false), ...lines(3, true)], floor: floor(paid), within: unit[paid.kind] }]
       : [{ title: paid.label, lines: lines(2, false), floor: floor(paid), within: unit[paid.kind] },
         { title: judge.label, lines: lines(3, true), floor: floor(judge), within: unit[judge.kind] }];
+    this.svg.dataset.panels = panels.length;
     drawCurves(this.svg, panels, theme.lanes);
     this.svg.setAttribute("aria-label", this.curvesInWords(paid, judge));
     tellOnce(this.key, `Solid: ${inSentence(paid.label)}, which is optimised. Dashed: ${inSentence(judge.label)}, which nothing is optimised for. ` +
