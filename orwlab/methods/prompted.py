@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from orwlab import checks, files, foreign, losses, weights
+from orwlab import checks, couplings, files, foreign, losses, weights
 from orwlab.flow import Sampler
 from orwlab.methods.orw import FineTuning
 from orwlab.methods.run import FORMAT, Snapshot
@@ -145,6 +145,10 @@ class PromptedFineTuning(FineTuning):
         r = foreign.values("reward", lambda x: reward(x, c), x1)
         log_w = weights.within(r.reshape(-1, self.samples_a_prompt), self.tau, self.weighting, self.threshold)
         return r, log_w.flatten()
+
+    def _pair(self, x0: Tensor, x1: Tensor, w: Tensor) -> couplings.Pairs:
+        """As they come: where nothing is above the threshold all weights are 0."""
+        return couplings.Pairs(x0, x1, w)
 
     def _penalty(self, t: Tensor, v_t: Tensor, v_ref_t: Tensor) -> Tensor:
         return losses.penalty(v_t, v_ref_t, losses.kl_weight(t) if self.penalty == "kl" else 1.0)
