@@ -138,7 +138,7 @@ class PromptedFineTuning(FineTuning):
     def _watching(self, n: int) -> Tensor | None:
         return self.told(n)
 
-    def _draw(self) -> tuple[Tensor, Tensor | None]:
+    def _draw(self) -> tuple[Tensor, Tensor]:
         """Some prompts, and a few samples of each in a row."""
         while len(self._turn) < self.prompts_a_round:
             order = torch.randperm(len(self.conditions), generator=self.generator)
