@@ -258,7 +258,7 @@ def test_bad_settings_are_named(told, more, message):
 
 def test_bad_conditions_and_rewards_are_named(told):
     for wrong in (None, "a three", torch.ones(3), torch.zeros(0, 3), [[1.0, float("nan")]]):
-        with pytest.raises(ValueError, match="conditions (is|holds)"):
+        with pytest.raises(ValueError, match=r"conditions (is|holds)"):
             PromptedFineTuning(told, towards, wrong)
     with pytest.raises(ValueError, match="reference raised"):
         PromptedFineTuning(velocity.MLP(2), towards, CONDITIONS)
