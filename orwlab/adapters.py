@@ -88,8 +88,7 @@ def attach(network: nn.Module, rank: int, *, seed: int = 0) -> nn.Module:
     return adapted
 
 
-@contextlib.contextmanager
-def off(network: nn.Module) -> Iterator[None]:
+def off(network: nn.Module) -> contextlib.AbstractContextManager[None]:
     """Within the block the network answers as it did before adapters were attached; afterwards as before the block.
 
     Not for two threads at once on one network.
@@ -97,7 +96,11 @@ def off(network: nn.Module) -> Iterator[None]:
     Raises:
         ValueError: a network without adapters.
     """
-    found = _adapters(network)
+    return _off(_adapters(network))
+
+
+@contextlib.contextmanager
+def _off(found: list[LowRank]) -> Iterator[None]:
     before = [adapter.on for adapter in found]
     for adapter in found:
         adapter.on = False

@@ -720,3 +720,39 @@ def test_who_learned_from_crops_names_more_of_them_right(drawn):
 
     assert named("captions_digits") > named("digits_classifier") + 0.02
     assert named("captions_digits") > 0.93
+
+
+# Near misses ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_near_miss_is_false_and_near():
+    generator = seeded(11)
+    _, whole = captions.sample(400, whole=True, generator=generator)
+    said = [captions.shortened(scene, generator=generator) for scene in whole]
+    wrong = [captions.altered(scene, generator=generator) for scene in said]
+    true = captions.entailed(whole, wrong).diagonal()
+    for scene, miss, holds in zip(whole, wrong, true.tolist()):
+        if holds:  # two alike, of which either is left of the other
+            assert miss.groups[0].thing == miss.groups[1].thing, scene
+    assert true.float().mean() < 0.02
+    for scene, miss in zip(said, wrong):
+        assert miss != scene
+        assert captions.parse(str(miss)) == miss
+        words = [[str(one.relation), *(f"{g.count} {g.thing} {g.words}" for g in one.groups)] for one in (scene, miss)]
+        changed = sum(a != b for a, b in zip(*words))
+        assert changed == 1 or (changed == 2 and scene.relation == miss.relation), (scene, miss)
+
+
+def test_relations_and_whose_colour_it_is_are_missed_often():
+    scene = captions.parse("a red three left of a blue two")
+    misses = [str(captions.altered(scene, generator=seeded(seed))) for seed in range(400)]
+    assert misses.count("a red three right of a blue two") / 400 == pytest.approx(0.5, abs=0.08)
+    assert misses.count("a blue three left of a red two") / 400 == pytest.approx(0.25, abs=0.08)
+    single = captions.parse("two bold red threes")
+    misses = [captions.altered(single, generator=seeded(seed)).groups[0] for seed in range(200)]
+    for name in ("thing", "count", "colour", "weight"):
+        share = sum(getattr(miss, name) != getattr(single.groups[0], name) for miss in misses) / 200
+        assert share == pytest.approx(0.25, abs=0.12), name
+    for wrong in ("a red three", captions.Scene()):
+        with pytest.raises(ValueError, match="scene is"):
+            captions.altered(wrong, generator=seeded())

@@ -27,7 +27,7 @@ from test_data import write_cifar
 from torch import Tensor, nn
 
 import orwlab
-from orwlab import flow, solvers, targets, velocity, zoo
+from orwlab import adapters, flow, solvers, targets, velocity, zoo
 from orwlab.data import captions
 from orwlab.methods.run import Diverged, Run
 from orwlab.tasks import digits, images, photographs, results
@@ -155,6 +155,35 @@ def run():
     from orwlab.finetune import FineTuning
 
     return FineTuning(network(), right, batch_size=4)
+
+
+class Told(nn.Module):
+    """A velocity of points that is told a number."""
+
+    event_shape = (2,)
+
+    def __init__(self):
+        super().__init__()
+        self.network = network()
+
+    def forward(self, t, x, c):
+        return self.network(t, x) + c.to(x)
+
+
+def scored(x, c):
+    return right(x) * c[:, 0]
+
+
+def prompted_run():
+    from orwlab.methods.prompted import PromptedFineTuning
+
+    return PromptedFineTuning(Told(), scored, ROW[:2, None], samples_a_prompt=2)
+
+
+def saved_with_prompts():
+    path = Path("orwlab-prompted-run.safetensors").absolute()
+    prompted_run().save(path)
+    return path
 
 
 def layers():
@@ -449,7 +478,30 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
         "watch": lambda: Y[:3],
         "state": lambda: run().state_dict(),
         "sampler": lambda: ("euler", 1),
+        "rank": lambda: None,
     },
+    "orwlab.methods.prompted": {
+        "reference": Told,
+        "policy": lambda: None,
+        "reward": lambda: scored,
+        "conditions": lambda: ROW[:2, None],
+        "tau": lambda: 0.5,
+        "weighting": lambda: "mean_one",
+        "threshold": lambda: None,
+        "penalty": lambda: "kl",
+        "prompts_a_round": lambda: 2,
+        "samples_a_prompt": lambda: 2,
+        "rank": lambda: None,
+        "watch": lambda: Y[:4],
+        "n": lambda: 4,
+        "state": lambda: prompted_run().state_dict(),
+    },
+    "orwlab.methods.prompted.PromptedFineTuning.save": {"path": lambda: Path(FILE).absolute()},
+    "orwlab.methods.prompted.PromptedFineTuning.load": {"path": lambda: saved_with_prompts()},
+    "orwlab.adapters": {"rank": lambda: 2, "network": lambda: adapters.attach(network(), 2)},
+    "orwlab.adapters.attach": {"network": network},
+    "orwlab.weights.within": {"r": lambda: X, "weighting": lambda: "mean_one", "threshold": lambda: None},
+    "orwlab.losses.penalty": {"weight": lambda: WEIGHT},
     "orwlab.solvers": {
         "times": lambda: (0.0, 0.5),
         "B": lambda: torch.tensor([[0.5, 0.0], [0.25, 0.75]]),
@@ -489,6 +541,8 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
 
 # what the oracle, the ladder and the runs hand about inside their own rooms: nobody else calls it
 HOUSEHOLD = (
+    "orwlab.adapters.LowRank",
+    "orwlab.adapters.Off.forward",
     "orwlab.data.captions.pens.",
     "orwlab.data.captions.tokens.checked",
     "orwlab.data.formats.",

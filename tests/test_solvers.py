@@ -242,7 +242,7 @@ def test_every_recipe_is_in_the_zoo():
 
 @pytest.mark.parametrize("name", FLOWS)
 def test_a_run_draws_by_the_solver_that_its_reference_brings(name):
-    own = {"patches": "solver_patches"}.get(name, "solver_8")
+    own = {"patches": "solver_patches", "captions": "solver_captions"}.get(name, "solver_8")
     assert FineTuning(zoo.load(name), lambda x: x.flatten(1).sum(1)).sampler == zoo.solver(own)
 
 
@@ -286,8 +286,9 @@ def test_photographs_need_a_solver_of_their_own_and_have_it():
     for plane in ("solver_6", "solver_8"):
         assert off[plane] > 8 * off["solver_patches"]
         assert apart[plane] < 0.95 < apart["solver_patches"] < 1.02
-    for errors in zoo.card("solver_patches")["quality"].values():
-        assert errors["rmse"] < errors["rmse_of_rk4_12"] / 3
+    for name in ("solver_patches", "solver_captions"):
+        for errors in zoo.card(name)["quality"].values():
+            assert errors["rmse"] < errors["rmse_of_rk4_12"] / 3
 
 
 @pytest.mark.parametrize(
@@ -298,6 +299,7 @@ def test_photographs_need_a_solver_of_their_own_and_have_it():
         "digits_latent",
         pytest.param("digits", marks=pytest.mark.slow),
         pytest.param("patches", marks=pytest.mark.slow),
+        pytest.param("captions", marks=pytest.mark.slow),
     ],
 )
 def test_the_quality_on_the_card_is_measured_again(name):

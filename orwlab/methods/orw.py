@@ -107,19 +107,19 @@ class FineTuning(Run):
 
     # The algorithm --------------------------------------------------------------------------------------------------
 
-    def _draw(self) -> tuple[Tensor, Tensor | None]:
+    def _draw(self) -> Tensor | tuple[Tensor, Tensor]:
         """x1 for one round: from the policy (online) or from the data (offline)."""
         if self.data is None:
-            return self._policy_samples(self.pool_size), None
+            return self._policy_samples(self.pool_size)
         rows = torch.randint(len(self.data), (self.pool_size,), generator=self.generator)
-        return self.data[rows.to(self.device)], None
+        return self.data[rows.to(self.device)]
 
     def _weighed(self, x1: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
         """The rewards of a draw and the logarithms of its weights, (pool,) each."""
         r = rewards.evaluate(self.reward, x1)
         return r, weights.log_weights(r, self.tau, self.weighting)
 
-    def _learn(self, x1: Tensor, c: Tensor | None) -> Numbers:
+    def _learn(self, x1: Tensor, c: Tensor | None = None) -> Numbers:
         """Weigh the draw and take the round's gradient steps."""
         r, log_w = self._weighed(x1, c)
         w = (log_w - self._unit_for(log_w)).exp()

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from orwlab import checks, files, foreign, losses, weights
+from orwlab import checks, couplings, files, foreign, losses, weights
 from orwlab.flow import Sampler
 from orwlab.methods.orw import FineTuning
 from orwlab.methods.run import FORMAT, Snapshot
@@ -43,7 +43,7 @@ class PromptedFineTuning(FineTuning):
         prompts_a_round: how many different ones; all of them if None or fewer. Each comes as often as the others.
         samples_a_prompt: in a round; at least 2, for they are weighed against one another.
         steps_per_round: gradient steps on each draw.
-        batch_size: samples a gradient step; all of the draw if None.
+        batch_size: samples a gradient step; all of the draw if None or more.
         lr: Adam's learning rate.
         seed: of everything random in the run, from 0 to 2^32 - 1.
         average_decay: as ``FineTuning`` has it.
@@ -86,15 +86,17 @@ class PromptedFineTuning(FineTuning):
         event_shape: tuple[int, ...] | None = None,
         rank: int | None = None,
     ) -> None:
-        allowed = "a tensor with a row for each prompt, (m, ...), such as captions.tokens(prompts)"
-        if not isinstance(conditions, Tensor) or conditions.ndim == 0 or len(conditions) == 0:
+        allowed = "numbers with a row for each prompt, (m, ...), such as captions.tokens(prompts)"
+        told = checks.array("conditions", conditions, allowed).detach()
+        if told.ndim < 2 or told.numel() == 0:
             raise checks.fail("conditions", conditions, allowed)
-        self.conditions = conditions.detach().clone()
+        whole = isinstance(conditions, Tensor) and not conditions.is_floating_point()
+        self.conditions = conditions.detach().clone() if whole else told.clone()  # the numbers of words stay whole
         prompts = len(conditions) if prompts_a_round is None else checks.integer("prompts_a_round", prompts_a_round)
         self.prompts_a_round = min(prompts, len(conditions))
         self.samples_a_prompt = checks.integer("samples_a_prompt", samples_a_prompt, low=2)
         drawn = self.prompts_a_round * self.samples_a_prompt
-        batch_size = drawn if batch_size is None else checks.integer("batch_size", batch_size, high=drawn)
+        batch_size = drawn if batch_size is None else min(drawn, checks.integer("batch_size", batch_size))
         super().__init__(
             reference, reward, tau, alpha, "mean_one", "independent", steps_per_round, batch_size, lr, seed,  # type: ignore[arg-type]
             pool_size=drawn, average_decay=average_decay, sampler=sampler, policy=policy, event_shape=event_shape,
@@ -127,10 +129,16 @@ class PromptedFineTuning(FineTuning):
     def _trial(self) -> tuple[Tensor, ...]:
         return (self.conditions[torch.arange(2) % len(self.conditions)],)
 
+    def _try(self, name: str, network: nn.Module) -> None:
+        try:
+            super()._try(name, network)
+        except ValueError as error:
+            raise ValueError(f"{error}; c was two rows of conditions, {tuple(self.conditions.shape)}") from error
+
     def _watching(self, n: int) -> Tensor | None:
         return self.told(n)
 
-    def _draw(self) -> tuple[Tensor, Tensor | None]:
+    def _draw(self) -> tuple[Tensor, Tensor]:
         """Some prompts, and a few samples of each in a row."""
         while len(self._turn) < self.prompts_a_round:
             order = torch.randperm(len(self.conditions), generator=self.generator)
@@ -145,6 +153,10 @@ class PromptedFineTuning(FineTuning):
         r = foreign.values("reward", lambda x: reward(x, c), x1)
         log_w = weights.within(r.reshape(-1, self.samples_a_prompt), self.tau, self.weighting, self.threshold)
         return r, log_w.flatten()
+
+    def _pair(self, x0: Tensor, x1: Tensor, w: Tensor) -> couplings.Pairs:
+        """As they come: where nothing is above the threshold all weights are 0."""
+        return couplings.Pairs(x0, x1, w)
 
     def _penalty(self, t: Tensor, v_t: Tensor, v_ref_t: Tensor) -> Tensor:
         return losses.penalty(v_t, v_ref_t, losses.kl_weight(t) if self.penalty == "kl" else 1.0)

@@ -258,9 +258,9 @@ class Run:
     def _whole_round(self) -> Numbers:
         before = self.state_dict()
         try:
-            x1, c = self._draw()
+            drawn = self._draw()
             self._good = before  # its policy draws finite samples
-            numbers = self._learn(x1, c)
+            numbers = self._learn(*drawn) if isinstance(drawn, tuple) else self._learn(drawn)
             self.round += 1
         except Diverged:
             self.load_state_dict(self._good)
@@ -270,11 +270,11 @@ class Run:
             raise
         return numbers
 
-    def _draw(self) -> tuple[Tensor, Tensor | None]:
-        """What a round learns from: x1 (m, *event), finite, and c, a row for each, if the policy is told something."""
+    def _draw(self) -> Tensor | tuple[Tensor, Tensor]:
+        """What a round learns from: x1 (m, *event), finite; or x1, and c, a row for each, if the policy is told it."""
         raise NotImplementedError
 
-    def _learn(self, x1: Tensor, c: Tensor | None) -> Numbers:
+    def _learn(self, x1: Tensor, c: Tensor | None = None) -> Numbers:
         """The round's gradient steps; returns what it measured."""
         raise NotImplementedError
 

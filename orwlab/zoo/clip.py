@@ -6,6 +6,12 @@
 Of a batch each picture has to find its own sentence, and each sentence its picture (Radford et al., "Learning
 Transferable Visual Models From Natural Language Supervision", arXiv 2103.00020). There every other sentence of the
 batch counts as wrong. Here it is known which of them are true of a picture too, and those count neither way.
+
+That alone teaches which words belong to a picture, and not how they belong together: among 64 pictures the words are
+enough. Measured: a network that found 99 % of them preferred "a three left of a two" to "a three right of a two" on
+only 53 % of the pictures where it is true; chance gives 50 %. CLIP has the same weakness (Yuksekgonul et al., "When and
+Why Vision-Language Models Behave like Bags-of-Words", arXiv 2210.01936), and what helps there helps here: each picture
+also has to turn down a near miss of its sentence.
 """
 
 from collections.abc import Sequence
@@ -88,17 +94,18 @@ class Clip(nn.Module):
             raise checks.fail("texts", f"a list of {len(said)}", f"one sentence, or one for each of {len(seen)}")
         return (seen * said.to(seen)).sum(1)
 
-    def loss(self, x: Tensor, whole: Sequence[Scene], said: Sequence[Scene]) -> Tensor:
-        """The contrastive loss of pictures, all that is true of each, and the sentence that belongs to it.
+    def loss(self, x: Tensor, whole: Sequence[Scene], said: Sequence[Scene], wrong: Sequence[Scene]) -> Tensor:
+        """The contrastive loss of n pictures: all that is true of each, the sentence that belongs to it, near misses.
 
-        Cross entropy of the right one among all, over sentences and over pictures, the mean of both; a sentence that
-        is true of another's picture too is left out there.
+        Cross entropy of the right one among all, over sentences and over pictures, the mean of both; the pictures also
+        have to turn down the sentences in ``wrong``. What is true of another's picture too is left out there.
         """
-        logits = self(x, said)
-        own = torch.eye(len(x), dtype=torch.bool, device=logits.device)
-        also = captions.entailed(whole, said).to(logits.device) & ~own
-        logits, right = logits.masked_fill(also, -torch.inf), torch.arange(len(x), device=logits.device)
-        return (F.cross_entropy(logits, right) + F.cross_entropy(logits.T, right)) / 2
+        n = len(x)
+        logits = self(x, [*said, *wrong])
+        own = torch.eye(n, len(said) + len(wrong), dtype=torch.bool, device=logits.device)
+        also = captions.entailed(whole, [*said, *wrong]).to(logits.device) & ~own
+        logits, right = logits.masked_fill(also, -torch.inf), torch.arange(n, device=logits.device)
+        return (F.cross_entropy(logits, right) + F.cross_entropy(logits[:, :n].T, right)) / 2
 
 
 class Reader(nn.Module):

@@ -15,7 +15,7 @@ different people's handwriting.
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from typing import Any
 
@@ -308,11 +308,12 @@ def _of_sentences(network: Clip, recipe: Recipe, generator: torch.Generator) -> 
 
     "found": the share of pictures whose whole sentence is the best of 64, and of sentences whose picture is, both
     together; others that are true too do not count. "turned": of two things, the share of pictures on which the
-    sentence is better than the one with the relation turned round, where chance gives a half.
+    sentence is better than the one with the relation turned round, where chance gives a half; "exchanged": than the one
+    with their colours exchanged, where these differ.
     """
     found: dict[str, float] = {}
     for split, name in (("train" if recipe.split == "test" else "test", "found"), (recipe.unseen, "found_held_out")):
-        right, told, turned = [], [], []
+        right, misses = [], {"turned": [], "exchanged": []}  # type: ignore[var-annotated]
         for _ in range(ROUNDS):
             pictures, whole = captions.sample(OTHERS, split, whole=True, generator=generator)
             with torch.no_grad():
@@ -320,14 +321,27 @@ def _of_sentences(network: Clip, recipe: Recipe, generator: torch.Generator) -> 
             own = torch.eye(OTHERS, dtype=torch.bool)
             logits = logits.masked_fill(captions.entailed(whole, whole) & ~own, -torch.inf)
             right += [logits.argmax(1) == own.int().argmax(1), logits.argmax(0) == own.int().argmax(0)]
-            pairs = [k for k, scene in enumerate(whole) if scene.relation is not None]
-            backwards = [Scene(whole[k].groups, captions.CONVERSE[str(whole[k].relation)]) for k in pairs]
-            with torch.no_grad():
-                told.append(network.score(pictures[pairs], [whole[k] for k in pairs]))
-                turned.append(network.score(pictures[pairs], backwards))
+            for miss, wrong in _misses(whole).items():
+                with torch.no_grad():
+                    told = network.score(pictures[[*wrong]], [whole[k] for k in wrong])
+                    misses[miss].append(told > network.score(pictures[[*wrong]], [*wrong.values()]))
         found[name] = float(torch.cat(right).double().mean())
-        found[name.replace("found", "turned")] = float((torch.cat(told) > torch.cat(turned)).double().mean())
+        for miss, better in misses.items():
+            found[name.replace("found", miss)] = float(torch.cat(better).double().mean())
     return {key: round(value, 4) for key, value in found.items()}
+
+
+def _misses(whole: list[Scene]) -> dict[str, dict[int, Scene]]:
+    """What is wrong with one thing in it, for those scenes where it can be: their places -> the wrong scenes."""
+    turned, exchanged = {}, {}
+    for k, scene in enumerate(whole):
+        if scene.relation is not None:
+            first, second = scene.groups
+            turned[k] = Scene(scene.groups, captions.CONVERSE[scene.relation])
+            if first.colour != second.colour:
+                groups = (replace(first, colour=second.colour), replace(second, colour=first.colour))
+                exchanged[k] = Scene(groups, scene.relation)
+    return {"turned": turned, "exchanged": exchanged}
 
 
 PROMPTS = 256  # pictures, each of a sentence of its own
@@ -420,12 +434,14 @@ def _losses_of_sentences(recipe: Recipe, network: Clip, generator: torch.Generat
     """One loss a step, for ever: of what compares pictures with sentences.
 
     Half of the sentences say all that is true, so that what tells pictures apart is asked for, the others a part of it.
+    Each has a near miss beside it.
     """
     while True:
         pictures, whole = captions.sample(recipe.batch_size, recipe.split, whole=True, generator=generator)
         half = recipe.batch_size // 2
         said = [*whole[:half], *(captions.shortened(scene, generator=generator) for scene in whole[half:])]
-        yield network.loss(pictures, whole, said)
+        wrong = [captions.altered(scene, generator=generator) for scene in said]
+        yield network.loss(pictures, whole, said, wrong)
 
 
 LEFT_OUT = 0.12  # of the sentences, so that the flow without one is learned too

@@ -13,7 +13,7 @@ combinations are held out, ``pens`` draws one thing, ``drawing`` whole pictures,
 """
 
 from orwlab.data.captions.crops import Crops
-from orwlab.data.captions.drawing import GAP, PALETTE, SIDE, TILT, draw, sample, shortened
+from orwlab.data.captions.drawing import GAP, PALETTE, SIDE, TILT, altered, draw, sample, shortened
 from orwlab.data.captions.grammar import (
     COLOURS,
     CONVERSE,
@@ -68,6 +68,7 @@ __all__ = [  # noqa: RUF022  the reading order
     "sample",
     "draw",
     "shortened",
+    "altered",
     "KINDS",
     "Thing",
     "Row",

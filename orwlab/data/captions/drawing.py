@@ -3,13 +3,26 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from orwlab import checks
 from orwlab.data.captions import pens
-from orwlab.data.captions.grammar import COLOURS, LEANS, MOST, RELATIONS, THINGS, WEIGHTS, Group, Scene
+from orwlab.data.captions.grammar import (
+    COLOURS,
+    CONVERSE,
+    DIGITS,
+    LEANS,
+    MOST,
+    RELATIONS,
+    SHAPES,
+    THINGS,
+    WEIGHTS,
+    Group,
+    Scene,
+)
 from orwlab.data.captions.splits import HELD_OUT_COLOURS, HELD_OUT_RELATIONS, SPLITS, held_out
 from orwlab.data.captions.tokens import checked
 
@@ -119,6 +132,36 @@ def shortened(scene: Scene, *, generator: torch.Generator) -> Scene:
     )
     found = Scene(groups, scene.relation if place < 0.2 + talkative else None)
     return found.turned() if turn < 0.5 else found
+
+
+def altered(scene: Scene, *, generator: torch.Generator) -> Scene:
+    """A near miss: the same sentence with one thing wrong, so that it is false wherever the sentence says all there is.
+
+    Of two things every second time the relation is turned round, or where none is said, colours that differ are
+    exchanged. Otherwise one word that is said, a thing or its number is another one, of the same kind.
+
+    Raises:
+        ValueError: no scene, or one that says nothing.
+    """
+    if not isinstance(scene, Scene) or not scene.groups:
+        raise checks.fail("scene", scene, "a Scene that says something, such as parse gives")
+    generator = checks.generator("generator", generator)
+    pick = lambda among: among[int(torch.randint(len(among), (), generator=generator))]  # noqa: E731
+    if scene.relation is not None and pick((True, False)):
+        return Scene(scene.groups, CONVERSE[scene.relation])
+    colours = [group.colour for group in scene.groups]
+    if len({*colours} - {None}) == 2 and pick((True, False)):
+        groups = [replace(group, colour=colour) for group, colour in zip(scene.groups, colours[::-1])]
+        return Scene(tuple(groups), scene.relation)
+    place = pick(range(len(scene.groups)))
+    group = scene.groups[place]
+    alike = next(kind for kind in (DIGITS, SHAPES) if group.thing in kind)
+    allowed: dict[str, tuple[Any, ...]] = {"thing": alike, "colour": tuple(COLOURS), "weight": WEIGHTS, "lean": LEANS}
+    if len(scene.groups) == 1:
+        allowed["count"] = tuple(range(1, MOST + 1))
+    name = pick([name for name in allowed if getattr(group, name) is not None])
+    wrong = replace(group, **{name: pick([word for word in allowed[name] if word != getattr(group, name)])})
+    return Scene((*scene.groups[:place], wrong, *scene.groups[place + 1 :]), scene.relation)
 
 
 def _short(scene: Scene, split: str, generator: torch.Generator) -> Scene:
