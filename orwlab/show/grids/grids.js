@@ -319,8 +319,9 @@ class Grids {
     const rounds = this.points.map(([, round]) => round), count = this.points.at(-1)?.[2].length ?? 0;
     const lines = (which, dashed) => Array.from({ length: count }, (_, lane) => (
       { lane, dashed, xs: rounds, ys: this.points.map((point) => point[which][lane]) }));
-    const { numbers } = this.frame.reference, unit = { share: [0, 1], count: undefined };
-    const floor = ({ key }) => (numbers[key] === undefined ? [] : [{ value: numbers[key], label: "reference" }]);
+    const { numbers, when } = this.frame.reference, unit = { share: [0, 1], count: undefined };
+    const label = when ? `reference, ${when}` : "reference";
+    const floor = ({ key }) => (numbers[key] === undefined ? [] : [{ value: numbers[key], label }]);
     const panels = together
       ? [{ title: `${paid.label} and ${inSentence(judge.label)}`, lines: [...lines(2, false), ...lines(3, true)], floor: floor(paid), within: unit[paid.kind] }]
       : [{ title: paid.label, lines: lines(2, false), floor: floor(paid), within: unit[paid.kind] },

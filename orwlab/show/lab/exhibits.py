@@ -325,7 +325,7 @@ class WordsExhibit(Exhibit):
 
     def verdict(self, now: Read, first: Read) -> str:
         """See ``Exhibit``."""
-        return f"{self._fit(now, first)} {self._breadth(now)}".strip()
+        return f"{self._fit(now, first)} {self._breadth(now)}".strip().replace(" %", "\N{NO-BREAK SPACE}%")
 
     def _fit(self, now: Read, first: Read) -> str:
         paid, judge, true = (now[key] - first[key] for key in ("score", "judge", "true"))
@@ -346,6 +346,8 @@ class WordsExhibit(Exhibit):
             return f"Less of it is true: every word in {share} of the pictures, {before} before."
         if paid > CLOSER:
             return "The score and its judge rise, but the pixels do not say that more words are true."
+        if paid < -CLOSER:
+            return "The score has fallen below the reference’s."
         return "About what the reference draws."
 
     def _breadth(self, now: Read) -> str:
