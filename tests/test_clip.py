@@ -75,7 +75,7 @@ def test_scores_are_cosines_of_one_sentence_or_of_each(small, shown):
         (lambda: small.of_sentences(torch.zeros(2, 5, dtype=torch.long)), r"texts is .*whole numbers \(n, 13\)"),
         (lambda: small.of_sentences(torch.full((2, 13), 99)), r"texts is .*from 0 to \d+"),
         (lambda: small.of_sentences(torch.zeros(2, 13)), "texts is"),
-        (lambda: Clip("lions"), "towers is 'lions'; allowed: one of 'convolutions', 'patches'"),
+        (lambda: Clip("lions"), "towers is 'lions'; allowed: one of 'convolutions', 'pooling'"),
         (lambda: Clip(width=6), "width is 6; allowed: a multiple of 4"),
     ]:
         with pytest.raises(ValueError, match=message):

@@ -85,6 +85,6 @@ def test_pictures_show_what_was_asked_for_and_guidance_helps():
     quality = zoo.card("captions")["quality"]
     for end in ("", "_held_out"):
         assert quality[f"true_data{end}"] > 0.9
-        assert quality[f"words{end}"] > 0.7
-        assert quality[f"words_guided{end}"] > quality[f"words{end}"]
+        assert quality[f"words{end}"] > 0.6
+        assert quality[f"words_guided{end}"] > quality[f"words{end}"] + 0.08
         assert quality[f"words_guided{end}"] < quality[f"words_data{end}"], "there is something left to fine-tune"

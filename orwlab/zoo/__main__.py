@@ -22,6 +22,8 @@ def main(arguments: list[str] | None = None, program: str = "python -m orwlab.zo
     train.add_argument("--folder", type=Path, default=zoo.MODELS, help="where to write (default: the package)")
     train.add_argument("--source", help="other images for a recipe of digits or patches, such as a folder with MNIST")
     train.add_argument("--threads", type=int, default=1, help="processor cores (default: 1; others, other numbers)")
+    train.add_argument("--jobs", type=int, default=1, help="processes that draw ahead, for networks of captions")
+    train.add_argument("--device", default="cpu", help="where networks of captions learn, such as cuda (default: cpu)")
     options = parser.parse_args(arguments)
     if options.command == "list":
         print(table())
@@ -44,7 +46,8 @@ def main(arguments: list[str] | None = None, program: str = "python -m orwlab.zo
             if name in solvers.RECIPES:
                 card = solvers.train(name, steps=options.steps)
             else:
-                card = recipes.train(name, options.folder, steps=options.steps, source=options.source)
+                more = {"source": options.source, "jobs": options.jobs, "device": options.device}
+                card = recipes.train(name, options.folder, steps=options.steps, **more)
         except ValueError as error:
             parser.error(str(error))
         (options.folder / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n")

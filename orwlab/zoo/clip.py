@@ -11,7 +11,7 @@ That alone teaches which words belong to a picture, and not how they belong toge
 enough. Measured: a network that found 99 % of them preferred "a three left of a two" to "a three right of a two" on
 only 53 % of the pictures where it is true; chance gives 50 %. CLIP has the same weakness (Yuksekgonul et al., "When and
 Why Vision-Language Models Behave like Bags-of-Words", arXiv 2210.01936), and what helps there helps here: each picture
-also has to turn down a near miss of its sentence.
+also has to turn down near misses of its sentence.
 """
 
 from collections.abc import Sequence
@@ -29,10 +29,9 @@ from orwlab.velocity import initialise
 
 SPACE = 64
 """numbers of a direction"""
-TOWERS = ("convolutions", "patches")
+TOWERS = ("convolutions", "pooling")
 """ways to look at a picture that have little in common, so that what fools one need not fool the other"""
 _HEADS = 4
-_PATCH = 4  # pixels of a patch's side
 _SHARPEST, _SHARP = 100.0, 14.0  # a cosine is multiplied by at most that, and by that at first, as in the paper
 
 
@@ -40,10 +39,10 @@ class Clip(nn.Module):
     """Pictures and sentences to directions of ``SPACE`` numbers.
 
     Args:
-        towers: how pictures are looked at: by "convolutions", or by a transformer on "patches" of 4 x 4 pixels.
-            Sentences are read by a transformer.
-        width: channels of the first convolution, or half the units of a patch; sentences have twice as many.
-        depth: layers of each transformer.
+        towers: how pictures are looked at: by "convolutions" of 3 x 3 pixels that halve the picture, or of 5 x 5 with
+            "pooling". Sentences are read by a transformer.
+        width: channels of the first convolution, a multiple of 4; sentences have twice as many.
+        depth: layers of the transformer.
         seed: of the initial weights; the global random state is left alone.
     """
 
@@ -58,7 +57,7 @@ class Clip(nn.Module):
             raise checks.fail("width", width, f"a multiple of {_HEADS}")
         self.config = dict(kind=self.kind, towers=towers, width=width, depth=depth)
         with torch.inference_mode(False), torch.device("meta"):
-            self.look = _Convolutions(width) if towers == "convolutions" else _Patches(2 * width, depth)
+            self.look = _Convolutions(width) if towers == "convolutions" else _Pooling(width)
             self.read = Reader(2 * width, depth)
             self.seen, self.said = nn.Linear(self.look.wide, SPACE), nn.Linear(2 * width, SPACE)
         initialise(self, checks.seed("seed", seed))
@@ -94,17 +93,22 @@ class Clip(nn.Module):
             raise checks.fail("texts", f"a list of {len(said)}", f"one sentence, or one for each of {len(seen)}")
         return (seen * said.to(seen)).sum(1)
 
-    def loss(self, x: Tensor, whole: Sequence[Scene], said: Sequence[Scene], wrong: Sequence[Scene]) -> Tensor:
-        """The contrastive loss of n pictures: all that is true of each, the sentence that belongs to it, near misses.
+    def loss(self, x: Tensor, texts: Sequence[str | Scene] | Tensor, also: Tensor) -> Tensor:
+        """The contrastive loss of n pictures and m sentences, of which the first n belong to them.
 
-        Cross entropy of the right one among all, over sentences and over pictures, the mean of both; the pictures also
-        have to turn down the sentences in ``wrong``. What is true of another's picture too is left out there.
+        Cross entropy of the right one among all, over sentences and over pictures, the mean of both. The other
+        sentences belong to no picture, such as near misses; the pictures have to turn them down.
+
+        Args:
+            x: pictures (n, 3, 24, 24).
+            texts: m sentences or their tokens.
+            also: which are true of which picture, (n, m), bool; where that is not the picture's own, it is left out.
         """
-        n = len(x)
-        logits = self(x, [*said, *wrong])
-        own = torch.eye(n, len(said) + len(wrong), dtype=torch.bool, device=logits.device)
-        also = captions.entailed(whole, [*said, *wrong]).to(logits.device) & ~own
-        logits, right = logits.masked_fill(also, -torch.inf), torch.arange(n, device=logits.device)
+        logits = self(x, texts)
+        n, m = logits.shape
+        own = torch.eye(n, m, dtype=torch.bool, device=logits.device)
+        logits = logits.masked_fill(also.to(logits.device) & ~own, -torch.inf)
+        right = torch.arange(n, device=logits.device)
         return (F.cross_entropy(logits, right) + F.cross_entropy(logits[:, :n].T, right)) / 2
 
 
@@ -170,22 +174,19 @@ class _Convolutions(nn.Module):
         return self.net(x)
 
 
-class _Patches(nn.Module):
-    """A transformer on patches, and their mean."""
+class _Pooling(nn.Module):
+    """Wide filters, each followed by the strongest of every four places; nothing of it is like ``_Convolutions``."""
 
-    def __init__(self, width: int, depth: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.wide, count = width, (captions.SIDE // _PATCH) ** 2
-        self.inward, self.places = nn.Linear(3 * _PATCH**2, width), nn.Embedding(count, width)
-        self.layers = nn.ModuleList(_Layer(width) for _ in range(depth))
-        self.norm = nn.LayerNorm(width)
+        self.wide = 4 * width * (captions.SIDE // 4) ** 2
+        layers: list[nn.Module] = []
+        for of, to, pool in ((3, width, 2), (width, 2 * width, 2), (2 * width, 4 * width, 1)):
+            layers += [nn.Conv2d(of, to, 5, padding=2), nn.GroupNorm(4, to), nn.ReLU(), nn.MaxPool2d(pool)]
+        self.net = nn.Sequential(*layers, nn.Flatten())
 
     def forward(self, x: Tensor) -> Tensor:
-        patches = F.unfold(x, _PATCH, stride=_PATCH).transpose(1, 2)  # (n, 36, 48)
-        h = self.inward(patches) + self.places.weight
-        for layer in self.layers:
-            h = layer(h)
-        return self.norm(h).mean(1)
+        return self.net(x)
 
 
 def as_tokens(name: str, texts: Any) -> Tensor:

@@ -117,10 +117,10 @@ def _prompted(seed: int) -> nn.Module:
     return Prompted(seed=seed)
 
 
-def _clip(towers: str, width: int, split: str, seed: int) -> Recipe:
+def _clip(towers: str, width: int, batch_size: int, split: str, seed: int) -> Recipe:
     """Whose handwriting one has learned from, the other has not seen; neither has seen what is held out."""
     network = lambda seed: Clip(towers, width, seed=seed)  # noqa: E731
-    return Recipe("captions", network, "sentences", 3000, 256, 1e-3, seed, split=split, unseen="held_out")
+    return Recipe("captions", network, "sentences", 6000, batch_size, 1e-3, seed, split=split, unseen="held_out")
 
 
 PATCHES_WIDTH = 32
@@ -149,8 +149,8 @@ RECIPES: dict[str, Recipe] = {
     "patches_features": _labels("patches", _classifier, noise=0.1, unseen="train", spoilt=0.25),
     "captions": Recipe("captions", _prompted, "u_t, told", 10000, 96, 1e-3, split="train", unseen="held_out"),
     "captions_digits": _labels("crops", _classifier, noise=0.2),
-    "captions_clip": _clip("convolutions", 24, "train", 0),
-    "captions_judge": _clip("patches", 32, "test", 1),
+    "captions_clip": _clip("convolutions", 24, 256, "train", 0),
+    "captions_judge": _clip("pooling", 16, 128, "test", 1),
 }
 
 
@@ -170,7 +170,15 @@ def images(name: str, split: str, source: Any = None) -> Images:
     return data.small_photographs(source, split)
 
 
-def train(name: str, folder: str | PathLike[str], *, steps: int | None = None, source: Any = None) -> dict[str, Any]:
+def train(
+    name: str,
+    folder: str | PathLike[str],
+    *,
+    steps: int | None = None,
+    source: Any = None,
+    jobs: int = 1,
+    device: str = "cpu",
+) -> dict[str, Any]:
     """Train network ``name`` into ``folder``, with a progress bar; returns its card.
 
     Args:
@@ -178,13 +186,18 @@ def train(name: str, folder: str | PathLike[str], *, steps: int | None = None, s
         folder: where NAME.safetensors goes.
         steps: instead of the recipe's number, for a quick look.
         source: other images for the same recipe: see ``images``.
+        jobs: processes that draw pictures of captions ahead; what they draw does not depend on how many there are.
+        device: where networks of captions learn, such as "cuda"; all else is drawn and learned on the CPU.
 
     Raises:
         ValueError: no such name or folder, images that cannot be had, or a source where the data are points.
     """
     recipe = RECIPES[checks.choice("name", name, RECIPES)]
     steps = checks.integer("steps", recipe.steps if steps is None else steps)
-    folder = checks.folder("folder", folder)
+    folder, jobs, device = checks.folder("folder", folder), checks.integer("jobs", jobs), str(device)
+    place = checks.device("device", device)
+    if (jobs > 1 or place.type != "cpu") and recipe.kind not in ("clip", "prompted"):
+        raise checks.fail("jobs or device", f"{jobs}, {device}", "1 and cpu: only networks of captions take others")
     _check_source(recipe, source)
     generator = torch.Generator().manual_seed(recipe.seed)
     if recipe.kind == "points":
@@ -193,10 +206,10 @@ def train(name: str, folder: str | PathLike[str], *, steps: int | None = None, s
     elif recipe.kind == "clip":
         network = recipe.network(recipe.seed)
         assert isinstance(network, Clip)
-        losses = _losses_of_sentences(recipe, network, generator)
+        losses = _losses_of_sentences(network, _batches(_sentences, recipe, steps, jobs))
     elif recipe.kind == "prompted":
         network = recipe.network(recipe.seed)
-        losses = _losses_of_prompts(recipe, network, generator)
+        losses = _losses_of_prompts(recipe, network, generator, _batches(_prompts, recipe, steps, jobs))
     else:
         pictures = images(recipe.data, recipe.split, source)
         network = recipe.network(pictures.event_shape, len(pictures.names) + (recipe.spoilt > 0), recipe.seed)
@@ -205,9 +218,9 @@ def train(name: str, folder: str | PathLike[str], *, steps: int | None = None, s
         else:
             losses = _losses_of_images(recipe, network, generator, pictures)
     started = time.perf_counter()
-    flow.learn(network, losses, steps, recipe.lr, name)
+    flow.learn(network.to(place), losses, steps, recipe.lr, name)
     seconds = time.perf_counter() - started
-    network.eval()
+    network.cpu().eval()
     if isinstance(network, Autoencoder):
         network.settle(*data.digits(recipe.split), generator)
     if recipe.kind in FLOWS:
@@ -226,6 +239,7 @@ def train(name: str, folder: str | PathLike[str], *, steps: int | None = None, s
         "sha256": sha256,
         "training_seconds": round(seconds),
         "threads": torch.get_num_threads(),
+        **({} if place.type == "cpu" else {"device": torch.cuda.get_device_name(place)}),
         "quality": quality(name, network, source=source),
     }
 
@@ -430,34 +444,76 @@ def _losses_of_codes(
         yield bound + RECOGNITION * nn.functional.cross_entropy(recogniser(decoded), labels)
 
 
-def _losses_of_sentences(recipe: Recipe, network: Clip, generator: torch.Generator) -> Iterator[Tensor]:
-    """One loss a step, for ever: of what compares pictures with sentences.
+Batch = tuple[Tensor, ...]
+
+
+def _batches(make: Callable[[Recipe, int], Batch], recipe: Recipe, steps: int, jobs: int) -> Iterator[Batch]:
+    """``make(recipe, k)`` for each step k, in order; by ``jobs`` processes, which work ahead, the same as by one."""
+    if jobs == 1:
+        yield from (make(recipe, k) for k in range(steps))
+        return
+    from joblib import Parallel, delayed
+
+    ahead = Parallel(n_jobs=jobs, return_as="generator", pre_dispatch=4 * jobs, batch_size=1, max_nbytes=None)
+    yield from ahead(delayed(_on_one_thread)(make, recipe, k) for k in range(steps))
+
+
+def _on_one_thread(make: Callable[[Recipe, int], Batch], recipe: Recipe, k: int) -> Batch:
+    """A batch, in a process beside others: threads of their own would only be in each other's way."""
+    torch.set_num_threads(1)
+    return make(recipe, k)
+
+
+def _of_step(recipe: Recipe, k: int) -> torch.Generator:
+    """Random numbers of a step's own, so that steps can be made apart."""
+    return torch.Generator().manual_seed((1 + recipe.seed) * 2**32 + k)
+
+
+MISSES = 2  # of each sentence
+
+
+def _sentences(recipe: Recipe, k: int) -> Batch:
+    """Pictures, the tokens of their sentences and of near misses, and which of these is true of which picture.
 
     Half of the sentences say all that is true, so that what tells pictures apart is asked for, the others a part of it.
-    Each has a near miss beside it.
     """
-    while True:
-        pictures, whole = captions.sample(recipe.batch_size, recipe.split, whole=True, generator=generator)
-        half = recipe.batch_size // 2
-        said = [*whole[:half], *(captions.shortened(scene, generator=generator) for scene in whole[half:])]
-        wrong = [captions.altered(scene, generator=generator) for scene in said]
-        yield network.loss(pictures, whole, said, wrong)
+    generator = _of_step(recipe, k)
+    pictures, whole = captions.sample(recipe.batch_size, recipe.split, whole=True, generator=generator)
+    half = recipe.batch_size // 2
+    said = [*whole[:half], *(captions.shortened(scene, generator=generator) for scene in whole[half:])]
+    misses = [captions.altered(scene, generator=generator) for scene in said for _ in range(MISSES)]
+    return pictures, captions.tokens([*said, *misses]), captions.entailed(whole, [*said, *misses])
 
 
 LEFT_OUT = 0.12  # of the sentences, so that the flow without one is learned too
 
 
-def _losses_of_prompts(recipe: Recipe, network: nn.Module, generator: torch.Generator) -> Iterator[Tensor]:
-    """One loss a step, for ever: of a flow that is told what is on the picture, or a part of it, or nothing."""
-    told: list[Scene] = []
+def _prompts(recipe: Recipe, k: int) -> Batch:
+    """Pictures, and the tokens of what is said of them: all, or a part, or nothing."""
+    generator = _of_step(recipe, k)
+    pictures, said = captions.sample(recipe.batch_size, recipe.split, generator=generator)
+    silent = (torch.rand(len(said), generator=generator) < LEFT_OUT).tolist()
+    return pictures, captions.tokens([Scene() if skip else scene for scene, skip in zip(said, silent)])
+
+
+def _losses_of_sentences(network: Clip, batches: Iterator[Batch]) -> Iterator[Tensor]:
+    """One loss a batch: of what compares pictures with sentences."""
+    for pictures, tokens, also in batches:
+        yield network.loss(pictures, tokens, also)
+
+
+def _losses_of_prompts(
+    recipe: Recipe, network: nn.Module, generator: torch.Generator, batches: Iterator[Batch]
+) -> Iterator[Tensor]:
+    """One loss a batch: of a flow that is told what is on the picture."""
+    told: list[Tensor] = []
 
     def draw() -> Tensor:
-        pictures, said = captions.sample(recipe.batch_size, recipe.split, generator=generator)
-        silent = (torch.rand(len(said), generator=generator) < LEFT_OUT).tolist()
-        told[:] = [Scene() if skip else scene for scene, skip in zip(said, silent)]
+        pictures, tokens = next(batches)
+        told[:] = [tokens]
         return pictures
 
-    v = lambda t, x: network(t, x, told)  # noqa: E731
+    v = lambda t, x: network(t, x, told[0])  # noqa: E731
     yield from flow.matching_losses(v, draw, generator, path=recipe.path, coupling=recipe.coupling)
 
 

@@ -40,7 +40,8 @@ def contrastive_loss(answer: Callable[[Tensor, Tensor], Any]) -> None:
 
 
 def _field(mean: float, std: float) -> velocity.MixtureField:
-    return velocity.MixtureField(targets.GaussianMixture([1.0], [[mean]], [[[std**2]]]))
+    weight, place = torch.ones(1), torch.tensor([[mean]])
+    return velocity.MixtureField(targets.GaussianMixture(weight, place, torch.tensor([[[std**2]]])))
 
 
 @checks.exercise
