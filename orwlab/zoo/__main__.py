@@ -68,7 +68,7 @@ def table() -> str:
             text = f"{quality['found_held_out']:.1%} of held-out pictures and sentences find each other among 64"
         elif "true_guided" in quality:
             known, new = quality["true_guided"], quality["true_guided_held_out"]
-            text = f"{known:.1%} show all that was asked for, {new:.1%} where that was held out"
+            text = f"guided, {known:.1%} show all that was asked for, {new:.1%} where that was held out"
         elif "judged_right" in quality:
             text = f"{quality['judged_right']:.1%} of unseen images are still recognised"
         else:
