@@ -92,6 +92,7 @@ class PromptedFineTuning(FineTuning):
             raise checks.fail("conditions", conditions, allowed)
         whole = isinstance(conditions, Tensor) and not conditions.is_floating_point()
         self.conditions = conditions.detach().clone() if whole else told.clone()  # the numbers of words stay whole
+        self._turn = torch.zeros(0, dtype=torch.long)  # prompts that come next, in their order
         prompts = len(conditions) if prompts_a_round is None else checks.integer("prompts_a_round", prompts_a_round)
         self.prompts_a_round = min(prompts, len(conditions))
         self.samples_a_prompt = checks.integer("samples_a_prompt", samples_a_prompt, low=2)
@@ -104,12 +105,9 @@ class PromptedFineTuning(FineTuning):
         )  # fmt: skip
         self.weighting = checks.choice("weighting", weighting, weights.WITHIN)
         self.threshold = None if threshold is None else checks.number("threshold", threshold)
-        if (self.threshold is None) == (self.weighting == "above"):
-            raise checks.fail("threshold", threshold, 'a number for "above", None for other weightings')
+        weights.within(torch.zeros(1, 2), self.tau, self.weighting, self.threshold)  # whether these go together
         self.penalty = checks.choice("penalty", penalty, PENALTIES)
         self.conditions = self.conditions.to(self.device)
-        self._turn = self.conditions.new_zeros(0, dtype=torch.long)  # prompts that come next, in their order
-        self._good = self.state_dict()
 
     def rounds(self, n: int, watch: Tensor | None = None) -> Iterator[Snapshot]:
         """As ``FineTuning.rounds``. Of the noise to ``watch``, as many in a row are of each prompt, in their order."""
@@ -142,7 +140,7 @@ class PromptedFineTuning(FineTuning):
         """Some prompts, and a few samples of each in a row."""
         while len(self._turn) < self.prompts_a_round:
             order = torch.randperm(len(self.conditions), generator=self.generator)
-            self._turn = torch.cat([self._turn, order.to(self.device)])
+            self._turn = torch.cat([self._turn, order])
         now, self._turn = self._turn[: self.prompts_a_round], self._turn[self.prompts_a_round :]
         c = self.conditions[now].repeat_interleave(self.samples_a_prompt, 0)
         return self._policy_samples(len(c), c), c
@@ -165,13 +163,12 @@ class PromptedFineTuning(FineTuning):
 
     def state_dict(self) -> dict[str, Tensor]:
         """All that rounds change, as copies; also which prompts come next."""
-        turn = {"turn": self._turn.clone()} if hasattr(self, "_turn") else {}
-        return super().state_dict() | turn
+        return super().state_dict() | {"turn": self._turn.clone()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Put back what ``state_dict`` gave."""
         super().load_state_dict(state)
-        self._turn = state["turn"].to(self.device)
+        self._turn = state["turn"].clone()
 
     def settings(self) -> dict[str, Any]:
         """The arguments, as they are now, that rebuild this run next to its network, reward and conditions."""

@@ -8,6 +8,7 @@ again.
 
 import hashlib
 import json
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ SOLVERS = {"patches": "solver_patches", "captions": "solver_captions"}
 """flows with a solver of their own, of that name"""
 CODES = {"digits_latent": "digits_vae"}
 """targets that are the codes of images, by the autoencoder that encodes them"""
+_OWN: dict[str, Callable[..., nn.Module]] = {
+    one.kind: one for one in (Classifier, Perceptron, Autoencoder, Clip, Prompted)
+}
 
 
 def names(kind: str | None = None) -> list[str]:
@@ -113,15 +117,9 @@ def read(path: str | PathLike[str]) -> nn.Module:
     tensors, metadata = files.read(path, FORMAT)
     try:
         config = dict(metadata["config"])
-        seeing = {one.kind: one for one in (Classifier, Perceptron, Autoencoder)}.get(str(config.get("kind")))
-        if config.get("kind") == Clip.kind:
-            network: nn.Module = Clip(config["towers"], config["width"], config["depth"])
-        elif config.get("kind") == Prompted.kind:
-            network = Prompted(config["width"], config["depth"])
-        elif seeing is not None:
-            network = seeing(config["event_shape"], config["classes"], config["width"])
-        else:
-            network = velocity.build(config)
+        own = _OWN.get(str(config.get("kind")))
+        arguments = {name: value for name, value in config.items() if name != "kind"}
+        network = velocity.build(config) if own is None else own(**arguments)
         if "path" in metadata:
             network.path = paths.get(metadata["path"])  # type: ignore[assignment]
         types = {value.dtype for value in tensors.values() if value.is_floating_point()}

@@ -137,8 +137,8 @@ def shortened(scene: Scene, *, generator: torch.Generator) -> Scene:
 def altered(scene: Scene, *, generator: torch.Generator) -> Scene:
     """A near miss: the same sentence with one thing wrong, so that it is false wherever the sentence says all there is.
 
-    Of two things every second time the relation is turned round, or where none is said, colours that differ are
-    exchanged. Otherwise one word that is said, a thing or its number is another one, of the same kind.
+    Where a relation is said it is turned round every second time. Otherwise, where two things differ in colour, these
+    are exchanged every second time. Otherwise one word that is said, a thing or its number is another of its kind.
 
     Raises:
         ValueError: no scene, or one that says nothing.
