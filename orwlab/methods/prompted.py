@@ -51,6 +51,7 @@ class PromptedFineTuning(FineTuning):
         policy: a trainable network to start from instead of a copy of the reference.
         event_shape: as ``FineTuning`` has it.
         rank: of low-rank ``adapters``, if only these are to learn; v_ref is then the policy with its adapters off.
+        control_variate: as ``FineTuning`` has it, with the mean weight of the prompt.
 
     ``tau``, ``alpha``, ``lr``, ``reward`` and ``steps_per_round`` may change between rounds.
 
@@ -61,6 +62,7 @@ class PromptedFineTuning(FineTuning):
     settings_names: tuple[str, ...] = (
         *("tau", "alpha", "weighting", "threshold", "penalty", "prompts_a_round", "samples_a_prompt"),
         *("steps_per_round", "batch_size", "lr", "seed", "average_decay", "sampler", "rank"),
+        "control_variate",
     )
 
     def __init__(
@@ -85,6 +87,7 @@ class PromptedFineTuning(FineTuning):
         policy: nn.Module | None = None,
         event_shape: tuple[int, ...] | None = None,
         rank: int | None = None,
+        control_variate: bool = False,
     ) -> None:
         allowed = "numbers with a row for each prompt, (m, ...), such as captions.tokens(prompts)"
         told = checks.array("conditions", conditions, allowed).detach()
@@ -101,7 +104,7 @@ class PromptedFineTuning(FineTuning):
         super().__init__(
             reference, reward, tau, alpha, "mean_one", "independent", steps_per_round, batch_size, lr, seed,  # type: ignore[arg-type]
             pool_size=drawn, average_decay=average_decay, sampler=sampler, policy=policy, event_shape=event_shape,
-            rank=rank,
+            rank=rank, control_variate=control_variate,
         )  # fmt: skip
         self.weighting = checks.choice("weighting", weighting, weights.WITHIN)
         self.threshold = None if threshold is None else checks.number("threshold", threshold)
@@ -151,6 +154,10 @@ class PromptedFineTuning(FineTuning):
         r = foreign.values("reward", lambda x: reward(x, c), x1)
         log_w = weights.within(r.reshape(-1, self.samples_a_prompt), self.tau, self.weighting, self.threshold)
         return r, log_w.flatten()
+
+    def _mean(self, w: Tensor) -> Tensor:
+        """The mean weight of the sample's prompt."""
+        return w.reshape(-1, self.samples_a_prompt).mean(1).repeat_interleave(self.samples_a_prompt)
 
     def _pair(self, x0: Tensor, x1: Tensor, w: Tensor) -> couplings.Pairs:
         """As they come: where nothing is above the threshold all weights are 0."""

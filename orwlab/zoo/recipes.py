@@ -149,6 +149,7 @@ RECIPES: dict[str, Recipe] = {
     "captions": Recipe("captions", _prompted, "u_t, told", 10000, 96, 1e-3, split="train", unseen="held_out"),
     "captions_digits": _labels("crops", _classifier, noise=0.2),
     "captions_clip": _clip("convolutions", 24, 256, "train", 0),
+    "captions_judge": _clip("convolutions", 24, 256, "test", 1),
 }
 
 
