@@ -103,7 +103,6 @@ def test_alone_the_loop_runs_away_from_its_own_samples():
         list(run.rounds(300))
         far[steadied] = metrics.energy_distance(flow.sample(run.policy, x0), data)
     assert far[True] == metrics.energy_distance(flow.sample(reference, x0), data)
-    print(far)
     assert far[False] > far[True] + 0.02
 
 
@@ -162,3 +161,16 @@ def test_where_it_would_mean_something_else_it_is_refused():
     ]:
         with pytest.raises(ValueError, match=message):
             FineTuning(reference, rewards.get("right"), **more)
+    run = FineTuning(reference, rewards.get("right"), coupling="ot")
+    with pytest.raises(ValueError, match=r"control_variate is .*coupling 'ot'"):
+        run.control_variate = True
+    assert not run.control_variate
+
+
+def test_it_may_be_switched_between_rounds():
+    run = FineTuning(velocity.MLP(2, 16, 1), rewards.get("right"), tau=0.0, alpha=0.0, control_variate=True)
+    list(run.rounds(2))
+    assert equal(run.policy, velocity.MLP(2, 16, 1))
+    run.control_variate = False
+    list(run.rounds(1))
+    assert not equal(run.policy, velocity.MLP(2, 16, 1))

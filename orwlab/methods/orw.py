@@ -62,8 +62,8 @@ class FineTuning(Run):
             u_t (see above); only online and with the "independent" coupling. For about a quarter more time a step.
         seed: of everything random in the run, from 0 to 2^32 - 1. torch's global random state is never used.
 
-    ``tau``, ``alpha``, ``lr``, ``reward`` and ``steps_per_round`` may change between rounds. The run computes where the
-    policy's parameters are, and in their floating type.
+    ``tau``, ``alpha``, ``lr``, ``reward``, ``steps_per_round`` and ``control_variate`` may change between rounds. The
+    run computes where the policy's parameters are, and in their floating type.
 
     Raises:
         ValueError: any argument out of range, named.
@@ -118,13 +118,23 @@ class FineTuning(Run):
                 "path", path, f"the reference's, {reference_path!r} (else v_ref penalises the wrong thing)"
             )
         self.data = None if data is None else self._here("data", data)
-        self.control_variate = checks.yes_or_no("control_variate", control_variate)
-        if self.control_variate and (data is not None or self.coupling != "independent"):
-            given = "data" if data is not None else f"coupling {self.coupling!r}"
-            raise checks.fail(
-                "control_variate", f"True with {given}", "True online, with coupling 'independent': v_old has to be"
-                " the velocity of what x1 is drawn from",
-            )  # fmt: skip
+        self.control_variate = control_variate
+
+    @property
+    def control_variate(self) -> bool:
+        """Whether samples of a weight like the others' hold the policy to itself; may change between rounds."""
+        return self._control_variate
+
+    @control_variate.setter
+    def control_variate(self, value: bool) -> None:
+        value = checks.yes_or_no("control_variate", value)
+        if value and (self.data is not None or self.coupling != "independent"):
+            given = f"coupling {self.coupling!r}" if self.data is None else "data"
+            allowed = (
+                "True online and with coupling 'independent', where v_old is the velocity of what x1 is drawn from"
+            )
+            raise checks.fail("control_variate", f"True with {given}", allowed)
+        self._control_variate = value
 
     # The algorithm --------------------------------------------------------------------------------------------------
 

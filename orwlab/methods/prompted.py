@@ -53,7 +53,7 @@ class PromptedFineTuning(FineTuning):
         rank: of low-rank ``adapters``, if only these are to learn; v_ref is then the policy with its adapters off.
         control_variate: as ``FineTuning`` has it, with the mean weight of the prompt.
 
-    ``tau``, ``alpha``, ``lr``, ``reward`` and ``steps_per_round`` may change between rounds.
+    ``tau``, ``alpha``, ``lr``, ``reward``, ``steps_per_round`` and ``control_variate`` may change between rounds.
 
     Raises:
         ValueError: any argument out of range, named.
