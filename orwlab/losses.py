@@ -30,24 +30,24 @@ def fit(v_t: Tensor, u_t: Tensor, w: Tensor | float = 1.0) -> Tensor:
 
 
 def steadied_fit(
-    v_t: Tensor, u_t: Tensor, v_old_t: Tensor, w: Tensor | float = 1.0, mean: Tensor | float = 1.0
+    v_t: Tensor, u_t: Tensor, v_old_t: Tensor, w: Tensor | float = 1.0, held: Tensor | float = 1.0
 ) -> Tensor:
-    """``fit`` with a control variate, ``mean((w - m) |v_t - u_t|^2 + m |v_t - v_old_t|^2)``.
+    """``fit`` with a control variate, ``mean((w - h) |v_t - u_t|^2 + h |v_t - v_old_t|^2)``.
 
-    Up to what does not depend on ``v_t`` this is ``fit`` and ``2 m v_t . (u_t - v_old_t)``, whose expectation is 0 if
-    ``v_old_t = E[u_t | x_t]``. Where w = m and v_t = v_old_t, value and gradient are exactly 0.
+    Up to what does not depend on ``v_t`` this is ``fit`` and ``2 h v_t . (u_t - v_old_t)``, whose expectation is 0 if
+    ``v_old_t = E[u_t | x_t]``. Where w = h and v_t = v_old_t, value and gradient are exactly 0.
 
     Args:
         v_t: ``v_theta(t, x_t)``, (n, *event).
         u_t: the conditional velocity, (n, *event).
         v_old_t: of the policy that drew the x1 behind x_t, (n, *event).
         w: weights of the x1, (n,), or one number for all.
-        mean: the mean weight m, likewise.
+        held: the part h of them that holds to ``v_old_t``, likewise.
     """
     v_t, u_t = _pair("v_t", v_t, "u_t", u_t)
     v_t, v_old_t = _pair("v_t", v_t, "v_old_t", v_old_t)
-    w, mean = _weights(w, v_t), _weights(mean, v_t)
-    return ((w - mean) * squared_norm(v_t - u_t) + mean * squared_norm(v_t - v_old_t)).mean()
+    w, held = _weights(w, v_t), _weights(held, v_t, "held")
+    return ((w - held) * squared_norm(v_t - u_t) + held * squared_norm(v_t - v_old_t)).mean()
 
 
 def penalty(v_t: Tensor, v_ref_t: Tensor, weight: Tensor | float = 1.0) -> Tensor:

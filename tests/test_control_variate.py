@@ -82,7 +82,7 @@ def test_where_all_weights_are_the_same_nothing_moves(kind, rank):
             return FineTuning(velocity.MLP(2, 16, 1), rewards.get("right"), pool_size=24, **more)
         return PromptedFineTuning(Told(), told, torch.eye(2), samples_a_prompt=12, **more)
 
-    still, moved = run(control_variate=True), run()
+    still, moved = run(control_variate=1.0), run()
     for each in (still, moved):
         last = list(each.rounds(4))[-1]
         assert last.fit > 0
@@ -98,7 +98,7 @@ def test_alone_the_loop_runs_away_from_its_own_samples():
     far = {}
     for steadied in (False, True):
         run = FineTuning(
-            reference, rewards.get("right"), tau=0.0, alpha=0.0, lr=1e-3, batch_size=64, control_variate=steadied
+            reference, rewards.get("right"), tau=0.0, alpha=0.0, lr=1e-3, batch_size=64, control_variate=float(steadied)
         )
         list(run.rounds(300))
         far[steadied] = metrics.energy_distance(flow.sample(run.policy, x0), data)
@@ -111,7 +111,7 @@ def test_it_still_moves_a_gaussian_by_tau_a_each_refresh():
     tau = 0.4
     run = FineTuning(
         zoo.load("gaussian"), lambda x: x[:, 0], tau=tau, alpha=0.0, weighting="mean_one", steps_per_round=250,
-        pool_size=8192, lr=2e-3, seed=1, control_variate=True,
+        pool_size=8192, lr=2e-3, seed=1, control_variate=1.0,
     )  # fmt: skip
     x0 = flow.noise(8000, (2,), generator=seeded(99))
     means = []
@@ -129,7 +129,7 @@ def test_each_prompt_has_its_own_mean():
     reward = lambda x, c: c[:, 0] + 0 * x[:, 0]  # noqa: E731
     run = PromptedFineTuning(
         Told(), reward, torch.eye(2), weighting="above", threshold=0.5, alpha=0.0, samples_a_prompt=4,
-        control_variate=True,
+        control_variate=1.0,
     )  # fmt: skip
     w = torch.tensor([1.0, 1, 1, 1, 0, 0, 0, 0])
     assert torch.equal(run._mean(w), w)
@@ -141,12 +141,12 @@ def test_each_prompt_has_its_own_mean():
 def test_a_run_goes_on_from_its_file(tmp_path, rank):
     reference = velocity.MLP(2, 16, 1)
     run = FineTuning(
-        reference, rewards.get("right"), weighting="mean_one", steps_per_round=3, control_variate=True, rank=rank
+        reference, rewards.get("right"), weighting="mean_one", steps_per_round=3, control_variate=1.0, rank=rank
     )
     list(run.rounds(3))
     run.save(tmp_path / "run.safetensors")
     again = FineTuning.load(tmp_path / "run.safetensors", reward=rewards.get("right"), reference=reference)
-    assert again.control_variate
+    assert again.control_variate == 1
     for one, other in zip(run.rounds(3), again.rounds(3), strict=True):
         assert (one.reward, one.penalty, one.fit) == (other.reward, other.penalty, other.fit)
     assert equal(run.policy, again.policy)
@@ -156,21 +156,23 @@ def test_where_it_would_mean_something_else_it_is_refused():
     reference = velocity.MLP(2, 16, 1)
     for more, message in [
         ({"control_variate": "yes"}, "control_variate is 'yes'"),
-        ({"control_variate": True, "coupling": "ot"}, "control_variate is .*coupling 'ot'"),
-        ({"control_variate": True, "data": torch.zeros(40, 2)}, "control_variate is .*data"),
+        ({"control_variate": 1.5}, "control_variate is 1.5"),
+        ({"control_variate": -0.1}, "control_variate is -0.1"),
+        ({"control_variate": 0.5, "coupling": "ot"}, "control_variate is .*coupling 'ot'"),
+        ({"control_variate": 0.5, "data": torch.zeros(40, 2)}, "control_variate is .*data"),
     ]:
         with pytest.raises(ValueError, match=message):
             FineTuning(reference, rewards.get("right"), **more)
     run = FineTuning(reference, rewards.get("right"), coupling="ot")
     with pytest.raises(ValueError, match=r"control_variate is .*coupling 'ot'"):
-        run.control_variate = True
-    assert not run.control_variate
+        run.control_variate = 0.9
+    assert run.control_variate == 0
 
 
 def test_it_may_be_switched_between_rounds():
-    run = FineTuning(velocity.MLP(2, 16, 1), rewards.get("right"), tau=0.0, alpha=0.0, control_variate=True)
+    run = FineTuning(velocity.MLP(2, 16, 1), rewards.get("right"), tau=0.0, alpha=0.0, control_variate=1.0)
     list(run.rounds(2))
     assert equal(run.policy, velocity.MLP(2, 16, 1))
-    run.control_variate = False
+    run.control_variate = 0.0
     list(run.rounds(1))
     assert not equal(run.policy, velocity.MLP(2, 16, 1))

@@ -87,7 +87,7 @@ class PromptedFineTuning(FineTuning):
         policy: nn.Module | None = None,
         event_shape: tuple[int, ...] | None = None,
         rank: int | None = None,
-        control_variate: bool = False,
+        control_variate: float = 0.0,
     ) -> None:
         allowed = "numbers with a row for each prompt, (m, ...), such as captions.tokens(prompts)"
         told = checks.array("conditions", conditions, allowed).detach()
