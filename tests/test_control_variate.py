@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from orwlab import flow, losses, metrics, rewards, targets, velocity, zoo
+from orwlab import flow, losses, metrics, oracle, rewards, targets, velocity, zoo
 from orwlab.finetune import FineTuning
 from orwlab.methods.prompted import PromptedFineTuning
 
@@ -53,6 +53,20 @@ def test_the_gradient_has_the_same_mean_and_less_noise():
         error = gradient.std(0) / n**0.5
         assert ((gradient.mean(0) + 0.4 / 0.52 * tau * a).abs() < 4 * error).all()  # (1 - t) / c
     assert (steadied.var(0) < 0.5 * plain.var(0)).all()
+
+
+def test_what_the_policy_is_off_by_is_carried_over():
+    """argmin = v* + h / (W + alpha) (v_old - v^q), at one place; by the vertex of a parabola through three points."""
+    u, w, h, alpha = numbers(300, 1, seed=7), numbers(300, seed=8).exp(), 0.8, 0.3
+    v_ref, v_old = torch.full_like(u, -0.5), torch.full_like(u, float(u.mean()) + 0.7)
+
+    def loss(v):
+        v = torch.full_like(u, v)
+        return float(losses.steadied_fit(v, u, v_old, w, h) + alpha * losses.penalty(v, v_ref))
+
+    low, mid, high = loss(-1.0), loss(0.0), loss(1.0)
+    best = float(((w * u[:, 0]).mean() - alpha * 0.5) / (w.mean() + alpha))
+    assert (low - high) / (low + high - 2 * mid) / 2 == pytest.approx(best + h / float(w.mean() + alpha) * 0.7, 1e-9)
 
 
 # the loop -----------------------------------------------------------------------------------------------------------
@@ -122,6 +136,23 @@ def test_it_still_moves_a_gaussian_by_tau_a_each_refresh():
         assert abs(x[:, 1].mean()) < 0.1
     assert means == pytest.approx([tau, 2 * tau, 3 * tau], abs=0.12)
     assert float(x[:, 0].std()) == pytest.approx(1, abs=0.12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_it_is_sooner_at_the_exact_limit(seed):
+    """Two moons, the ring as reward, alpha 0.3: 100 rounds, of a run that needs 400 without."""
+    reward, reference = rewards.get("ring"), zoo.load("two_moons")
+    exact = oracle.PopulationDynamics(targets.get("two_moons"), reward, alpha=0.3)
+    exact.fixed_point(1e-3)
+    x0 = flow.noise(3000, (2,), generator=seeded(5))
+    below = {}
+    for c in (0.0, 0.9):
+        run = FineTuning(reference, reward, alpha=0.3, seed=seed, control_variate=c)
+        list(run.rounds(100))
+        below[c] = exact.mean_reward - float(reward(flow.sample(run.average, x0)).mean())
+    assert below[0.0] > 0.03, below
+    assert abs(below[0.9]) < 0.5 * below[0.0], below
 
 
 def test_each_prompt_has_its_own_mean():

@@ -13,8 +13,10 @@ that. With v_old the policy that drew x1, and m the mean weight, the first term 
 
 If v_old is the marginal velocity of what it draws, E[u_t | x_t], both have the same gradient (proved: they differ by
 2 c m E[v_theta . (u_t - v_old)], which is then 0, and by what does not depend on v_theta). It is less noisy, for little
-more than differences of weights multiplies u_t. At c = 1 nothing moves where all weights are the same; but then nothing
-makes a velocity that of its own samples again, and long runs stray (measured at small alpha). 0.9 did well.
+more than differences of weights multiplies u_t; at c = 1 nothing moves where all weights are the same. What v_old is off
+from E[u_t | x_t] is carried over to the next refresh, c m / (W + alpha) times, with W = E[w | x_t] (proved, for perfect
+fits). So it is forgotten everywhere if c m is below alpha and the smallest weight; runs above that are sooner where they
+lead, and stray in the end (measured).
 """
 
 import copy
@@ -59,8 +61,8 @@ class FineTuning(Run):
             Frozen and unused parameters stay as they are.
         event_shape: shape of one sample; needed only where neither network has an ``event_shape``.
         rank: of low-rank ``adapters``, if only these are to learn; v_ref is then the policy with its adapters off.
-        control_variate: 0 to 1, how much of the mean weight holds the policy to itself instead of to samples (see
-            above); above 0 only online and with the "independent" coupling, for about a quarter more time a step.
+        control_variate: 0 to 1, how much of the mean weight holds the policy to itself instead of to samples: see the
+            top of this file. Above 0 only online and with the "independent" coupling, for a quarter more time a step.
         seed: of everything random in the run, from 0 to 2^32 - 1. torch's global random state is never used.
 
     ``tau``, ``alpha``, ``lr``, ``reward``, ``steps_per_round`` and ``control_variate`` may change between rounds. The
