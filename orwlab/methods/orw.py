@@ -12,11 +12,11 @@ that. With v_old the policy that drew x1, and m the mean weight, the first term 
     E[ (w(x1) - c m) |v_theta - u_t|^2 + c m |v_theta - v_old|^2 ].
 
 If v_old is the marginal velocity of what it draws, E[u_t | x_t], both have the same gradient (proved: they differ by
-2 c m E[v_theta . (u_t - v_old)], which is then 0, and by what does not depend on v_theta). It is less noisy, for little
-more than differences of weights multiplies u_t; at c = 1 nothing moves where all weights are the same. What v_old is off
-from E[u_t | x_t] is carried over to the next refresh, c m / (W + alpha) times, with W = E[w | x_t] (proved, for perfect
-fits). So it is forgotten everywhere if c m is below alpha and the smallest weight; runs above that are sooner where they
-lead, and stray in the end (measured).
+2 c m E[v_theta . (u_t - v_old)], which is then 0, and by what does not depend on v_theta). It is less noisy, for
+little more than differences of weights multiplies u_t; at c = 1 nothing moves where all weights are the same. What
+v_old is off from E[u_t | x_t] is carried over to the next refresh, c m / (W + alpha) times, with W = E[w | x_t]
+(proved, for perfect fits). So it is forgotten everywhere if c m is below alpha plus the smallest weight; runs above
+that are sooner where they lead, and stray in the end (measured).
 """
 
 import copy
