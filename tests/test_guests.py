@@ -248,7 +248,6 @@ def photographs_task():
 CLASSIFIER = {"x": lambda: IMAGE, "event_shape": lambda: (1, 4, 4), "width": lambda: 2}
 WORDS = {
     "x": described,
-    "towers": lambda: "pooling",
     "width": lambda: 8,
     "depth": lambda: 1,
     "channels": lambda: 8,
