@@ -75,6 +75,7 @@ GOOD: dict[str, Callable[[], object]] = {  # by the name of the argument
     "data": lambda: X,
     "v_t": lambda: X,
     "u_t": lambda: Y,
+    "v_old_t": lambda: Y,
     "v_ref_t": lambda: Y,
     "w": lambda: WEIGHT,
     "r": lambda: ROW,
