@@ -502,6 +502,7 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
     "orwlab.adapters.attach": {"network": network},
     "orwlab.weights.within": {"r": lambda: X, "weighting": lambda: "mean_one", "threshold": lambda: None},
     "orwlab.losses.penalty": {"weight": lambda: WEIGHT},
+    "orwlab.losses.steadied_fit": {"held": lambda: WEIGHT},
     "orwlab.solvers": {
         "times": lambda: (0.0, 0.5),
         "B": lambda: torch.tensor([[0.5, 0.0], [0.25, 0.75]]),
