@@ -75,6 +75,7 @@ GOOD: dict[str, Callable[[], object]] = {  # by the name of the argument
     "data": lambda: X,
     "v_t": lambda: X,
     "u_t": lambda: Y,
+    "v_old_t": lambda: Y,
     "v_ref_t": lambda: Y,
     "w": lambda: WEIGHT,
     "r": lambda: ROW,
@@ -248,7 +249,6 @@ def photographs_task():
 CLASSIFIER = {"x": lambda: IMAGE, "event_shape": lambda: (1, 4, 4), "width": lambda: 2}
 WORDS = {
     "x": described,
-    "towers": lambda: "pooling",
     "width": lambda: 8,
     "depth": lambda: 1,
     "channels": lambda: 8,
@@ -502,6 +502,7 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
     "orwlab.adapters.attach": {"network": network},
     "orwlab.weights.within": {"r": lambda: X, "weighting": lambda: "mean_one", "threshold": lambda: None},
     "orwlab.losses.penalty": {"weight": lambda: WEIGHT},
+    "orwlab.losses.steadied_fit": {"held": lambda: WEIGHT},
     "orwlab.solvers": {
         "times": lambda: (0.0, 0.5),
         "B": lambda: torch.tensor([[0.5, 0.0], [0.25, 0.75]]),

@@ -6,17 +6,16 @@ reward, and takes ``steps_per_round`` gradient steps on
     E[ w(x1) |v_theta(t, x_t) - u_t|^2 + alpha |v_theta(t, x_t) - v_ref(t, x_t)|^2 ].
 
 A network learns from its own samples here, and no network fits even those exactly: what it gets wrong is in the next
-draw, and the loop runs away from the data even where all weights are 1. ``control_variate`` c, from 0 to 1, is against
-that. With v_old the policy that drew x1, and m the mean weight, the first term becomes
+draw, and the loop runs away from the data even where all weights are 1. ``control_variate`` c, from 0 to 1, works
+against that. With v_old the policy that drew x1, m the mean weight and h = c m, the first term becomes
 
-    E[ (w(x1) - c m) |v_theta - u_t|^2 + c m |v_theta - v_old|^2 ].
+    E[ (w(x1) - h) |v_theta - u_t|^2 + h |v_theta - v_old|^2 ].
 
-If v_old is the marginal velocity of what it draws, E[u_t | x_t], both have the same gradient (proved: they differ by
-2 c m E[v_theta . (u_t - v_old)], which is then 0, and by what does not depend on v_theta). It is less noisy, for
-little more than differences of weights multiplies u_t; at c = 1 nothing moves where all weights are the same. What
-v_old is off from E[u_t | x_t] is carried over to the next refresh, c m / (W + alpha) times, with W = E[w | x_t]
-(proved, for perfect fits). So it is forgotten everywhere if c m is below alpha plus the smallest weight; runs above
-that are sooner where they lead, and stray in the end (measured).
+On the first step after a draw v_theta is v_old, and h is a baseline for the weights. If v_old = E[u_t | x_t], the
+gradient is the same on average (proved, for an h that is not computed from the same draw). What the two differ by is
+handed on to the next refresh, h / (W + alpha) times, with W = E[w | x_t] (proved, for perfect fits); that it dies out
+where h is below alpha plus the smallest weight is expected. Far above that a run is faster at first and strays later
+(measured). At c = 1 and equal weights a run that begins at the reference does not move.
 """
 
 import copy
@@ -62,7 +61,7 @@ class FineTuning(Run):
         event_shape: shape of one sample; needed only where neither network has an ``event_shape``.
         rank: of low-rank ``adapters``, if only these are to learn; v_ref is then the policy with its adapters off.
         control_variate: 0 to 1, how much of the mean weight holds the policy to itself instead of to samples: see the
-            top of this file. Above 0 only online and with the "independent" coupling, for a quarter more time a step.
+            top of this file. Above 0 only online, with the "independent" coupling; one evaluation more a step.
         seed: of everything random in the run, from 0 to 2^32 - 1. torch's global random state is never used.
 
     ``tau``, ``alpha``, ``lr``, ``reward``, ``steps_per_round`` and ``control_variate`` may change between rounds. The

@@ -29,8 +29,6 @@ from orwlab.velocity import initialise
 
 SPACE = 64
 """numbers of a direction"""
-TOWERS = ("convolutions", "pooling")
-"""ways to look at a picture that have little in common, so that what fools one need not fool the other"""
 _HEADS = 4
 _SHARPEST, _SHARP = 100.0, 14.0  # a cosine is multiplied by at most that, and by that at first, as in the paper
 
@@ -39,9 +37,8 @@ class Clip(nn.Module):
     """Pictures and sentences to directions of ``SPACE`` numbers.
 
     Args:
-        towers: how pictures are looked at: by "convolutions" of 3 x 3 pixels that halve the picture, or of 5 x 5 with
-            "pooling". Sentences are read by a transformer.
-        width: channels of the first convolution, a multiple of 4; sentences have twice as many.
+        width: channels of the first convolution that looks at a picture, a multiple of 4; the transformer that reads
+            sentences has twice as many units.
         depth: layers of the transformer.
         seed: of the initial weights; the global random state is left alone.
     """
@@ -49,15 +46,14 @@ class Clip(nn.Module):
     kind = "clip"
     event_shape = (3, captions.SIDE, captions.SIDE)
 
-    def __init__(self, towers: str = "convolutions", width: int = 24, depth: int = 3, *, seed: int = 0) -> None:
+    def __init__(self, width: int = 24, depth: int = 3, *, seed: int = 0) -> None:
         super().__init__()
-        towers = checks.choice("towers", towers, TOWERS)
         width, depth = checks.integer("width", width), checks.integer("depth", depth)
         if width % _HEADS:
             raise checks.fail("width", width, f"a multiple of {_HEADS}")
-        self.config = dict(kind=self.kind, towers=towers, width=width, depth=depth)
+        self.config = dict(kind=self.kind, width=width, depth=depth)
         with torch.inference_mode(False), torch.device("meta"):
-            self.look = _Convolutions(width) if towers == "convolutions" else _Pooling(width)
+            self.look = _Convolutions(width)
             self.read = Reader(2 * width, depth)
             self.seen, self.said = nn.Linear(self.look.wide, SPACE), nn.Linear(2 * width, SPACE)
         initialise(self, checks.seed("seed", seed))
@@ -168,21 +164,6 @@ class _Convolutions(nn.Module):
         for of, to in ((width, 2 * width), (2 * width, 4 * width), (4 * width, 4 * width)):
             layers += [nn.Conv2d(of, to, 3, stride=2, padding=1), nn.GroupNorm(8, to), nn.SiLU()]
             layers += [nn.Conv2d(to, to, 3, padding=1), nn.GroupNorm(8, to), nn.SiLU()]
-        self.net = nn.Sequential(*layers, nn.Flatten())
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.net(x)
-
-
-class _Pooling(nn.Module):
-    """Wide filters, each followed by the strongest of every four places; nothing of it is like ``_Convolutions``."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.wide = 4 * width * (captions.SIDE // 4) ** 2
-        layers: list[nn.Module] = []
-        for of, to, pool in ((3, width, 2), (width, 2 * width, 2), (2 * width, 4 * width, 1)):
-            layers += [nn.Conv2d(of, to, 5, padding=2), nn.GroupNorm(4, to), nn.ReLU(), nn.MaxPool2d(pool)]
         self.net = nn.Sequential(*layers, nn.Flatten())
 
     def forward(self, x: Tensor) -> Tensor:
