@@ -65,10 +65,11 @@ STUDIES: dict[str, Study] = {
     "digits": Study(Digits, _DIGITS, (0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)),
     "photographs": Study(Photographs, _PHOTOGRAPHS, (0.0, 0.1, 0.3, 0.5, 1.0, 3.0)),
     "photographs_long": Study(Photographs, _PHOTOGRAPHS, (0.0, 0.3), changes={"rounds": 120}),
-    "words": Study(Words, _WORDS, (0.0, 0.1, 0.3, 1.0, 3.0, 10.0)),
-    "words_raft": Study(Words, _WORDS, (0.0,), changes={"method": METHODS["RAFT"]}),
-    "words_reft": Study(Words, _WORDS, (0.0,), changes={"method": METHODS["ReFT"]}),
-    "words_kl": Study(Words, _WORDS, (0.1, 0.3, 1.0), changes={"method": METHODS["ORW-CFM-KL"]}),
+    "words": Study(Words, _WORDS, (0.0, 0.1, 0.3, 1.0, 3.0)),
+    "words_plain": Study(Words, _WORDS, (0.3,), changes={"control_variate": 0.0}),
+    "words_raft": Study(Words, _WORDS, (0.3,), changes={"method": METHODS["RAFT"]}),
+    "words_reft": Study(Words, _WORDS, (0.3,), changes={"method": METHODS["ReFT"]}),
+    "words_kl": Study(Words, _WORDS, (0.3,), changes={"method": METHODS["ORW-CFM-KL"]}),
 }
 """photographs_long: what becomes of photographs when a run goes on long after its reward has stopped growing;
 words_raft and so on: the same sentences by other methods"""

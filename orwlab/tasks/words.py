@@ -61,7 +61,7 @@ class Method:
 METHODS = {
     "ORW-CFM-W2": Method(),
     "RAFT": Method("best"),
-    "ReFT": Method("above", 0.5),
+    "ReFT": Method("above", 0.7),
     "ORW-CFM-KL": Method(penalty="kl"),
 }
 
