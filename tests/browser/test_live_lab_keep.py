@@ -180,7 +180,7 @@ def test_rounds_are_scrubbed_by_keys_and_the_run_waits(visit):
     start = state(page)["positions"]
     page.keyboard.press("ArrowRight")
     wait(page, "round > 0")
-    assert not np.array_equal(start, state(page)["positions"])
+    assert eventually(lambda: not np.array_equal(start, state(page)["positions"]))  # they glide there
     assert round_of(page) < 10
     stopped = round_of(page)
     page.wait_for_timeout(700)
