@@ -13,7 +13,7 @@ from orwlab.teach.notebooks import FOLDED, PLOTLY, SECOND
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
-STAR = re.compile(r"^### Exercise \d\.\d: .* (★☆☆|★★☆|★★★)( \(in words\))?$", flags=re.MULTILINE)
+STAR = re.compile(r"^### Exercise \d+\.\d: .* (★☆☆|★★☆|★★★)( \(in words\))?$", flags=re.MULTILINE)
 
 
 @pytest.fixture(params=PATHS, ids=lambda path: path.stem)
@@ -76,12 +76,12 @@ def test_figures_are_numbered_and_have_captions(notebook):
     for cell, following in zip(notebook.cells, notebook.cells[1:]):
         if cell.cell_type == "code" and shows(cell):
             assert following.cell_type == "markdown", f"no caption below {cell.source[:80]!r}"
-            label = re.match(r"\*\*Figure (\d)\.(\d+)\.\*\* \S.{30,}", following.source)
+            label = re.match(r"\*\*Figure (\d+)\.(\d+)\.\*\* \S.{30,}", following.source)
             assert label, f"begin it with **Figure N.k.** and say what is seen: {following.source[:80]!r}"
             found.append((int(label[1]), int(label[2])))
     assert [k for _, k in found] == list(range(1, len(found) + 1))
     assert len({n for n, _ in found}) == 1
-    for n, k in re.findall(r"[Ff]igures? (\d)\.(\d+)", notebooks.prose(notebook)):
+    for n, k in re.findall(r"[Ff]igures? (\d+)\.(\d+)", notebooks.prose(notebook)):
         if int(n) == found[0][0]:
             assert (int(n), int(k)) in found, f"there is no Figure {n}.{k}"
 

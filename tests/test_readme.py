@@ -162,3 +162,13 @@ def test_the_tables_of_real_data_are_those_that_are_kept():
             assert cell == (said(*found.mean(name, alpha), 2) if "±" in cell else "0")
             assert "±" in cell or found.mean(name, alpha)[0] < 0.005
         assert diversity == f"{found.mean('diversity', alpha)[0]:.2f}"
+
+
+def test_the_table_of_sentences_is_what_is_kept():
+    found = results.load("words")
+    rows = rows_below(README, "| α | CLIP score |")
+    assert len(rows) == 1 + len(found.alphas)
+    for alpha, *cells in rows:
+        alpha = None if alpha == "reference" else float(alpha)
+        for cell, name in zip(cells, ("reward", "judge", "words", "true", "diversity", "new_score"), strict=True):
+            assert cell == said(*found.mean(name, alpha), 2)

@@ -22,7 +22,7 @@ def test_what_is_kept_is_of_the_present_recipe_and_small(name):
     assert all(x.shape[0] == results.SHOWN for x in found.samples.values())
     assert (results.FOLDER / f"{name}.safetensors").stat().st_size < 1e6
     assert [o.alpha for o in found.outcomes()] == [None, *found.alphas]
-    rounds, rewards = found.curve(found.alphas[1])
+    rounds, rewards = found.curve(found.alphas[-1])
     assert (rounds[0], len(rounds)) == (1, len(rewards))
     assert found.recipe["plan"]["rounds"] - 10 < rounds[-1] <= found.recipe["plan"]["rounds"]
 

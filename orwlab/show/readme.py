@@ -55,16 +55,28 @@ def photographs_figure() -> go.Figure:
     return figures.images_over_alpha(shown, said)
 
 
+def words_figure() -> go.Figure:
+    """Some of what is kept of the sentences, over alpha."""
+    shown = [outcome for outcome in results.load("words").outcomes() if outcome.alpha in (None, 0.3, 0.1)]
+    said = {"reward": "CLIP score {:.2f}", "words": "{:.0%} of words true"}
+    return figures.images_over_alpha(sorted(shown, key=lambda one: -(one.alpha or 9)), said, columns=16)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Write the pictures."""
     parser = argparse.ArgumentParser(prog="python -m orwlab.show.readme", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("docs/images"))
-    parser.add_argument("--only", choices=["alpha", "digits", "photographs"])
+    parser.add_argument("--only", choices=["alpha", "digits", "photographs", "words"])
     options = parser.parse_args(arguments)
     folder = options.folder
     torch.set_num_threads(1)
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = {"alpha": alpha_figure, "digits": digits_figure, "photographs": photographs_figure}
+    pictures = {
+        "alpha": alpha_figure,
+        "digits": digits_figure,
+        "photographs": photographs_figure,
+        "words": words_figure,
+    }
     for name, make in pictures.items():
         if options.only in (None, name):
             make().write_image(folder / f"{name}.png", scale=1.5)

@@ -80,7 +80,7 @@ class Task(ABC):
 
     def begin(self, alpha: float, seed: int = 0, plan: Plan | None = None) -> FineTuning:
         """A run at ``alpha``, against weights of mean one; by the task's plan if there is no other."""
-        plan = _plan(plan, self.plan)
+        plan = plan_of(plan, self.plan)
         return FineTuning(
             self.reference,
             self.reward,
@@ -92,6 +92,14 @@ class Task(ABC):
             lr=plan.lr,
             seed=seed,
         )
+
+    def push(self, v: Any, x0: Tensor) -> Tensor:
+        """Noise x0 (n, *event) to images, by the solver of ``v``, a network like the reference."""
+        return push(v, x0)
+
+    def shown(self, k: int, n: int) -> list[int]:
+        """Which ``k`` of ``n`` images of an outcome are shown where there is not room for all."""
+        return list(range(n))[:k]
 
     def noise(self, n: int, seed: int = 0) -> Tensor:
         """The noise x0 (n, *event) from which a seed's images start."""
@@ -105,7 +113,7 @@ class Task(ABC):
         x0 = checks.points("x0", x0, self.event_shape, at_least=2)
         alpha = None if alpha is None else checks.number("alpha", alpha, low=0.0)
         seed = checks.seed("seed", seed)
-        x = push(v, x0)
+        x = self.push(v, x0)
         if not checks.all_finite(x):
             raise ValueError("v leads x0 to numbers that are not finite; allowed: a flow that ends in images")
         r = float(rewards.evaluate(self.reward, x).mean())
@@ -144,7 +152,7 @@ def fine_tune(
         raise checks.fail("task", task, "a task, such as digits.Digits()")
     alphas = checks.numbers("alphas", alphas, low=0.0)
     seeds = _seeds(seeds)
-    plan = _plan(plan, task.plan)
+    plan = plan_of(plan, task.plan)
     rounds = checks.integer("rounds", plan.rounds)
     if told is not None and not callable(told):
         raise checks.fail("told", told, "None, or a callable that is given each round's snapshot")
@@ -177,7 +185,8 @@ def _seeds(seeds: Any) -> list[int]:
     return [checks.seed("seeds", seed) for seed in found]
 
 
-def _plan(plan: Any, usual: Plan) -> Plan:
+def plan_of(plan: Any, usual: Plan) -> Plan:
+    """``plan``, checked, or the usual one if it is None."""
     if plan is not None and not isinstance(plan, Plan):
         raise checks.fail("plan", plan, "a Plan, or None for the task's own")
     return usual if plan is None else plan

@@ -14,8 +14,8 @@ import json
 import shutil
 import statistics
 import sys
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from os import PathLike
 from pathlib import Path
@@ -31,6 +31,7 @@ from orwlab.tasks import images
 from orwlab.tasks.digits import Digits
 from orwlab.tasks.images import Outcome, Plan, Task
 from orwlab.tasks.photographs import Photographs
+from orwlab.tasks.words import METHODS, Words
 
 FORMAT = "orwlab results 1"
 FOLDER = Path(__file__).parent / "kept"
@@ -47,24 +48,31 @@ class Study:
     """of the zoo, and the solvers that draw from them"""
     alphas: tuple[float, ...]
     seeds: tuple[int, ...] = (0, 1, 2)
-    rounds: int | None = None
-    """None: the task's"""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """what is done otherwise than the task's plan says"""
 
     @property
     def plan(self) -> Plan:
-        """The task's, for so many rounds."""
+        """The task's, with the study's changes."""
         plan: Plan = self.task.plan  # type: ignore[attr-defined]
-        return plan if self.rounds is None else replace(plan, rounds=self.rounds)
+        return replace(plan, **self.changes)
 
 
 _DIGITS = ("digits", "digits_classifier", "digits_judge", "solver_8")
+_WORDS = ("captions", "captions_clip", "captions_judge", "captions_digits", "solver_captions")
 _PHOTOGRAPHS = ("patches", "patches_features", "solver_patches")
 STUDIES: dict[str, Study] = {
     "digits": Study(Digits, _DIGITS, (0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)),
     "photographs": Study(Photographs, _PHOTOGRAPHS, (0.0, 0.1, 0.3, 0.5, 1.0, 3.0)),
-    "photographs_long": Study(Photographs, _PHOTOGRAPHS, (0.0, 0.3), rounds=120),
+    "photographs_long": Study(Photographs, _PHOTOGRAPHS, (0.0, 0.3), changes={"rounds": 120}),
+    "words": Study(Words, _WORDS, (0.0, 0.1, 0.3, 1.0, 3.0)),
+    "words_plain": Study(Words, _WORDS, (0.3,), changes={"control_variate": 0.0}),
+    "words_raft": Study(Words, _WORDS, (0.3,), changes={"method": METHODS["RAFT"]}),
+    "words_reft": Study(Words, _WORDS, (0.3,), changes={"method": METHODS["ReFT"]}),
+    "words_kl": Study(Words, _WORDS, (0.3,), changes={"method": METHODS["ORW-CFM-KL"]}),
 }
-"""photographs_long: what becomes of photographs when a run goes on long after its reward has stopped growing"""
+"""photographs_long: what becomes of photographs when a run goes on long after its reward has stopped growing;
+words_raft and so on: the same sentences by other methods"""
 
 
 @dataclass(frozen=True)
@@ -76,7 +84,7 @@ class Results:
     """one for each seed and alpha: "seed", "alpha" (None: the reference), "reward", "numbers", and "rewards", the mean
     reward of every so-many-th round: see ``curve``"""
     samples: dict[float | None, Tensor]
-    """alpha -> (SHOWN, channels, height, width), of the first seed, all from the same noise"""
+    """alpha -> (SHOWN, channels, height, width), of the first seed, all from the same noise: see ``Task.shown``"""
 
     @property
     def alphas(self) -> list[float]:
@@ -212,7 +220,8 @@ def _done(name: str, seed: int, alpha: float | None) -> tuple[dict[str, Any], Te
         outcome = images.fine_tune(task, [alpha], [seed], plan=plan, progress=False)[1]
     rewards = [round(reward, 4) for reward in outcome.rewards[:: _every(plan.rounds)]]
     row = {"seed": seed, "alpha": alpha, "reward": outcome.reward, "numbers": outcome.numbers, "rewards": rewards}
-    return row, torch.from_numpy(as_bytes(outcome.samples[:SHOWN])).permute(0, 3, 1, 2)
+    shown = outcome.samples[task.shown(SHOWN, len(outcome.samples))]
+    return row, torch.from_numpy(as_bytes(shown)).permute(0, 3, 1, 2)
 
 
 def _every(rounds: int) -> int:

@@ -100,6 +100,9 @@ _FORMS: dict[str, list[tuple[str, str, Callable[[Any], Any], str]]] = {
     "A": [("A_percent", "100 times the matrix", lambda A: 100 * A, "A_percent / 100")],
     "J": [("J_percent", "100 times the Jacobians", lambda J: 100 * J, "J_percent / 100")],
     "dv": [("log_dv", "the logarithms of the gaps in velocity", _log, "log_dv.exp()")],
+    "logits": [("misfits", "the negative logits: the smaller, the better they fit", lambda x: -x, "-misfits")],
+    "scale": [("extra", "the scale minus 1, which is 0 where nothing is exaggerated", lambda s: s - 1, "1 + extra")],
+    "change": [("change_percent", "100 times the change", lambda change: 100 * change, "change_percent / 100")],
     "lam": [("softness", "$1/\\lambda$", _inverse, "1 / softness")],
     "wanted": [
         ("unwanted", "the digits that are *not* wanted", _others, "tuple(k for k in range(10) if k not in unwanted)")

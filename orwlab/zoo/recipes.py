@@ -149,6 +149,7 @@ RECIPES: dict[str, Recipe] = {
     "captions": Recipe("captions", _prompted, "u_t, told", 10000, 96, 1e-3, split="train", unseen="held_out"),
     "captions_digits": _labels("crops", _classifier, noise=0.2),
     "captions_clip": _clip("train", 0),
+    "captions_judge": _clip("test", 1),
 }
 
 

@@ -36,7 +36,7 @@ def test_the_bar_leads_from_every_page_to_every_other(visit, width):
 
 def moved(path):
     """A condition: alpha 2 has arrived in what is shown."""
-    if path == "images":
+    if path in ("images", "words"):
         return "document.querySelector('.lab').images.grids.frame?.settings.alpha === 2"
     return "document.querySelector('.orw-stage').stage.meta.lanes?.[0].alpha === 2"
 

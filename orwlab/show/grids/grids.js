@@ -30,7 +30,17 @@ const tellOnce = (element, text) => { if (element.textContent !== text) element.
 
 const valueIn = (value, kind) => {
   if (value === undefined) return "–";
-  return kind === "share" ? value.toFixed(2) : minus(value.toFixed(0));
+  return minus(value.toFixed(kind === "count" ? 0 : 2));
+};
+
+/** A label within a sentence; CLIP stays CLIP. */
+const inSentence = (label) => (/^.[a-z]/.test(label) ? label[0].toLowerCase() + label.slice(1) : label);
+
+/** By how much a score falls, in words; a dash where nothing can be left out. */
+const fallIn = (value) => {
+  if (value === null) return "–";
+  const size = Math.abs(value).toFixed(2);
+  return size === "0.00" ? "the same" : `${value > 0 ? "falls" : "rises"} by ${size}`;
 };
 
 /** One board: a caption, images, numbers, a verdict. */
@@ -242,6 +252,10 @@ class Grids {
     this.seq = frame.seq;
     if (frame.lanes) {
       this.frame = frame;
+      if (frame.exhibit.about !== this.about) { // of something else than before
+        Object.assign(this, { about: frame.exhibit.about, points: [] });
+        this.closePath();
+      }
       const known = this.points.at(-1)?.[0] ?? 0;
       this.points.push(...frame.points.filter(([seq]) => seq > known));
       while (this.points.length > KEPT_POINTS) this.points = this.points.filter((_, k, all) => k % 2 === 0 || k === all.length - 1);
@@ -282,8 +296,8 @@ class Grids {
     this.line.dataset.boards = lanes.length + 1;
     this.root.classList.toggle("beside", beside);
     this.reference.show({
-      title: "Reference", when: "pretrained", colour: theme.ghost, numbers: reference.numbers, words,
-      said: "What the model draws before it is fine-tuned.",
+      title: "Reference", when: reference.when ?? "pretrained", colour: theme.ghost, numbers: reference.numbers, words,
+      said: reference.said ?? "What the model draws before it is fine-tuned.",
     });
     lanes.forEach((lane, k) => this.boards[k].show({
       title: `α = ${lane.alpha}`, when: `round ${lane.round}`, colour: theme.lanes[k], numbers: lane.numbers, words,
@@ -305,15 +319,17 @@ class Grids {
     const rounds = this.points.map(([, round]) => round), count = this.points.at(-1)?.[2].length ?? 0;
     const lines = (which, dashed) => Array.from({ length: count }, (_, lane) => (
       { lane, dashed, xs: rounds, ys: this.points.map((point) => point[which][lane]) }));
-    const { numbers } = this.frame.reference, unit = { share: [0, 1], count: undefined };
-    const floor = ({ key }) => (numbers[key] === undefined ? [] : [{ value: numbers[key], label: "reference" }]);
+    const { numbers, when } = this.frame.reference, unit = { share: [0, 1], count: undefined };
+    const label = when ? `reference, ${when}` : "reference";
+    const floor = ({ key }) => (numbers[key] === undefined ? [] : [{ value: numbers[key], label }]);
     const panels = together
-      ? [{ title: `${paid.label} and ${judge.label.toLowerCase()}`, lines: [...lines(2, false), ...lines(3, true)], floor: floor(paid), within: unit[paid.kind] }]
+      ? [{ title: `${paid.label} and ${inSentence(judge.label)}`, lines: [...lines(2, false), ...lines(3, true)], floor: floor(paid), within: unit[paid.kind] }]
       : [{ title: paid.label, lines: lines(2, false), floor: floor(paid), within: unit[paid.kind] },
         { title: judge.label, lines: lines(3, true), floor: floor(judge), within: unit[judge.kind] }];
+    this.svg.dataset.panels = panels.length;
     drawCurves(this.svg, panels, theme.lanes);
     this.svg.setAttribute("aria-label", this.curvesInWords(paid, judge));
-    tellOnce(this.key, `Solid: ${paid.label.toLowerCase()}, which is optimised. Dashed: ${judge.label.toLowerCase()}, which nothing is optimised for. ` +
+    tellOnce(this.key, `Solid: ${inSentence(paid.label)}, which is optimised. Dashed: ${inSentence(judge.label)}, which nothing is optimised for. ` +
       "Each colour is a grid’s.");
   }
 
@@ -345,13 +361,14 @@ class Grids {
       return;
     }
     tellOnce(path.title, `Image ${k + 1}: from noise, t = 0, to the image, t = 1`);
-    const names = [["reference", "Reference"], ["lane", `α = ${answer.alpha}, round ${answer.round}`]];
+    const { when } = this.frame.reference, first = when ? `Reference, ${when}` : "Reference";
+    const names = [["reference", first], ["lane", `α = ${answer.alpha}, round ${answer.round}`]];
     path.rows.replaceChildren(...names.map(([name, title]) => this.way(title, answer[name], answer.times)));
     path.root.scrollIntoView({ block: "nearest" });
     path.root.focus({ preventScroll: true });
   }
 
-  way(title, { sheet, said }, times) {
+  way(title, { sheet, said, table = [] }, times) {
     const row = make("figure", "orw-way"), strip = make("div", "orw-strip");
     const [width, height] = this.frame.exhibit.size;
     times.forEach((t, k) => {
@@ -366,7 +383,28 @@ class Grids {
     const caption = make("figcaption");
     caption.append(make("b", "", title), make("span", "", said));
     row.append(caption, strip);
+    if (table.length) row.append(this.wordByWord(table));
     return row;
+  }
+
+  /** Which words of the sentence are true of an image. */
+  wordByWord(rows) {
+    const table = make("table", "orw-words"), head = make("tr"), body = make("tbody");
+    head.append(...["Word", "True?", "Measured in the pixels", "CLIP score without it"].map((text) => {
+      const cell = make("th", "", text);
+      cell.scope = "col";
+      return cell;
+    }));
+    body.append(...rows.map(({ word, holds, measured, falls }) => {
+      const row = make("tr", holds === false ? "not" : ""), name = make("th", "", word);
+      name.scope = "row";
+      row.append(name, make("td", "orw-holds", holds === null ? "not asked" : holds ? "✓ true" : "✗ false"), make("td", "", measured), make("td", "", fallIn(falls)));
+      return row;
+    }));
+    const top = make("thead");
+    top.append(head);
+    table.append(top, body);
+    return table;
   }
 
   closePath() {

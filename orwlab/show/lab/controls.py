@@ -14,6 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from orwlab import checks, couplings, rewards, targets, weights, zoo
+from orwlab.data import captions
 from orwlab.show.lab import digits, own
 from orwlab.show.stage.scenes import LANES
 
@@ -26,6 +27,7 @@ __all__ = [
     "Control",
     "Number",
     "Scale",
+    "Sentence",
     "Several",
     "Subset",
     "Switch",
@@ -197,6 +199,24 @@ class Choice(Control):
     def words(self, value: str) -> str:
         """The value as one reads it: short, whatever it is."""
         return self.options[value] if value in self.options else own.words(value)
+
+
+@dataclass(frozen=True)
+class Sentence(Control):
+    """A sentence of the small world that ``captions`` describes, to be typed; ``offered`` are some to press."""
+
+    offered: tuple[str, ...]
+
+    def check(self, value: Any) -> str:
+        """See ``Control``; as the grammar writes it, whatever way it was typed."""
+        name = _small(self.label)
+        try:
+            scene = captions.parse(value)
+        except ValueError as error:
+            raise ValueError(f"{name}{str(error).removeprefix('text')}") from None
+        if not scene.groups:
+            raise checks.fail(name, value, f'one that says something, such as "{self.offered[0]}"')
+        return str(scene)
 
 
 @dataclass(frozen=True)

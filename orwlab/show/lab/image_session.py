@@ -19,7 +19,6 @@ from orwlab.methods.orw import Diverged, FineTuning
 from orwlab.show.lab import exhibits, messages
 from orwlab.show.lab.exhibits import Exhibit, Read
 from orwlab.show.lab.image_settings import CONTROLS, ImageSettings, ImageStory
-from orwlab.tasks import images
 
 PATH = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # flow times t on the way from noise to an image
 PATH_STEPS = 24
@@ -27,13 +26,14 @@ POINTS = 400  # of the curves, at most
 SEEN = 40  # pairs of alpha and mean reward that a run has shown
 PRESSES = ("play", "pause", "toggle", "step", "reset")
 MOST_STEPS = 100  # that wait
+_NETWORKS = {"digits": "the digits", "photographs": "the photographs", "words": "the flow of captions"}
 
 
 class ImageLane:
     """One run, and what was last seen of it."""
 
     def __init__(self, exhibit: Exhibit, settings: ImageSettings, alpha: float) -> None:
-        self.run: FineTuning = exhibit.task.begin(alpha, settings.seed)
+        self.run: FineTuning = exhibit.begin(alpha, settings.seed)
         self.since = 0  # its round when its alpha was set
         self.round = 0  # of its pictures
         self.sheet = ""
@@ -91,20 +91,18 @@ class ImageSession:
         self._points: list[list[Any]] = []
         self._seen: dict[float, float] = {}
         self._noise: Tensor | None = None
-        self._reference = ""
+        self._reference = self._plain = ""
         self._first: Read = {}
+        self._guided: Read = {}
         self._under_way = False
         self._looked = -1  # the round of the newest numbers
         self.seq += 1
         self.begun = self.seq
-        what = "the digits" if story.start.task == "digits" else "the photographs"
+        self._shown = story.settings  # by these the reference on show is drawn
         self._pieces: deque[tuple[str, Callable[[], None]]] = deque(
-            [
-                (f"Loading {what} and their networks", self._load),
-                ("The reference draws", self._draw_reference),
-                ("The judge looks at the reference", self._measure_reference),
-            ]
+            [(f"Loading {_NETWORKS[story.start.task]} and their networks", self._load)]
         )
+        self._show_reference()
 
     @property
     def settings(self) -> ImageSettings:
@@ -174,13 +172,18 @@ class ImageSession:
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do until somebody asks for something."""
-        return not self._pieces and not self._due and self._looked == self.round
+        return not self._pieces and not self._due and self._looked == self.round and not self._stale
 
     @property
     def _due(self) -> bool:
         """Whether another round is."""
         asked = self.state == "running" or self._steps > 0 or (self.replaying and not self._held)
         return asked and not self._broken
+
+    @property
+    def _stale(self) -> bool:
+        """Whether somebody has asked for another view since the reference was drawn."""
+        return self._shown.view != self.settings.view and not self._broken
 
     @property
     def replaying(self) -> bool:
@@ -222,9 +225,12 @@ class ImageSession:
         return f"Round {self.round + 1}: learning at α = {self.settings.alpha:g}" if self._due else ""
 
     def _plan(self) -> None:
-        """The pieces of the next round; or, before it rests, a look at this one."""
+        """The pieces of another view; of the next round; or, before it rests, a look at this one."""
+        if self._stale:
+            self._turn()
+            return
         if not self._due:
-            self._look(self.round)
+            self._look(self.round, self._going)
             return
         exhibit, settings, number = self._there, self.story.at(self.round), self.round + 1
         for lane, alpha in zip(self.lanes, settings.alphas):
@@ -234,13 +240,13 @@ class ImageSession:
             self._pieces.append((f"Round {number}: learning at α = {lane.alpha:g}", lane.do_round))
         self._pieces.append((f"Round {number}", self._end_round))
         if number % exhibit.measured_every == 0:
-            self._look(number)
+            self._look(number, self._going)
         elif number % exhibit.drawn_every == 0 and not self.replaying:
             for lane in self._going:
                 self._pieces.append((f"Round {number}: drawing at α = {lane.alpha:g}", partial(self._draw, lane)))
 
-    def _look(self, number: int) -> None:
-        for lane in self._going:
+    def _look(self, number: int, lanes: list[ImageLane]) -> None:
+        for lane in lanes:
             self._pieces.append((f"Round {number}: the judge looks at α = {lane.alpha:g}", partial(self._read, lane)))
         self._pieces.append((f"Round {number}", self._note))
 
@@ -266,32 +272,85 @@ class ImageSession:
 
     def _load(self) -> None:
         settings = self.story.start
-        self.exhibit = exhibits.of(settings)
+        self.exhibit = exhibits.of(self._shown)
         self._noise = self.exhibit.noise(settings.seed)
         self.lanes = [ImageLane(self.exhibit, settings, alpha) for alpha in settings.alphas]
 
-    def _draw_reference(self) -> None:
-        assert self._noise is not None
-        exhibit = self._there
-        x = images.push(exhibit.task.reference, self._noise[: exhibit.shown])
-        self._reference = exhibit.sheet(x)
-        for lane in self.lanes:
-            lane.sheet = self._reference
+    def _turn(self) -> None:
+        """The pieces of another sentence, or another guidance, from the same noise."""
+        before, self._shown = self._shown, self.settings
+        if self._shown.prompt == before.prompt:
+            self._show_guided()
+            return
+        self._pieces.append(("Reading the sentence", self._read_sentence))
+        self._show_reference()
+        if self.round > 0:
+            for lane in self.lanes:
+                self._pieces.append((f"Drawing at α = {lane.alpha:g}", partial(self._draw, lane)))
+            self._look(self.round, self.lanes)
+
+    def _read_sentence(self) -> None:
+        """The runs stay; what was seen was of another sentence."""
+        self.exhibit = exhibits.of(self._shown)
+        self._points, self._seen = [], {}
         self.seq += 1
 
-    def _measure_reference(self) -> None:
+    def _show_reference(self) -> None:
+        self._pieces.append(("The reference draws", self._draw_reference))
+        self._pieces.append(("The judge looks at the reference", self._measure_reference))
+        if self._shown.guidance != 1:
+            self._show_guided()
+
+    def _show_guided(self) -> None:
+        self._pieces.append((f"The reference draws with guidance {self._shown.guidance:g}", self._draw_guided))
+        self._pieces.append(("The judge looks at the guided reference", self._measure_guided))
+
+    def _draw_reference(self) -> None:
         """Before the first round every lane is the reference."""
         assert self._noise is not None
         exhibit = self._there
-        self._first = exhibit.read(images.push(exhibit.task.reference, self._noise))
-        for lane in self.lanes:
+        x = exhibit.task.push(exhibit.task.reference, self._noise[: exhibit.shown])
+        self._reference = self._plain = exhibit.sheet(x)
+        for lane in self._untouched:
+            lane.sheet = self._plain
+        self.seq += 1
+
+    def _measure_reference(self) -> None:
+        assert self._noise is not None
+        exhibit = self._there
+        self._first = exhibit.read(exhibit.task.push(exhibit.task.reference, self._noise))
+        self._guided = {}
+        for lane in self._untouched:
             lane.numbers, lane.said = self._first, exhibit.verdict(self._first, self._first)
-        self._note()
+        if self.round == 0:
+            self._note()
+        else:
+            self.seq += 1
+
+    def _draw_guided(self) -> None:
+        """The reference's own images again, if there is no guidance."""
+        assert self._noise is not None
+        exhibit, v = self._there, self._there.reference(self._shown)
+        guided = v is not exhibit.task.reference
+        self._reference = exhibit.sheet(exhibit.task.push(v, self._noise[: exhibit.shown])) if guided else self._plain
+        self.seq += 1
+
+    def _measure_guided(self) -> None:
+        assert self._noise is not None
+        exhibit, v = self._there, self._there.reference(self._shown)
+        guided = v is not exhibit.task.reference
+        self._guided = exhibit.read(exhibit.task.push(v, self._noise)) if guided else {}
+        self.seq += 1
+
+    @property
+    def _untouched(self) -> list[ImageLane]:
+        """Lanes that have not learned yet."""
+        return [lane for lane in self.lanes if lane.run.round == 0]
 
     def _pushed(self, lane: ImageLane, n: int) -> Tensor | None:
         """The first ``n`` images of its running average, as they are now; None if they are not finite."""
         assert self._noise is not None
-        x = images.push(lane.run.average, self._noise[:n])
+        x = self._there.task.push(lane.run.average, self._noise[:n])
         if not checks.all_finite(x):
             lane.unseen = "Its images are too far out for a number: the last good ones are shown. Choose a larger α."
             return None
@@ -331,9 +390,9 @@ class ImageSession:
 
         Always: "seq", "begun" (frames with a smaller ``seq`` are of another run), "state", "round", "idle", "settings",
         "story", and "doing" and "notice", sentences or "". If anything was drawn since: "exhibit"; "reference", with
-        "sheet" (a PNG of its images) and "numbers"; "lanes", each with these and "alpha", "round", "said" and
-        "stopped"; "points" of the curves, ``[seq, round, what is paid for, judge]``, the last two a number for each
-        lane.
+        "sheet" (a PNG of its images) and "numbers", and with guidance "when" and "said"; "lanes", each with these and
+        "alpha", "round", "said" and "stopped"; "points" of the curves, ``[seq, round, what is paid for, judge]``, the
+        last two a number for each lane.
         """
         repeats = self.replaying and self._due
         found: dict[str, Any] = {
@@ -362,7 +421,8 @@ class ImageSession:
             found["exhibit"] = self._there.plain()
             found["reference"] = {
                 "sheet": self._reference,
-                "numbers": {key: _short(value) for key, value in self._first.items()},
+                "numbers": {key: _short(value) for key, value in (self._guided or self._first).items()},
+                **self._there.guided(self._shown, self._guided, self._first),
             }
         # a change may be of the round under way, and a story that is repeated goes farther than it has come
         found["story"] = {**self.story.plain(), "round": max(self.round, self.story.round)}
@@ -372,7 +432,8 @@ class ImageSession:
         """How image ``k`` comes out of its noise, in a lane and in the reference.
 
         Returns:
-            "times"; and "lane" and "reference", each with "sheet", the images at these times in a row, and "said".
+            "times"; and "lane" and "reference", each with "sheet", the images at these times in a row, "said", and
+            "table", see ``Exhibit.table``.
 
         Raises:
             ValueError: there is no such lane or image, or it has not begun.
@@ -382,13 +443,17 @@ class ImageSession:
         lane = checks.integer("lane", messages.count(lane), low=0, high=len(self.lanes) - 1)
         k = checks.integer("k", messages.count(k), low=0, high=self.exhibit.shown - 1)
         x0, found = self._noise[k : k + 1], {}
-        networks = {"lane": self.lanes[lane].run.average, "reference": self.exhibit.task.reference}
+        networks = {"lane": self.lanes[lane].run.average, "reference": self.exhibit.reference(self._shown)}
         for name, v in networks.items():
             with torch.no_grad():
-                x = flow.trajectory(v, x0, PATH, method="midpoint", steps=PATH_STEPS)[:, 0]
+                x = flow.trajectory(self.exhibit.bound(v), x0, PATH, method="midpoint", steps=PATH_STEPS)[:, 0]
             if not checks.all_finite(x):
                 raise checks.fail("lane", lane, "one whose images are finite: choose a larger α")
-            found[name] = {"sheet": exhibits.sheet(x, len(PATH)), "said": self.exhibit.view(x[-1:])}
+            found[name] = {
+                "sheet": exhibits.sheet(x, len(PATH)),
+                "said": self.exhibit.view(x[-1:]),
+                "table": self.exhibit.table(v, x0),
+            }
         return {"times": list(PATH), "k": k, "of": lane, "round": self.round, "alpha": self.lanes[lane].alpha, **found}
 
     def suggest(self, goal: Any) -> dict[str, Any]:
@@ -431,7 +496,7 @@ def _honestly(alpha: float, seen: list[float], few: bool) -> str:
 
 
 def _said(value: float, kind: str) -> str:
-    return f"{value:.2f}" if kind == "share" else f"{value:.0f}"
+    return f"{value:.0f}" if kind == "count" else f"{value:.2f}"
 
 
 def _short(value: float) -> float:

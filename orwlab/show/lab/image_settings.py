@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orwlab import checks
-from orwlab.show.lab.controls import BY_NAME, SEED_MAX, Choice, Control, Subset, Whole
+from orwlab.show.lab.controls import BY_NAME, SEED_MAX, Choice, Control, Number, Scale, Sentence, Subset, Whole
 from orwlab.tasks.digits import EVEN
+from orwlab.tasks.words import PROMPTS
 
 MOST = 500  # changes that a story keeps
 LAST = 100_000  # round
@@ -16,7 +17,7 @@ TABLE: tuple[Control, ...] = (
         "task",
         "Images",
         "What the reference has learned, and what is paid for. Starts again.",
-        {"digits": "Digits", "photographs": "Photographs"},
+        {"digits": "Digits", "photographs": "Photographs", "words": "Words"},
         few=True,
         restarts=True,
     ),
@@ -35,6 +36,36 @@ TABLE: tuple[Control, ...] = (
         few=True,
         restarts=True,
     ),
+    Sentence(
+        "prompt",
+        "Sentence",
+        "What is drawn. Press Enter to draw another.",
+        (
+            PROMPTS[0],
+            "two bold green sevens",
+            "a thin black nine",
+            "three purple rings",
+            "a disc above a six",
+        ),
+    ),
+    Choice(
+        "lesson",
+        "What is learned from",
+        "From this sentence: another one starts again. From the set: the box only says what is drawn.",
+        {"this": "This sentence", "set": "A set of hard sentences"},
+        few=True,
+        restarts=True,
+    ),
+    Number(
+        "guidance",
+        "Guidance of the reference",
+        "At 1 there is none. More pushes the reference’s pictures towards the words while they are drawn; nothing is "
+        "learned, and the other grids have none.",
+        1.0,
+        4.0,
+        Scale(tuple(round(1 + k / 10, 1) for k in range(31)), (1, 2, 3, 4)),
+        said="guidance",
+    ),
     BY_NAME["alpha"],
     replace(
         BY_NAME["others"],
@@ -52,7 +83,9 @@ TABLE: tuple[Control, ...] = (
 """one for every field of ``ImageSettings``, in its order"""
 CONTROLS: Mapping[str, Control] = {control.name: control for control in TABLE}
 FROM_THE_START = tuple(control.name for control in TABLE if control.restarts)
-ON_THE_WAY = ("alpha", "others")
+OF_IMAGES, OF_WORDS = ("wanted", "files"), ("prompt", "lesson", "guidance")
+"""what only images without words have, and only those with"""
+ON_THE_WAY = ("alpha", "others", "prompt", "guidance")
 """what may change under a run: the only names in a log"""
 
 
@@ -61,9 +94,12 @@ class ImageSettings:
     """What one can choose; ``TABLE`` says what is allowed. ``ValueError`` tells it in plain words.
 
     Args:
-        task: "digits" or "photographs".
+        task: "digits", "photographs" or "words".
         wanted: the digits that are paid for; at least one and not all.
         files: which photographs are paid for, those whose JPEG files are "small" or "large".
+        prompt: the sentence that is drawn.
+        lesson: what is learned from: "this" sentence or a "set" of others.
+        guidance: of the reference's pictures of the sentence, 1 to 4; 1 is none.
         alpha: W2 weight of the first lane.
         others: up to three more alphas, from the same seed and noise.
         seed: of everything random.
@@ -72,6 +108,9 @@ class ImageSettings:
     task: str = "digits"
     wanted: tuple[int, ...] = EVEN
     files: str = "small"
+    prompt: str = PROMPTS[0]
+    lesson: str = "this"
+    guidance: float = 1.0
     alpha: float = 0.2
     others: tuple[float, ...] = ()
     seed: int = 0
@@ -98,15 +137,27 @@ class ImageSettings:
     def starts_again(self, before: "ImageSettings") -> bool:
         """Whether coming from ``before`` means to start again from the reference."""
         changed = any(getattr(self, name) != getattr(before, name) for name in FROM_THE_START)
-        return changed or len(self.others) != len(before.others)
+        return changed or self.taught != before.taught or len(self.others) != len(before.others)
+
+    @property
+    def taught(self) -> str | None:
+        """The one sentence that is learned from, if it is one."""
+        return self.prompt if self.task == "words" and self.lesson == "this" else None
+
+    @property
+    def view(self) -> tuple[str, float] | None:
+        """What says how the noise is drawn, beside the networks: the sentence, and the reference's guidance."""
+        return (self.prompt, self.guidance) if self.task == "words" else None
 
     def plain(self) -> dict[str, Any]:
-        """As JSON has it."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+        """As JSON has it, without what the task does not have."""
+        without = OF_IMAGES if self.task == "words" else OF_WORDS
+        found = {name: value for name, value in vars(self).items() if name not in without}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
 
 Change = tuple[int, str, Any]
-"""a round, "alpha" or "others", and the value that it took before the round after it"""
+"""a round, one of ``ON_THE_WAY``, and the value that it took before the round after it"""
 
 
 @dataclass(frozen=True)
@@ -146,6 +197,8 @@ class ImageStory:
             at = checks.integer("round of a change", entry[0], low=at, high=LAST)
             name = checks.choice("control of a change", entry[1], ON_THE_WAY)
             settings = story.settings.changed(**{name: entry[2]})
+            if settings.taught != story.start.taught:
+                raise checks.fail("sentence", entry[2], "the one that is learned from, as at the beginning")
             if settings.starts_again(story.start):
                 raise checks.fail("further α", entry[2], f"as many as at the beginning, {len(story.start.others)}")
             story = story.changed(at, name, getattr(settings, name))
@@ -170,7 +223,8 @@ class ImageStory:
 
     def plain(self) -> dict[str, Any]:
         """What ``read`` takes, as JSON has it; of the scene only what differs from the defaults."""
-        usual, scene = ImageSettings().plain(), self.at(0).plain()
+        scene = self.at(0).plain()
+        usual = ImageSettings(task=scene["task"]).plain() | {"task": ImageSettings.task}
         log = [[at, name, list(value) if isinstance(value, tuple) else value] for at, name, value in self.log if at > 0]
         return {
             "scene": {name: value for name, value in scene.items() if value != usual[name]},

@@ -58,7 +58,8 @@ def stage(
     Raises:
         ValueError: something does not fit; the message names it, its value and what is allowed.
     """
-    settings = ImageSettings(task, _listed(wanted), files, alpha, _listed(others), seed)
+    checks.choice("task", task, ("digits", "photographs"))
+    settings = ImageSettings(task, _listed(wanted), files, alpha=alpha, others=_listed(others), seed=seed)
     return ImagesStage(settings)
 
 

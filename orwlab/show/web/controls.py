@@ -11,7 +11,18 @@ import math
 from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
-from orwlab.show.lab.controls import OF_THE_STAGE, Choice, Control, Number, Scale, Several, Subset, Switch, Whole
+from orwlab.show.lab.controls import (
+    OF_THE_STAGE,
+    Choice,
+    Control,
+    Number,
+    Scale,
+    Sentence,
+    Several,
+    Subset,
+    Switch,
+    Whole,
+)
 
 _OFFERS = {
     "target": {"paint": "Paint it …", "points": "Your own points …"},
@@ -50,6 +61,28 @@ def _whole(control: Whole, value: int) -> str:
   {typed}</div>
   <p class="help" id="{name}-help">{control.help}</p>
 </div>"""
+
+
+@markup.register
+def _sentence(control: Sentence, value: str) -> str:
+    name = control.name
+    return f"""
+<form class="control sentence" {_about("sentence", control)} novalidate>
+  <label class="label" for="{name}-box">{control.label}</label>
+  <div class="line"><textarea class="typed" id="{name}-box" rows="1" maxlength="200" spellcheck="false"
+    autocomplete="off" enterkeyhint="go" aria-describedby="{name}-help">{html.escape(value)}</textarea>
+  <button type="submit" title="Draw this sentence (Enter)">Draw</button></div>
+  <p class="help" id="{name}-help">{control.help}</p>
+  {sentences(control.offered)}
+</form>"""
+
+
+def sentences(texts: Iterable[str]) -> str:
+    """Buttons that put a sentence into the box."""
+    found = (
+        f'<button type="button" data-sentence="{html.escape(text)}">{html.escape(text)}</button>' for text in texts
+    )
+    return f'<div class="sentences">{"".join(found)}</div>'
 
 
 @markup.register

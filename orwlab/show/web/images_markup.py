@@ -1,26 +1,17 @@
-"""What stands on the Images page: its words and controls. ``images.js`` brings them to life."""
+"""What stands on the Images page. ``images.js`` brings it to life."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+from orwlab.show.lab.controls import Choice
 from orwlab.show.lab.image_settings import CONTROLS, ImageSettings
-from orwlab.show.web import bar, controls
+from orwlab.show.web import album_markup, controls
+from orwlab.show.web.album_markup import shown
 
 LEAD = (
     "All grids come from the same noise. Press <b>Play</b>, and drag <b>α</b> while it learns. Press an image to see "
     "where it comes from."
 )
-STORY = "Moves that tell the story. Each sets every control and says what to watch."
-_KEYS = {
-    "Space": "play or pause",
-    "S": "one step: a single round, then pause",
-    "R": "reset: back to the reference",
-    "← →": "smaller or larger α",
-    "1 2 3 4 5": "the moves",
-    "P": "present: images and curves fill the screen",
-    "Tab, arrows, Enter": "to the images, from one to another, and its way from noise",
-    "?": "this list",
-    "Esc": "leave a box, close the way from noise, leave the presentation, close this list",
-}
 MOVES = (
     controls.attempt(
         "Let go: α = 0",
@@ -55,61 +46,22 @@ MOVES = (
 
 
 def markup(path: str, pages: Mapping[str, str]) -> str:
-    """The page's HTML; see ``lab_markup.markup`` for the order.
-
-    Args:
-        path: its address.
-        pages: path -> name of all the pages there are.
-    """
-    settings = ImageSettings()
-    return f"""
-<div class="lab album">
-  <section class="lab-strip" aria-label="Play">{_strip(settings)}</section>
-  <header class="lab-head">
-    {bar.markup(path, pages)}
-    <div class="corner">{_corner()}</div>
-    <div class="teacher-says" role="note" hidden></div>
-    <p>{LEAD}</p>
-  </header>
-  <section class="lab-stage" aria-label="Images">
-    <div class="orw-grids"></div>
-    <div class="notice" role="status" hidden></div>
-  </section>
-  <section class="lab-try" aria-labelledby="try-title"><h2 id="try-title">Try this</h2>
-  <div class="attempts">{"".join(MOVES)}</div></section>
-  <p class="attempted" role="status">{STORY}</p>
-  <section class="lab-more" aria-label="Controls">
-  {_controls(settings, "task", "wanted", "files")}
-  {controls.group(CONTROLS["others"].label, _controls(settings, "others"))}
-  {controls.group("Which α?", _goal())}
-  {controls.group("Training", _controls(settings, "seed"))}</section>
-  <p class="lab-said" aria-live="assertive"></p>
-  {_keys()}
-</div>"""
-
-
-def _corner() -> str:
-    button = controls.button
-    return button("Present", "Images and curves fill the screen (P)", ident="present", command="present") + button(
-        "Keys", "What can be done by keyboard (?)", ident="help", open="lab-keys"
+    """See ``album_markup.markup``."""
+    more = (
+        f"{_task()}{shown('wanted', 'files')}",
+        controls.group(CONTROLS["others"].label, shown("others")),
+        controls.group("Which α?", _goal()),
+        controls.group("Training", shown("seed")),
     )
+    return album_markup.markup(path, pages, album_markup.Words(LEAD, MOVES, "", "\n  ".join(more)))
 
 
-def _strip(settings: ImageSettings) -> str:
-    button = controls.button
-    buttons = (
-        button("Play", "Play or pause (space)", ident="toggle", command="toggle", sign=True, kind="primary asks"),
-        button("Step", "One round, then pause (S)", ident="step", command="step"),
-        button("Reset", "Back to the reference, with these settings (R)", ident="reset", command="reset"),
-    )
-    leave = button("Leave (Esc)", "Leave the presentation", ident="leave", command="present")
-    return (
-        f'<div class="buttons">{"".join(buttons)}</div>{_controls(settings, "alpha")}<div class="leave">{leave}</div>'
-    )
-
-
-def _controls(settings: ImageSettings, *names: str) -> str:
-    return "".join(controls.markup(CONTROLS[name], getattr(settings, name)) for name in names)
+def _task() -> str:
+    """Those without words: these have a page of their own."""
+    task = CONTROLS["task"]
+    assert isinstance(task, Choice)
+    offered = {name: words for name, words in task.options.items() if name != "words"}
+    return controls.markup(replace(task, options=offered), ImageSettings.task)
 
 
 def _goal() -> str:
@@ -124,9 +76,3 @@ reference’s own images.</p>
 <button type="submit" title="Which α should come to rest there">Suggest α</button></div>
 <p class="images-found" role="status"></p>
 {controls.button("Put α there", "The slider goes there", goal="take", kind="images-take", state="hidden")}</form>"""
-
-
-def _keys() -> str:
-    rows = "".join(f"<dt><kbd>{key}</kbd></dt><dd>{does}</dd>" for key, does in _KEYS.items())
-    return f"""<dialog id="lab-keys" aria-labelledby="keys-title"><h2 id="keys-title">Keys</h2><dl>{rows}</dl>
-<form method="dialog"><button>Close</button></form></dialog>"""

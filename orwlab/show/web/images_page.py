@@ -1,19 +1,6 @@
 """Images: fine-tuning on digits and photographs, watched from fixed noise and steered while it runs."""
 
-from collections.abc import Mapping
-from pathlib import Path
-
-import gradio as gr
-
-from orwlab.show import grids
-from orwlab.show.web import images_markup, lab_page
-from orwlab.show.web.broadcast import Registry
-from orwlab.show.web.image_runs import ImageRuns
-from orwlab.tasks import results
-
-_FOLDER = Path(__file__).parent
-_SCRIPTS = ("widgets.js", "line.js", "address.js", "memory.js", "run_page.js", "images.js")
-_STYLES = ("lab.css", "images.css")
+from orwlab.show.web import album, images_markup
 
 _EXPLANATION = r"""
 A flow model turns noise $x_0$ into an image $x_1$. Every grid is made from **the same noise**: images in the same place
@@ -51,57 +38,15 @@ $\alpha$ corrects it.
 """
 
 
-class ImagesPage:
-    """See ``pages.Page``.
-
-    Args:
-        runs: where images are fine-tuned; processes of its own, with the first question, if None.
-    """
-
-    path, name = "images", "Images"
-
-    def __init__(self, runs: ImageRuns | None = None) -> None:
-        self.runs = ImageRuns() if runs is None else runs
-
-    def build(self, demo: gr.Blocks, registry: Registry, pages: Mapping[str, str]) -> None:
-        """Put the page into ``demo``, which must be open."""
-        styles = grids.stylesheet() + "".join((_FOLDER / name).read_text(encoding="utf-8") for name in _STYLES)
-        gr.HTML(
-            "",
-            html_template=images_markup.markup(self.path, pages),
-            css_template=styles,
-            js_on_load=f"{script()}\nnew ImagesPage(element, server);",
-            apply_default_css=False,
-            server_functions=[lab_page.asked("ask", self.runs.answer)],
-            elem_id="lab",
-        )
-        with gr.Accordion("What you are seeing, and why", open=False, elem_id="lab-explanation"):
-            gr.Markdown(explanation(), latex_delimiters=lab_page.DELIMITERS)
-
-
-def script() -> str:
-    """The page's scripts as one."""
-    own = "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS)
-    return grids.javascript() + lab_page.without_exports(own)
-
-
 def explanation() -> str:
     """Markdown with formulas; its numbers are those of the results that are kept."""
     from orwlab.show.lab.exhibits import DigitsExhibit, PhotographsExhibit
 
     numbers = {"digits": DigitsExhibit.judged, "shown": DigitsExhibit.shown, "photographs": PhotographsExhibit.judged}
-    text = _EXPLANATION.replace("@measured@", _measured())
+    text = _EXPLANATION.replace("@measured@", album.measured(_KEPT))
     for name, number in numbers.items():
         text = text.replace(f"@{name}@", str(number))
     return text
-
-
-def _measured() -> str:
-    """The kept results as tables; a sentence where they are not of the present networks."""
-    try:
-        return "\n\n".join(_table(title, results.load(name), columns) for name, (title, columns) in _KEPT.items())
-    except ValueError:
-        return "The results that are kept are of other networks: `make results` measures them again."
 
 
 _OF_PHOTOGRAPHS = {"bytes": "bytes", "precision": "precision", "coverage": "coverage", "diversity": "diversity"}
@@ -114,19 +59,4 @@ _KEPT = {
     "photographs_long": ("The same runs at two α, longer", _OF_PHOTOGRAPHS),
 }
 
-
-def _table(title: str, found: results.Results, columns: Mapping[str, str]) -> str:
-    """Mean and spread over seeds, a line an alpha."""
-    rows = [f"| α | {' | '.join(columns.values())} |", "|---|" + "---|" * len(columns)]
-    for alpha in (None, *found.alphas):
-        cells = []
-        for name in columns:
-            mean, spread = found.mean(name, alpha)
-            digits = 0 if name == "bytes" else 2
-            cells.append(f"{mean:.{digits}f} ± {spread:.{digits}f}")
-        rows.append(f"| {'reference' if alpha is None else f'{alpha:g}'} | {' | '.join(cells)} |")
-    seeds, rounds = len(found.recipe["seeds"]), found.recipe["plan"]["rounds"]
-    return f"{title}, {rounds} rounds, mean and spread over {seeds} seeds:\n\n" + "\n".join(rows)
-
-
-PAGE = ImagesPage()
+PAGE = album.AlbumPage("images", "Images", images_markup.markup, explanation, "ImagesPage", ("images.js",))

@@ -172,6 +172,71 @@ class Switch extends Control {
   show(value) { this.box.checked = value; }
 }
 
+/** A box for a sentence: told on Enter, by its button, and on leaving it; Escape takes the entry back. */
+class SentenceBox extends Control {
+  constructor(element, choose) {
+    super(element, choose);
+    this.box = this.find("textarea");
+    this.value = this.box.value;
+    this.editing = false;
+    this.box.addEventListener("input", () => { this.editing = true; this.fit(); });
+    this.box.addEventListener("change", () => this.entered());
+    this.box.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") this.entered();
+      else if (event.key === "Escape") this.takeBack();
+      else return;
+      event.preventDefault(); // it was meant for the box alone
+      event.stopPropagation();
+      this.box.blur(); // the next key is the page's: space plays
+    });
+    element.addEventListener("submit", (event) => { event.preventDefault(); this.entered(); });
+    element.addEventListener("click", (event) => {
+      const { sentence } = event.target.closest("[data-sentence]")?.dataset ?? {};
+      if (sentence) this.take(sentence);
+    });
+    new ResizeObserver(() => this.fit()).observe(element);
+  }
+
+  /** As high as its text, which a phone breaks into lines. */
+  fit() {
+    if (!this.box.clientWidth) return;
+    this.box.style.height = "0";
+    this.box.style.height = `${this.box.scrollHeight + this.box.offsetHeight - this.box.clientHeight}px`;
+  }
+
+  /** What a button says. */
+  take(sentence) {
+    this.editing = false;
+    this.write(sentence);
+    this.choose(sentence);
+  }
+
+  forget() { this.editing = false; }
+
+  takeBack() {
+    this.forget();
+    this.write(this.value);
+    if (this.element.classList.contains("wrong")) this.choose(this.value); // what was refused is forgotten
+  }
+
+  entered() {
+    if (!this.editing) return;
+    this.editing = false;
+    this.choose(this.box.value.trim());
+  }
+
+  show(value) {
+    this.value = value;
+    if (!this.editing) this.write(value);
+  }
+
+  write(text) {
+    if (this.box.value === text) return;
+    this.box.value = text;
+    this.fit();
+  }
+}
+
 /** Sliders that one can switch on and off; the value lists those that are on. */
 class Several extends Control {
   constructor(element, choose) {
@@ -217,7 +282,7 @@ class Subset extends Control {
   show(values) { for (const box of this.boxes) box.checked = values.includes(Number(box.value)); }
 }
 
-const KINDS = { slider: Slider, number: NumberBox, choice: Choice, radios: Radios, switch: Switch, several: Several, subset: Subset };
+const KINDS = { slider: Slider, number: NumberBox, choice: Choice, radios: Radios, switch: Switch, several: Several, subset: Subset, sentence: SentenceBox };
 
 /** All controls below an element, by name. */
 function findControls(root, choose) {
