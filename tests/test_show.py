@@ -93,6 +93,15 @@ def test_images_in_colour_stand_in_rows_too():
             figures.images_over_alpha(outcomes, said)
 
 
+@pytest.mark.parametrize(("level", "lined"), [(1.0, True), (0.0, False), (-1.0, False)])
+def test_pictures_on_white_paper_are_told_apart(level, lined):
+    x = torch.full((2, 3, 8, 8), level)
+    (image,) = figures.images_in_rows([("a", "", x)], columns=2).data
+    between = np.asarray(image.z)[:, 8]
+    assert (between[:, 3] == (255 if lined else 0)).all(), "the page shows, or a line"
+    assert not lined or (between[:, 0] < 230).all()
+
+
 def test_images_of_any_kind_stand_in_rows_with_words():
     images = torch.rand(3, 1, 4, 4, generator=torch.Generator().manual_seed(0)) * 2 - 1
     figure = figures.images_in_rows([("real", "two of them", images), ("made", "", -images)], columns=2)

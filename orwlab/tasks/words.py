@@ -4,8 +4,8 @@
     outcomes = images.fine_tune(words.Words(), alphas=(0.0, 0.3, 1.0))
 
 The reward is a tiny CLIP's score of a picture and its sentence. Two judges that nothing is optimised for look at the
-same pictures: another CLIP, which was trained apart and looks in another way, and the pixels themselves, of which is
-measured for each word whether it is true.
+same pictures: another CLIP, trained from another start on other people's handwriting, and the pixels themselves, in
+which is measured for each word whether it is true (which digit it is, a classifier says).
 """
 
 from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ PROMPTS = (
     "a black three left of a blue one",
     "a red zero below a black one",
 )
-"""what the zoo's flow gets wrong most often, of what it has learned: where things stand"""
+"""what the zoo's flow gets wrong most often, of what it has learned: two things, and where they stand"""
 NEW = (
     "a black seven right of a red nine",
     "a red triangle right of a black square",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from orwlab.tasks.images import Outcome
 
 HEIGHT = 400
+PAPER = 0.8  # level at the sides of images in colour above which they are on white paper
 CELL = 56  # pixels of an image of the digits figure, which may be given less
 
 
@@ -182,13 +183,15 @@ def _in_rows(
     n, channels, high, wide = shapes[0]
     columns = min(checks.integer("columns", columns), n)
     gap = max(1, round(wide / 8))  # image pixels between two images
+    edges = np.stack([picture[..., edge] for picture in pictures for edge in (0, -1)])
+    between = 0.6 if channels == 3 and np.median(edges) > PAPER else np.nan  # white beside white needs a line
     name_wide, words_wide = (max(layout.width_of(text[k], size) for text in texts) for k, size in ((0, 18), (1, 14)))
     left = math.ceil(10 + name_wide + 20 + words_wide + 20 * (words_wide > 0))
     figure = make_subplots(rows=len(texts), vertical_spacing=0.0)
     across = columns * (wide + gap) - gap
     for row, (picture, (heading, words)) in enumerate(zip(pictures, texts, strict=True), start=1):
         at: dict[str, Any] = dict(row=row, col=1)
-        canvas = np.full((high, across, channels), np.nan, dtype=np.float32)
+        canvas = np.full((high, across, channels), between, dtype=np.float32)
         for column in range(columns):
             place = canvas[:, column * (wide + gap) :][:, :wide]
             place[:] = np.moveaxis(picture[column].clip(-1, 1), 0, -1)
@@ -197,7 +200,7 @@ def _in_rows(
             figure.add_trace(go.Heatmap(z=canvas[..., 0], **grey), **at)
         else:
             (levels,) = as_bytes(np.moveaxis(np.nan_to_num(canvas), -1, 0)[None], 3)
-            seen = np.where(np.isnan(canvas[..., :1]), 0, 255).astype(np.uint8)  # between two images the page shows
+            seen = np.where(np.isnan(canvas[..., :1]), 0, 255).astype(np.uint8)  # the page shows there
             colours = dict(colormodel="rgba256", hoverinfo="skip")
             figure.add_trace(go.Image(z=np.concatenate([levels, seen], -1), **colours), **at)
         hidden = dict(visible=False, constrain="domain")

@@ -24,8 +24,9 @@ much ink a digit has, how far it leans, where it stands; only which digit it is 
 rises where the judges do not is being exploited.
 
 **Weights have mean one within each sentence.** A sentence that is easy to draw has high scores whatever the model does.
-If pictures of all sentences were weighed against one another, the easy ones would be learned and the hard ones
-forgotten. Weighed among themselves, each sentence counts as much as any other, and the model keeps drawing all of them.
+If pictures of all sentences were weighed against one another, the high-scoring ones would be learned most and the
+others least (expected). Weighed among themselves, each sentence counts as much as any other, and the model keeps
+drawing all of them.
 
 **Guidance is not fine-tuning.** It draws with
 
