@@ -182,7 +182,8 @@ def test_the_set_and_one_sentence_are_what_is_learned_from():
     of_set, of_one = (WordsExhibit(OTHER, lesson).begin(0.5, 3) for lesson in ("set", "this"))
     assert torch.equal(of_set.conditions.cpu(), captions.tokens(PROMPTS))
     assert torch.equal(of_one.conditions.cpu(), captions.tokens([OTHER]))
-    assert len(of_set.conditions) * of_set.samples_a_prompt == of_one.samples_a_prompt == 64, "as many in a round"
+    assert of_set.samples_a_prompt == exhibits.LIVE.samples_a_prompt
+    assert of_one.samples_a_prompt == of_one.batch_size, "of one sentence alone there must be enough to choose from"
     assert of_set.steps_per_round == of_one.steps_per_round == exhibits.LIVE.steps_per_round
     assert of_one.control_variate == Words.plan.control_variate
     assert (of_one.alpha, of_one.seed) == (0.5, 3)
@@ -304,3 +305,17 @@ def test_the_page_offers_words_that_there_are():
     assert text.count("data-attempt") == len(words_markup.MOVES) == 5
     assert "@" not in words_page.explanation()
     assert album_markup.STORY in text
+
+
+@pytest.mark.slow
+def test_on_the_page_a_sentence_is_learned():
+    """What a visitor sees who presses Play and waits: proxy, judge and pixels rise together, within ten rounds."""
+    exhibit = WordsExhibit(PROMPTS[0], "this")
+    run, x0 = exhibit.begin(0.3, 0), exhibit.noise(0)
+    before = exhibit.read(exhibit.task.push(exhibit.task.reference, x0))
+    for _ in run.rounds(10):
+        pass
+    after = exhibit.read(exhibit.task.push(run.average, x0))
+    for key in ("score", "judge", "words"):
+        assert after[key] > before[key] + 0.03, key
+    assert exhibit.verdict(after, before) != exhibit.verdict(before, before)

@@ -163,8 +163,9 @@ def load(name: str, folder: str | PathLike[str] = FOLDER) -> Results:
 def make(name: str, folder: str | PathLike[str] = FOLDER, jobs: int = -1) -> Results:
     """Do study ``name`` and keep what it gives.
 
-    It takes one core ten minutes for the digits, and twenty for either study of photographs. What was done when it was
-    interrupted is not done again: until the end it lies in a hidden folder beside the file.
+    It takes one core ten minutes for the digits, twenty for either study of photographs, fifty for the words and ten
+    for each of their rivals. What was done when it was interrupted is not done again: until the end it lies in a hidden
+    folder beside the file.
 
     Args:
         name: one of ``STUDIES``.

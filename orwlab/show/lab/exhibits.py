@@ -36,7 +36,7 @@ CLOSER = 0.02  # of a cosine: a score that rises by less is called about the sam
 TRUE = 0.95  # share of pictures of which every word is true, from which that is what is said
 APART = 0.15  # share of words: if so many fewer are true, that is what is said
 KEPT = 4  # exhibits that a process remembers
-LIVE = replace(Words.plan, samples_a_prompt=8, steps_per_round=3)  # rounds of a second or two, for who looks on
+LIVE = replace(Words.plan, samples_a_prompt=16, steps_per_round=6)  # half of a round of the task, for who looks on
 
 Read = dict[str, float]
 """what was read off the images, by its key"""
