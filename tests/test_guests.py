@@ -30,7 +30,7 @@ import orwlab
 from orwlab import adapters, flow, solvers, targets, velocity, zoo
 from orwlab.data import captions
 from orwlab.methods.run import Diverged, Run
-from orwlab.tasks import digits, images, photographs, results
+from orwlab.tasks import digits, images, photographs, results, words
 from orwlab.zoo import recipes
 from orwlab.zoo.prompted import Prompted
 
@@ -242,6 +242,11 @@ def kept_results():
 
 
 @functools.cache
+def words_task():
+    return words.Words(["two red threes", "a ring"], ["a blue disc"])
+
+
+@functools.cache
 def photographs_task():
     return photographs.Photographs()
 
@@ -429,11 +434,27 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
     },
     "orwlab.tasks.results.Results": {"name": lambda: "judge"},
     "orwlab.tasks.images.push": {"v": lambda: drift, "size": lambda: 5, "x0": lambda: X},
+    "orwlab.tasks.digits": {"k": lambda: 2, "n": lambda: 4},
+    "orwlab.tasks.words": {
+        "prompts": lambda: ["two red threes", "a ring"],
+        "new": lambda: ["a blue disc"],
+        "n": lambda: 4,
+        "k": lambda: 2,
+        "x": lambda: torch.cat([described(), described()]),
+        "x0": lambda: torch.cat([described(), described()]),
+        "v": lambda: words_task().reference,
+        "picture": lambda: described()[0],
+        "text": lambda: "two red threes",
+        "told": lambda: captions.tokens(["two red threes", "two red threes", "a ring", "a ring"]),
+        "size": lambda: 3,
+    },
     "orwlab.tasks.digits.Wanted": {"classifier": lambda: None},
     "orwlab.tasks.digits.Digits": {"source": lambda: "scikit-learn"},
     "orwlab.tasks.photographs": {
         "quality": lambda: 60,
         "sign": lambda: 1,
+        "k": lambda: 2,
+        "n": lambda: 4,
         "source": lambda: None,
         "x": lambda: COLOURS,
         "x0": lambda: COLOURS,
@@ -553,6 +574,8 @@ HOUSEHOLD = (
     "orwlab.tasks.results.main",
     "orwlab.tasks.results.make",
     "orwlab.tasks.images.networks_of",
+    "orwlab.tasks.images.network",
+    "orwlab.tasks.images.plan_of",
     "orwlab.exact.anderson.",
     "orwlab.exact.grid.Grid.",
     "orwlab.exact.grid.as_field",
@@ -586,6 +609,7 @@ MADE: dict[str, Callable[[], object]] = {  # of the classes whose objects come f
     "orwlab.tasks.digits.Digits": digits_task,
     "orwlab.tasks.results.Results": kept_results,
     "orwlab.tasks.photographs.Photographs": photographs_task,
+    "orwlab.tasks.words.Words": words_task,
     "orwlab.exact.frontiers.Frontier": frontier,
 }
 
@@ -608,6 +632,7 @@ INSIDE: dict[str, set[str]] = {  # what those who write a check or a package say
     "orwlab.solvers.fit": {"x0", "x1"},  # where a search ends rounding decides
     "orwlab.data.captions": {"text"},  # that nothing is said is a sentence too
     "orwlab.zoo.clip": {"texts"},
+    "orwlab.tasks.words.draw": {"told"},
     "orwlab.zoo.write": {"network"},  # another floating type is another file
     "orwlab.lazy": {"package", "names"},
 }

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from orwlab.show import stage
-from orwlab.show.web import images_page, lab_page, pages
+from orwlab.show.web import images_page, lab_page, pages, words_page
 
 _NAMED = re.compile(
     r"^(?:async )?(?:const|let|class|function\*?) ([A-Za-z_$][\w$]*)|^(?:const|let) \{([^}]*)\} =", re.MULTILINE
@@ -20,7 +20,7 @@ def _names(script: str) -> Counter:
     return found
 
 
-_JOINED = {"stage": stage.javascript(), "images": images_page.script()} | {
+_JOINED = {"stage": stage.javascript(), "images": images_page.PAGE.script(), "words": words_page.PAGE.script()} | {
     page.name: lab_page._script(page.scripts).partition("\n")[2]
     for page in pages.PAGES
     if isinstance(page, lab_page.LabPage)

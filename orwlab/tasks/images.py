@@ -95,11 +95,11 @@ class Task(ABC):
 
     def push(self, v: Any, x0: Tensor) -> Tensor:
         """Noise x0 (n, *event) to images, by the solver of ``v``, a network like the reference."""
-        return push(v, x0)
+        return push(network(v), checks.points("x0", x0, self.event_shape))
 
     def shown(self, k: int, n: int) -> list[int]:
         """Which ``k`` of ``n`` images of an outcome are shown where there is not room for all."""
-        return list(range(n))[:k]
+        return list(range(min(checks.integer("k", k), checks.integer("n", n, high=1_000_000))))
 
     def noise(self, n: int, seed: int = 0) -> Tensor:
         """The noise x0 (n, *event) from which a seed's images start."""
@@ -108,8 +108,7 @@ class Task(ABC):
 
     def outcome(self, v: nn.Module, x0: Tensor, alpha: float | None, seed: int = 0, **more: Any) -> Outcome:
         """What ``v`` makes of the noise ``x0``, as it is judged."""
-        if not isinstance(v, nn.Module):
-            raise checks.fail("v", v, "a network v(t, x)")
+        v = network(v)
         x0 = checks.points("x0", x0, self.event_shape, at_least=2)
         alpha = None if alpha is None else checks.number("alpha", alpha, low=0.0)
         seed = checks.seed("seed", seed)
@@ -190,6 +189,13 @@ def plan_of(plan: Any, usual: Plan) -> Plan:
     if plan is not None and not isinstance(plan, Plan):
         raise checks.fail("plan", plan, "a Plan, or None for the task's own")
     return usual if plan is None else plan
+
+
+def network(v: Any) -> nn.Module:
+    """``v``, if it is a network."""
+    if not isinstance(v, nn.Module):
+        raise checks.fail("v", v, "a network v(t, x)")
+    return v
 
 
 def push(v: Velocity, x0: Tensor, size: int = 64) -> Tensor:

@@ -23,7 +23,7 @@ from orwlab.measure.samples import mean_pairwise_distance
 from orwlab.methods.prompted import PromptedFineTuning
 from orwlab.tasks import images
 from orwlab.tasks.images import Numbers, Outcome, Plan, Task
-from orwlab.zoo.clip import Clip
+from orwlab.zoo.clip import Clip, as_tokens
 
 PROMPTS = (
     "a black seven left of a red square",
@@ -47,6 +47,8 @@ NEW = (
     "a purple disc left of a black square",
 )
 """the same of combinations that were held out: nothing here learns from them"""
+
+MOST = 1_000_000  # pictures at a time
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,8 @@ class Words(Task):
 
     def __init__(self, prompts: Sequence[str | Scene] = PROMPTS, new: Sequence[str | Scene] = NEW) -> None:
         self.prompts = [_said("prompts", scene) for scene in checked(prompts, "prompts")]
-        self.new = [_said("new", scene) for scene in checked(new, "new")] if len(new) else []
+        nothing = isinstance(new, list | tuple) and not new
+        self.new = [] if nothing else [_said("new", scene) for scene in checked(new, "new")]
         self.reference = zoo.load("captions")
         self.clip, self.judging = _clip("captions_clip"), _clip("captions_judge")
         naming = zoo.load("captions_digits")
@@ -125,6 +128,7 @@ class Words(Task):
         return [scene for scene in self.prompts for _ in range(each)]
 
     def _each(self, name: str, n: int) -> int:
+        n = checks.integer(name, n, high=MOST)
         if n % len(self.prompts):
             raise checks.fail(name, n, f"a multiple of {len(self.prompts)}, the prompts")
         return n // len(self.prompts)
@@ -159,11 +163,12 @@ class Words(Task):
     def push(self, v: nn.Module, x0: Tensor) -> Tensor:
         """Noise (n, *event) to pictures, of which as many in a row are of each prompt."""
         x0 = checks.points("x0", x0, self.event_shape)
-        return draw(v, x0, self.told(len(x0)))
+        self._each("x0", len(x0))
+        return draw(images.network(v), x0, self.told(len(x0)))
 
     def shown(self, k: int, n: int) -> list[int]:
         """As many of each prompt, the first ones."""
-        each, kept = self._each("n", n), max(1, k // len(self.prompts))
+        each, kept = self._each("n", n), max(1, checks.integer("k", k) // len(self.prompts))
         return [place for place in range(n) if place % each < kept]
 
     def judge(self, x: Tensor) -> Numbers:
@@ -187,6 +192,8 @@ class Words(Task):
 
     def outcome(self, v: nn.Module, x0: Tensor, alpha: float | None, seed: int = 0, **more: Any) -> Outcome:
         """See ``Task.outcome``; of ``new`` prompts too, from the same noise: "new_score", "new_judge", "new_true"."""
+        x0 = checks.points("x0", x0, self.event_shape, at_least=2 * len(self.prompts))
+        self._each("x0", len(x0))
         found = super().outcome(v, x0, alpha, seed, **more)
         if not self.new:
             return found
@@ -213,12 +220,16 @@ class Words(Task):
 
     def table(self, picture: Tensor, text: str | Scene) -> list[Row]:
         """For each word of a sentence whether it is true of a picture (3, 24, 24), and what was measured."""
-        return captions.table(picture, text, self.names)
+        (scene,) = checked([text], "text")
+        return captions.table(picture, _said("text", scene), self.names)
 
 
 def draw(v: nn.Module, x0: Tensor, told: Tensor, size: int = 64) -> Tensor:
-    """Noise x0 (n, *event) to pictures by ``v(t, x, c)``, told tokens (n, 13), by its own solver; some at a time."""
-    solver = getattr(v, "solver", ("midpoint", 12))
+    """Noise x0 (n, *event) to pictures by ``v(t, x, c)``, told sentences or their tokens (n, 13), by its own solver; some at a time."""
+    x0, told = checks.points("x0", x0, getattr(v, "event_shape", None)), as_tokens("told", told)
+    if len(told) != len(x0):
+        raise checks.fail("told", f"{len(told)} rows", f"one for each of x0, {len(x0)}")
+    size, solver = checks.integer("size", size), getattr(v, "solver", ("midpoint", 12))
     return torch.cat(
         [flow.push(velocity.Conditioned(v, c), part, solver) for part, c in zip(x0.split(size), told.split(size))]
     )
