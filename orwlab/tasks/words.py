@@ -225,7 +225,10 @@ class Words(Task):
 
 
 def draw(v: nn.Module, x0: Tensor, told: Tensor, size: int = 64) -> Tensor:
-    """Noise x0 (n, *event) to pictures by ``v(t, x, c)``, told sentences or their tokens (n, 13), by its own solver; some at a time."""
+    """Noise x0 (n, *event) to pictures by ``v(t, x, c)``, by its own solver; ``size`` at a time.
+
+    ``told``: a sentence for each, or its tokens (n, 13).
+    """
     x0, told = checks.points("x0", x0, getattr(v, "event_shape", None)), as_tokens("told", told)
     if len(told) != len(x0):
         raise checks.fail("told", f"{len(told)} rows", f"one for each of x0, {len(x0)}")
