@@ -8,6 +8,7 @@ from orwlab import flow, losses, metrics, oracle, rewards, targets, velocity, zo
 from orwlab.data import captions
 from orwlab.finetune import FineTuning
 from orwlab.methods.prompted import PromptedFineTuning
+from orwlab.tasks.words import PROMPTS
 
 
 def seeded(seed=0):
@@ -156,22 +157,10 @@ def test_it_is_sooner_at_the_exact_limit(seed):
     assert abs(below[0.9]) < 0.5 * below[0.0], below
 
 
-SENTENCES = [
-    "a black seven left of a red square",
-    "a red two right of a black cross",
-    "a blue square above a black disc",
-    "a green cross right of a red disc",
-    "a purple two left of a black triangle",
-    "a red ring left of a blue five",
-    "a black three left of a blue one",
-    "a red zero below a black one",
-]
-
-
 @pytest.mark.slow
 def test_a_small_flow_of_pictures_forgets_without_it_and_learns_with_it():
     """Sentences that it gets wrong, a tiny CLIP as the reward: five rounds, the same noise before and after."""
-    v, clip, told = zoo.load("captions"), zoo.load("captions_clip"), captions.tokens(SENTENCES)
+    v, clip, told = zoo.load("captions"), zoo.load("captions_clip"), captions.tokens(PROMPTS)
     x0, of_each = flow.noise(128, v.event_shape, generator=seeded(77)), told.repeat_interleave(16, 0)
 
     @torch.no_grad()

@@ -22,6 +22,7 @@ from orwlab.methods.run import Snapshot
 from orwlab.velocity import Velocity
 
 Numbers = dict[str, float | list[float]]
+MOST = 1_000_000  # images at a time
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Task(ABC):
 
     def shown(self, k: int, n: int) -> list[int]:
         """Which ``k`` of ``n`` images of an outcome are shown where there is not room for all."""
-        return list(range(min(checks.integer("k", k), checks.integer("n", n, high=1_000_000))))
+        return list(range(min(checks.integer("k", k), checks.integer("n", n, high=MOST))))
 
     def noise(self, n: int, seed: int = 0) -> Tensor:
         """The noise x0 (n, *event) from which a seed's images start."""

@@ -48,8 +48,6 @@ NEW = (
 )
 """the same of combinations that were held out: nothing here learns from them"""
 
-MOST = 1_000_000  # pictures at a time
-
 
 @dataclass(frozen=True)
 class Method:
@@ -128,7 +126,7 @@ class Words(Task):
         return [scene for scene in self.prompts for _ in range(each)]
 
     def _each(self, name: str, n: int) -> int:
-        n = checks.integer(name, n, high=MOST)
+        n = checks.integer(name, n, high=images.MOST)
         if n % len(self.prompts):
             raise checks.fail(name, n, f"a multiple of {len(self.prompts)}, the prompts")
         return n // len(self.prompts)
