@@ -34,6 +34,15 @@ export function drawCurves(svg, panels, colours) {
     group.append(...onePanel(panel, colours, each, tall));
     return group;
   }));
+  for (const name of svg.querySelectorAll(".orw-floor-name")) breakIfTooLong(name, each - CURVE_EDGES.left - CURVE_EDGES.right - 6);
+}
+
+/** A name that is too long for its panel stands in lines, broken after its commas, and ends above its rule all the same. */
+function breakIfTooLong(name, room) {
+  if (name.getComputedTextLength() <= room) return;
+  const lines = name.textContent.split(/(?<=,) /);
+  const [x, y] = ["x", "y"].map((key) => Number(name.getAttribute(key)));
+  name.replaceChildren(...lines.map((line, i) => curveSvg("tspan", { x, y: y - 14 * (lines.length - 1 - i) }, line)));
 }
 
 function onePanel({ title, lines, floor, within }, colours, width, height) {
@@ -55,10 +64,7 @@ function onePanel({ title, lines, floor, within }, colours, width, height) {
   }
   parts.push(curveSvg("text", { x: (left + right) / 2, y: bottom + 34, "text-anchor": "middle", class: "orw-axis" }, "round"));
   parts.push(curveSvg("path", { d: `M${left},${top}V${bottom}H${right}`, class: "orw-frame" }));
-  for (const { value, label } of floor) {
-    parts.push(curveSvg("path", { d: `M${left},${Y(value)}H${right}`, class: "orw-floor" }));
-    parts.push(curveSvg("text", { x: right - 3, y: Y(value) - 5, "text-anchor": "end", class: "orw-floor-name" }, label));
-  }
+  for (const { value } of floor) parts.push(curveSvg("path", { d: `M${left},${Y(value)}H${right}`, class: "orw-floor" }));
   for (const { lane, dashed, xs, ys } of lines) {
     if (!xs.length) continue;
     const d = xs.map((x, i) => `${i ? "L" : "M"}${X(x).toFixed(1)},${Y(ys[i]).toFixed(1)}`).join("");
@@ -66,5 +72,7 @@ function onePanel({ title, lines, floor, within }, colours, width, height) {
     parts.push(curveSvg("path", { d, class: "orw-curve", stroke: colours[lane], "data-lane": lane, "data-dashed": dashed, ...dash }));
     parts.push(curveSvg("circle", { cx: X(xs.at(-1)), cy: Y(ys.at(-1)), r: 3.5, fill: colours[lane] }));
   }
+  for (const { value, label } of floor) // last, with a rim in the paper's colour: a curve may cross it
+    parts.push(curveSvg("text", { x: right - 3, y: Y(value) - 5, "text-anchor": "end", class: "orw-floor-name" }, label));
   return parts;
 }
