@@ -20,19 +20,19 @@ __all__ = [  # noqa: RUF022  the reading order
     "adapters",
     "solvers",
     "flow",
-    # the method
-    "methods",
-    "finetune",
-    # what it converges to
+    # what samples and flows look like, and how far apart they are
+    "measure",
+    "metrics",
+    "wasserstein",
+    # what a perfect network would do: rounds, limits, optima
     "exact",
     "oracle",
     "optima",
     "frontiers",
     "tradeoff",
-    # what samples and flows look like, and how far apart they are
-    "measure",
-    "metrics",
-    "wasserstein",
+    # the method, and its rivals
+    "methods",
+    "finetune",
     # real pictures, pretrained networks, and tasks made of both
     "data",
     "zoo",

@@ -99,6 +99,12 @@ def as_sampler(sampler: Any) -> Sampler:
     return checks.choice("sampler[0]", sampler[0], FIXED), checks.integer("sampler[1]", sampler[1])
 
 
+def evaluations(sampler: Sampler) -> int:
+    """How often a ``Sampler`` evaluates the velocity, for each point."""
+    sampler = as_sampler(sampler)
+    return sampler.evaluations if isinstance(sampler, NonStationary) else FIXED[sampler[0]] * sampler[1]
+
+
 @_outside_inference
 def trajectory(
     v: Velocity,

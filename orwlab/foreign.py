@@ -164,13 +164,19 @@ def values(name: str, f: Any, x: Tensor, *, infinite: bool = False) -> Tensor:
     Raises:
         ValueError: ``f`` is no callable, raises, or returns another shape, complex numbers, NaN or infinity.
     """
+    with torch.inference_mode(False), torch.enable_grad():
+        return _values(name, f, checks.points("x", x).detach(), infinite).detach()
+
+
+def _values(name: str, f: Any, x: Tensor, infinite: bool = False) -> Tensor:
+    """``values``, with the gradient that leads back to ``x``."""
     if not callable(f):
         raise checks.fail(name, f, "a callable (n, *event) -> (n,)")
-    x, infinite = checks.points("x", x), checks.yes_or_no("infinite", infinite)
+    infinite = checks.yes_or_no("infinite", infinite)
     allowed = f"real numbers of shape ({len(x)},) for x of shape {tuple(x.shape)}"
     found = networks(f)
-    with torch.inference_mode(False), torch.enable_grad(), _at_rest(found):
-        r = checks.tensor(f"{name}(x)", _answer(name, f, x.detach(), allowed, _home(found)), allowed).detach()
+    with _at_rest(found):
+        r = checks.tensor(f"{name}(x)", _answer(name, f, x, allowed, _home(found)), allowed)
     if r.shape != (len(x),):
         raise checks.fail(f"{name}(x)", r, allowed)
     r = r.to(device=x.device, dtype=torch.promote_types(x.dtype, torch.float32))
@@ -178,6 +184,39 @@ def values(name: str, f: Any, x: Tensor, *, infinite: bool = False) -> Tensor:
         what, fine = ("NaN", "numbers or infinity") if infinite else ("NaN or infinite", "finite values")
         raise ValueError(f"{name}(x) is {what} at {int(bad.sum())} of {len(x)} points; allowed: {fine}")
     return r
+
+
+def slope(name: str, f: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+    """``f(x)`` and its gradient in x: (n,) and (n, *event), where x is and in its floating type.
+
+    Args:
+        name: what errors call it.
+        f: a callable (n, *event) -> (n,), made of operations that torch can differentiate, each point's for itself.
+        x: (n, *event).
+
+    Raises:
+        ValueError: as ``values`` does; ``f`` has no gradient, or one that is not finite.
+    """
+    x = checks.points("x", x)
+    with torch.inference_mode(False), torch.enable_grad():
+        along = x.detach().clone().requires_grad_()
+        try:
+            r = _values(name, f, along)
+        except ValueError:  # numpy refuses numbers that carry a gradient
+            r = _values(name, f, x.detach())
+        if not r.requires_grad:
+            raise ValueError(
+                f"{name} has no gradient: its values do not depend on x by way of torch; allowed: a reward made of "
+                "differentiable operations, for a method that follows its slope"
+            )
+        (g,) = torch.autograd.grad(r.sum(), along, allow_unused=True)
+    g = torch.zeros_like(along) if g is None else g
+    if not checks.all_finite(g):
+        bad = int((~torch.isfinite(g.flatten(1)).all(1)).sum())
+        raise ValueError(
+            f"the gradient of {name} is NaN or infinite at {bad} of {len(x)} points; allowed: finite values"
+        )
+    return r.detach(), g.detach()
 
 
 def _answer(

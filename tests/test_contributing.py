@@ -340,22 +340,22 @@ import orwlab
 from orwlab import rewards, zoo
 torch = __import__("torch"); torch.set_num_threads(1)
 reference, right = zoo.load("eight_gaussians"), rewards.get("right")
-run = orwlab.methods.best_of.BestOf(reference, right)
+run = orwlab.methods.get("top_share")(reference, right, strength=3.0)
 seen = [snapshot.reward for snapshot in run.rounds(60)]
 found["first"], found["last"] = seen[0], sum(seen[-10:]) / 10
-all_of_them = orwlab.methods.best_of.BestOf(reference, right, keep=1.0)
+all_of_them = orwlab.methods.get("top_share")(reference, right, strength=1e-6)
 seen = [snapshot.reward for snapshot in all_of_them.rounds(60)]
 found["keeping all"] = sum(seen[-10:]) / 10
 run.save({str(tmp_path / "run.safetensors")!r})
 try:
-    run.keep = 0.0
+    run.strength = 0.0
 except ValueError as error:
     found["error"] = str(error)
 """
     found = answer(house, code)
     assert found["last"] > found["first"] + 0.5
     assert found["keeping all"] == pytest.approx(found["first"], abs=0.2)  # nothing is preferred: nothing moves
-    assert "keep is 0.0; allowed: " in found["error"]
+    assert "strength is 0.0; allowed: " in found["error"]
     assert (tmp_path / "run.safetensors").stat().st_size > 1000
     assert tomllib.loads((house / "pyproject.toml").read_text())["project"]["name"] == "orwlab"
 

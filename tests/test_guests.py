@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 import orwlab
 from orwlab import adapters, flow, solvers, targets, velocity, zoo
+from orwlab import methods as methods_of_the_arena
 from orwlab.data import captions
 from orwlab.methods.run import Diverged, Run
 from orwlab.tasks import digits, images, photographs, results, words
@@ -184,6 +185,17 @@ def prompted_run():
 def saved_with_prompts():
     path = Path("orwlab-prompted-run.safetensors").absolute()
     prompted_run().save(path)
+    return path
+
+
+def rival(name):
+    """A run of a method of the arena."""
+    return methods_of_the_arena.get(name)(network(), right, batch_size=4, seed=3)
+
+
+def saved_rival(name):
+    path = Path(f"orwlab-{name}.safetensors").absolute()
+    rival(name).save(path)
     return path
 
 
@@ -481,6 +493,19 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
     },
     "orwlab.exact.optima": {"reward_sup": lambda: 8.0},
     "orwlab.exact.optima.effective_temperature": {"reward": lambda: SLOPE},
+    "orwlab.exact.laws": {
+        "reward": lambda: SLOPE,
+        "k": lambda: 2,
+        "threshold": lambda: 1.0,
+        "share": lambda: None,
+        "beta": lambda: 0.5,
+    },
+    "orwlab.methods.rollout.way": {"noise": lambda: 0.75, "rule": lambda: "exact"},
+    "orwlab.methods.dial.achieved": {"policy": lambda: drift, "reference": lambda: drift},
+    "orwlab.methods.get": {"name": lambda: "raft"},
+    "orwlab.methods.card": {"name": lambda: "raft"},
+    "orwlab.flow.evaluations": {"sampler": lambda: ("euler", 2)},
+    "orwlab.foreign.slope": {"f": lambda: right},
     "orwlab.exact.sweep": {
         "measure": lambda: mean_reward,
         "goal": lambda: 0.25,
@@ -561,6 +586,32 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
     },
 }
 
+for _name in methods_of_the_arena.names():
+    _kind = methods_of_the_arena.get(_name)
+    _label = f"{_kind.__module__}.{_kind.__name__}"
+    GOOD_IN[_label] = {
+        "strength": lambda: 0.5,
+        "pool_size": lambda: 8,
+        "threshold": lambda: 0.25,
+        "last": lambda: 2,
+        "state": lambda name=_name: rival(name).state_dict(),
+    }
+    SAID[_label, "reference"] = "event_shape"
+    GOOD_IN[f"{_label}.exact"] = {
+        "cells": cells,
+        "reference": lambda: LINE,
+        "reward": lambda: SLOPE,
+        "strength": lambda: 0.5,
+        "tau": lambda: 0.5,
+    }
+    GOOD_IN[f"{_label}.save"] = {"path": lambda: Path(FILE).absolute()}
+    GOOD_IN[f"{_label}.load"] = {
+        "path": lambda name=_name: saved_rival(name),
+        "data": lambda name=_name: X if name == "rw_cfm" else None,
+        "policy": lambda: None,
+        "reference": lambda: None,
+    }
+
 # what the oracle, the ladder and the runs hand about inside their own rooms: nobody else calls it
 HOUSEHOLD = (
     "orwlab.adapters.LowRank",
@@ -593,6 +644,12 @@ HOUSEHOLD = (
     "orwlab.exact.optima.tilt",
     "orwlab.measure.coupled_flows.",
     "orwlab.methods.run.Run",
+    "orwlab.methods.run.Cost",
+    "orwlab.methods.cards.",
+    "orwlab.methods.method.",
+    "orwlab.methods.rollout.roll",
+    "orwlab.methods.rollout.along",
+    "orwlab.methods.rollout.column",
     "orwlab.methods.run.Setting",
     "orwlab.methods.run.fill",
     "orwlab.velocity.UNet.features",
@@ -984,7 +1041,7 @@ def made(label: str, kind: type) -> object:
     """An object of a class, from good values."""
     if label in MADE:
         return MADE[label]()
-    parameters = inspect.signature(kind).parameters.values()
+    parameters = [p for p in inspect.signature(kind).parameters.values() if p.kind is not p.VAR_KEYWORD]
     return kind(**{p.name: good(label, p) for p in parameters})
 
 
@@ -1114,6 +1171,8 @@ class Visit:
             others = [name for name, value in self.values().items() if isinstance(value, Tensor | float)]
             if not named(str(error), argument, self.label, others):
                 self.complain(argument, guest.name, f"named by nobody: {error}")
+            elif "has no gradient" in str(error) and guest.name in ("array", "list"):  # rightly: they have none
+                return
             elif guest.like is not None and not self.refuses(argument, guest.like):
                 self.complain(argument, guest.name, f"refused: {error}")
             return

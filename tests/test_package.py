@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[1]
 FLOORS = [  # from the ground up: what stands on a floor imports only from below, or from its own room
     ["orwlab", "orwlab.lazy", "orwlab.checks", "orwlab.files", "orwlab.foreign"],
     *[[f"orwlab.{word}"] for word in orwlab.__all__[: orwlab.__all__.index("flow") + 1]],
-    ["orwlab.measure", "orwlab.exact", "orwlab.methods"],
+    ["orwlab.measure", "orwlab.exact"],
+    ["orwlab.methods"],
     [f"orwlab.{face}" for face in ("finetune", "oracle", "optima", "frontiers", "tradeoff", "metrics", "wasserstein")],
     ["orwlab.data"],
     ["orwlab.zoo"],

@@ -2,6 +2,6 @@
 
 from orwlab.lazy import submodules
 
-__all__ = ["grid", "moments", "anderson", "dynamics", "optima", "frontiers", "sweep"]  # noqa: RUF022  the reading order
+__all__ = ["grid", "moments", "anderson", "dynamics", "optima", "laws", "frontiers", "sweep"]  # noqa: RUF022  the reading order
 
 __getattr__, __dir__ = submodules(__name__, __all__)

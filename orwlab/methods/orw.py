@@ -155,6 +155,7 @@ class FineTuning(Run):
     def _learn(self, x1: Tensor, c: Tensor | None = None) -> Numbers:
         """Weigh the draw and take the round's gradient steps."""
         r, log_w = self._weighed(x1, c)
+        self.cost.add(rewards=len(x1))
         w = (log_w - self._unit_for(log_w)).exp()
         held = self.control_variate * self._mean(w)
         old = copy.deepcopy(self.policy).requires_grad_(False) if self.control_variate > 0 else None
@@ -166,7 +167,8 @@ class FineTuning(Run):
             totals += self._step(x1[batch], w[batch], held[batch], old, None if c is None else c[batch])
         fit, penalty = (totals.double() / self.steps_per_round).tolist()
         fit *= math.exp(min(self._log_unit or 0.0, 700.0))
-        return Numbers(float(r.mean()), penalty, fit, weights.effective_sample_size(log_w), self.alpha, self.tau)
+        ess = weights.effective_sample_size(log_w)
+        return Numbers(reward=float(r.mean()), penalty=penalty, fit=fit, ess=ess, alpha=self.alpha, tau=self.tau)
 
     def _mean(self, w: Tensor) -> Tensor:
         """For each sample the mean weight of those that it is weighed against."""
@@ -175,8 +177,11 @@ class FineTuning(Run):
     def _step(self, x1: Tensor, w: Tensor, held: Tensor, old: nn.Module | None, c: Tensor | None) -> Tensor:
         """One gradient step; returns the two terms of the loss, the first without its control variate."""
         policy, reference = self._told(self.policy, c), self._told(self.reference, c)
-        x0 = self._noise(len(x1))
-        t = torch.rand(len(x1), generator=self.generator).to(x1)
+        n = len(x1)
+        asked = 1 + (self.coupling != "independent")  # of the policy
+        self.cost.add(forward=n * (asked + 1 + (old is not None)), backward=n * asked)
+        x0 = self._noise(n)
+        t = torch.rand(n, generator=self.generator).to(x1)
         pairs = self._pair(x0, x1, w)
         x_t, u_t = self.path.interpolate(t, pairs.x0, pairs.x1)
         v_t = policy(t, x_t)

@@ -38,23 +38,45 @@ class Diverged(RuntimeError):
         return type(self), (self.what, self.round, self.settings)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Numbers:
-    """What one round measured, on its own draw, before its gradient steps moved the policy."""
+    """What one round measured, on its own draw, before its gradient steps moved the policy.
+
+    A number that means nothing to a method is NaN.
+    """
 
     reward: float
     """mean of r(x1)"""
     penalty: float
     """mean of |v_theta - v_ref|^2 at the training points, the round's average"""
     fit: float
-    """mean of w |v_theta - u_t|^2, the round's average"""
-    ess: float
+    """mean of what the method learns from beside the penalty, such as w |v_theta - u_t|^2, the round's average"""
+    ess: float = math.nan
     """effective sample size of the weights, 1 .. number drawn"""
-    alpha: float
-    tau: float
+    alpha: float = math.nan
+    tau: float = math.nan
 
 
-@dataclass(frozen=True)
+@dataclass
+class Cost:
+    """What a run has spent so far, counted in points: a batch of 256 that goes once through a network is 256."""
+
+    forward: int = 0
+    """evaluations of a velocity, whoever's"""
+    backward: int = 0
+    """of these, the ones through which a gradient went back: each is about two evaluations more"""
+    rewards: int = 0
+    """rewards asked for"""
+    reward_gradients: int = 0
+    """of these, the ones whose gradient was taken"""
+
+    def add(self, *, forward: int = 0, backward: int = 0, rewards: int = 0, reward_gradients: int = 0) -> None:
+        """Count so many more of each."""
+        self.forward, self.backward = self.forward + forward, self.backward + backward
+        self.rewards, self.reward_gradients = self.rewards + rewards, self.reward_gradients + reward_gradients
+
+
+@dataclass(frozen=True, kw_only=True)
 class Snapshot(Numbers):
     """What a round measured, its number, and the watched samples after it."""
 
@@ -184,6 +206,7 @@ class Run:
         self.optimizer = torch.optim.Adam(self._learning, lr=1e-3, fused=True)
         self.lr = lr
         self.round = self.steps = 0
+        self.cost = Cost()
         self._good = self.state_dict()
 
     def _try(self, name: str, network: nn.Module) -> None:
@@ -280,7 +303,12 @@ class Run:
 
     def _policy_samples(self, n: int, c: Tensor | None = None) -> Tensor:
         """``n`` fresh samples of the policy, (n, *event), told ``c``."""
-        x1 = flow.push(self._told(self.policy, c), self._noise(n), self.sampler)
+        return self._samples_of(self.policy, n, c)
+
+    def _samples_of(self, network: nn.Module, n: int, c: Tensor | None = None) -> Tensor:
+        """``n`` fresh samples of the policy, whichever of its networks stands for it."""
+        self.cost.add(forward=n * flow.evaluations(self.sampler))
+        x1 = flow.push(self._told(network, c), self._noise(n), self.sampler)
         if not checks.all_finite(x1):
             raise self._diverged("policy's samples")
         return x1
@@ -325,6 +353,7 @@ class Run:
     def state_dict(self) -> dict[str, Tensor]:
         """All that rounds change, as copies: networks, optimiser, random numbers, the round."""
         state = {"round": torch.tensor(self.round), "steps": torch.tensor(self.steps)}
+        state["cost"] = torch.tensor(list(vars(self.cost).values()))
         state["generator"] = self.generator.get_state()
         live = {f"{name}.{k}": v for name in ("policy", "average") for k, v in getattr(self, name).state_dict().items()}
         for index, entries in self.optimizer.state_dict()["state"].items():
@@ -351,6 +380,7 @@ class Run:
         self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
         self.generator.set_state(state["generator"])
         self.round, self.steps = int(state["round"]), int(state["steps"])
+        self.cost = Cost(*state["cost"].tolist()) if "cost" in state else Cost()  # files of old have none
 
     def settings(self) -> dict[str, Any]:
         """The arguments, as they are now, that rebuild this run next to its networks, reward and data."""

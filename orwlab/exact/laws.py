@@ -1,0 +1,127 @@
+"""What other methods make of a density, exactly: one round of each, or where its rounds end.
+
+All take the oracle's cells, as ``optima`` does. With q the density that draws, F the distribution function of the
+reward under it, and all fits perfect:
+
+- best of K:  ``q K F(r)^(K - 1)``;
+- threshold:  ``q 1[r >= c] / Z``;
+- policy gradient on the flow-matching loss, held by ``beta |v - v_ref|^2``: at rest ``beta (v - v_ref) = Cov(r, u_t |
+  x_t)``. That is the equation of ORW-CFM-W2 for the weight ``w = r + any constant`` if v is the field of its own
+  samples, which the oracle's limit nearly is: with other constants it lies within 0.01 in total variation (measured).
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from orwlab import checks
+from orwlab.exact.dynamics import PopulationDynamics
+from orwlab.exact.grid import Grid
+from orwlab.exact.optima import Optimum, masses, relative_entropy, reward_on
+
+
+def best_of(cells: Grid, density: Any, reward: Any, k: int, *, reference: Any = None) -> Optimum:
+    """One round of best of ``k``: the law of the best of k samples of ``density``.
+
+    Args:
+        cells: the grid, as ``PopulationDynamics.cells``.
+        density: q on it, (*shape), >= 0; normalised here.
+        reward: a callable (n, d) -> (n,), or values (*shape).
+        k: how many samples, of which the best is kept; of equals the one or the other.
+        reference: what ``kl`` is taken to; q if None.
+
+    Raises:
+        ValueError: a density that is negative or not of the grid's shape, a reward that is not finite, a bad k.
+    """
+    q, r = masses("density", cells, density), reward_on(cells, reward)
+    k = checks.integer("k", k)
+    values, which = r.flatten().unique(return_inverse=True)
+    mass = torch.zeros(len(values), dtype=q.dtype).index_add(0, which, q.flatten())  # of each value of the reward
+    F = mass.cumsum(0) / mass.sum()
+    # cells of one value share what the best of k gives that value, F^k - (F-)^k, as q shares it
+    below = torch.cat([F.new_zeros(1), F[:-1]])
+    gain = torch.where(mass > 0, (F**k - below**k) / mass.clamp_min(1e-300), 0.0)
+    p = q if reference is None else masses("reference", cells, reference)
+    return _optimum(cells, q * gain[which].view(q.shape), p, r)
+
+
+def above(
+    cells: Grid, density: Any, reward: Any, *, threshold: float | None = None, share: float | None = None
+) -> Optimum:
+    """``q 1[r >= c] / Z``: what passes a threshold, or the best ``share`` of q, whose last cells count in part.
+
+    Args:
+        cells: the grid, as ``PopulationDynamics.cells``.
+        density: q on it, (*shape), >= 0; normalised here.
+        reward: a callable (n, d) -> (n,), or values (*shape).
+        threshold: c; or
+        share: how much of q passes, above 0 to 1. Just one of the two.
+
+    Raises:
+        ValueError: a density that is negative or not of the grid's shape, a reward that is not finite; nothing passes.
+    """
+    q, r = masses("density", cells, density), reward_on(cells, reward)
+    if (threshold is None) == (share is None):
+        raise checks.fail("threshold", threshold, "a number, or None and a share: one of the two")
+    if threshold is not None:
+        kept = q * (r >= checks.number("threshold", threshold))
+        if float(kept.sum()) <= 0:
+            raise checks.fail("threshold", threshold, f"at most the largest reward, {float(r[q > 0].max()):g}")
+        return _optimum(cells, kept, q, r)
+    share = checks.number("share", share, above=0.0, high=1.0)
+    values, which = r.flatten().unique(return_inverse=True)
+    mass = torch.zeros(len(values), dtype=q.dtype).index_add(0, which, q.flatten())
+    better = mass.sum() - mass.cumsum(0)  # the mass with a larger reward than each value
+    part = ((share - better) / mass.clamp_min(1e-300)).clamp(0, 1)
+    return _optimum(cells, q * part[which].view(q.shape), q, r)
+
+
+def orw_limit(cells: Grid, reference: Any, reward: Any, tau: float, alpha: float) -> Optimum:
+    """The limit of ORW-CFM-W2 with weights of mean one.
+
+    Args:
+        cells: the grid, as ``PopulationDynamics.cells``.
+        reference: the density of p_ref on it, (*shape), >= 0; normalised here.
+        reward: a callable (n, d) -> (n,), or values (*shape).
+        tau: inverse temperature of the weights, >= 0.
+        alpha: W2 coefficient, > 0.
+
+    Raises:
+        ValueError: an argument out of range, named.
+    """
+    p, r = masses("reference", cells, reference), reward_on(cells, reward)
+    return _optimum(cells, _limit(cells, p, r, checks.number("tau", tau, low=0.0), alpha, "mean_one"), p, r)
+
+
+def linear_limit(cells: Grid, reference: Any, reward: Any, beta: float) -> Optimum:
+    """Where ``beta (v - v_ref) = Cov(r, u_t | x_t)``: the limit of AWM with the pull ``beta``.
+
+    Args:
+        cells: the grid, as ``PopulationDynamics.cells``.
+        reference: the density of p_ref on it, (*shape), >= 0; normalised here.
+        reward: a callable (n, d) -> (n,), or values (*shape).
+        beta: the pull, at least 1e-6, in units of the reward.
+
+    Raises:
+        ValueError: an argument out of range, named.
+    """
+    p, r = masses("reference", cells, reference), reward_on(cells, reward)
+    beta, spread = checks.number("beta", beta, low=1e-6), float(r.max() - r.min())
+    w = (r - r.min()) / (spread or 1.0) + 0.05  # a small constant is there soonest
+    return _optimum(cells, _limit(cells, p, w.log(), 1.0, beta / (spread or 1.0), "exp"), p, r)
+
+
+def _limit(cells: Grid, p: Tensor, log_w: Tensor, tau: float, alpha: float, weighting: str) -> Tensor:
+    alpha = checks.number("alpha", alpha, above=0.0)
+    density = p / cells.dx**cells.dim
+    dynamics = PopulationDynamics(
+        density, log_w, tau, alpha, weighting=weighting, axis=cells.n, extent=cells.extent
+    )  # fmt: skip
+    dynamics.fixed_point()
+    return dynamics.density
+
+
+def _optimum(cells: Grid, q: Tensor, p: Tensor, r: Tensor) -> Optimum:
+    q = q / q.sum()
+    return Optimum(q / cells.dx**cells.dim, float((q * r).sum()), relative_entropy(q, p))

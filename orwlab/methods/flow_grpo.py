@@ -1,0 +1,51 @@
+"""Flow-GRPO: DDPO's policy gradient for flows, held by the KL of every noisy step to the reference's."""
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from orwlab.exact.grid import Grid
+from orwlab.exact.optima import Optimum, kl_tilt
+from orwlab.methods.cards import Card
+from orwlab.methods.ddpo import Ddpo
+
+
+class FlowGrpo(Ddpo):
+    """DDPO's loss and ``beta sum_k KL_k`` with ``beta = 1 / strength``. Arguments as ``Ddpo`` has them.
+
+    The KL of a step is exact, ``|b_k (v - v_ref)|^2 / (2 s_k^2)``; at ``noise = sqrt 2`` and many steps the sum is
+    ``int t / (1 - t) |v - v_ref|^2 dt``, a W2 term that minds late times most. The advantage is ``r - mean r``: to
+    divide it by the rewards' deviation, as is usual, divides the temperature by the same number, which then changes
+    from round to round.
+
+    Two things keep it from the tilt ``p_ref e^{strength r} / Z``. Unless the steps are memoryless, the start x_0 is
+    tied to the end and cannot be tilted. And a step's gradient counts the KL of that step alone, not of those that
+    follow from it.
+    """
+
+    card: ClassVar[Card] = Card(
+        name="flow_grpo",
+        title="Flow-GRPO, policy gradient and KL",
+        formula=r"-E \sum_k \min(\rho_k A, \mathrm{clip}(\rho_k) A) + \beta\, KL(p_\theta \| p_{ref})(x_{k+1} | x_k)",
+        source="Liu et al. 2025, arXiv 2505.05470",
+        read="in the authors' code, whose KL lacks the factor 1 / h and whose advantage is divided by its deviation",
+        idea="The policy gradient on noisy steps, and each step stays near the reference's.",
+        dial="beta = 1 / strength",
+        goes_to="near the tilt e^{strength r}, where memory and the KL of later steps do not matter (measured)",
+        settles=True,
+        steps=True,
+    )
+
+    @classmethod
+    def _exact(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum:
+        return kl_tilt(cells, density, r, strength)
+
+    def _advantage(self, r: Tensor) -> Tensor:
+        return r - r.mean()
+
+    def _total(self, gain: Tensor, kl: Tensor) -> Tensor:
+        return (kl / self.strength - gain).sum(0).mean()
+
+    @property
+    def _speed(self) -> float:
+        return 1.0

@@ -1,0 +1,237 @@
+"""The shape that all methods of the arena share: one dial, a card, and the exact answer where one is known.
+
+    run = methods.get("raft")(reference, reward, strength=2.0, seed=0)
+    for snapshot in run.rounds(300, watch=x0): ...
+
+``strength`` is the inverse temperature that a method aims at: 0 would leave the reference alone, and at strength b the
+KL-regularised optimum is ``p_ref e^{b r} / Z``. Few methods go exactly there; what each makes of its strength stands on
+its card, and ``dial.achieved`` measures it.
+"""
+
+from os import PathLike
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from orwlab import checks, files, flow, foreign, rewards, weights
+from orwlab.exact.grid import Grid
+from orwlab.exact.optima import Optimum, masses, reward_on
+from orwlab.flow import Sampler
+from orwlab.methods import rollout
+from orwlab.methods.cards import Card
+from orwlab.methods.rollout import Step
+from orwlab.methods.run import FORMAT, Numbers, Run, Setting
+from orwlab.paths import Linear
+from orwlab.rewards import Reward
+
+LINEAR = Linear()
+LOOK = 256  # samples of the reference at which a reward must have a slope
+
+
+def checked_strength(name: str, value: Any) -> float:
+    """``value`` must be an inverse temperature that a method can aim at."""
+    return checks.number(name, value, low=1e-3, high=1e3)
+
+
+class Contestant:
+    """What the arena knows of a method beside its rounds: a card, a dial, and the exact answer."""
+
+    card: ClassVar[Card]
+
+    @classmethod
+    def exact(cls, cells: Grid, reference: Any, reward: Any, strength: float) -> Optimum | None:
+        """The density that the method leads to at this strength, if it settles and a formula or the oracle knows it.
+
+        Args:
+            cells: the grid, as ``PopulationDynamics.cells``.
+            reference: the density of p_ref on it, (*shape), >= 0.
+            reward: a callable (n, d) -> (n,), or values (*shape).
+            strength: the dial, 0.001 to 1000.
+
+        Raises:
+            ValueError: an argument out of range, named.
+        """
+        p, r = masses("reference", cells, reference), reward_on(cells, reward)
+        return cls._exact(cells, p / cells.dx**cells.dim, r, checked_strength("strength", strength))
+
+    @classmethod
+    def _exact(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum | None:
+        """``exact``, of checked arguments; for a method without a known limit None."""
+        return None
+
+
+class Method(Contestant, Run):
+    """A rival of reward weighting. Each file beside this one holds one, and says what it draws and its loss.
+
+    Args:
+        reference: ``v_ref(t, x)``, pretrained on the linear path.
+        reward: any callable (n, *event) -> (n,).
+        strength: the inverse temperature that the method aims at, 0.001 to 1000; what it sets stands on the ``card``.
+        seed: of everything random in the run, from 0 to 2^32 - 1.
+        batch_size: samples a gradient step.
+        pool_size: samples that a round learns from; ``batch_size`` if None. Each step takes a random batch of them.
+        steps_per_round: gradient steps on each draw.
+        lr: Adam's learning rate.
+        average_decay: as ``Run`` has it.
+        sampler: as ``Run`` has it.
+        policy: as ``Run`` has it.
+        event_shape: as ``Run`` has it.
+        rank: as ``Run`` has it.
+
+    ``strength``, ``lr``, ``reward`` and ``steps_per_round`` may change between rounds.
+
+    Raises:
+        ValueError: any argument out of range, named.
+    """
+
+    strength = Setting(checked_strength, "What the method aims at, an inverse temperature.")
+    steps_per_round = Setting(checks.integer, "Gradient steps on each draw, >= 1.")
+    settings_names: tuple[str, ...] = (
+        *("strength", "seed", "batch_size", "pool_size", "steps_per_round", "lr", "average_decay", "sampler", "rank"),
+    )
+
+    def __init__(
+        self,
+        reference: nn.Module,
+        reward: Reward,
+        strength: float = 1.0,
+        seed: int = 0,
+        *,
+        batch_size: int = 256,
+        pool_size: int | None = None,
+        steps_per_round: int = 1,
+        lr: float = 1e-3,
+        average_decay: float = 0.98,
+        sampler: Sampler | None = None,
+        policy: nn.Module | None = None,
+        event_shape: tuple[int, ...] | None = None,
+        rank: int | None = None,
+    ) -> None:
+        path = getattr(getattr(reference, "path", None), "name", LINEAR.name)
+        if path != LINEAR.name:
+            raise checks.fail("reference", f"a velocity on the {path} path", "one on the linear path")
+        super().__init__(
+            reference, reward, batch_size=batch_size, lr=lr, seed=seed, average_decay=average_decay, sampler=sampler,
+            policy=policy, event_shape=event_shape, rank=rank,
+        )  # fmt: skip
+        self.strength, self.steps_per_round = strength, steps_per_round
+        pool_size = self.batch_size if pool_size is None else pool_size
+        self.pool_size = checks.integer("pool_size", pool_size, low=self.batch_size)
+        if self.card.gradient:
+            self._has_slope()
+
+    def _rewards(self, x1: Tensor) -> Tensor:
+        """The rewards of samples, (n,)."""
+        self.cost.add(rewards=len(x1))
+        return rewards.evaluate(self.reward, x1)
+
+    @property
+    def _speed(self) -> float:
+        """What multiplies the learning rate."""
+        return 1.0
+
+    def _descend(self, loss: Tensor) -> None:
+        lr = self.lr
+        self.lr = lr * self._speed
+        try:
+            super()._descend(loss)
+        finally:
+            self.lr = lr
+
+    def _rolled(self, way: list[Step]) -> Tensor:
+        """Fresh noise and all states of the policy's noisy steps from it, (k + 1, n, *event); the last are samples."""
+        self.cost.add(forward=self.pool_size * len(way))
+        states = rollout.roll(self.policy, self._noise(self.pool_size), way, self.generator)
+        if not checks.all_finite(states):
+            raise self._diverged("policy's samples")
+        return states
+
+    def _asked_along(self, network: nn.Module, way: list[Step], states: Tensor, *, learning: bool = False) -> Tensor:
+        """A network at the start of every step, (k, n, *event); with its gradient if it is ``learning``."""
+        points = len(way) * states.shape[1]
+        self.cost.add(forward=points, backward=points if learning else 0)
+        with torch.set_grad_enabled(learning):
+            return rollout.along(network, way, states)
+
+    def _has_slope(self) -> None:
+        """Refuse, before any work, a reward that this method could never climb."""
+        own = torch.Generator().manual_seed(self.seed)
+        x0 = flow.noise(LOOK, self.event_shape, generator=own, device=self.device, dtype=self.dtype)
+        r, g = foreign.slope("reward", self.reward, flow.push(self.reference, x0, self.sampler))
+        if not g.any() and float(r.max()) > float(r.min()):
+            raise ValueError(
+                f"reward has the gradient 0 at each of {LOOK} samples of the reference; allowed: a reward with a "
+                f"slope, for {self.card.name} follows it"
+            )
+
+    def _slope(self, x1: Tensor) -> tuple[Tensor, Tensor]:
+        """The rewards of samples, (n,), and their gradients, (n, *event)."""
+        self.cost.add(rewards=len(x1), reward_gradients=len(x1))
+        return foreign.slope("reward", self.reward, x1)
+
+    def _described(self) -> str:
+        return f"strength {self.strength:g}, {super()._described()}"
+
+    @classmethod
+    def load(
+        cls,
+        path: str | PathLike[str],
+        *,
+        reward: Reward,
+        reference: nn.Module | None = None,
+        policy: nn.Module | None = None,
+    ) -> Self:
+        """A saved run, ready to go on: on the same machine, as if it had never stopped, bit for bit.
+
+        Args:
+            path: a file written by ``save``.
+            reward: the reward, which a file cannot hold.
+            reference: needed only if it is not one of orwlab's networks; its saved values are loaded into a copy.
+            policy: likewise.
+
+        Raises:
+            ValueError: the file is missing, damaged, or not such a file; or it needs one of the arguments.
+        """
+        tensors, metadata = files.read(path, FORMAT)
+        return cls._rebuilt(tensors, metadata, reward, reference, policy)
+
+
+class Regression(Method):
+    """A method that draws samples x1, gives each a number a, and regresses on the straight lines that lead to them.
+
+    A subclass says which samples and numbers (``_chosen``) and what the loss is (``_loss``).
+    """
+
+    def _draw(self) -> Tensor:
+        return self._policy_samples(self.pool_size)
+
+    def _chosen(self, x1: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
+        """The samples to learn from, (k, *event), and a number for each, (k,): an advantage or a weight."""
+        return x1, r
+
+    def _loss(self, t: Tensor, x_t: Tensor, u_t: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss on lines to x1, and the mean of ``|v_theta - v_ref|^2`` on them."""
+        raise NotImplementedError
+
+    def _learn(self, x1: Tensor, c: Tensor | None = None) -> Numbers:
+        r = self._rewards(x1)
+        mean = float(r.mean())
+        x1, a = self._chosen(x1, r)
+        totals = torch.zeros(2)
+        for _ in range(self.steps_per_round if len(x1) else 0):
+            size = min(self.batch_size, len(x1))
+            batch = torch.randperm(len(x1), generator=self.generator)[:size].to(self.device)
+            t = torch.rand(size, generator=self.generator).to(x1)
+            x_t, u_t = LINEAR.interpolate(t, self._noise(size), x1[batch])
+            loss, penalty = self._loss(t, x_t, u_t, a[batch])
+            self._descend(loss)
+            totals += torch.stack([loss.detach(), penalty.detach()]).float().cpu()
+        fit, penalty = (totals.double() / self.steps_per_round).tolist()
+        ess = weights.effective_sample_size(a.clamp_min(0).log()) if len(a) else 0.0
+        return Numbers(reward=mean, penalty=penalty, fit=fit, ess=ess)
+
+    def _ask(self, t: Tensor, x_t: Tensor) -> tuple[Tensor, Tensor]:
+        """``v_theta`` and ``v_ref`` at the same points."""
+        self.cost.add(forward=2 * len(x_t), backward=len(x_t))
+        return self.policy(t, x_t), self.reference(t, x_t)

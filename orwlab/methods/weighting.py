@@ -1,0 +1,150 @@
+"""The paper's three losses with the dial that all methods have: offline, online, and held by the W2 term."""
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from orwlab import checks, flow
+from orwlab.exact import laws
+from orwlab.exact.grid import Grid
+from orwlab.exact.optima import Optimum, kl_tilt
+from orwlab.methods.cards import Card
+from orwlab.methods.method import Contestant, checked_strength
+from orwlab.methods.orw import FineTuning
+from orwlab.methods.run import CLASSICAL
+from orwlab.rewards import Reward
+
+SOURCE = "Fan et al., ICLR 2025, arXiv 2502.06061"
+READ = "in the paper"
+DATA = 16_384  # samples of the reference that stand for its training data
+
+
+class OrwCfmW2(Contestant, FineTuning):
+    """ORW-CFM-W2, weights of mean one and ``alpha = tau / strength``. Other arguments as ``FineTuning`` has them."""
+
+    card: ClassVar[Card] = Card(
+        name="orw_cfm_w2",
+        title="ORW-CFM-W2",
+        formula=r"E\,w(x_1)\,|v_\theta - u_t|^2 + \alpha\,|v_\theta - v_{ref}|^2, \quad w = e^{\tau r} / E\,e^{\tau r}",
+        source=SOURCE,
+        read=READ,
+        idea="Weigh own samples by their reward, and hold the velocity to the reference's.",
+        dial="alpha = tau / strength, with weights of mean one",
+        goes_to="the oracle's limit; the tilt e^{tau r / alpha} where that is weak (measured: it converges)",
+        settles=True,
+    )
+    settings_names = (
+        *("strength", "tau", "coupling", "steps_per_round", "batch_size", "lr", "seed", "pool_size"),
+        *("average_decay", "sampler", "rank", "control_variate"),
+    )
+
+    def __init__(
+        self,
+        reference: nn.Module,
+        reward: Reward,
+        strength: float = 1.0,
+        seed: int = 0,
+        *,
+        tau: float = 1.0,
+        **more: Any,
+    ) -> None:
+        tau, strength = checks.number("tau", tau, low=1e-3, high=1e3), checked_strength("strength", strength)
+        super().__init__(reference, reward, tau, tau / strength, "mean_one", seed=seed, **more)
+
+    @property
+    def strength(self) -> float:
+        """``tau / alpha``; may change between rounds, and alpha with it."""
+        return self.tau / self.alpha
+
+    @strength.setter
+    def strength(self, value: float) -> None:
+        self.alpha = self.tau / checked_strength("strength", value)
+
+    @classmethod
+    def _exact(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum:
+        return laws.orw_limit(cells, density, r, 1.0, 1.0 / strength)
+
+
+class OrwCfm(Contestant, FineTuning):
+    """ORW-CFM, no W2 term: weights of mean one, ``tau = strength``. Other arguments as ``FineTuning`` has them."""
+
+    card: ClassVar[Card] = Card(
+        name="orw_cfm",
+        title="ORW-CFM, nothing holds it",
+        formula=r"E_{x_1 \sim p_\theta}\,w(x_1)\,|v_\theta - u_t|^2, \quad w = e^{\tau r} / E\,e^{\tau r}",
+        source=SOURCE,
+        read=READ,
+        idea="Weigh own samples by their reward, again and again.",
+        dial="tau = strength: the inverse temperature that one perfect round gains",
+        goes_to="the best point there is: after N rounds e^{N tau r} p_ref (proved for perfect fits)",
+        settles=False,
+    )
+    settings_names = tuple(name for name in OrwCfmW2.settings_names if name != "tau")
+
+    def __init__(self, reference: nn.Module, reward: Reward, strength: float = 1.0, seed: int = 0, **more: Any) -> None:
+        super().__init__(reference, reward, checked_strength("strength", strength), 0.0, "mean_one", seed=seed, **more)
+
+    @property
+    def strength(self) -> float:
+        """``tau``; may change between rounds."""
+        return self.tau
+
+    @strength.setter
+    def strength(self, value: float) -> None:
+        self.tau = checked_strength("strength", value)
+
+
+class RwCfm(Contestant, FineTuning):
+    """RW-CFM: data that stay what they are, weighed by their reward. Other arguments as ``FineTuning`` has them.
+
+    Args:
+        data: (m, *event); None: samples of the reference, drawn once from the run's seed.
+    """
+
+    card: ClassVar[Card] = Card(
+        name="rw_cfm",
+        title="RW-CFM, offline",
+        formula=r"E_{x_1 \sim data}\,w(x_1)\,|v_\theta - u_t|^2, \quad w = e^{\tau r} / E\,e^{\tau r}",
+        source=SOURCE,
+        read=READ,
+        idea="Weigh fixed data by their reward, and fit them once more.",
+        dial="tau = strength",
+        goes_to="the tilt e^{tau r} p_ref / Z, as far as the data reach (proved)",
+        settles=True,
+        online=False,
+    )
+    settings_names = OrwCfm.settings_names
+
+    def __init__(
+        self,
+        reference: nn.Module,
+        reward: Reward,
+        strength: float = 1.0,
+        seed: int = 0,
+        *,
+        data: Tensor | None = None,
+        **more: Any,
+    ) -> None:
+        tau = checked_strength("strength", strength)
+        if data is None:
+            sampler = more.get("sampler")
+            shape = more.get("event_shape") or getattr(reference, "event_shape", None)
+            shape = checks.shape("event_shape", shape)
+            generator = torch.Generator().manual_seed(checks.seed("seed", seed))
+            x0 = flow.noise(DATA, shape, generator=generator)
+            data = flow.push(reference, x0, getattr(reference, "solver", CLASSICAL) if sampler is None else sampler)
+        super().__init__(reference, reward, tau, 0.0, "mean_one", seed=seed, data=data, **more)
+
+    @property
+    def strength(self) -> float:
+        """``tau``; may change between rounds."""
+        return self.tau
+
+    @strength.setter
+    def strength(self, value: float) -> None:
+        self.tau = checked_strength("strength", value)
+
+    @classmethod
+    def _exact(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum:
+        return kl_tilt(cells, density, r, strength)

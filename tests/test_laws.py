@@ -1,0 +1,126 @@
+"""The exact laws of other methods: best of K, thresholds, and the limit where the reward itself is the weight."""
+
+import math
+
+import pytest
+import torch
+
+from orwlab import oracle, rewards, targets
+from orwlab.exact import laws, optima
+from orwlab.exact.grid import Grid
+
+
+@pytest.fixture(scope="module")
+def line():
+    """Two modes on a line, and a reward that no two cells share."""
+    exact = oracle.PopulationDynamics(targets.get("two_modes_1d"), rewards.get("right"), axis=512)
+    return exact.cells, exact.reference_density, exact.reward_values
+
+
+def tv(cells, a, b):
+    return 0.5 * float((a - b).abs().sum()) * cells.dx**cells.dim
+
+
+def ranks(cells, p, r):
+    """F(r) under p at every cell, half of the cell's own mass counted."""
+    mass = p * cells.dx
+    order = r.argsort()
+    F = torch.empty_like(mass)
+    F[order] = mass[order].cumsum(0) - mass[order] / 2
+    return F
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_best_of_k_is_q_k_f_to_the_k_minus_1(line, k):
+    cells, p, r = line
+    best = laws.best_of(cells, p, r, k)
+    assert tv(cells, best.density, p * k * ranks(cells, p, r) ** (k - 1)) < 2e-4
+    if k == 1:
+        assert best.kl == pytest.approx(0, abs=1e-12)
+    else:
+        assert best.kl == pytest.approx(math.log(k) - (k - 1) / k, abs=1e-3)  # whatever the reward is
+
+
+def test_after_n_rounds_the_mean_rank_is_k_to_the_n(line):
+    cells, p, r = line
+    q, F = p, ranks(cells, p, r)
+    for n in range(1, 6):
+        q = laws.best_of(cells, q, r, 2, reference=p).density
+        assert float((q * F).sum() * cells.dx) == pytest.approx(2**n / (2**n + 1), abs=2e-3)
+
+
+def test_only_the_order_of_the_rewards_counts(line):
+    cells, p, r = line
+    plain, bent = (laws.best_of(cells, p, x, 3) for x in (r, (5 * r).exp()))
+    assert torch.allclose(plain.density, bent.density)
+    assert torch.allclose(laws.above(cells, p, r, share=0.3).density, laws.above(cells, p, r**3, share=0.3).density)
+
+
+def test_cells_of_one_reward_share_as_the_density_does():
+    cells = Grid(1, 16, 4.0)
+    p = torch.rand(16, generator=torch.Generator().manual_seed(0), dtype=torch.float64) + 0.1
+    r = (cells.coordinates > 0).double()
+    best = laws.best_of(cells, p, r, 2)
+    good = float(p[8:].sum() / p.sum())
+    mass = best.density * cells.dx
+    assert float(mass[8:].sum()) == pytest.approx(1 - (1 - good) ** 2)
+    for half in (slice(0, 8), slice(8, 16)):
+        assert torch.allclose(mass[half] / mass[half].sum(), p[half] / p[half].sum())
+
+
+def test_a_threshold_cuts_once_and_then_no_more(line):
+    cells, p, r = line
+    once = laws.above(cells, p, r, threshold=0.2)
+    assert float(once.density[r < 0.2].sum()) == 0
+    assert torch.allclose(laws.above(cells, once.density, r, threshold=0.2).density, once.density)
+    kept = float(p[r >= 0.2].sum() * cells.dx)
+    assert once.kl == pytest.approx(-math.log(kept))
+    assert once.mean_reward > float((p * r).sum() * cells.dx)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 1.0])
+def test_the_best_share_has_that_share(line, share):
+    cells, p, r = line
+    best = laws.above(cells, p, r, share=share)
+    assert -math.log(share) - 0.03 < best.kl < -math.log(share) + 1e-6  # the last cell is let in in part
+    assert tv(cells, best.density, p) == pytest.approx(1 - share, abs=2e-3)
+
+
+def test_nothing_above_a_threshold_is_said(line):
+    cells, p, r = line
+    with pytest.raises(ValueError, match=r"threshold is 2.0; allowed: at most the largest reward"):
+        laws.above(cells, p, r, threshold=2.0)
+    with pytest.raises(ValueError, match="threshold is None; allowed: a number, or None and a share"):
+        laws.above(cells, p, r)
+
+
+@pytest.mark.parametrize(("target", "beta"), [("two_modes_1d", 1.0), ("two_modes_1d", 0.3), ("four_modes", 1.0)])
+def test_of_the_reward_as_a_weight_a_constant_more_changes_next_to_nothing(target, beta):
+    """``beta (v - v_ref) = Cov(r + k, u)`` is the same equation for every k; the rounds that lead there are not."""
+    exact = oracle.PopulationDynamics(targets.get(target), rewards.get("right"), axis=128)
+    cells, p, r = exact.cells, exact.reference_density, exact.reward_values
+    limit = laws.linear_limit(cells, p, r, beta)
+    far = oracle.PopulationDynamics(p, (r - r.min() + 10).log(), 1.0, beta, axis=cells.n, extent=cells.extent)
+    far.fixed_point()
+    assert tv(cells, limit.density, far.density) < 0.01
+    assert laws.linear_limit(cells, p, r + 7, beta).mean_reward == pytest.approx(limit.mean_reward + 7, abs=1e-6)
+
+
+def test_weakly_pulled_the_limits_are_the_tilt(line):
+    cells, p, r = line
+    for limit, strength in (
+        (laws.linear_limit(cells, p, r, 20.0), 1 / 20),
+        (laws.orw_limit(cells, p, r, 0.2, 4.0), 0.05),
+    ):
+        tilt = optima.kl_tilt(cells, p, r, strength)
+        moved = tv(cells, tilt.density, p)
+        assert tv(cells, limit.density, tilt.density) < 0.1 * moved
+
+
+def test_with_mean_one_weights_the_limit_is_the_oracle_s(line):
+    cells, p, r = line
+    exact = oracle.PopulationDynamics(
+        targets.get("two_modes_1d"), rewards.get("right"), 1.0, 0.5, weighting="mean_one", axis=512
+    )
+    exact.fixed_point()
+    assert tv(cells, laws.orw_limit(cells, p, r, 1.0, 0.5).density, exact.density) < 1e-3
