@@ -499,6 +499,8 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
         "threshold": lambda: 1.0,
         "share": lambda: None,
         "beta": lambda: 0.5,
+        "gain": lambda: 0.5,
+        "times": lambda: 8,
     },
     "orwlab.methods.rollout.way": {"noise": lambda: 0.75, "rule": lambda: "exact"},
     "orwlab.methods.dial.achieved": {"policy": lambda: drift, "reference": lambda: drift},
@@ -604,6 +606,7 @@ for _name in methods_of_the_arena.names():
         "strength": lambda: 0.5,
         "tau": lambda: 0.5,
     }
+    GOOD_IN[f"{_label}.exact_round"] = GOOD_IN[f"{_label}.exact"]
     GOOD_IN[f"{_label}.save"] = {"path": lambda: Path(FILE).absolute()}
     GOOD_IN[f"{_label}.load"] = {
         "path": lambda name=_name: saved_rival(name),
@@ -634,6 +637,7 @@ HOUSEHOLD = (
     "orwlab.exact.grid.evaluate",
     "orwlab.exact.grid.reward_values",
     "orwlab.exact.grid.default_extent",
+    "orwlab.exact.laws.optimum_of",
     "orwlab.exact.moments.Moments",
     "orwlab.exact.moments.PopulationField",
     "orwlab.exact.moments.kernel",

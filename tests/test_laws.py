@@ -1,7 +1,9 @@
 """The exact laws of other methods: best of K, thresholds, and the limit where the reward itself is the weight."""
 
+import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -124,3 +126,49 @@ def test_with_mean_one_weights_the_limit_is_the_oracle_s(line):
     )
     exact.fixed_point()
     assert tv(cells, laws.orw_limit(cells, p, r, 1.0, 0.5).density, exact.density) < 1e-3
+
+
+# Leaning: v^q + gain Cov(r, u | x_t) ----------------------------------------------------------------------------------
+
+
+def test_a_lean_on_a_gaussian_with_a_linear_reward_is_the_tilt():
+    exact = oracle.PopulationDynamics(targets.get("gaussian"), lambda x: 0.5 * x[:, 0], axis=96)
+    for gain in (0.5, 2.0):
+        lean = laws.lean(exact.cells, exact.reference_density, exact.reward_values, gain)
+        tilt = optima.kl_tilt(exact.cells, exact.reference_density, exact.reward_values, gain)
+        assert tv(exact.cells, lean.density, tilt.density) < 1e-3
+
+
+def test_a_lean_differs_from_the_tilt_by_a_term_of_second_order(line):
+    cells, p, r = line
+    off = [
+        tv(cells, laws.lean(cells, p, r, gain).density, optima.kl_tilt(cells, p, r, gain).density)
+        for gain in (0.05, 0.1, 0.2)
+    ]
+    for small, large in itertools.pairwise(off):
+        assert large / small == pytest.approx(4, rel=0.15)
+    assert laws.lean(cells, p, r, 0.0).kl == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("gain", [1.0, 3.0])
+def test_particles_that_lean_arrive_where_the_density_says(line, gain, generator):
+    """Noise pushed through the field itself, in small steps, has the law's quantiles."""
+    cells, p, r = line
+    q, g = p * cells.dx, cells.coordinates
+    weighed = torch.stack([q, q * r, q * g, q * r * g])
+    x, steps = torch.randn(4000, generator=generator).double().sort().values, 400
+    clock = [1 - (1 - k / steps) ** 2 for k in range(steps + 1)]
+
+    def velocity(t, x):
+        K = (-((x[:, None] - t * g) ** 2) / (2 * (1 - t) ** 2)).softmax(1)
+        S, R, G, RG = (K @ weighed.T).T
+        mean, cov = G / S, RG / S - R * G / S**2
+        return (mean + gain * cov - x) / (1 - t)
+
+    for t, s in itertools.pairwise(clock[:-1]):
+        half = x + (s - t) / 2 * velocity(t, x)
+        x = x + (s - t) * velocity((t + s) / 2, half)
+    lean = laws.lean(cells, p, r, gain, times=80)
+    F = (lean.density * cells.dx).cumsum(0)
+    for level in (0.1, 0.3, 0.5, 0.7, 0.9):
+        assert np.interp(float(x.quantile(level)), g + cells.dx / 2, F) == pytest.approx(level, abs=0.02)

@@ -5,6 +5,9 @@ from typing import ClassVar
 from torch import Tensor
 
 from orwlab import losses
+from orwlab.exact import laws
+from orwlab.exact.grid import Grid
+from orwlab.exact.optima import Optimum
 from orwlab.methods.cards import Card
 from orwlab.methods.method import Regression
 
@@ -27,6 +30,10 @@ class Adrpo(Regression):
         goes_to="a limit without a known formula; the first round is exact: v_ref + Cov(A, u | x) / beta (proved)",
         settles=True,
     )
+
+    @classmethod
+    def _exact_round(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum:
+        return laws.lean(cells, density, r, strength)
 
     def _chosen(self, x1: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
         return x1, r - r.mean()

@@ -12,6 +12,8 @@ from orwlab.methods.cards import Card
 from orwlab.methods.method import Regression
 from orwlab.rewards import Reward
 
+ANCHOR = 1.0
+
 
 class Awm(Regression):
     """``A |v - u|^2 + beta |v - v_ref|^2``, ``beta = 1 / strength``. Arguments as ``Method`` has them, and:
@@ -49,7 +51,7 @@ class Awm(Regression):
         strength: float = 1.0,
         seed: int = 0,
         *,
-        anchor: float = 1.0,
+        anchor: float = ANCHOR,
         **more: Any,
     ) -> None:
         super().__init__(reference, reward, strength, seed, **more)
@@ -58,6 +60,10 @@ class Awm(Regression):
     @classmethod
     def _exact(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum:
         return laws.linear_limit(cells, density, r, 1 / strength)
+
+    @classmethod
+    def _exact_round(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum:
+        return laws.lean(cells, density, r, 1 / (1 / strength + ANCHOR))
 
     def _chosen(self, x1: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
         return x1, r - r.mean()

@@ -7,6 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from orwlab import checks, losses
+from orwlab.exact import laws
+from orwlab.exact.grid import Grid
+from orwlab.exact.optima import Optimum
 from orwlab.methods.cards import Card
 from orwlab.methods.method import Regression
 from orwlab.methods.run import fill
@@ -55,6 +58,12 @@ class DiffusionNft(Regression):
         with torch.inference_mode(False):
             self.old = copy.deepcopy(self.policy).requires_grad_(False)
         self._good = self.state_dict()
+
+    @classmethod
+    def _exact_round(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum:
+        q = density / density.sum()
+        good = (0.5 + 0.5 * strength * (r - (q * r).sum())).clamp(0, 1)
+        return laws.optimum_of(cells, laws.lean(cells, q, good, 2.0).density, q, r)
 
     def _draw(self) -> Tensor:
         assert self.old is not None

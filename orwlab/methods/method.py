@@ -56,6 +56,27 @@ class Contestant:
         return cls._exact(cells, p / cells.dx**cells.dim, r, checked_strength("strength", strength))
 
     @classmethod
+    def exact_round(cls, cells: Grid, reference: Any, reward: Any, strength: float) -> Optimum | None:
+        """The density after one round from the reference that is fitted perfectly, if a formula is known.
+
+        Args:
+            cells: the grid, as ``PopulationDynamics.cells``.
+            reference: the density of p_ref on it, (*shape), >= 0.
+            reward: a callable (n, d) -> (n,), or values (*shape).
+            strength: the dial, 0.001 to 1000.
+
+        Raises:
+            ValueError: an argument out of range, named.
+        """
+        p, r = masses("reference", cells, reference), reward_on(cells, reward)
+        return cls._exact_round(cells, p / cells.dx**cells.dim, r, checked_strength("strength", strength))
+
+    @classmethod
+    def _exact_round(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum | None:
+        """``exact_round``, of checked arguments."""
+        return None
+
+    @classmethod
     def _exact(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum | None:
         """``exact``, of checked arguments; for a method without a known limit None."""
         return None

@@ -6,6 +6,9 @@ import torch
 from torch import Tensor
 
 from orwlab import losses
+from orwlab.exact import laws
+from orwlab.exact.grid import Grid
+from orwlab.exact.optima import Optimum
 from orwlab.methods.cards import Card
 from orwlab.methods.method import Regression
 
@@ -32,7 +35,11 @@ class Raft(Regression):
     @property
     def best_of(self) -> int:
         """K, of which one is kept."""
-        return max(2, round(1 + self.strength))
+        return _best_of(self.strength)
+
+    @classmethod
+    def _exact_round(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum:
+        return laws.best_of(cells, density, r, _best_of(strength))
 
     def _draw(self) -> Tensor:
         return self._policy_samples(self.pool_size * self.best_of)
@@ -45,3 +52,7 @@ class Raft(Regression):
     def _loss(self, t: Tensor, x_t: Tensor, u_t: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
         v_t, v_ref_t = self._ask(t, x_t)
         return losses.fit(v_t, u_t), losses.penalty(v_t.detach(), v_ref_t)
+
+
+def _best_of(strength: float) -> int:
+    return max(2, round(1 + strength))

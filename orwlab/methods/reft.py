@@ -69,6 +69,8 @@ class Reft(Regression):
     def _exact(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum:
         return laws.above(cells, density, r, share=1 / (1 + strength))
 
+    _exact_round = _exact  # the same
+
     def _chosen(self, x1: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
         good = r >= self.passes
         return x1[good], torch.ones_like(r[good])

@@ -65,6 +65,12 @@ class OrwCfmW2(Contestant, FineTuning):
     def _exact(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum:
         return laws.orw_limit(cells, density, r, 1.0, 1.0 / strength)
 
+    @classmethod
+    def _exact_round(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum:
+        q = density / density.sum()  # (w + alpha) / (1 + alpha) q, for weights of mean one and tau = 1
+        tilted = kl_tilt(cells, q, r, 1.0).density * cells.dx**cells.dim
+        return laws.optimum_of(cells, tilted + q / strength, q, r)
+
 
 class OrwCfm(Contestant, FineTuning):
     """ORW-CFM, no W2 term: weights of mean one, ``tau = strength``. Other arguments as ``FineTuning`` has them."""
@@ -93,6 +99,10 @@ class OrwCfm(Contestant, FineTuning):
     @strength.setter
     def strength(self, value: float) -> None:
         self.tau = checked_strength("strength", value)
+
+    @classmethod
+    def _exact_round(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum:
+        return kl_tilt(cells, density, r, strength)
 
 
 class RwCfm(Contestant, FineTuning):
@@ -148,3 +158,5 @@ class RwCfm(Contestant, FineTuning):
     @classmethod
     def _exact(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum:
         return kl_tilt(cells, density, r, strength)
+
+    _exact_round = _exact  # the same
