@@ -411,6 +411,28 @@ def test_a_network_comes_to_the_exact_answer(name, more, rounds):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in NAMES if not methods.card(name).gradient and name != "ddpo"])
+def test_rewards_that_are_shuffled_lead_nowhere(name):
+    """The same rewards, handed to the wrong samples: what a method learns, it learns from whose reward is whose.
+
+    DDPO is left out: where nothing holds it, its noise leads somewhere too.
+    """
+    reference, reward = zoo.load("gaussian"), rewards.get("right")
+    shuffle = torch.Generator().manual_seed(8)
+
+    def shuffled(x):
+        return reward(x)[torch.randperm(len(x), generator=shuffle)]
+
+    x0, means = torch.randn(4000, 2, generator=torch.Generator().manual_seed(1)), []
+    for r in (reward, shuffled):
+        run = methods.get(name)(reference, r, strength=2.0, seed=0)
+        list(run.rounds(60))
+        means.append(float((reward(flow.sample(run.average, x0)) - reward(flow.sample(reference, x0))).mean()))
+    assert means[0] > 0.2
+    assert abs(means[1]) < 0.4 * means[0]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["orw_cfm_w2", "orw_cfm", "raft", "reft", "adrpo", "diffusion_nft", "awm"])
 def test_one_round_that_is_fitted_well_has_the_exact_law(name):
     """Two modes on a line, 300 gradient steps on one draw of 8,192: the mean reward is the law's."""

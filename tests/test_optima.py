@@ -129,6 +129,20 @@ def test_a_quadratic_reward_with_mixed_terms_maps_the_plane_linearly():
     assert moved.mean_reward == pytest.approx(-0.5 * float((A @ C @ A).trace()), rel=5e-3)
 
 
+def test_the_two_optima_of_a_distant_bump_are_those_of_a_published_page():
+    """N(0, 1), a bump at 4.75 of width 2.25, both held with lam = 7 (Wasserstein-tilted flow maps, arXiv 2609.27033).
+
+    Their W2 is that of control along the linear path's flow: for N(0, 1) data, W2^2 divided by pi, as
+    ``int_0^1 dt / ((1 - t)^2 + t^2) = pi / 2``. So their lam is ours times 7 pi.
+    """
+    cells = Grid(1, 1024, 8.0)
+    p, bump = (-cells.coordinates.square() / 2).exp(), rewards.Bump((4.75,), 2.25)
+    r = optima.reward_on(cells, bump)
+    found = float((p * r).sum() / p.sum()), optima.kl_tilt(cells, p, r, 7.0).mean_reward
+    assert found == pytest.approx((0.1421, 0.3669), abs=1e-4)
+    assert optima.w2_proximal(cells, p, r, 1 / (7 * math.pi)).mean_reward == pytest.approx(0.6168, abs=1e-4)
+
+
 def test_a_box_draws_what_is_near_enough_to_its_edge():
     # a step of height 1 at 0 pays for a move of up to 1 / sqrt(lam)
     lam, cells = 0.4, LINE

@@ -65,28 +65,30 @@ class Ddpo(Method):
 
     def _learn(self, x1: Tensor, states: Tensor | None = None) -> Numbers:
         assert states is not None
-        r = self._rewards(x1)
-        A = self._advantage(r)
-        way, here, there = self.way, states[:-1], states[1:]
+        r, way, here, there = self._rewards(x1), self.way, states[:-1], states[1:]
         keep, move, spread = (rollout.column(way, what, states) for what in ("keep", "move", "spread"))
-        old = self._asked_along(self.policy, way, here)
+        v_old, v_ref = (self._asked_along(network, way, here) for network in (self.policy, self.reference))
+        A = self._credit(self._advantage(r), _half_square(move / spread * (v_old - v_ref)))
         totals = torch.zeros(2)
         for _ in range(self.steps_per_round):
             batch = torch.randperm(len(x1), generator=self.generator)[: self.batch_size].to(self.device)
-            x, x_next = here[:, batch], there[:, batch]
-            v_ref = self._asked_along(self.reference, way, x)
+            x, x_next, before, ref = (along[:, batch] for along in (here, there, v_old, v_ref))
             v = self._asked_along(self.policy, way, x, learning=True)
-            z, z_old = ((x_next - keep * x - move * u) / spread for u in (v, old[:, batch]))
+            z, z_old = ((x_next - keep * x - move * u) / spread for u in (v, before))
             rho = (_half_square(z_old) - _half_square(z)).clamp(-20, 20).exp()  # (k, n)
-            gain = torch.minimum(rho * A[batch], rho.clamp(1 - self.clip, 1 + self.clip) * A[batch])
-            self._descend(self._total(gain, _half_square(move / spread * (v - v_ref))))
-            penalty = 2 * _half_square(v.detach() - v_ref).mean()
+            gain = torch.minimum(rho * A[:, batch], rho.clamp(1 - self.clip, 1 + self.clip) * A[:, batch])
+            self._descend(self._total(gain, _half_square(move / spread * (v - ref))))
+            penalty = 2 * _half_square(v.detach() - ref).mean()
             totals += torch.stack([-gain.detach().sum(0).mean(), penalty]).float().cpu()
         fit, penalty = (totals.double() / self.steps_per_round).tolist()
         return Numbers(reward=float(r.mean()), penalty=penalty, fit=fit)
 
     def _advantage(self, r: Tensor) -> Tensor:
         return (r - r.mean()) / r.std().clamp_min(1e-6)
+
+    def _credit(self, A: Tensor, kl: Tensor) -> Tensor:
+        """What each step is held to have done, (k, n), from the advantage, (n,), and the steps' KL, (k, n)."""
+        return A.expand_as(kl)
 
     def _total(self, gain: Tensor, kl: Tensor) -> Tensor:
         """The loss, of what every step gains and of its KL to the reference's step, (k, n) each."""

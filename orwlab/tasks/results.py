@@ -14,7 +14,7 @@ import json
 import shutil
 import statistics
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from os import PathLike
@@ -172,27 +172,38 @@ def make(name: str, folder: str | PathLike[str] = FOLDER, jobs: int = -1) -> Res
         folder: where NAME.safetensors goes.
         jobs: processes, each on one thread; -1: as many as there are processor cores.
     """
-    from joblib import Memory, Parallel, delayed
-
     recipe, place = recipe_of(name), checks.folder("folder", folder)
-    jobs = checks.integer("jobs", jobs, low=-1)
-    if jobs == 0:
-        raise checks.fail("jobs", jobs, "a number of processes, or -1 for one a processor core")
-    tasks = [(seed, alpha) for seed in recipe["seeds"] for alpha in [None, *recipe["alphas"]]]
-    unfinished = place / f".{name}-{_fingerprint(recipe)[:12]}"
-    for stale in {*place.glob(f".{name}-*")} - {unfinished}:
-        shutil.rmtree(stale)
-    one = Memory(unfinished, verbose=0).cache(_one)
-    work = Parallel(n_jobs=jobs, return_as="generator")(delayed(one)(name, *task) for task in tasks)
+    tasks = [(name, seed, alpha) for seed in recipe["seeds"] for alpha in [None, *recipe["alphas"]]]
     rows, kept = [], []
-    for (seed, _), (row, samples) in zip(tasks, tqdm(work, total=len(tasks), desc=name)):
+    for row, samples in each_once(name, recipe, _done, tasks, place, jobs):
         rows.append(row)
-        if seed == recipe["seeds"][0]:
+        if row["seed"] == recipe["seeds"][0]:
             kept.append(samples)
     metadata = {"format": FORMAT, "recipe": recipe, "rows": rows}
     files.write(place / f"{name}.safetensors", {"samples": torch.stack(kept)}, metadata)
-    shutil.rmtree(unfinished)
     return load(name, place)
+
+
+def each_once(
+    name: str, recipe: dict[str, Any], one: Callable[..., Any], tasks: list[tuple[Any, ...]], place: Path, jobs: int
+) -> Iterator[Any]:
+    """``one(*task)`` for every task, in their order, over several processes of one thread each.
+
+    What was done when it was interrupted is not done again by the same recipe and code: until the last one it lies in a
+    hidden folder in ``place``.
+    """
+    from joblib import Memory, Parallel, delayed
+
+    jobs = checks.integer("jobs", jobs, low=-1)
+    if jobs == 0:
+        raise checks.fail("jobs", jobs, "a number of processes, or -1 for one a processor core")
+    unfinished = place / f".{name}-{_fingerprint(recipe)[:12]}"
+    for stale in {*place.glob(f".{name}-*")} - {unfinished}:
+        shutil.rmtree(stale)
+    kept = Memory(unfinished, verbose=0).cache(_on_one_thread)
+    work = Parallel(n_jobs=jobs, return_as="generator")(delayed(kept)(one, *task) for task in tasks)
+    yield from tqdm(work, total=len(tasks), desc=name)
+    shutil.rmtree(unfinished)
 
 
 def _fingerprint(recipe: dict[str, Any]) -> str:
@@ -203,17 +214,17 @@ def _fingerprint(recipe: dict[str, Any]) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
-def _one(name: str, seed: int, alpha: float | None) -> tuple[dict[str, Any], Tensor]:
-    """One seed and alpha, in a process of its own: its row, and the images to keep as bytes."""
+def _on_one_thread(one: Callable[..., Any], *task: Any) -> Any:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return _done(name, seed, alpha)
+        return one(*task)
     finally:
         torch.set_num_threads(before)
 
 
 def _done(name: str, seed: int, alpha: float | None) -> tuple[dict[str, Any], Tensor]:
+    """One seed and alpha: its row, and the images to keep as bytes."""
     task, plan = _task(name), STUDIES[name].plan
     if alpha is None:
         outcome = task.outcome(task.reference, task.noise(task.judged_on, seed), None, seed)
