@@ -31,7 +31,7 @@ from orwlab import adapters, flow, solvers, targets, velocity, zoo
 from orwlab import methods as methods_of_the_arena
 from orwlab.data import captions
 from orwlab.methods.run import Diverged, Run
-from orwlab.tasks import digits, images, photographs, results, words
+from orwlab.tasks import contest, digits, images, photographs, results, words
 from orwlab.zoo import recipes
 from orwlab.zoo.prompted import Prompted
 
@@ -287,6 +287,7 @@ SAID = {  # where the word by which people know a thing is not the argument's na
     ("orwlab.exact.grid.Grid", "n"): "axis",
     ("orwlab.exact.grid.GridDensity", "values"): "density",
     ("orwlab.zoo.target", "name"): "target",
+    ("orwlab.methods.failures.get", "name"): "failure",
     ("orwlab.zoo.clip.Clip.score", "texts"): "text",
 }
 
@@ -438,6 +439,13 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
         "x": lambda: torch.zeros(2, 1, 8, 8) + 0.5,
         "x0": lambda: IMAGE.repeat(1, 1, 2, 2),
     },
+    "orwlab.tasks.contest": {
+        "rows": lambda: contest.load(),
+        "target": lambda: "two_modes_1d",
+        "entry": lambda: "RAFT",
+        "what": lambda: "gap",
+        "folder": lambda: contest.FOLDER,
+    },
     "orwlab.tasks.results": {
         "name": lambda: "digits",
         "folder": lambda: results.FOLDER,
@@ -504,6 +512,7 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
     },
     "orwlab.methods.rollout.way": {"noise": lambda: 0.75, "rule": lambda: "exact"},
     "orwlab.methods.dial.achieved": {"policy": lambda: drift, "reference": lambda: drift},
+    "orwlab.methods.failures.get": {"name": lambda: "stale_rewards"},
     "orwlab.methods.get": {"name": lambda: "raft"},
     "orwlab.methods.card": {"name": lambda: "raft"},
     "orwlab.flow.evaluations": {"sampler": lambda: ("euler", 2)},
@@ -625,7 +634,12 @@ HOUSEHOLD = (
     "orwlab.data.labelled.holds_cifar10",
     "orwlab.data.pictures.pictures_in",
     "orwlab.tasks.images.check_classifier",
+    "orwlab.tasks.contest.main",
+    "orwlab.tasks.contest.make",
+    "orwlab.tasks.contest.run",
+    "orwlab.tasks.results.each_once",
     "orwlab.tasks.results.main",
+    "orwlab.tasks.results.on_one_thread",
     "orwlab.tasks.results.make",
     "orwlab.tasks.images.networks_of",
     "orwlab.tasks.images.network",

@@ -12,7 +12,7 @@ import yaml
 
 import orwlab
 from orwlab import cli, flow, oracle, rewards, targets, zoo
-from orwlab.tasks import results
+from orwlab.tasks import contest, results
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -62,6 +62,28 @@ def test_sentences_are_drawn_and_scored_as_the_readme_says(capsys):
     said = README[README.index("The words are few") : README.index("`methods.prompted.PromptedFineTuning` is")]
     for share in (clip["found_held_out"], clip["turned_held_out"], quality["true"], quality["true_guided"]):
         assert f"{100 * share:.0f}" in said
+
+
+def test_another_method_runs_and_meets_its_tilt_as_the_readme_says(capsys):
+    example = re.search(r"## Other ways to fine-tune\n.*?```python\n(.*?)```", README, re.S).group(1)
+    scope = {}
+    exec(compile(example, "README.md", "exec"), scope)
+    assert "Adjoint Matching" in capsys.readouterr().out
+    found = scope["methods"].dial.achieved(scope["run"].average, scope["run"].reference, scope["run"].reward)
+    assert found.strength == pytest.approx(2.0, abs=0.2)
+    assert found.r_squared > 0.95
+
+
+def test_the_table_of_methods_is_what_is_kept():
+    kept = contest.load()
+    rows = rows_below(README, "| method | held to |")
+    assert len(rows) == 14
+    for entry, _, _, *gaps, evaluations in rows:
+        for target, cell in zip(contest.TARGETS, gaps, strict=True):
+            mean, spread = contest.mean(kept, target, entry, "gap")
+            assert cell == f"{mean:+.3f} ± {spread:.3f}".replace("-", "−")
+        cost = next(row.cost for row in kept if (row.target, row.entry) == ("eight_gaussians", entry))
+        assert evaluations == f"{(cost['forward'] + 2 * cost['backward']) / 1e6:.1f}"
 
 
 def test_its_commands_are_understood():

@@ -36,8 +36,9 @@ __all__ = [  # noqa: RUF022  the reading order
     "flow_grpo",
     "adjoint_matching",
     "draft",
-    # how far one has gone
+    # how far one has gone, and how it goes wrong
     "dial",
+    "failures",
 ]
 
 __getattr__, __dir__ = submodules(__name__, __all__)

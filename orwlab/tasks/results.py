@@ -175,7 +175,7 @@ def make(name: str, folder: str | PathLike[str] = FOLDER, jobs: int = -1) -> Res
     recipe, place = recipe_of(name), checks.folder("folder", folder)
     tasks = [(name, seed, alpha) for seed in recipe["seeds"] for alpha in [None, *recipe["alphas"]]]
     rows, kept = [], []
-    for row, samples in each_once(name, recipe, _done, tasks, place, jobs):
+    for row, samples in each_once(name, recipe, _one, tasks, place, jobs):
         rows.append(row)
         if row["seed"] == recipe["seeds"][0]:
             kept.append(samples)
@@ -187,7 +187,7 @@ def make(name: str, folder: str | PathLike[str] = FOLDER, jobs: int = -1) -> Res
 def each_once(
     name: str, recipe: dict[str, Any], one: Callable[..., Any], tasks: list[tuple[Any, ...]], place: Path, jobs: int
 ) -> Iterator[Any]:
-    """``one(*task)`` for every task, in their order, over several processes of one thread each.
+    """``one(*task)`` for every task, in their order, over several processes; ``on_one_thread`` keeps each to itself.
 
     What was done when it was interrupted is not done again by the same recipe and code: until the last one it lies in a
     hidden folder in ``place``.
@@ -200,8 +200,8 @@ def each_once(
     unfinished = place / f".{name}-{_fingerprint(recipe)[:12]}"
     for stale in {*place.glob(f".{name}-*")} - {unfinished}:
         shutil.rmtree(stale)
-    kept = Memory(unfinished, verbose=0).cache(_on_one_thread)
-    work = Parallel(n_jobs=jobs, return_as="generator")(delayed(kept)(one, *task) for task in tasks)
+    kept = Memory(unfinished, verbose=0).cache(one)
+    work = Parallel(n_jobs=jobs, return_as="generator")(delayed(kept)(*task) for task in tasks)
     yield from tqdm(work, total=len(tasks), desc=name)
     shutil.rmtree(unfinished)
 
@@ -214,7 +214,8 @@ def _fingerprint(recipe: dict[str, Any]) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
-def _on_one_thread(one: Callable[..., Any], *task: Any) -> Any:
+def on_one_thread(one: Callable[..., Any], *task: Any) -> Any:
+    """``one(*task)`` with one thread of torch's."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -223,8 +224,12 @@ def _on_one_thread(one: Callable[..., Any], *task: Any) -> Any:
         torch.set_num_threads(before)
 
 
+def _one(name: str, seed: int, alpha: float | None) -> tuple[dict[str, Any], Tensor]:
+    """One seed and alpha, in a process of its own: its row, and the images to keep as bytes."""
+    return on_one_thread(_done, name, seed, alpha)
+
+
 def _done(name: str, seed: int, alpha: float | None) -> tuple[dict[str, Any], Tensor]:
-    """One seed and alpha: its row, and the images to keep as bytes."""
     task, plan = _task(name), STUDIES[name].plan
     if alpha is None:
         outcome = task.outcome(task.reference, task.noise(task.judged_on, seed), None, seed)
