@@ -10,11 +10,22 @@ from tqdm import tqdm
 
 from orwlab import flow, rewards, targets, zoo
 from orwlab.exact.dynamics import PopulationDynamics
+from orwlab.exact.frontiers import Frontiers, Placement
 from orwlab.methods.orw import FineTuning
 from orwlab.show import figures
-from orwlab.tasks import results
+from orwlab.tasks import contest, results
 
 ROUNDS = 400
+SHOWN_METHODS = {
+    "ORW-CFM-W2": "ORW-CFM-W2",
+    "RW-CFM": "RW-CFM",
+    "Adjoint Matching": "Adjoint Matching",
+    "Flow-GRPO": "Flow-GRPO",
+    "Flow-GRPO, foresight": "with foresight",
+    "DRaFT": "DRaFT",
+    "ReFT, one round": "ReFT, once",
+}
+"""entries of the contest, and how the picture calls them"""
 
 
 def alpha_figure(name: str = "eight_gaussians", reward_name: str = "bump", tau: float = 2.0) -> go.Figure:
@@ -62,11 +73,23 @@ def words_figure() -> go.Figure:
     return figures.images_over_alpha(sorted(shown, key=lambda one: -(one.alpha or 9)), said, columns=16)
 
 
+def methods_figure(target: str = "eight_gaussians") -> go.Figure:
+    """Where the methods that settle came to in the contest, under both frontiers; means over seeds."""
+    exact = PopulationDynamics(targets.get(target), rewards.get(contest.REWARD))
+    both = Frontiers(exact.cells, exact.reference_density, exact.reward_values)
+    rows = contest.load()
+    placed = {}
+    for entry, name in SHOWN_METHODS.items():
+        reward, kl, w2 = (contest.mean(rows, target, entry, key)[0] for key in ("mean_reward", "kl", "w2_squared"))
+        placed[name] = Placement(reward, kl, w2, both.kl.allowed(kl), both.w2.allowed(w2))
+    return figures.under_frontiers(both, placed).update_layout(margin_t=15, height=375)  # no title above
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Write the pictures."""
     parser = argparse.ArgumentParser(prog="python -m orwlab.show.readme", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("docs/images"))
-    parser.add_argument("--only", choices=["alpha", "digits", "photographs", "words"])
+    parser.add_argument("--only", choices=["alpha", "digits", "photographs", "words", "methods"])
     options = parser.parse_args(arguments)
     folder = options.folder
     torch.set_num_threads(1)
@@ -76,6 +99,7 @@ def main(arguments: list[str] | None = None) -> None:
         "digits": digits_figure,
         "photographs": photographs_figure,
         "words": words_figure,
+        "methods": methods_figure,
     }
     for name, make in pictures.items():
         if options.only in (None, name):
