@@ -45,7 +45,7 @@ def test_most_of_flow_grpo_s_gap_is_the_kl_of_later_steps(target):
     assert abs(seeing) < 0.4 * abs(short)
     assert abs(seeing) < 0.04
     assert short < -0.01
-    assert gap(target, "Flow-GRPO") < -0.02  # as published
+    assert gap(target, "Flow-GRPO") < -0.02  # with Euler's steps
 
 
 def test_adjoint_matching_is_exact_on_one_gaussian_and_short_between_sharp_modes():
@@ -57,8 +57,10 @@ def test_adjoint_matching_is_exact_on_one_gaussian_and_short_between_sharp_modes
 def test_a_network_drifts_from_a_cut_and_without_an_anchor():
     for target in contest.TARGETS:
         assert gap(target, "ReFT") > 3 * contest.NEAR
-        far = {entry: contest.mean(ROWS, target, entry, "w2_squared")[0] for entry in ("AWM", "AWM, no anchor")}
-        assert far["AWM, no anchor"] > 2 * far["AWM"]
+        assert contest.ran_away(ROWS, target, "AWM") == 0
+    assert contest.ran_away(ROWS, "two_modes_1d", "AWM, no anchor") == 3
+    far = {entry: contest.mean(ROWS, "eight_gaussians", entry, "w2_squared")[0] for entry in ("AWM", "AWM, no anchor")}
+    assert far["AWM, no anchor"] > 1.5 * far["AWM"]
 
 
 def test_what_nothing_holds_has_gone_to_the_best_point():

@@ -343,7 +343,7 @@ reference, right = zoo.load("eight_gaussians"), rewards.get("right")
 run = orwlab.methods.get("top_share")(reference, right, strength=3.0)
 seen = [snapshot.reward for snapshot in run.rounds(60)]
 found["first"], found["last"] = seen[0], sum(seen[-10:]) / 10
-all_of_them = orwlab.methods.get("top_share")(reference, right, strength=1e-6)
+all_of_them = orwlab.methods.get("top_share")(reference, right, strength=1e-3)
 seen = [snapshot.reward for snapshot in all_of_them.rounds(60)]
 found["keeping all"] = sum(seen[-10:]) / 10
 run.save({str(tmp_path / "run.safetensors")!r})

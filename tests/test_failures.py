@@ -1,7 +1,5 @@
 """The failure gallery: each silent bug has the symptom and the reading that its card says, and health has neither."""
 
-import math
-
 import pytest
 import torch
 
@@ -62,11 +60,11 @@ def limit(alpha):
 
 @pytest.mark.parametrize(("name", "least", "most"), [("", 0.999, 1.0), ("stale_rewards", -0.3, 0.3)])
 def test_the_correlation_of_weights_and_rewards_gives_stale_rewards_away(line, name, least, most):
-    run = (failures.get(name).run if name else FineTuning)(line, RIGHT, tau=0.1, alpha=0.3, seed=0)
+    run = (failures.get(name).run if name else FineTuning)(line, RIGHT, alpha=0.3, seed=0)
     found = []
     for _ in range(2):
         r, log_w = run._weighed(run._draw(), None)
-        found.append(float(torch.corrcoef(torch.stack([r, log_w.exp()]))[0, 1]))
+        found.append(float(torch.corrcoef(torch.stack([r, log_w]))[0, 1]))
     assert found[0] > 0.999
     assert least <= found[1] <= most + 1e-6
 
@@ -133,11 +131,11 @@ def test_guidance_in_the_rollout_sharpens_modes_though_every_sample_is_worth_the
 
 @pytest.mark.slow
 def test_the_penalty_elsewhere_leads_to_another_limit(line):
-    """Near the house of cards, alpha p_ref / (alpha + Z - w), and further than the method's own limit."""
+    """Nearer to the house of cards, alpha p_ref / (alpha + Z - w), than to the method's own limit."""
     alpha = 0.3
     dynamics = exact(alpha)
     cards = optima.mixture_limit(dynamics.cells, dynamics.reference_density, dynamics.reward_values, 1.0, alpha)
     assert cards.mean_reward > limit(alpha) + 0.05
     broken = gained(failures.get("penalty_elsewhere").run(line, RIGHT, alpha=alpha, seed=0), 400)
     assert broken > limit(alpha) + 0.04
-    assert math.isfinite(cards.threshold)
+    assert abs(broken - cards.mean_reward) < abs(broken - limit(alpha))

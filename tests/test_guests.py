@@ -636,6 +636,7 @@ HOUSEHOLD = (
     "orwlab.tasks.images.check_classifier",
     "orwlab.tasks.contest.main",
     "orwlab.tasks.contest.make",
+    "orwlab.tasks.contest.ran_away",
     "orwlab.tasks.contest.run",
     "orwlab.tasks.results.each_once",
     "orwlab.tasks.results.main",

@@ -5,9 +5,9 @@ reward under it, and all fits perfect:
 
 - best of K:  ``q K F(r)^(K - 1)``;
 - threshold:  ``q 1[r >= c] / Z``;
-- a lean by ``gain``:  the law of ``v^q + gain Cov(r, u_t | x_t)``, one round of DiffusionNFT and of ADRPO. With F =
+- a lean by ``gain``:  the law of ``v^q + gain Cov(r, u_t | x_t)``, one round of DiffusionNFT and of ADRPO. With G =
   E[r | x_t] and ``e`` what is added, the continuity equations of q and of q r give, along a trajectory to x,
-  ``q_new(x) = q(x) exp(gain (r(x) - E r - int_0^1 e . grad F dt))``: the tilt, but for a term of second order;
+  ``q_new(x) = q(x) exp(gain (r(x) - E r - int_0^1 e . grad G dt))``: the tilt, but for a term of second order;
 - policy gradient on the flow-matching loss, held by ``beta |v - v_ref|^2``: at rest ``beta (v - v_ref) = Cov(r, u_t |
   x_t)``. That is the equation of ORW-CFM-W2 for the weight ``w = r + any constant`` if v is the field of its own
   samples, which the oracle's limit nearly is: with other constants it lies within 0.01 in total variation (measured).

@@ -1,4 +1,4 @@
-"""Ways to fine-tune a flow with a reward: ``run`` does what all share, each other file is one method.
+"""Ways to fine-tune a flow with a reward: ``run`` does what all share; most other files hold one method each.
 
 methods.names()  # those that ``get`` knows
 print(methods.card("raft"))
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from orwlab.methods.cards import Card
 
 __all__ = [  # noqa: RUF022  the reading order
-    # the paper's method
+    # what all share, and the paper's method
     "run",
     "orw",
     "prompted",
     "steering",
-    # what all methods of the arena share
+    # what the others share beside that
     "cards",
     "rollout",
     "method",

@@ -27,7 +27,7 @@ class Adrpo(Regression):
         read="on the first author's page; the limits of its clipping were not found, and there is none here",
         idea="Good samples are let go, bad ones are pulled back to the reference.",
         dial="beta = 1 / strength",
-        goes_to="a limit without a known formula; the first round is exact: v_ref + Cov(A, u | x) / beta (proved)",
+        goes_to="the first round is known (proved), no limit is; it drifted on one Gaussian (measured)",
         settles=True,
     )
 

@@ -36,7 +36,7 @@ class Awm(Regression):
         title="AWM, advantage-weighted matching",
         formula=r"E\,(A(x_1) + c)\,|v_\theta - u_t|^2 + \beta\,|v_\theta - v_{ref}|^2, \quad A = r - E r",
         source="Xue et al. 2025, arXiv 2509.25050",
-        read="in the authors' code, on-policy, without its robust loss; c is ours, for their pull to a running average",
+        read="in the authors' code, on-policy, without its robust loss, time weight and scaling of A; c is ours",
         idea="Towards what is better than average, away from what is worse; the matching loss is the likelihood.",
         dial="beta = 1 / strength",
         goes_to="the limit of ORW-CFM-W2 with w = r + constant and alpha = beta (proved where v is its samples' field)",
@@ -62,8 +62,10 @@ class Awm(Regression):
         return laws.linear_limit(cells, density, r, 1 / strength)
 
     @classmethod
-    def _exact_round(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum:
-        return laws.lean(cells, density, r, 1 / (1 / strength + ANCHOR))
+    def _exact_round(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum | None:
+        q = density / density.sum()
+        weight = r - (q * r).sum() + ANCHOR + 1 / strength  # the first round of ORW-CFM-W2 with the weight A + anchor
+        return laws.optimum_of(cells, q * weight, q, r) if float(weight.min()) >= 0 else None
 
     def _chosen(self, x1: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
         return x1, r - r.mean()

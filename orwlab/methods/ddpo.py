@@ -19,7 +19,7 @@ class Ddpo(Method):
     Args:
         noisy_steps: of the sampler, 2 to 10,000.
         noise: its factor of sigma, 0.001 to 10: see ``rollout``.
-        rule: "euler", the published step, or "exact".
+        rule: "euler", the step of Flow-GRPO's code, or "exact"; DDPO's own sampler is DDIM with eta 1.
         clip: how far the ratio of a step's likelihoods counts, 0 to 1; with one gradient step a draw the ratio is 1.
 
     The gradient of a round is ``-E sum_k A grad log p_theta(x_(k+1) | x_k)`` at the states that a draw has left behind.

@@ -20,7 +20,7 @@ class DiffusionNft(Regression):
     """``p |v+ - u|^2 + (1 - p) |v- - u|^2``, ``v+- = v_old +- mix (v - v_old)``. Arguments as ``Method`` has them, and:
 
     Args:
-        mix: the paper's beta, > 0: how far the policy stands for the good half, and against the bad one.
+        mix: the paper's beta, > 0, in ``v+- = v_old +- mix (v - v_old)``.
         old_decay: of ``v_old``, which draws the samples, this share stays in every round; 0 to below 1.
 
     ``p = 1/2 + strength mix (r - mean r) / 2``, kept within [0, 1], is how good a sample is held to be. The minimiser
@@ -34,7 +34,7 @@ class DiffusionNft(Regression):
         source="Zheng et al. 2025, arXiv 2509.16117",
         read="in the authors' code, as the plain loss: without its adaptive weights and its small pull to v_ref",
         idea="What is learned from good samples, and the opposite of what would be learned from bad ones.",
-        dial="the inverse temperature that one perfect round gains: p = 1/2 + strength beta (r - mean r) / 2",
+        dial="what one perfect round gains, while strength |r - mean r| is below 1 / beta: then p is cut off",
         goes_to="the best point there is: nothing holds it back (expected)",
         settles=False,
     )

@@ -8,12 +8,16 @@ from torch import Tensor, nn
 from orwlab import checks, losses
 from orwlab.methods.cards import Card
 from orwlab.methods.method import Method
-from orwlab.methods.run import Numbers
+from orwlab.methods.run import Numbers, Setting
 from orwlab.rewards import Reward
+
+_ONCE = Setting(
+    lambda name, value: checks.integer(name, value, high=1), "1: the gradient goes through the draw itself."
+)
 
 
 class Draft(Method):
-    """``-r(x_1)`` through the last Euler steps, and what the way has cost. Arguments as ``Method`` has them, and:
+    """``-r(x_1)`` through the last Euler steps, plus the cost of leaving v_ref. Arguments as ``Method`` has them, and:
 
     Args:
         way_steps: Euler steps of the sampler, at least 2.
@@ -22,7 +26,8 @@ class Draft(Method):
             this is DRaFT as published, and strength only multiplies the learning rate.
 
     Held, and with the gradient through all steps, this is deterministic control: each particle is steered to where
-    ``r(x_1) - lam int |u|^2 dt`` is largest. For Gaussian data and a linear reward that is a shift with a closed form.
+    ``r(x_1) - lam int |u|^2 dt`` is largest. For data N(m, s^2 I) and r = c.x that shifts them by
+    ``strength c s pi / 2``, as ``int_0^1 dt / ((1 - t)^2 + s^2 t^2) = pi / (2 s)``. A draw is used once.
     """
 
     card: ClassVar[Card] = Card(
@@ -38,6 +43,7 @@ class Draft(Method):
         gradient=True,
     )
     settings_names = (*Method.settings_names, "way_steps", "last", "held")
+    steps_per_round = _ONCE
 
     def __init__(
         self,
@@ -52,6 +58,7 @@ class Draft(Method):
         **more: Any,
     ) -> None:
         super().__init__(reference, reward, strength, seed, **more)
+        self._uses_a_draw_once()
         self.way_steps = checks.integer("way_steps", way_steps, low=2)
         self.last = None if last is None else checks.integer("last", last, high=self.way_steps)
         self.held = checks.yes_or_no("held", held)
@@ -65,11 +72,13 @@ class Draft(Method):
         first = self.way_steps - (self.last or self.way_steps)  # the first step that learns
         for k in range(self.way_steps):
             learns = k >= first
-            self.cost.add(forward=2 * len(x), backward=len(x) * (learns + x.requires_grad))
+            counts = learns and self.held  # whether what the step costs is learned from
+            self.cost.add(forward=2 * len(x), backward=len(x) * (learns + (counts and x.requires_grad)))
             t = x.new_full((), k * h)
             with torch.set_grad_enabled(learns):
                 v = self.policy(t, x)
-                spent = spent + h * losses.penalty(v, self.reference(t, x))
+                with torch.set_grad_enabled(counts):
+                    spent = spent + h * losses.penalty(v, self.reference(t, x))
                 x = x + h * v
         if not checks.all_finite(x):
             raise self._diverged("policy's samples")
@@ -91,7 +100,7 @@ class Refl(Method):
     Args:
         way_steps: Euler steps of the sampler, at least 4; the look is from one of the last quarter, at random.
 
-    The gradient goes through that one evaluation alone: cheap, and blind to all that comes before.
+    The gradient goes through that one evaluation alone: cheap, and blind to all that comes before. A draw is used once.
     """
 
     card: ClassVar[Card] = Card(
@@ -107,6 +116,7 @@ class Refl(Method):
         gradient=True,
     )
     settings_names = (*Method.settings_names, "way_steps")
+    steps_per_round = _ONCE
 
     def __init__(
         self,
@@ -119,6 +129,7 @@ class Refl(Method):
         **more: Any,
     ) -> None:
         super().__init__(reference, reward, strength, seed, **more)
+        self._uses_a_draw_once()
         self.way_steps = checks.integer("way_steps", way_steps, low=4)
 
     def _draw(self) -> Tensor:

@@ -5,7 +5,7 @@
     run = broken.run(reference, reward, alpha=0.3, seed=0)  # a FineTuning like any other, but for the bug
 
 Each bug is one method of ``FineTuning`` overridden in a few lines, and each has a number that gives it away:
-``reading`` says which, and the tests hold the healthy and the broken run to it.
+``reading`` says which.
 """
 
 from collections.abc import Callable
@@ -44,6 +44,13 @@ class StaleRewards(FineTuning):
         r, log_w = super()._weighed(x1, c)
         last, self._before = self._before, log_w
         return r, log_w if last is None else last
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return super().state_dict() | ({} if self._before is None else {"before": self._before.clone()})
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        super().load_state_dict(state)
+        self._before = state["before"].clone() if "before" in state else None
 
 
 class NoRefresh(FineTuning):
@@ -91,7 +98,7 @@ class GuidedRollout(FineTuning):
     guidance = 1.5  # 1 is none
 
     def _draw(self) -> Tensor:
-        self.cost.add(forward=2 * self.pool_size * flow.evaluations(self.sampler))
+        self.cost.add(forward=(self.pool_size + 1024) * flow.evaluations(self.sampler))
         own = torch.Generator().manual_seed(self.seed)  # what the data look like from afar: their mean and spread
         x = flow.push(self.reference, flow.noise(1024, self.event_shape, generator=own).to(self.device), self.sampler)
         mean, variance = x.mean(0), x.var(0)
@@ -148,7 +155,7 @@ _GALLERY = {
     "stale_rewards": (
         StaleRewards, "Stale rewards", "Rewards are cached, and used one draw too late.",
         "The first round is right; then nothing more is learned.",
-        "The correlation of the weights with the rewards of the samples they stand on: 1 in health, 0 here.",
+        "The correlation of log weights with the rewards of the samples they stand on: 1 in health, 0 here.",
         "Compute rewards where the samples are drawn.",
     ),
     "no_refresh": (
@@ -158,7 +165,7 @@ _GALLERY = {
         "Draw from the policy of the last round.",
     ),
     "dropout_in_one": (
-        DropoutInOne, "Dropout in one network", "The policy drops units while it learns, the reference does not.",
+        DropoutInOne, "Dropout in one network", "The policy drops a tenth of what it answers; the reference does not.",
         "The policy shrinks towards the origin, and alpha seems too strong.",
         "The penalty before the first step: 0 in health.",
         "Evaluate both networks in the same mode.",

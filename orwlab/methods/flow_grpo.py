@@ -24,9 +24,9 @@ class FlowGrpo(Ddpo):
     divide it by the rewards' deviation, as is usual, divides the temperature by the same number, which then changes
     from round to round.
 
-    Two things keep the published loss from the tilt ``p_ref e^{strength r} / Z``. Unless the steps are memoryless, the
-    start x_0 is tied to the end and cannot be tilted; and without foresight a step pays only for itself. The second
-    weighs more (measured: eight Gaussians, memoryless, strength 2: mean reward 0.47, with foresight 0.57, tilt 0.59).
+    Two things keep this loss from the tilt ``p_ref e^{strength r} / Z``. Euler's first steps are wrong, and with little
+    noise the end remembers them; and without foresight a step pays only for itself. The second weighs more (measured:
+    eight Gaussians, memoryless, strength 2: mean reward 0.47, with foresight 0.57, tilt 0.59).
     """
 
     card: ClassVar[Card] = Card(
@@ -34,7 +34,7 @@ class FlowGrpo(Ddpo):
         title="Flow-GRPO, policy gradient and KL",
         formula=r"-E \sum_k \min(\rho_k A, \mathrm{clip}(\rho_k) A) + \beta\, KL(p_\theta \| p_{ref})(x_{k+1} | x_k)",
         source="Liu et al. 2025, arXiv 2505.05470",
-        read="in the authors' code, whose KL lacks the factor 1 / h and whose advantage is divided by its deviation",
+        read="in the authors' code, where the KL is times h, A over its deviation, and rho to the power 1 / dimension",
         idea="The policy gradient on noisy steps, and each step stays near the reference's.",
         dial="beta = 1 / strength",
         goes_to="near the tilt e^{strength r}, where memory and the KL of later steps do not matter (measured)",

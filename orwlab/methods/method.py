@@ -3,8 +3,8 @@
     run = methods.get("raft")(reference, reward, strength=2.0, seed=0)
     for snapshot in run.rounds(300, watch=x0): ...
 
-``strength`` is the inverse temperature that a method aims at: 0 would leave the reference alone, and at strength b the
-KL-regularised optimum is ``p_ref e^{b r} / Z``. Few methods go exactly there; what each makes of its strength stands on
+``strength`` is the inverse temperature that a method aims at: at strength b the KL-regularised optimum is
+``p_ref e^{b r} / Z``. Few methods go exactly there; what each makes of its strength stands on
 its card, and ``dial.achieved`` measures it.
 """
 
@@ -41,7 +41,9 @@ class Contestant:
 
     @classmethod
     def exact(cls, cells: Grid, reference: Any, reward: Any, strength: float) -> Optimum | None:
-        """The density that the method leads to at this strength, if it settles and a formula or the oracle knows it.
+        """The density that the method aims at with this strength, where a formula or the oracle knows one; else None.
+
+        Most lead there if they fit perfectly; the card says which do not.
 
         Args:
             cells: the grid, as ``PopulationDynamics.cells``.
@@ -83,19 +85,19 @@ class Contestant:
 
 
 class Method(Contestant, Run):
-    """A rival of reward weighting. Each file beside this one holds one, and says what it draws and its loss.
+    """A method beside the paper's. Each file after this one holds one or two, and says what it draws and its loss.
 
     Args:
         reference: ``v_ref(t, x)``, pretrained on the linear path.
         reward: any callable (n, *event) -> (n,).
         strength: the inverse temperature that the method aims at, 0.001 to 1000; what it sets stands on the ``card``.
         seed: of everything random in the run, from 0 to 2^32 - 1.
-        batch_size: samples a gradient step.
+        batch_size: samples a gradient step, at least 2: they are compared with one another.
         pool_size: samples that a round learns from; ``batch_size`` if None. Each step takes a random batch of them.
         steps_per_round: gradient steps on each draw.
         lr: Adam's learning rate.
         average_decay: as ``Run`` has it.
-        sampler: as ``Run`` has it.
+        sampler: as ``Run`` has it; methods that sample by noisy or by Euler's steps of their own do not use it.
         policy: as ``Run`` has it.
         event_shape: as ``Run`` has it.
         rank: as ``Run`` has it.
@@ -132,6 +134,8 @@ class Method(Contestant, Run):
         path = getattr(getattr(reference, "path", None), "name", LINEAR.name)
         if path != LINEAR.name:
             raise checks.fail("reference", f"a velocity on the {path} path", "one on the linear path")
+        batch_size = checks.integer("batch_size", batch_size, low=2)
+        batch_size = checks.integer("batch_size", batch_size, low=2)
         super().__init__(
             reference, reward, batch_size=batch_size, lr=lr, seed=seed, average_decay=average_decay, sampler=sampler,
             policy=policy, event_shape=event_shape, rank=rank,
@@ -174,6 +178,13 @@ class Method(Contestant, Run):
         self.cost.add(forward=points, backward=points if learning else 0)
         with torch.set_grad_enabled(learning):
             return rollout.along(network, way, states)
+
+    def _uses_a_draw_once(self) -> None:
+        """Refuse a draw that is larger than a batch, for a method whose gradient goes through the draw itself."""
+        if self.pool_size != self.batch_size:
+            raise checks.fail(
+                "pool_size", self.pool_size, f"batch_size, {self.batch_size}: {self.card.name} uses it once"
+            )
 
     def _has_slope(self) -> None:
         """Refuse, before any work, a reward that this method could never climb."""

@@ -17,7 +17,7 @@ class Raft(Regression):
     """Fit the best of every K samples, ``K = 1 + strength``, rounded, at least 2. Arguments as ``Method`` has them.
 
     What a round fits has the law ``q K F(r)^(K - 1)``, with F the distribution function of the reward under q: only the
-    order of the rewards counts, and no monotone map of them changes anything (proved). A round costs K draws a sample.
+    order of the rewards counts; an increasing map of them changes nothing (proved). A round costs K draws a sample.
     """
 
     card: ClassVar[Card] = Card(

@@ -22,6 +22,8 @@ class Reft(Regression):
     Args:
         threshold: of the reward. None: the one that a share ``1 / (1 + strength)`` of the reference's samples passes.
 
+    With rewards that many samples share, such as 0 and 1, no threshold may let just that share through.
+
     The law of what is kept, ``q 1[r >= c] / Z``, passes the threshold already: another round leaves it alone (proved).
     A network cannot draw the cut: it smears it, what falls below is cut off again, and the reward creeps up (measured).
     """
@@ -31,7 +33,7 @@ class Reft(Regression):
         title="ReFT, above a threshold",
         formula=r"E\left[\,|v_\theta(t, x_t) - u_t|^2 \,\middle|\, r(x_1) \ge c\,\right]",
         source="Huguet et al. 2024 (FoldFlow-2), arXiv 2405.20313",
-        read="not read: its code is not public, and a reader's notes weigh what passes by its reward as well",
+        read="in no primary source: notes of a reader take fixed data, and weigh what passes by its reward as well",
         idea="Throw away what is not good enough, learn the rest as if it were data.",
         dial="the threshold c, which the share 1 / (1 + strength) of the reference passes",
         goes_to="p_ref cut off below c, in one perfect round (proved); a network creeps on from there (measured)",
@@ -49,21 +51,22 @@ class Reft(Regression):
         threshold: float | None = None,
         **more: Any,
     ) -> None:
+        self._seen: Tensor | None = None  # the reference's rewards
         super().__init__(reference, reward, strength, seed, **more)
+        self._seen_of = self.reward
         self.threshold = None if threshold is None else checks.number("threshold", threshold)
-        self._seen: tuple[Reward, Tensor] | None = None
 
     @property
     def passes(self) -> float:
         """The threshold c in force."""
         if self.threshold is not None:
             return self.threshold
-        if self._seen is None or self._seen[0] is not self.reward:
+        if self._seen is None or self._seen_of is not self.reward:
             own = torch.Generator().manual_seed(self.seed)  # so that asking changes nothing of the run
             x0 = flow.noise(LOOK, self.event_shape, generator=own, device=self.device, dtype=self.dtype)
             self.cost.add(forward=LOOK * flow.evaluations(self.sampler))
-            self._seen = self.reward, self._rewards(flow.push(self.reference, x0, self.sampler))
-        return float(self._seen[1].double().quantile(1 - 1 / (1 + self.strength)))
+            self._seen_of, self._seen = self.reward, self._rewards(flow.push(self.reference, x0, self.sampler))
+        return float(self._seen.double().quantile(1 - 1 / (1 + self.strength)))
 
     @classmethod
     def _exact(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum:
@@ -78,3 +81,12 @@ class Reft(Regression):
     def _loss(self, t: Tensor, x_t: Tensor, u_t: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
         v_t, v_ref_t = self._ask(t, x_t)
         return losses.fit(v_t, u_t), losses.penalty(v_t.detach(), v_ref_t)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All that rounds change, as copies; also what was seen of the reference."""
+        return super().state_dict() | ({} if self._seen is None else {"seen": self._seen.clone()})
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Put back what ``state_dict`` gave."""
+        super().load_state_dict(state)
+        self._seen = state["seen"].clone() if "seen" in state else None

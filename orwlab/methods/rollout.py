@@ -2,17 +2,19 @@
 
     x_(k+1) = a_k x_k + b_k v(t_k, x_k) + s_k z_k,     z_k ~ N(0, I)
 
-Both rules below follow the SDE ``dx = [v + sigma^2 / 2 score] dt + sigma dW``, ``sigma(t) = noise sqrt((1 - t) / t)``,
-``score = (t v - x) / (1 - t)``, whose marginals are the flow's for every ``noise`` (see ``flow.sample_sde``). At
-``noise = sqrt 2`` it is memoryless: where it ends does not depend on where it began.
+As steps get short, both rules below follow the SDE ``dx = [v + sigma^2 / 2 score] dt + sigma dW`` with
+``sigma(t) = noise sqrt((1 - t) / t)`` and ``score = (t v - x) / (1 - t)``, whose marginals are the flow's for every
+``noise`` (see ``flow.sample_sde``). At ``noise = sqrt 2`` it is called memoryless: what it has been at a small t has no
+weight in where it ends.
 
 - ``"euler"``: Euler's and Maruyama's step. At t = 0, where sigma is infinite, it takes ``noise sqrt(1 / t_1)``, as
   Flow-GRPO's code does. The first steps are too wide, and the end remembers it: of n steps, an error as n^(-noise^2) is
   left in the variance (measured on N(0, I) data for noise below 1; at 0.7 that is about n^(-1/2)).
 - ``"exact"``: what v says of the end, ``x + (1 - t) v``, and of the noise, ``x - t v``, make up the next point, with
   the part ``rho = (t (1 - s) / (s (1 - t)))^(noise^2 / 2)`` of the noise kept from t to s, which is the SDE's own rate,
-  and the rest renewed. The end is not known yet but to a variance, that of N(0, I) data, which is added. For such data
-  every step is exact, however long (proved). DDIM's eta is the same idea, without that variance.
+  and the rest renewed. v gives only the mean of the end; its variance, as it is for N(0, I) data, is added as noise.
+  For such data the law at every time is right, however long the steps (proved). The first step forgets the start,
+  whatever the noise. DDIM's eta is the same idea, without that variance.
 """
 
 import math

@@ -1,18 +1,20 @@
 """The paper's three losses with the dial that all methods have: offline, online, and held by the W2 term."""
 
-from typing import Any, ClassVar
+import math
+from os import PathLike
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
-from orwlab import checks, flow
+from orwlab import checks, files, flow
 from orwlab.exact import laws
 from orwlab.exact.grid import Grid
 from orwlab.exact.optima import Optimum, kl_tilt
 from orwlab.methods.cards import Card
 from orwlab.methods.method import Contestant, checked_strength
 from orwlab.methods.orw import FineTuning
-from orwlab.methods.run import CLASSICAL
+from orwlab.methods.run import CLASSICAL, FORMAT
 from orwlab.rewards import Reward
 
 SOURCE = "Fan et al., ICLR 2025, arXiv 2502.06061"
@@ -21,7 +23,10 @@ DATA = 16_384  # samples of the reference that stand for its training data
 
 
 class OrwCfmW2(Contestant, FineTuning):
-    """ORW-CFM-W2, weights of mean one and ``alpha = tau / strength``. Other arguments as ``FineTuning`` has them."""
+    """ORW-CFM-W2, weights of mean one and ``alpha = tau / strength``. Other arguments as ``FineTuning`` has them.
+
+    ``exact`` and ``exact_round`` are those of tau = 1.
+    """
 
     card: ClassVar[Card] = Card(
         name="orw_cfm_w2",
@@ -49,17 +54,23 @@ class OrwCfmW2(Contestant, FineTuning):
         tau: float = 1.0,
         **more: Any,
     ) -> None:
+        _no_data(more)
         tau, strength = checks.number("tau", tau, low=1e-3, high=1e3), checked_strength("strength", strength)
         super().__init__(reference, reward, tau, tau / strength, "mean_one", seed=seed, **more)
 
     @property
     def strength(self) -> float:
         """``tau / alpha``; may change between rounds, and alpha with it."""
-        return self.tau / self.alpha
+        return self.tau / self.alpha if self.alpha > 0 else math.inf
 
     @strength.setter
     def strength(self, value: float) -> None:
         self.alpha = self.tau / checked_strength("strength", value)
+
+    def settings(self) -> dict[str, Any]:
+        """As ``FineTuning.settings``; an alpha and a tau that no strength stands for are named."""
+        checked_strength("strength", self.strength)
+        return super().settings()
 
     @classmethod
     def _exact(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum:
@@ -89,6 +100,7 @@ class OrwCfm(Contestant, FineTuning):
     settings_names = tuple(name for name in OrwCfmW2.settings_names if name != "tau")
 
     def __init__(self, reference: nn.Module, reward: Reward, strength: float = 1.0, seed: int = 0, **more: Any) -> None:
+        _no_data(more)
         super().__init__(reference, reward, checked_strength("strength", strength), 0.0, "mean_one", seed=seed, **more)
 
     @property
@@ -109,7 +121,8 @@ class RwCfm(Contestant, FineTuning):
     """RW-CFM: data that stay what they are, weighed by their reward. Other arguments as ``FineTuning`` has them.
 
     Args:
-        data: (m, *event); None: samples of the reference, drawn once from the run's seed.
+        data: (m, *event); None: samples of the reference, drawn once from the run's seed. They count as given: ``cost``
+            does not hold what it took to draw them.
     """
 
     card: ClassVar[Card] = Card(
@@ -137,6 +150,7 @@ class RwCfm(Contestant, FineTuning):
         **more: Any,
     ) -> None:
         tau = checked_strength("strength", strength)
+        self._drawn = data is None
         if data is None:
             sampler = more.get("sampler")
             shape = more.get("event_shape") or getattr(reference, "event_shape", None)
@@ -155,8 +169,32 @@ class RwCfm(Contestant, FineTuning):
     def strength(self, value: float) -> None:
         self.tau = checked_strength("strength", value)
 
+    def _facts(self) -> dict[str, Any]:
+        return super()._facts() | {"drawn": self._drawn}
+
+    @classmethod
+    def load(
+        cls,
+        path: str | PathLike[str],
+        *,
+        reward: Reward,
+        reference: nn.Module | None = None,
+        policy: nn.Module | None = None,
+        data: Tensor | None = None,
+    ) -> Self:
+        """See ``FineTuning.load``; data that the run has drawn itself are drawn again."""
+        tensors, metadata = files.read(path, FORMAT)
+        if data is None and not metadata.get("drawn", False):
+            raise checks.fail("data", data, "the data of this offline run, (m, *event)")
+        return cls._rebuilt(tensors, metadata, reward, reference, policy, data=data)
+
     @classmethod
     def _exact(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum:
         return kl_tilt(cells, density, r, strength)
 
     _exact_round = _exact  # the same
+
+
+def _no_data(more: dict[str, Any]) -> None:
+    if more.get("data") is not None:
+        raise checks.fail("data", more["data"], "None: this method learns from its own samples; rw_cfm takes data")
