@@ -1,11 +1,11 @@
-"""The shape that all methods of the arena share: one dial, a card, and the exact answer where one is known.
+"""What the methods share that can be set side by side: one dial, a card, and the exact answer where one is known.
 
     run = methods.get("raft")(reference, reward, strength=2.0, seed=0)
     for snapshot in run.rounds(300, watch=x0): ...
 
 ``strength`` is the inverse temperature that a method aims at: at strength b the KL-regularised optimum is
-``p_ref e^{b r} / Z``. Few methods go exactly there; what each makes of its strength stands on
-its card, and ``dial.achieved`` measures it.
+``p_ref e^{b r} / Z``. Few methods go exactly there; what each makes of its strength stands on its card, and
+``dial.achieved`` measures it.
 """
 
 from os import PathLike
@@ -35,7 +35,7 @@ def checked_strength(name: str, value: Any) -> float:
 
 
 class Contestant:
-    """What the arena knows of a method beside its rounds: a card, a dial, and the exact answer."""
+    """What is known of a method beside its rounds: a card, and the exact answer."""
 
     card: ClassVar[Card]
 
@@ -134,7 +134,6 @@ class Method(Contestant, Run):
         path = getattr(getattr(reference, "path", None), "name", LINEAR.name)
         if path != LINEAR.name:
             raise checks.fail("reference", f"a velocity on the {path} path", "one on the linear path")
-        batch_size = checks.integer("batch_size", batch_size, low=2)
         batch_size = checks.integer("batch_size", batch_size, low=2)
         super().__init__(
             reference, reward, batch_size=batch_size, lr=lr, seed=seed, average_decay=average_decay, sampler=sampler,
