@@ -42,14 +42,19 @@ def best_of(cells: Grid, density: Any, reward: Any, k: int, *, reference: Any = 
     """
     q, r = masses("density", cells, density), reward_on(cells, reward)
     k = checks.integer("k", k)
-    values, which = r.flatten().unique(return_inverse=True)
-    mass = torch.zeros(len(values), dtype=q.dtype).index_add(0, which, q.flatten())  # of each value of the reward
+    mass, which = _by_value(q, r)
     F = mass.cumsum(0) / mass.sum()
     # cells of one value share what the best of k gives that value, F^k - (F-)^k, as q shares it
     below = torch.cat([F.new_zeros(1), F[:-1]])
     gain = torch.where(mass > 0, (F**k - below**k) / mass.clamp_min(1e-300), 0.0)
     p = q if reference is None else masses("reference", cells, reference)
     return optimum_of(cells, q * gain[which].view(q.shape), p, r)
+
+
+def _by_value(q: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
+    """The mass of each value of the reward, from the least on, and which of them each cell has."""
+    values, which = r.flatten().unique(return_inverse=True)
+    return torch.zeros(len(values), dtype=q.dtype).index_add(0, which, q.flatten()), which
 
 
 def above(
@@ -76,8 +81,7 @@ def above(
             raise checks.fail("threshold", threshold, f"at most the largest reward, {float(r[q > 0].max()):g}")
         return optimum_of(cells, kept, q, r)
     share = checks.number("share", share, above=0.0, high=1.0)
-    values, which = r.flatten().unique(return_inverse=True)
-    mass = torch.zeros(len(values), dtype=q.dtype).index_add(0, which, q.flatten())
+    mass, which = _by_value(q, r)
     better = mass.sum() - mass.cumsum(0)  # the mass with a larger reward than each value
     part = ((share - better) / mass.clamp_min(1e-300)).clamp(0, 1)
     return optimum_of(cells, q * part[which].view(q.shape), q, r)

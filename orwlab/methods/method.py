@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from orwlab import checks, files, flow, foreign, rewards, weights
+from orwlab import checks, files, flow, foreign, losses, rewards, weights
 from orwlab.exact.grid import Grid
 from orwlab.exact.optima import Optimum, masses, reward_on
 from orwlab.flow import Sampler
@@ -185,11 +185,15 @@ class Method(Contestant, Run):
                 "pool_size", self.pool_size, f"batch_size, {self.batch_size}: {self.card.name} uses it once"
             )
 
+    def _of_reference(self, n: int) -> Tensor:
+        """``n`` samples of the reference, drawn so that the run goes on as if nobody had asked."""
+        own = torch.Generator().manual_seed(self.seed)
+        x0 = flow.noise(n, self.event_shape, generator=own, device=self.device, dtype=self.dtype)
+        return flow.push(self.reference, x0, self.sampler)
+
     def _has_slope(self) -> None:
         """Refuse, before any work, a reward that this method could never climb."""
-        own = torch.Generator().manual_seed(self.seed)
-        x0 = flow.noise(LOOK, self.event_shape, generator=own, device=self.device, dtype=self.dtype)
-        r, g = foreign.slope("reward", self.reward, flow.push(self.reference, x0, self.sampler))
+        r, g = foreign.slope("reward", self.reward, self._of_reference(LOOK))
         if not g.any() and float(r.max()) > float(r.min()):
             raise ValueError(
                 f"reward has the gradient 0 at each of {LOOK} samples of the reference; allowed: a reward with a "
@@ -231,7 +235,7 @@ class Method(Contestant, Run):
 class Regression(Method):
     """A method that draws samples x1, gives each a number a, and regresses on the straight lines that lead to them.
 
-    A subclass says which samples and numbers (``_chosen``) and what the loss is (``_loss``).
+    A subclass says which samples and numbers (``_chosen``) and, if it is more than a fit, the loss (``_loss``).
     """
 
     def _draw(self) -> Tensor:
@@ -242,8 +246,9 @@ class Regression(Method):
         return x1, r
 
     def _loss(self, t: Tensor, x_t: Tensor, u_t: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss on lines to x1, and the mean of ``|v_theta - v_ref|^2`` on them."""
-        raise NotImplementedError
+        """The loss on lines to x1, and the mean of ``|v_theta - v_ref|^2`` on them; as it stands, a plain fit."""
+        v_t, v_ref_t = self._ask(t, x_t)
+        return losses.fit(v_t, u_t), losses.penalty(v_t.detach(), v_ref_t)
 
     def _learn(self, x1: Tensor, c: Tensor | None = None) -> Numbers:
         r = self._rewards(x1)

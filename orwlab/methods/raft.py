@@ -5,7 +5,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from orwlab import losses
 from orwlab.exact import laws
 from orwlab.exact.grid import Grid
 from orwlab.exact.optima import Optimum
@@ -48,10 +47,6 @@ class Raft(Regression):
         best = r.view(-1, self.best_of).argmax(1)
         chosen = x1.view(-1, self.best_of, *self.event_shape)[torch.arange(len(best)), best]
         return chosen, torch.ones_like(r[: len(best)])
-
-    def _loss(self, t: Tensor, x_t: Tensor, u_t: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
-        v_t, v_ref_t = self._ask(t, x_t)
-        return losses.fit(v_t, u_t), losses.penalty(v_t.detach(), v_ref_t)
 
 
 def _best_of(strength: float) -> int:

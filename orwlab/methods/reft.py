@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from orwlab import checks, flow, losses
+from orwlab import checks, flow
 from orwlab.exact import laws
 from orwlab.exact.grid import Grid
 from orwlab.exact.optima import Optimum
@@ -62,10 +62,8 @@ class Reft(Regression):
         if self.threshold is not None:
             return self.threshold
         if self._seen is None or self._seen_of is not self.reward:
-            own = torch.Generator().manual_seed(self.seed)  # so that asking changes nothing of the run
-            x0 = flow.noise(LOOK, self.event_shape, generator=own, device=self.device, dtype=self.dtype)
             self.cost.add(forward=LOOK * flow.evaluations(self.sampler))
-            self._seen_of, self._seen = self.reward, self._rewards(flow.push(self.reference, x0, self.sampler))
+            self._seen_of, self._seen = self.reward, self._rewards(self._of_reference(LOOK))
         return float(self._seen.double().quantile(1 - 1 / (1 + self.strength)))
 
     @classmethod
@@ -77,10 +75,6 @@ class Reft(Regression):
     def _chosen(self, x1: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
         good = r >= self.passes
         return x1[good], torch.ones_like(r[good])
-
-    def _loss(self, t: Tensor, x_t: Tensor, u_t: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
-        v_t, v_ref_t = self._ask(t, x_t)
-        return losses.fit(v_t, u_t), losses.penalty(v_t.detach(), v_ref_t)
 
     def state_dict(self) -> dict[str, Tensor]:
         """All that rounds change, as copies; also what was seen of the reference."""

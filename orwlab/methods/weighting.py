@@ -83,7 +83,24 @@ class OrwCfmW2(Contestant, FineTuning):
         return laws.optimum_of(cells, tilted + q / strength, q, r)
 
 
-class OrwCfm(Contestant, FineTuning):
+class _ByTau(Contestant, FineTuning):
+    """Without the W2 term the dial is tau itself, and a perfect round tilts by it."""
+
+    @property
+    def strength(self) -> float:
+        """``tau``; may change between rounds."""
+        return self.tau
+
+    @strength.setter
+    def strength(self, value: float) -> None:
+        self.tau = checked_strength("strength", value)
+
+    @classmethod
+    def _exact_round(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum:
+        return kl_tilt(cells, density, r, strength)
+
+
+class OrwCfm(_ByTau):
     """ORW-CFM, no W2 term: weights of mean one, ``tau = strength``. Other arguments as ``FineTuning`` has them."""
 
     card: ClassVar[Card] = Card(
@@ -103,21 +120,8 @@ class OrwCfm(Contestant, FineTuning):
         _no_data(more)
         super().__init__(reference, reward, checked_strength("strength", strength), 0.0, "mean_one", seed=seed, **more)
 
-    @property
-    def strength(self) -> float:
-        """``tau``; may change between rounds."""
-        return self.tau
 
-    @strength.setter
-    def strength(self, value: float) -> None:
-        self.tau = checked_strength("strength", value)
-
-    @classmethod
-    def _exact_round(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum:
-        return kl_tilt(cells, density, r, strength)
-
-
-class RwCfm(Contestant, FineTuning):
+class RwCfm(_ByTau):
     """RW-CFM: data that stay what they are, weighed by their reward. Other arguments as ``FineTuning`` has them.
 
     Args:
@@ -160,15 +164,6 @@ class RwCfm(Contestant, FineTuning):
             data = flow.push(reference, x0, getattr(reference, "solver", CLASSICAL) if sampler is None else sampler)
         super().__init__(reference, reward, tau, 0.0, "mean_one", seed=seed, data=data, **more)
 
-    @property
-    def strength(self) -> float:
-        """``tau``; may change between rounds."""
-        return self.tau
-
-    @strength.setter
-    def strength(self, value: float) -> None:
-        self.tau = checked_strength("strength", value)
-
     def _facts(self) -> dict[str, Any]:
         return super()._facts() | {"drawn": self._drawn}
 
@@ -190,9 +185,7 @@ class RwCfm(Contestant, FineTuning):
 
     @classmethod
     def _exact(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum:
-        return kl_tilt(cells, density, r, strength)
-
-    _exact_round = _exact  # the same
+        return cls._exact_round(cells, density, r, strength)  # another round over the same data changes nothing
 
 
 def _no_data(more: dict[str, Any]) -> None:
