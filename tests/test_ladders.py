@@ -205,6 +205,9 @@ class Lanes:
     def alphas(self) -> tuple[float, ...]:
         return self.settings.alphas
 
+    def copied(self) -> list:
+        return [copy.deepcopy(run.average) for run in self.runs]
+
 
 @pytest.fixture
 def standing(few, monkeypatch):

@@ -449,7 +449,7 @@ def test_a_story_survives_json():
     assert again.plain() == plain
     assert again.settings == story.settings
     steering, training = {"alpha", "others", "steer", "budget"}, {"reward", "tau", "steps_per_round", "lr", "fault"}
-    assert set(ON_THE_WAY) == steering | training
+    assert set(ON_THE_WAY) == steering | training | {"strength"}
     assert Story.read({"scene": {}}) == Story()
 
 

@@ -33,6 +33,11 @@ class Card:
     """whether it learns from its own samples"""
 
     @property
+    def short(self) -> str:
+        """The title's first words, where there is little room."""
+        return self.title.partition(",")[0]
+
+    @property
     def needs(self) -> str:
         """What it needs of the reward and of the sampler, in words."""
         of_reward = "the reward's gradient" if self.gradient else "the reward's values"

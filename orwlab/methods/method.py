@@ -142,8 +142,7 @@ class Method(Contestant, Run):
         self.strength, self.steps_per_round = strength, steps_per_round
         pool_size = self.batch_size if pool_size is None else pool_size
         self.pool_size = checks.integer("pool_size", pool_size, low=self.batch_size)
-        if self.card.gradient:
-            self._has_slope()
+        self.check_reward()
 
     def _rewards(self, x1: Tensor) -> Tensor:
         """The rewards of samples, (n,)."""
@@ -191,8 +190,14 @@ class Method(Contestant, Run):
         x0 = flow.noise(n, self.event_shape, generator=own, device=self.device, dtype=self.dtype)
         return flow.push(self.reference, x0, self.sampler)
 
-    def _has_slope(self) -> None:
-        """Refuse, before any work, a reward that this method could never climb."""
+    def check_reward(self) -> None:
+        """Refuse, before any work, a reward that this method could never climb.
+
+        Raises:
+            ValueError: it follows the reward's gradient, and there is none, or it is 0 wherever one looks.
+        """
+        if not self.card.gradient:
+            return
         r, g = foreign.slope("reward", self.reward, self._of_reference(LOOK))
         if not g.any() and float(r.max()) > float(r.min()):
             raise ValueError(

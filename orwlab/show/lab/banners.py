@@ -33,6 +33,11 @@ COLLAPSED = Banner(
     "It has collapsed.",
     "Nearly all samples are in one place: the reward is high, the variety is gone. Try a larger α, or press Reset.",
 )
+RACED = replace(
+    COLLAPSED,
+    text="Nearly all samples are in one place: the reward is high, the variety is gone. Nothing in this method holds "
+    "it, or not enough: its card says where it goes.",
+)
 LEFT = Banner("warning", "It is leaving the data.", "Many samples lie where there were never any data.")
 LOST = Banner(
     "warning", "It is about to diverge.", "Some samples are too far out for a number: the last good ones are shown."
@@ -51,6 +56,9 @@ def unbounded(reward: str) -> bool:
 
 def advice(settings: Settings, *, also: bool = False) -> str:
     """What usually helps against running away; ``also``: besides something else."""
+    if settings.methods:
+        ceiling = " or a reward with a ceiling" if unbounded(settings.reward) else ""
+        return f"{'It also helps to take' if also else 'Try'} a smaller strength{ceiling}."
     ceiling = ", or a reward with a ceiling" if unbounded(settings.reward) else ""
     return f"{'It also helps to take' if also else 'Try'} a larger α{',' if ceiling else ' or'} a smaller τ{ceiling}."
 
@@ -58,12 +66,13 @@ def advice(settings: Settings, *, also: bool = False) -> str:
 def look(x: Tensor, first: Tensor, region: samples.DataRegion, settings: Settings) -> Banner | None:
     """Whether the samples ``x`` (n, 2), which began as ``first``, have collapsed or are leaving the data."""
     collapsed = samples.collapsed(x, first)
+    ended = RACED if settings.methods else COLLAPSED
     outside = region.fraction_outside(x) > OUTSIDE
     if collapsed and outside:
-        return replace(COLLAPSED, title="It has collapsed, outside the data.")
+        return replace(ended, title="It has collapsed, outside the data.")
     if outside:
         return replace(LEFT, text=f"{LEFT.text} {advice(settings)}")
-    return COLLAPSED if collapsed else None
+    return ended if collapsed else None
 
 
 def few_decide(ess: float, drawn: int, weighting: str) -> Banner | None:

@@ -1,6 +1,8 @@
 """A run of the lab as a cell of a notebook: the same rounds, the same changes, the same numbers."""
 
-from orwlab import zoo
+import torch
+
+from orwlab import methods, zoo
 from orwlab.show.lab import own
 from orwlab.show.lab.controls import BY_NAME
 from orwlab.show.lab.exact import AXIS
@@ -10,6 +12,9 @@ from orwlab.show.lab.story import RESUME, Story
 
 _OF_NETWORKS = ("lr", "steps_per_round", "fault")
 """changes that the exact densities know nothing of"""
+
+_NOT_OF_A_RACE = ("alpha", "others", "steer", "budget", "tau", "steps_per_round", "fault")
+"""changes that methods which race know nothing of"""
 
 _LEARNED = """\
 {head}
@@ -30,6 +35,24 @@ for run in runs:
     x = orwlab.flow.push(v, yardstick.noise(), run.sampler)  # fixed, evenly spread noise: what the lab reads on
     r = orwlab.rewards.evaluate({read}, x)
     print(f"alpha {{run.alpha:g}}: mean reward {{r.mean():.3f}}, diversity {{measures.diversity(x):.3f}}")
+"""
+
+_RACE = """\
+{head}
+import orwlab
+from orwlab.show.lab import {modules}
+
+reference = {reference}
+runs = [
+    orwlab.methods.get(name)(reference, {reward}, strength={strength!r}, lr={lr!r}, seed={seed})
+    for name in {methods!r}
+]
+{rounds}
+for run in runs:
+    v = run.{network}
+    x = orwlab.flow.push(v, yardstick.noise(), run.sampler)  # fixed, evenly spread noise: what the lab reads on
+    r = orwlab.rewards.evaluate(run.reward, x)
+    print(f"{{run.card.short}}: mean reward {{r.mean():.3f}}, diversity {{measures.diversity(x):.3f}}")
 """
 
 _EXACT = """\
@@ -59,17 +82,19 @@ def cell(story: Story, mode: str = "learned", measured: str = "average") -> str:
         measured: whether it reads the "average" of a network's weights or the "iterate".
 
     Raises:
-        ValueError: lanes had stopped on the way and gone on: in a cell they would just stop.
+        ValueError: lanes had stopped on the way and gone on, or methods stood still for want of a slope: in a cell they
+            would just stop.
     """
     if any(name == RESUME for _, name, _ in story.log):
         raise ValueError("This run had stopped on the way and gone on; a cell that repeats it would stop there.")
     settings = Settings(**story.scene)
-    exact = mode == "exact"
+    exact = mode == "exact" and not settings.methods
     settings = settings.changed(mode="exact" if exact else "learned")
     what, one = ("lanes", "lane") if exact else ("runs", "run")
     blocks, now, at = _steers(one, settings), settings, 0
+    unknown = _OF_NETWORKS if exact else _NOT_OF_A_RACE if settings.methods else ()
     for round, name, value in story.log:
-        if exact and name in _OF_NETWORKS:
+        if name in unknown:
             continue
         then = now.changed(**{name: value})
         blocks += [*_go(what, one, at, round, now), *_change(what, one, name, now, then)]
@@ -84,7 +109,9 @@ def cell(story: Story, mode: str = "learned", measured: str = "average") -> str:
     modules |= {"lanes"} if faults and not exact else set()
     modules |= {"own"} if brought["reward"] or (brought["target"] and exact) else set()
     modules |= {"fitting"} if brought["target"] and not exact else set()
-    return (_EXACT if exact else _LEARNED).format(
+    if settings.methods:
+        _refuse_the_shut_out(settings, [value for _, name, value in story.log if name == "reward"])
+    return (_RACE if settings.methods else _EXACT if exact else _LEARNED).format(
         head=head,
         modules=", ".join(sorted(modules)),
         reference=_reference(settings),
@@ -99,10 +126,22 @@ def cell(story: Story, mode: str = "learned", measured: str = "average") -> str:
         lr=settings.lr,
         seed=settings.seed,
         alphas=settings.alphas,
+        methods=settings.methods,
+        strength=settings.strength,
         axis=AXIS,
         network="average" if measured == "average" else "policy",
         rounds="\n".join(blocks),
     )
+
+
+def _refuse_the_shut_out(settings: Settings, later: list[str]) -> None:
+    from orwlab.show.lab import rivals  # imported here: it needs all of the exact answers
+
+    sloped = [name for name in settings.methods if methods.card(name).gradient]
+    x = own.target(settings.target).sample(rivals.LOOK, generator=torch.Generator().manual_seed(settings.seed))
+    if sloped and any(rivals.flat(reward, x) for reward in (settings.reward, *later)):
+        names = " and ".join(methods.card(name).short for name in sloped)
+        raise ValueError(f"{names} stood still for want of a slope; a cell that repeats this race would stop there.")
 
 
 def _reward(name: str) -> str:

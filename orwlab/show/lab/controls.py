@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from orwlab import checks, couplings, rewards, targets, weights, zoo
+from orwlab import checks, couplings, methods, rewards, targets, weights, zoo
 from orwlab.data import captions
 from orwlab.show.lab import digits, own
 from orwlab.show.stage.scenes import LANES
@@ -25,6 +25,7 @@ __all__ = [
     "TABLE",
     "Choice",
     "Control",
+    "Lineup",
     "Number",
     "Scale",
     "Sentence",
@@ -294,6 +295,26 @@ class Several(Control):
         return ", ".join(f"{one:g}" for one in value)
 
 
+@dataclass(frozen=True)
+class Lineup(Control):
+    """Some of ``options``, name -> words, side by side in the order in which they were chosen; none at all is allowed.
+
+    ``said`` is what one of them is called within a sentence.
+    """
+
+    options: Mapping[str, str]
+    said: str
+
+    def check(self, value: Any) -> tuple[str, ...]:
+        """See ``Control``."""
+        if not isinstance(value, tuple | list) or len(value) > LANES:
+            raise checks.fail(f"{self.said}s", value, f"at most {LANES}, to be shown side by side")
+        found = tuple(checks.choice(self.said, one, self.options) for one in value)
+        if len(set(found)) < len(found):
+            raise checks.fail(f"{self.said}s", value, "each one once")
+        return found
+
+
 _REWARDS = {
     "right": "Right (with a ceiling)",
     "plane": "Plane (without a ceiling)",
@@ -368,6 +389,22 @@ TABLE: tuple[Control, ...] = (
         0.01,
         10.0,
         Scale(_decades(-2, 1), (0.01, 0.1, 1, 10)),
+    ),
+    Lineup(
+        "methods",
+        "Who races",
+        "Up to four ways to fine-tune, from the same seed and the same noise; a fifth takes the last one's place.",
+        {name: methods.card(name).short for name in methods.names()},
+        said="method",
+        restarts=True,
+    ),
+    Number(
+        "strength",
+        "Strength",
+        "The inverse temperature that every method aims at. What each makes of it stands on its card.",
+        0.01,
+        100.0,
+        Scale(_decades(-1, 2), (0.1, 1, 10, 100)),
     ),
     Number(
         "tau",

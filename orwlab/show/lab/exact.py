@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import math
 from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from orwlab.exact.grid import Grid, evaluate, reward_values
 from orwlab.show.lab import measures, own, yardstick
 from orwlab.show.lab.banners import Banner, beyond_the_grid, unbounded
 from orwlab.show.lab.settings import Settings
-from orwlab.show.lab.steered import Steered
+from orwlab.show.lab.steered import Steered, labelled
 from orwlab.show.lab.yardstick import Reading
 
 AXIS = 64  # cells an axis of what is stepped while one watches: 13 ms a round
@@ -134,7 +135,7 @@ def numbers(state: PopulationDynamics, settings: Settings) -> Exact:
         not state.problems,
         q,
         extent,
-        mode_mass(state, settings),
+        mass_at_modes(settings.target, state.cells, state.density),
         ess(state),
         diversity(state),
         w2(settings.target, q, extent),
@@ -156,11 +157,11 @@ def w2(name: str, q: Tensor, extent: float) -> float:
     return measures.w2(place(q, extent, _corners()), _reference_points(name, extent))
 
 
-def mode_mass(state: PopulationDynamics, settings: Settings) -> Tensor:
-    """The mass at each of the target's modes, (modes,)."""
-    labels = _modes(settings.target, state.cells.n, state.cells.extent)
-    mass = (state.density * state.cells.dx**2).flatten()
-    return torch.zeros(own.target(settings.target).n_modes, dtype=torch.float64).index_add(0, labels, mass)
+def mass_at_modes(target: str, cells: Grid, q: Tensor) -> Tensor:
+    """The mass that a density has at each of the target's modes, (modes,)."""
+    labels = _modes(target, cells.n, cells.extent)
+    mass = (q * cells.dx**2).flatten()
+    return torch.zeros(own.target(target).n_modes, dtype=torch.float64).index_add(0, labels, mass)
 
 
 def ess(state: PopulationDynamics) -> float:
@@ -253,7 +254,11 @@ def limit_key(settings: Settings) -> tuple[object, ...]:
 
 
 def resting(settings: Settings) -> tuple[float | None, ...]:
-    """The alpha of every lane that has a limit to be looked for; None where it is steered, and moves."""
+    """The alpha of every lane that has a limit to be looked for; None where it is steered, and moves, or where methods
+    race: see ``rivals``.
+    """
+    if settings.methods:
+        return (None,) * settings.lanes
     return (None if settings.steered else settings.alpha, *settings.others)
 
 
@@ -268,7 +273,7 @@ def _course(settings: Settings) -> tuple[object, ...]:
 
 
 def _axis(settings: Settings) -> int:
-    return AXIS if settings.mode == "exact" else LIMIT_AXIS
+    return AXIS if settings.exact else LIMIT_AXIS
 
 
 @functools.lru_cache(maxsize=256)
@@ -338,6 +343,8 @@ class ExactLanes:
     """
 
     mode = "exact"
+    midway = False  # whether some lanes have done a round that others have not
+    series = ("reward", "diversity", "effective", "moved", "w2", "alpha", "spent", "truth")
 
     def __init__(self, settings: Settings, noise: Tensor) -> None:
         self.settings = settings
@@ -357,6 +364,11 @@ class ExactLanes:
     def alphas(self) -> list[float]:
         """Of the next round, one a lane: the first may be steered."""
         return [state.alpha for state in self.states]
+
+    @property
+    def labels(self) -> list[str]:
+        """What the lanes are called."""
+        return labelled(self.alphas, self.settings)
 
     @property
     def settled(self) -> bool:
@@ -380,8 +392,8 @@ class ExactLanes:
         """Let lanes that stopped go on from their last good state."""
         self.stopped = [None] * len(self.states)
 
-    def advance(self) -> None:
-        """One refresh of every lane that has not stopped."""
+    def advance(self, until: float = math.inf) -> bool:
+        """One refresh of every lane that has not stopped; all of it, whatever the clock says."""
         for k, state in enumerate(self.states):
             if self.stopped[k]:
                 continue
@@ -396,6 +408,7 @@ class ExactLanes:
                     "The exact density has collapsed to less than a cell.",
                     "There is nothing finer to show. Try a larger α, or press Reset.",
                 )
+        return True
 
     def push(self, n: int, every: slice = slice(None)) -> Tensor:
         """Of the first ``n`` particles, those in ``every``, in all lanes, (lanes, <= n, 2)."""
@@ -445,4 +458,4 @@ class ExactLanes:
             values["truth"] = _mean(self.settings.truth, state.cells, state.density)
         if lane == 0:
             values["spent"] = self.steered.spent
-        return Reading(values, mode_mass(state, self.settings))
+        return Reading(values, mass_at_modes(self.settings.target, state.cells, state.density))

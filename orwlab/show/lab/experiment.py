@@ -1,26 +1,32 @@
 """What a session works on: its lanes, learned or exact, with their curves and pictures. For one thread at a time."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from orwlab.methods.orw import FineTuning, Snapshot
+from orwlab.methods.run import Run, Snapshot
 from orwlab.show.lab import banners, lanes, load, measures, own
 from orwlab.show.lab.banners import Banner
+from orwlab.show.lab.dials import Dials
 from orwlab.show.lab.exact import ExactLanes
 from orwlab.show.lab.history import History
 from orwlab.show.lab.ladders import Ladders
-from orwlab.show.lab.lanes import LearnedLanes
+from orwlab.show.lab.lanes import LearnedLanes, NetworkLanes
 from orwlab.show.lab.limits import Limits
 from orwlab.show.lab.picture import Picture
+from orwlab.show.lab.racing import RacingLanes
 from orwlab.show.lab.readings import Readings
 from orwlab.show.lab.settings import Settings
 from orwlab.show.lab.story import ON_THE_WAY, RESUME, Story
 
 LOOK_EVERY = 5  # rounds between checks for collapse and leaving the data
+
+
+def _lanes(settings: Settings) -> type[LearnedLanes] | type[RacingLanes] | type[ExactLanes]:
+    return ExactLanes if settings.exact else RacingLanes if settings.methods else LearnedLanes
 
 
 class Experiment:
@@ -31,10 +37,11 @@ class Experiment:
         particles: of every lane.
         limits: where exact limits are known from.
         notice: a banner to begin with, until something is seen after the round ``notice_until``.
-        ladder: called whenever more is known of the ladders of bounds; None: none are measured.
+        arrived: called, from another thread, whenever more is known of what is measured beside the rounds.
+        ladder: whether the ladders of bounds are.
     """
 
-    lanes: LearnedLanes | ExactLanes
+    lanes: NetworkLanes | ExactLanes
     readings: Readings
     picture: Picture
     samples: Tensor  # (lanes, n, 2) finished particles
@@ -46,15 +53,16 @@ class Experiment:
         limits: Limits,
         notice: Banner | None = None,
         notice_until: int = 0,
-        ladder: Callable[[], None] | None = None,
+        arrived: Callable[[], None] = lambda: None,
+        ladder: bool = False,
     ) -> None:
-        self.settings, self.limits, self._ladder = settings, limits, ladder
+        self.settings, self.limits, self._arrived, self._ladder = settings, limits, arrived, ladder
         self.watch = lanes.noise(settings.seed, particles)
         self.shown = particles  # that are drawn
         self.failure: Banner | None = None
         self.notice, self._notice_until = notice, notice_until
-        self._kinds: dict[str, tuple[LearnedLanes | ExactLanes, Readings, Picture]] = {}
-        self._ladders: dict[str, Ladders] = {}  # of each kind of lanes
+        self._kinds: dict[str, tuple[NetworkLanes | ExactLanes, Readings, Picture]] = {}
+        self._beside: dict[str, list[Ladders | Dials]] = {}  # of each kind of lanes
         self._stories: dict[str, Story] = {}  # of each kind of lanes
         self._lost: set[int] = set()  # lanes whose newest particles cannot be shown
         self._drawn: tuple[object, ...] = ()  # what the picture was drawn for
@@ -65,18 +73,20 @@ class Experiment:
 
         Returns whether they go another way now; a mark is left on the curves then.
         """
+        if hasattr(self, "lanes") and self.lanes.midway and settings != self.settings:
+            self.lanes.advance()  # a round that some lanes have done is done by all before anything changes
         self.settings = settings
-        kind = "exact" if settings.mode == "exact" else "learned"
+        kind = "exact" if settings.exact else "learned"
         fresh = kind not in self._kinds
         if fresh:
-            made = ExactLanes(settings, self.watch) if kind == "exact" else LearnedLanes(settings, self.watch)
+            made = _lanes(settings)(settings, self.watch)
             self._kinds[kind] = (made, Readings(made), Picture(made.first, own.target(settings.target)))
             self._stories[kind] = Story(settings)
-            if self._ladder:
-                self._ladders[kind] = Ladders(self._ladder)
+            self._beside[kind] = [Ladders(self._arrived)] if self._ladder else []
+            self._beside[kind] += [Dials(self._arrived)] if settings.methods else []
         if not hasattr(self, "lanes") or self.lanes is not self._kinds[kind][0]:
             self.lanes, self.readings, self.picture = self._kinds[kind]
-            self.looks: list[Banner | None] = [None] * len(settings.alphas)
+            self.looks: list[Banner | None] = [None] * settings.lanes
             self._looked = -LOOK_EVERY  # the round of the last look
             self._drawn = ()
         if fresh:
@@ -170,14 +180,14 @@ class Experiment:
         self.readings.read(quiet=quiet, at_rest=at_rest)
 
     def climb(self, *, at_rest: bool) -> None:
-        """Begin with the ladder of the present round if it is due and anybody wants it."""
-        if self.ladders:
-            self.ladders.look(self.lanes, at_rest=at_rest)
+        """Begin with what is measured beside the rounds, if it is due and anybody wants it."""
+        for one in self._beside[self._kind]:
+            one.look(self.lanes, at_rest=at_rest)  # type: ignore[arg-type]  # dials are of networks, and are made for them
 
     def forget(self) -> None:
         """Nobody looks any more."""
-        for ladders in self._ladders.values():
-            ladders.forget()
+        for one in (one for several in self._beside.values() for one in several):
+            one.forget()
 
     # What others want to know -----------------------------------------------------------------------------------------
 
@@ -194,17 +204,27 @@ class Experiment:
     @property
     def ladders(self) -> Ladders | None:
         """The ladders of the lanes on show, if they are measured."""
-        return self._ladders.get(self._kind)
+        return next((one for one in self._beside[self._kind] if isinstance(one, Ladders)), None)
 
     @property
-    def runs(self) -> list[FineTuning]:
+    def dials(self) -> Dials | None:
+        """How far the methods have gone, where some race."""
+        return next((one for one in self._beside[self._kind] if isinstance(one, Dials)), None)
+
+    @property
+    def pending(self) -> bool:
+        """Whether something is being measured beside the rounds."""
+        return any(one.pending for one in self._beside[self._kind])
+
+    @property
+    def runs(self) -> Sequence[Run]:
         """The run of every lane; none where the population dynamics are shown."""
-        return self.lanes.runs if isinstance(self.lanes, LearnedLanes) else []
+        return self.lanes.runs if isinstance(self.lanes, NetworkLanes) else []
 
     @property
     def snapshot(self) -> Snapshot | None:
         """The first lane's last round."""
-        return self.lanes.snapshots[0] if isinstance(self.lanes, LearnedLanes) else None
+        return self.lanes.snapshots[0] if isinstance(self.lanes, NetworkLanes) else None
 
     def banner(self, lane: int) -> Banner | None:
         """The most important thing to say about a lane."""

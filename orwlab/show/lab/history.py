@@ -54,6 +54,10 @@ class History:
         earlier = self.changes[:-1] if self.changes and round - self.changes[-1] < ONE_MOVE else self.changes
         self.changes = [*earlier[1 - CHANGES :], round]
 
+    def __contains__(self, name: str) -> bool:
+        """Whether there is such a series."""
+        return name in self._columns
+
     def series(self, name: str) -> np.ndarray:
         """The values of one series, (lanes, R)."""
         flat = np.fromiter(chain.from_iterable(self._columns[name]), np.float64)  # ten times faster than np.array

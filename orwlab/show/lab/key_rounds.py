@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from orwlab.show.lab.experiment import Experiment
-from orwlab.show.lab.lanes import LearnedLanes
+from orwlab.show.lab.lanes import NetworkLanes
 
 DENSE = 200  # rounds of a run that may all be key rounds; of twice as many every second one, and so on
 FIRST = 60  # rounds of a run that all are, whatever they cost: a short run has few enough
@@ -41,7 +41,7 @@ class KeyRounds:
             at_rest: whether no round is due; then every round is a key round, whatever it costs.
             work: seconds that were spent on what is new in this picture.
         """
-        if not isinstance(it.lanes, LearnedLanes):  # a density is drawn
+        if not isinstance(it.lanes, NetworkLanes):  # a density is drawn
             return ""
         self._owed = max(0.0, self._owed - work)
         known = (it.picture, it.lanes.rounds)

@@ -8,7 +8,6 @@ import copy
 import functools
 import logging
 import math
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -23,8 +22,9 @@ from orwlab.exact.grid import Grid
 from orwlab.measure import ladder
 from orwlab.measure.ladder import Ladder
 from orwlab.show.lab import exact, yardstick
+from orwlab.show.lab.beside import Beside
 from orwlab.show.lab.exact import ExactLanes
-from orwlab.show.lab.lanes import LearnedLanes
+from orwlab.show.lab.lanes import NetworkLanes
 from orwlab.show.lab.settings import Settings
 from orwlab.show.stage.frames import Quantised
 from orwlab.velocity import Velocity
@@ -53,7 +53,7 @@ def measured(policy: Velocity, reference: Velocity) -> Ladder:
 class _Lane:
     """One lane as it is copied, or as it was measured."""
 
-    alpha: float
+    alpha: float | None
     policy: Velocity
     found: Ladder | None = None
     said: str = PENDING
@@ -80,7 +80,7 @@ class _Look:
         return other is not None and (self.round, self.measured) == (other.round, other.measured)
 
 
-class Ladders:
+class Ladders(Beside[_Look]):
     """What is known of the bounds of some lanes.
 
     Args:
@@ -88,10 +88,7 @@ class Ladders:
     """
 
     def __init__(self, arrived: Callable[[], None]) -> None:
-        self._arrived = arrived
-        self._lock = threading.Lock()
-        self._wanted: _Look | None = None
-        self._working = self._forgotten = False
+        super().__init__(arrived, _thread)
         self._asked: tuple[object, ...] = ()  # what the newest wish was for
         self._look: _Look | None = None  # the newest that something is known of
         self._history: list[tuple[int, list[dict[str, float]]]] = []  # round, of every lane the logarithms
@@ -99,12 +96,7 @@ class Ladders:
         self._none = ALIKE  # what is said while nothing is known
         self._made: tuple[_Look, dict[str, Any], dict[str, np.ndarray | Quantised]] | None = None
 
-    @property
-    def pending(self) -> bool:
-        """Whether something is being worked out."""
-        return self._working
-
-    def look(self, lanes: LearnedLanes | ExactLanes, *, at_rest: bool) -> None:
+    def look(self, lanes: NetworkLanes | ExactLanes, *, at_rest: bool) -> None:
         """After a round: begin with it if it is one to be measured, ``at_rest`` whichever it is."""
         settings, round = lanes.settings, max(lanes.rounds)
         asked = (round, settings.measured, exact.limit_key(settings))
@@ -117,34 +109,12 @@ class Ladders:
             _log.exception("nothing to measure")
             self._none = FAILED
             return
-        with self._lock:
-            self._wanted = wanted
-            if not self._working:
-                self._working = True
-                _thread.submit(self._work)
+        self._want(wanted)
 
-    def forget(self) -> None:
-        """Nobody asks any more."""
-        with self._lock:
-            self._wanted, self._forgotten = None, True
-            self._arrived = lambda: None
+    def _failed(self, look: _Look) -> None:
+        self._show(replace(look, lanes=tuple(replace(lane, said=FAILED) for lane in look.lanes)))
 
-    def _work(self) -> None:
-        while True:
-            with self._lock:
-                wanted, self._wanted = self._wanted, None
-                if wanted is None:
-                    self._working = False
-                    break
-            try:
-                self._climb(wanted)
-            except Exception:  # a sentence in place of the bounds; the session goes on
-                _log.exception("ladder failed")
-                failed = tuple(replace(lane, said=FAILED) for lane in wanted.lanes)
-                self._show(replace(wanted, lanes=failed))
-        self._arrived()
-
-    def _climb(self, look: _Look) -> None:
+    def _measure(self, look: _Look) -> None:
         """Measure lane after lane, and show each at once; a newer wish, or nobody there, ends it."""
         known = self._look
         if known is not None and look.same_policies(known):  # only what the limit depends on has moved
@@ -161,7 +131,7 @@ class Ladders:
             if k + 1 == len(look.lanes):
                 self._remember(look)  # before it is shown: what a frame says of a look is made once
             self._show(look)
-            if self._wanted is not None or self._forgotten:
+            if self.overtaken:
                 return
 
     def _show(self, look: _Look) -> None:
@@ -230,15 +200,13 @@ class Ladders:
         }
 
 
-def _copied(lanes: LearnedLanes | ExactLanes) -> tuple[Velocity, tuple[_Lane, ...]]:
+def _copied(lanes: NetworkLanes | ExactLanes) -> tuple[Velocity, tuple[_Lane, ...]]:
     """The reference, and the policies as they are now: what changes from round to round is copied."""
     if isinstance(lanes, ExactLanes):
         states = [copy.copy(state) for state in lanes.states]  # a step replaces what it changes
         exactly = tuple(_Lane(state.alpha, state.policy, state=state) for state in states)
         return exact.dynamics(lanes.settings, 1.0).velocity, exactly
-    average = lanes.settings.measured == "average"
-    policies = [copy.deepcopy(run.average if average else run.policy) for run in lanes.runs]
-    return lanes.reference, tuple(_Lane(alpha, v) for alpha, v in zip(lanes.alphas, policies))
+    return lanes.reference, tuple(_Lane(alpha, v) for alpha, v in zip(lanes.alphas, lanes.copied()))
 
 
 def _again(lane: _Lane, old: _Lane) -> _Lane:
@@ -297,7 +265,7 @@ def w2_of_limit(settings: Settings, alpha: float | None) -> float | None:
     """
     if alpha is None or exact.why_never(settings, alpha):
         return None
-    mode = "exact" if settings.mode == "exact" else "both"
+    mode = "exact" if settings.exact else "both"
     return _w2_of_limit(settings.target, settings.reward, settings.weighting, settings.tau, alpha, mode)
 
 

@@ -1,20 +1,23 @@
-"""The networks of an experiment: one fine-tuning run for each alpha, from the same seed and noise."""
+"""The networks of an experiment: one fine-tuning run a lane, from the same seed and noise."""
 
+import copy
 import functools
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
 
 from orwlab import couplings, flow, losses, rewards, weights, zoo
 from orwlab.measure import samples
-from orwlab.methods.orw import Diverged, FineTuning, Snapshot
+from orwlab.methods.orw import FineTuning
+from orwlab.methods.run import Diverged, Run, Snapshot
+from orwlab.paths import Linear
 from orwlab.rewards import Reward
 from orwlab.show.lab import banners, measures, own, yardstick
 from orwlab.show.lab.banners import Banner
 from orwlab.show.lab.settings import SEED_MAX, Settings
-from orwlab.show.lab.steered import Steered
+from orwlab.show.lab.steered import Steered, labelled
 from orwlab.show.lab.yardstick import Reading
 from orwlab.velocity import Velocity
 
@@ -55,85 +58,91 @@ def mean(reward: str, x: Tensor) -> float:
     return float(rewards.evaluate(own.reward(reward), x).mean())
 
 
-class LearnedLanes:
-    """A run for every alpha. Each is what it would be alone: nothing is shared but the reference it copies.
+class NetworkLanes:
+    """A run in every lane. Each is what it would be alone: nothing is shared but the reference it copies.
 
     Args:
-        settings: with the alphas.
+        settings: what decides the runs.
         x0: (n, 2) the noise that is pushed for the picture.
     """
 
     mode = "learned"
+    runs: Sequence[Run]
+    settled = False  # chance never rests
 
     def __init__(self, settings: Settings, x0: Tensor) -> None:
         self.settings = settings
         self.reference = measures.network(reference_name(settings))
         self.steered = Steered(self.mode)
-        self.runs = [
-            FineTuning(
-                self.reference,
-                paid(settings),
-                settings.tau,
-                alpha,
-                settings.weighting,
-                settings.coupling,
-                settings.steps_per_round,
-                lr=settings.lr,
-                seed=settings.seed,
-            )
-            for alpha in (self.steered.obey(settings, 0), *settings.others)
-        ]
+        self.runs = self._begun(settings)
         self.x0 = x0
         self.snapshots: list[Snapshot | None] = [None] * len(self.runs)
         self.resume()
         self.first = self._push(self.reference, x0)  # (n, 2): alike in all lanes
         self._yardstick = self._push(self.reference, yardstick.noise())  # (m, 2), where the reference takes it
 
+    def _begun(self, settings: Settings) -> Sequence[Run]:
+        """A run for each lane."""
+        raise NotImplementedError
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """The names of what is read off a lane."""
+        raise NotImplementedError
+
+    @property
+    def midway(self) -> bool:
+        """Whether some lanes have done a round that others have not."""
+        return False
+
+    @property
+    def alphas(self) -> Sequence[float | None]:
+        """Of the next round, one a lane, where it has one."""
+        raise NotImplementedError
+
+    @property
+    def labels(self) -> list[str]:
+        """What the lanes are called."""
+        raise NotImplementedError
+
+    def obey(self, settings: Settings) -> bool:
+        """Take over what may change under way. Returns whether anything of the training did."""
+        raise NotImplementedError
+
     @property
     def rounds(self) -> list[int]:
         """Rounds done, one a lane."""
         return [run.round for run in self.runs]
 
-    @property
-    def alphas(self) -> list[float]:
-        """Of the next round, one a lane: the first may be steered."""
-        return [run.alpha for run in self.runs]
+    def copied(self) -> list[torch.nn.Module]:
+        """The networks that numbers are read off, as they are now."""
+        return [copy.deepcopy(self._read_on(run)) for run in self.runs]
 
-    settled = False  # chance never rests
-
-    def obey(self, settings: Settings) -> bool:
-        """Take over what may change under way. Returns whether anything of the training did."""
-        before, self.settings = self.settings, settings
-        names = ("reward", "tau", "lr", "steps_per_round", "alphas", "steer", "budget", "fault")
-        if all(getattr(before, name) == getattr(settings, name) for name in names):
-            return False
-        alphas = (self.steered.obey(settings, self.runs[0].round), *settings.others)
-        for run, alpha in zip(self.runs, alphas):
-            run.alpha, run.tau, run.lr = alpha, settings.tau, settings.lr
-            run.steps_per_round = settings.steps_per_round
-            if (before.reward, before.fault) != (settings.reward, settings.fault):
-                run.reward = paid(settings)
-        return True
+    def _read_on(self, run: Run) -> torch.nn.Module:
+        return run.average if self.settings.measured == "average" else run.policy
 
     def resume(self) -> None:
         """Let lanes that stopped go on from their last good state."""
         self.stopped: list[Banner | None] = [None] * len(self.runs)
         self._sources = [run.rounds(2**62) for run in self.runs]  # a run that raised has ended its iterator
 
-    def advance(self) -> None:
-        """One round of every lane that has not stopped."""
-        for k, source in enumerate(self._sources):
-            if self.stopped[k]:
-                continue
-            run, steers = self.runs[k], k == 0 and self.steered.kind
-            try:
-                self.snapshots[k] = last = next(source)
-                if steers:
-                    run.alpha = self.steered.after(run.round, last.penalty)
-            except Diverged as error:
-                self.stopped[k] = banners.diverged(error, self.settings)
-                if steers:
-                    run.alpha = self.steered.back(run.round)
+    def advance(self, until: float = math.inf) -> bool:
+        """One round of every lane that has not stopped; returns whether it is whole.
+
+        Lanes whose rounds are long may pause between two of them when the clock, ``time.monotonic``, shows ``until``:
+        the next call then goes on from there.
+        """
+        for k in range(len(self.runs)):
+            self._round_of(k)
+        return True
+
+    def _round_of(self, lane: int) -> None:
+        if self.stopped[lane]:
+            return
+        try:
+            self.snapshots[lane] = next(self._sources[lane])
+        except Diverged as error:
+            self.stopped[lane] = banners.diverged(error, self.settings)
 
     def push(self, n: int, every: slice = slice(None)) -> Tensor:
         """Of the first ``n`` particles, those in ``every``, in all lanes, drawn as the training draws its data."""
@@ -166,9 +175,8 @@ class LearnedLanes:
             return self.runs[lane].policy(x.new_tensor(t), x)
 
     def warning(self, lane: int) -> Banner | None:
-        """Whether few samples carry the weight."""
-        last, run = self.snapshots[lane], self.runs[lane]
-        return None if last is None else banners.few_decide(last.ess, run.pool_size, run.weighting)
+        """What the lane's last round has to say about itself."""
+        return None
 
     # Read on the yardstick ------------------------------------------------------------------------------------------
 
@@ -184,37 +192,117 @@ class LearnedLanes:
             dear: of "transport" and "secant", those that are to be measured as well.
         """
         run = self.runs[lane]
-        v = run.average if self.settings.measured == "average" else run.policy
+        v = self._read_on(run)
         x = self._push(v, yardstick.noise())
         if not x.isfinite().all():
             return None
         r = rewards.evaluate(own.reward(self.settings.reward), x)
-        log_w = weights.log_weights(r, run.tau, run.weighting)
         values = {
             "reward": float(r.mean()),
             "diversity": measures.diversity(x),
-            "effective": weights.effective_sample_size(log_w) / len(x),
-            "penalty": self._penalty(run, v, x),
+            "penalty": self._penalty(v, x),
         }
         if "transport" in dear:
             values["w2"], values["coupled"] = measures.transport(x, self._yardstick)
-        if "secant" in dear:
-            values["secant"] = measures.secant(v, self.reference, yardstick.noise()[: measures.SECANT])
-        values["alpha"] = run.alpha
+        values |= self._own_values(lane, v, r, dear)
         if self.settings.truth:
             values["truth"] = mean(self.settings.truth, x)
         if not all(map(math.isfinite, values.values())):
             return None
-        if lane == 0:
+        if lane == 0 and "spent" in self.series:
             values["spent"] = self.steered.spent
         return Reading(values, samples.mode_mass(x, own.target(self.settings.target)))
 
-    def _penalty(self, run: FineTuning, v: Velocity, x1: Tensor) -> float:
+    def _own_values(self, lane: int, v: Velocity, r: Tensor, dear: Collection[str]) -> dict[str, float]:
+        """What is read only off lanes of this kind; ``v`` has the rewards ``r`` on the yardstick."""
+        return {}
+
+    def _penalty(self, v: Velocity, x1: Tensor) -> float:
         """E|v - v_ref|^2 at points x_t made of samples ``x1`` as the training makes them."""
         x0, t = yardstick.crossings()
+        x_t, _ = Linear().interpolate(t, x0, x1)
+        return self._apart(v, t, x_t)
+
+    def _apart(self, v: Velocity, t: Tensor, x_t: Tensor) -> float:
+        with torch.no_grad():
+            return float(losses.penalty(v(t, x_t).double(), self.reference(t, x_t).double()))
+
+
+class LearnedLanes(NetworkLanes):
+    """The paper's method, a run for every alpha. Arguments as ``NetworkLanes`` has them."""
+
+    runs: list[FineTuning]
+    series = ("reward", "diversity", "effective", "penalty", "w2", "coupled", "secant", "alpha", "spent", "truth")
+
+    def _begun(self, settings: Settings) -> list[FineTuning]:
+        return [
+            FineTuning(
+                self.reference,
+                paid(settings),
+                settings.tau,
+                alpha,
+                settings.weighting,
+                settings.coupling,
+                settings.steps_per_round,
+                lr=settings.lr,
+                seed=settings.seed,
+            )
+            for alpha in (self.steered.obey(settings, 0), *settings.others)
+        ]
+
+    @property
+    def alphas(self) -> list[float]:
+        """Of the next round, one a lane: the first may be steered."""
+        return [run.alpha for run in self.runs]
+
+    @property
+    def labels(self) -> list[str]:
+        """What the lanes are called."""
+        return labelled(self.alphas, self.settings)
+
+    def obey(self, settings: Settings) -> bool:
+        """Take over what may change under way. Returns whether anything of the training did."""
+        before, self.settings = self.settings, settings
+        names = ("reward", "tau", "lr", "steps_per_round", "alphas", "steer", "budget", "fault")
+        if all(getattr(before, name) == getattr(settings, name) for name in names):
+            return False
+        alphas = (self.steered.obey(settings, self.runs[0].round), *settings.others)
+        for run, alpha in zip(self.runs, alphas):
+            run.alpha, run.tau, run.lr = alpha, settings.tau, settings.lr
+            run.steps_per_round = settings.steps_per_round
+            if (before.reward, before.fault) != (settings.reward, settings.fault):
+                run.reward = paid(settings)
+        return True
+
+    def _round_of(self, lane: int) -> None:
+        if self.stopped[lane]:
+            return
+        super()._round_of(lane)
+        if lane or not self.steered.kind:
+            return
+        run, last = self.runs[lane], self.snapshots[lane]
+        if self.stopped[lane]:
+            run.alpha = self.steered.back(run.round)
+        elif last is not None:
+            run.alpha = self.steered.after(run.round, last.penalty)
+
+    def warning(self, lane: int) -> Banner | None:
+        """Whether few samples carry the weight."""
+        last, run = self.snapshots[lane], self.runs[lane]
+        return None if last is None else banners.few_decide(last.ess, run.pool_size, run.weighting)
+
+    def _own_values(self, lane: int, v: Velocity, r: Tensor, dear: Collection[str]) -> dict[str, float]:
+        run = self.runs[lane]
+        log_w = weights.log_weights(r, run.tau, run.weighting)
+        values = {"effective": weights.effective_sample_size(log_w) / len(r), "alpha": run.alpha}
+        if "secant" in dear:
+            values["secant"] = measures.secant(v, self.reference, yardstick.noise()[: measures.SECANT])
+        return values
+
+    def _penalty(self, v: Velocity, x1: Tensor) -> float:
+        run, (x0, t) = self.runs[0], yardstick.crossings()
         parts = zip(x0.split(run.batch_size), x1.split(run.batch_size))  # pairs by transport depend on how many
         generator = torch.Generator().manual_seed(0)
         pairs = [couplings.pair_unweighted(run.coupling, *part, generator=generator) for part in parts]
         x_t, _ = run.path.interpolate(t, *(torch.cat(side) for side in zip(*pairs)))
-        with torch.no_grad():
-            return float(losses.penalty(v(t, x_t).double(), self.reference(t, x_t).double()))
+        return self._apart(v, t, x_t)

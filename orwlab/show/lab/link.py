@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from orwlab import checks
-from orwlab.show.lab.controls import BY_NAME, OF_THE_STAGE, TABLE, Choice, Number, Several, Switch, Whole
+from orwlab.show.lab.controls import BY_NAME, OF_THE_STAGE, TABLE, Choice, Lineup, Number, Several, Switch, Whole
 from orwlab.show.lab.story import RESUME, Story
 
 LONGEST = 60_000  # characters of a link: browsers take more, but some programs that pass links on do not
@@ -149,7 +149,7 @@ def _written(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "1" if value else "0"
     if isinstance(value, tuple | list):
-        return ",".join(_number(one) for one in value)
+        return ",".join(one if isinstance(one, str) else _number(one) for one in value)
     return value if isinstance(value, str) else _number(value)
 
 
@@ -171,6 +171,8 @@ def _meant(name: str, text: str) -> Any:
         return text == "1" if text in ("0", "1") else text
     if isinstance(control, Several):
         return [_real(name, part) for part in filter(None, text.split(","))]
+    if isinstance(control, Lineup):
+        return list(filter(None, text.split(",")))
     assert isinstance(control, Choice)
     return text
 

@@ -57,6 +57,11 @@ class Load:
         """Seconds that one more round and a frame take."""
         return self._cost(self._plan)
 
+    @property
+    def drawing(self) -> float:
+        """Seconds that a frame takes without any round."""
+        return self.cost - self.round - self.reading
+
     def adapt(self, budget: float) -> int:
         """Choose the plan for which a round and a frame take ``budget`` seconds; 0: as long as it takes.
 

@@ -12,7 +12,7 @@ from orwlab.show.lab import digits, own, readouts
 from orwlab.show.lab.banners import Banner
 from orwlab.show.lab.exact import Exact, ExactLanes, mean
 from orwlab.show.lab.history import History
-from orwlab.show.lab.lanes import LearnedLanes
+from orwlab.show.lab.lanes import NetworkLanes
 from orwlab.show.lab.readings import Readings
 from orwlab.show.lab.settings import Settings
 from orwlab.show.stage import scenes
@@ -41,7 +41,7 @@ class Picture:
         self._scene = self._exact = ""
         self._exact_of: object = None
 
-    def draw(self, lanes: LearnedLanes | ExactLanes, x: Tensor, settings: Settings) -> None:
+    def draw(self, lanes: NetworkLanes | ExactLanes, x: Tensor, settings: Settings) -> None:
         """Prepare what is drawn: particles at the flow time on show, and if wanted arrows and paths."""
         self._finished = x
         self.x = x if settings.t == 1 else lanes.at(x, settings.t)  # (lanes, n, 2)
@@ -54,14 +54,14 @@ class Picture:
         if settings.paths:
             self.paths = lanes.paths(x[:, :PATHS], torch.linspace(0, 1, PATH_TIMES))  # (lanes, k, s, 2)
 
-    def trace(self, lanes: LearnedLanes | ExactLanes, particle: int, t: float) -> Tensor:
+    def trace(self, lanes: NetworkLanes | ExactLanes, particle: int, t: float) -> Tensor:
         """The way of one particle from its noise to where it is at flow time ``t``, (lanes, s, 2)."""
         times = torch.linspace(0, 1, TRACE_TIMES)
         ways = lanes.paths(self._finished[:, particle : particle + 1], times, particle)[:, 0]
         before = int((times < t - 1e-6).sum())
         return torch.cat([ways[:, : max(1, before)], self.x[:, particle : particle + 1]], 1)
 
-    def flow(self, lanes: LearnedLanes) -> str:
+    def flow(self, lanes: NetworkLanes) -> str:
         """Where the first particles are at some flow times, as ``scenes.flow`` has it; "" where that is not finite.
 
         The last time has them where the picture has them: by the lanes' own solver, and not by this one.
@@ -80,7 +80,7 @@ class Picture:
     def messages(
         self,
         meta: dict[str, Any],
-        lanes: LearnedLanes | ExactLanes,
+        lanes: NetworkLanes | ExactLanes,
         readings: Readings,
         settings: Settings,
         limits: Sequence[Exact | None],
@@ -93,7 +93,7 @@ class Picture:
     ) -> dict[str, str]:
         """``{"scene", "exact", "frame"}``; ``why`` there is no limit to be seen, of every lane. ``arrays`` go along."""
         traced = meta["traced"]
-        history, learned = readings.history, isinstance(lanes, LearnedLanes)
+        history, learned = readings.history, isinstance(lanes, NetworkLanes)
         meta["numbers"] = readouts.session_numbers(meta["round"], speed, self.x.shape[1], particles)
         measured, steered = settings.measured if learned else None, settings.steered
         truths = (
@@ -102,7 +102,7 @@ class Picture:
         meta["lanes"] = [
             {
                 "alpha": alpha,
-                "label": "α steered" if k == 0 and steered else f"α = {alpha:g}",
+                "label": label,
                 "round": lanes.rounds[k],
                 "banner": banner.plain() if banner else None,
                 "limit": dict(why[k]),
@@ -110,7 +110,7 @@ class Picture:
                     history, k, limits[k], measured, steepness, truths, alpha if steered else None
                 ),
             }
-            for k, (alpha, banner) in enumerate(zip(lanes.alphas, banners))
+            for k, (alpha, label, banner) in enumerate(zip(lanes.alphas, lanes.labels, banners))
         ]
         known = any(limit is not None for limit in limits)
         return {
@@ -143,7 +143,9 @@ class Picture:
         steered: float | None,
     ) -> list[readouts.Number]:
         """The read-outs of a lane, with ``steered`` the alpha where one is steered."""
-        if measured:
+        if measured and "evaluations" in history:
+            numbers = readouts.racing_numbers(history, lane, limit, measured)
+        elif measured:
             numbers = readouts.learned_numbers(history, lane, limit, measured, steepness)
         else:
             numbers = readouts.exact_numbers(history, lane, limit)
@@ -169,7 +171,7 @@ class Picture:
             self._scene_of = wanted
         return self._scene
 
-    def _exact_text(self, lanes: LearnedLanes | ExactLanes, settings: Settings, limits: Sequence[Exact | None]) -> str:
+    def _exact_text(self, lanes: NetworkLanes | ExactLanes, settings: Settings, limits: Sequence[Exact | None]) -> str:
         if isinstance(lanes, ExactLanes):
             wanted: object = lanes.densities
             if self._exact_of is not wanted:

@@ -10,19 +10,18 @@ Only what is dear waits while somebody drags a control.
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from orwlab.show.lab import own
 from orwlab.show.lab.exact import ExactLanes
 from orwlab.show.lab.history import History
-from orwlab.show.lab.lanes import LearnedLanes
+from orwlab.show.lab.lanes import NetworkLanes
 
 READINGS = 5  # a second, at the speed that is asked for
 SELDOM = 10  # rounds from one reading to the next, at most
 DEAR = {"transport": 10, "secant": 25}  # rounds from one to the next, at least
-LEARNED = ("reward", "diversity", "effective", "penalty", "w2", "coupled", "secant", "alpha", "spent", "truth")
-EXACT = ("reward", "diversity", "effective", "moved", "w2", "alpha", "spent", "truth")
-AT_TIMES = ("spent", "truth")  # of these
+AT_TIMES = ("spent", "truth")  # series that are known at some rounds only
 
 
 def every(speed: float) -> int:
@@ -53,12 +52,13 @@ class Readings:
         lanes: what is read.
     """
 
-    def __init__(self, lanes: LearnedLanes | ExactLanes) -> None:
+    def __init__(self, lanes: NetworkLanes | ExactLanes) -> None:
         self.history = History()
         modes = own.target(lanes.settings.target).n_modes
         self.mode_mass = torch.zeros(len(lanes.rounds), modes, dtype=torch.float64)
         self._lanes = lanes
-        self._names = LEARNED if isinstance(lanes, LearnedLanes) else EXACT
+        self._names = lanes.series
+        self._dear_ones = DEAR.keys() & {"transport" if name == "w2" else name for name in lanes.series}
         self._last: _Subject | None = None
         self._dear: dict[tuple[str, int], tuple[int, str]] = {}  # the last round and measure, by what and lane
 
@@ -72,7 +72,7 @@ class Readings:
         """Whether to read now: ``at_rest`` whatever has not been read yet; else only every so many rounds."""
         now, last = self._now(), self._last
         lanes = range(len(self._lanes.rounds))
-        if at_rest and any(self._wanted(what, k, now, at_rest) for what in DEAR for k in lanes):
+        if at_rest and any(self._wanted(what, k, now, at_rest) for what in self._dear_ones for k in lanes):
             return True
         if last is None or at_rest or now.kinds != last.kinds:
             return now != last
@@ -89,13 +89,13 @@ class Readings:
             self.history.forget_spread()
         if last is not None and now.truth != last.truth:
             self.history.forget("truth")
-        if last is not None and now.steered != last.steered:
+        if last is not None and now.steered != last.steered and "spent" in self._names:
             self.history.forget("spent")
         self._last = now
         count = len(self._lanes.rounds)
         values = {name: self._kept(name, count) for name in self._names}
         for k in range(count):
-            dear = {what for what in DEAR if (quiet or at_rest) and self._wanted(what, k, now, at_rest)}
+            dear = {what for what in self._dear_ones if (quiet or at_rest) and self._wanted(what, k, now, at_rest)}
             found = self._lanes.read(k, dear)
             self._dear |= {(what, k): (now.round, now.measured) for what in dear}
             if found is None:
@@ -104,6 +104,11 @@ class Readings:
             for name, value in found.values.items():
                 values[name][k] = value
         self.history.add(now.round, values)
+
+    def spent(self) -> dict[str, np.ndarray]:
+        """Where methods race: ``race reward``, and what each had spent by then, (lanes, R) as the curves have them."""
+        names = ("reward", "evaluations", "rewards", "seconds")
+        return {f"race {name}": self.history.series(name).astype(np.float32) for name in names}
 
     def _kept(self, name: str, count: int) -> list[float]:
         nothing = math.nan if name in AT_TIMES else 0.0

@@ -26,6 +26,9 @@ HINTS = {
     "bound": "An estimate of the paper's bound on W₂²: e²ᴸ times the penalty, with L the steepest slope of the "
     "reference found where its own samples pass.",
     "moved": "How much of the mass the last exact round moved; near 0 it has reached its limit.",
+    "evaluations": "Points that have gone through a network so far; a way back counts as two evaluations more.",
+    "rewards": "How many samples the reward was asked for so far.",
+    "seconds": "How long its rounds took so far, without drawing and reading.",
     "round": "Rounds of fine-tuning: each draws samples, weighs them by their reward, and learns from them.",
     "speed": "Rounds of fine-tuning a second, as measured.",
     "drawn": "Particles drawn for each α{why}. They are the newest network's; no number depends on how many there are.",
@@ -67,43 +70,83 @@ def _exactly(limit: Exact | None, name: str, say: str = "") -> str | None:
     return text if limit.resolved else f"about {text}"
 
 
+class _Lane:
+    """The read-outs of a network's lane, one by one."""
+
+    def __init__(self, history: History, lane: int, limit: Exact | None, measured: str) -> None:
+        self.history, self.lane, self.limit, self.measured = history, lane, limit, measured
+
+    def last(self, name: str) -> float:
+        """The newest value."""
+        return float(self.history.last(name)[self.lane])
+
+    def around(self, name: str, say: Callable[[float], str]) -> str | None:
+        """Its spread."""
+        spread = self.history.spread(name, self.lane)
+        return None if spread is None else f"±{say(spread)}"
+
+    def linear(self, key: str, name: str) -> Number:
+        """With two decimals."""
+        said = hint(key, self.measured, spread=True)
+        around = self.around(key, thousandths)
+        return Number(key, name, key, signed(self.last(key)), _exactly(self.limit, key), said, around)
+
+    def distance(self, key: str, name: str, short: str) -> Number:
+        """With two digits."""
+        value = significant(self.last(key)) if self.last(key) > 0 else "–"
+        exact = _exactly(self.limit, "w2", "s") if key == "w2" else None
+        said = hint(key, self.measured, spread=True)
+        return Number(key, name, short, value, exact, said, self.around(key, significant))
+
+    def first(self) -> list[Number]:
+        """What is read off every network."""
+        return [
+            self.linear("reward", "mean reward"),
+            self.linear("diversity", "diversity"),
+            self.distance("w2", "distance W₂²", "W₂²"),
+            self.distance("coupled", "coupled cost", "coupled"),
+            self.distance("penalty", "distance penalty", "penalty"),
+        ]
+
+
 def learned_numbers(
     history: History, lane: int, limit: Exact | None, measured: str, steepness: float | None
 ) -> list[Number]:
     """The read-outs of a network's lane, the average's or the iterate's as ``measured`` says."""
-
-    def last(name: str) -> float:
-        return float(history.last(name)[lane])
-
-    def around(name: str, say: Callable[[float], str]) -> str | None:
-        spread = history.spread(name, lane)
-        return None if spread is None else f"±{say(spread)}"
-
-    def linear(key: str, name: str) -> Number:
-        said = hint(key, measured, spread=True)
-        return Number(key, name, key, signed(last(key)), _exactly(limit, key), said, around(key, thousandths))
-
-    def distance(key: str, name: str, short: str) -> Number:
-        value = significant(last(key)) if last(key) > 0 else "–"
-        exact = _exactly(limit, "w2", "s") if key == "w2" else None
-        return Number(key, name, short, value, exact, hint(key, measured, spread=True), around(key, significant))
-
+    of = _Lane(history, lane, limit, measured)
+    last = of.last
     effective = _exactly(limit, "ess", "%")
     known = last("penalty") > 0 and steepness is not None  # else a bound of 0 would be said, below W2^2
     bound = power_of_ten(measures.log_bound(last("penalty"), steepness)) if known else "–"
     secant = significant(last("secant")) if last("secant") > 0 else "–"
     return [
-        linear("reward", "mean reward"),
-        linear("diversity", "diversity"),
-        distance("w2", "distance W₂²", "W₂²"),
-        distance("coupled", "coupled cost", "coupled"),
-        distance("penalty", "distance penalty", "penalty"),
+        *of.first(),
         Number(
             "ess", "effective samples", "effective", per_cent(last("effective")), effective, hint("ess", measured)
         ),
         Number("secant", "secant bound", "secant", secant, None, hint("secant", measured)),
         Number("bound", "the paper's bound", "bound", bound, None, hint("bound", measured)),
     ]  # fmt: skip
+
+
+def racing_numbers(history: History, lane: int, limit: Exact | None, measured: str) -> list[Number]:
+    """The read-outs of a method's lane, and what its rounds have spent so far."""
+    of = _Lane(history, lane, limit, measured)
+    spent = of.last("evaluations"), of.last("rewards")
+    return [
+        *of.first(),
+        Number("evaluations", "evaluations", "evals", thousands(spent[0]), None, hint("evaluations")),
+        Number("rewards", "reward calls", "rewards", thousands(spent[1]), None, hint("rewards")),
+        Number("seconds", "seconds", "seconds", f"{of.last('seconds'):.1f}", None, hint("seconds")),
+    ]
+
+
+def thousands(value: float) -> str:
+    """A count as people read it: 640, 64 k, 6.4 M."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.0f}"
 
 
 def thousandths(value: float) -> str:
@@ -178,8 +221,10 @@ def curves(
     names_of = {"w2": "W₂²"}
     values = [history.series("w2")]  # (lanes, R) each
     if measured:
-        names_of |= {"coupled": "coupled cost", "penalty": "penalty", "bound": "the paper's bound"}
+        names_of |= {"coupled": "coupled cost", "penalty": "penalty"}
         values += [history.series("coupled"), history.series("penalty")]
+    if measured and "evaluations" not in history:  # beside other methods it would say little of any
+        names_of |= {"bound": "the paper's bound"}
         values.append(_bounds(values[-1], steepness))
     exact = [None if limit is None else limit.w2 for limit in limits]
     return [

@@ -9,15 +9,15 @@ import math
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
 from orwlab import checks
-from orwlab.methods.orw import FineTuning, Snapshot
-from orwlab.show.lab import banners, readings
+from orwlab.methods.run import Run, Snapshot
+from orwlab.show.lab import banners, readings, rivals
 from orwlab.show.lab.banners import Banner
 from orwlab.show.lab.experiment import Experiment
 from orwlab.show.lab.fitting import Fitting
@@ -25,6 +25,7 @@ from orwlab.show.lab.history import History
 from orwlab.show.lab.key_rounds import KeyRounds
 from orwlab.show.lab.limits import Limits
 from orwlab.show.lab.load import Load
+from orwlab.show.lab.racing import RacingLanes
 from orwlab.show.lab.settings import Settings
 from orwlab.show.lab.story import ON_THE_WAY, RESUME, Story
 
@@ -88,7 +89,7 @@ class Session:
         self._text: tuple[object, str] = (None, "")
         arrived = _weakly(self._touch)
         self._limits, self._fitting = Limits(arrived), Fitting(arrived)
-        self._ladder = arrived if ladder else None
+        self._arrived, self._ladder = arrived, ladder
         self._key_rounds = KeyRounds() if flow else None
         self._waits = False  # whether exact densities stand in for networks that are being trained
         self._meant: Story | None = None  # what networks are to repeat once they are there
@@ -205,15 +206,18 @@ class Session:
 
     def _shown(self, settings: Settings) -> Settings:
         """The settings of what is shown: while a network is being trained, the exact answer stands in for it."""
-        if settings.mode == "exact" or not self._fitting.missing(settings.target):
+        if settings.exact or not self._fitting.missing(settings.target):
             return settings
+        if settings.methods:  # for all of them the one whose course is known exactly
+            alone = {"methods": (), "others": (), "steer": "", "weighting": "mean_one", "tau": 1.0}
+            return settings.taken(mode="exact", alpha=1 / settings.strength, **alone)
         return settings.taken(mode="exact")
 
     def _arrive(self) -> None:
         """If networks are there that had been waited for, begin again with them, in the same state."""
         if self._fitting.failure is not None and self._it.failure is None:
             self._it.failure = banners.no_network(self._fitting.failure)
-        waited, exact = self._waits, self._settings.mode == "exact"
+        waited, exact = self._waits, self._settings.exact
         self._waits = not exact and self._fitting.missing(self._settings.target)
         if self._waits or self._wanted or exact:
             return
@@ -261,14 +265,16 @@ class Session:
     def idle_for(self) -> float:
         """Seconds until ``advance`` has something to do; inf if nothing will happen by itself."""
         other_half = self._mixed and (self._load.turns or self.state != "running")
-        asked = self._steps > 0 or self._dirty or self._wanted or self._script or self._undo > 0
+        asked = (
+            self._steps > 0 or self._dirty or self._wanted or self._script or self._undo > 0 or self._it.lanes.midway
+        )
         if asked or self._following > 0 or other_half:
             return 0.0
         if self.state == "running":
             wait = self._next - EARLY - time.monotonic()
             return max(0.0, wait) if self._settings.speed > 0 else 0.0
-        climbing = self._it.ladders is not None and self._it.ladders.pending
-        return LISTEN if self._limits.pending or self._fitting.pending or climbing else math.inf
+        busy = self._limits.pending or self._fitting.pending or self._it.pending
+        return LISTEN if busy else math.inf
 
     def advance(self, budget: float = 0.0) -> bool:
         """Obey the controls and do a round if one is due. Returns whether there is something new to draw.
@@ -302,7 +308,7 @@ class Session:
                 moved = settings != self._it.settings
                 if self._it.obey(settings):
                     self._following = FOLLOW if self._it.round > 0 else 0
-                if settings.mode != "exact":  # networks, even if they have just taken over, wait until they are asked
+                if not settings.exact:  # networks, even if they have just taken over, wait until they are asked
                     self._following = 0
                 # a moved control is seen at once, with its exact limit: a round and its particles come in the next
                 # picture, which they would hold up and hardly change
@@ -311,10 +317,10 @@ class Session:
                 if self._prompt:
                     return True
                 others = self._load.turns and self._half == 1 and self._it.up_to_date
-                done = 0 if others else self._rounds(budget)
+                moved = not others and self._rounds(budget)
                 self._it.shown = self._load.adapt(budget if self.state == "running" else 0.0)
                 drawn = True
-                if done or others:
+                if moved or others:
                     self._draw(self._half if self._load.halves else None)
                 elif not self._it.up_to_date or (self._mixed and self.state != "running"):
                     self._draw(None)
@@ -342,9 +348,11 @@ class Session:
             shown = self._shown(story.start)
             self._waits = shown != story.start
             self._meant = story if self._waits and story.round else None
-        story = story.seen_as(shown)
+        story = Story(shown) if self._waits and story.start.methods else story.seen_as(shown)
         before = getattr(self, "_it", None)
-        self._it = Experiment(story.at(0), self.particles, self._limits, notice, story.round, self._ladder)
+        self._it = Experiment(
+            story.at(0), self.particles, self._limits, notice, story.round, self._arrived, self._ladder
+        )
         if before:
             before.forget()
         self._script = story if story.round else None
@@ -359,7 +367,7 @@ class Session:
         """Some rounds of what is being repeated, without drawing each. Returns whether there is something to draw."""
         end = time.monotonic() + (budget or SLICE)
         # another kind of lanes is not shown before its end
-        views = settings if (settings.mode == "exact") == (script.start.mode == "exact") else script.start
+        views = settings if settings.exact == script.start.exact else script.start
         while True:
             here = self._it.round
             self._it.obey(self._it.settings.seen_as(views))
@@ -389,22 +397,28 @@ class Session:
             self._stop()
         return True
 
-    def _rounds(self, budget: float) -> int:
-        """Do the rounds that are due; returns how many."""
-        start, done = time.monotonic(), 0
+    def _rounds(self, budget: float) -> bool:
+        """Do the rounds that are due, the last one perhaps in part; returns whether any lane has moved."""
+        start, done, part = time.monotonic(), 0, False
+        room = (
+            start + max(0.0, budget - self._load.drawing) if budget > 0 else math.inf
+        )  # a picture has to be drawn, too
         while self._due() and not self._it.stopped:
             if done and (now := time.monotonic()) - start + self._load.cost > budget:
                 with self._lock:
                     self._next = max(self._next, now - 1)  # what does not fit is not made up for for ever
                 break
-            with self._lock:
-                self._steps, self._following = max(0, self._steps - 1), max(0, self._following - 1)
-                if self._it.settings.speed > 0:
-                    self._next += 1 / self._it.settings.speed
+            if not self._it.lanes.midway:
+                with self._lock:
+                    self._steps, self._following = max(0, self._steps - 1), max(0, self._following - 1)
+                    if self._it.settings.speed > 0:
+                        self._next += 1 / self._it.settings.speed
             before = time.monotonic()
-            self._it.lanes.advance()
-            done += 1
+            part = not self._it.lanes.advance(room)
             self._load.note_round(time.monotonic() - before)
+            if part:
+                break
+            done += 1
             if self._it.lanes.settled:
                 self._following = 0
             self._read()
@@ -415,9 +429,11 @@ class Session:
             if 0 < now - self._clock < 1.5:
                 self._speed += 0.1 * (done / (now - self._clock) - self._speed)
             self._clock = now
-        return done
+        return done > 0 or part
 
     def _due(self) -> bool:
+        if self._it.lanes.midway:
+            return True
         if self._steps > 0 or self._following > 0:
             return True
         if self.state != "running":
@@ -425,7 +441,9 @@ class Session:
         return self._it.settings.speed == 0 or time.monotonic() >= self._next - EARLY
 
     def _read(self) -> bool:
-        """Read the lanes if that is due; returns whether it was."""
+        """Read the lanes if that is due; returns whether it was. Not while some are a round ahead of others."""
+        if self._it.lanes.midway:
+            return False
         at_rest = self.state != "running" and self._steps == 0 and self._following == 0 and self._script is None
         self._it.climb(at_rest=at_rest)
         if not self._it.due(at_rest=at_rest):
@@ -459,15 +477,17 @@ class Session:
                 "steering": it.lanes.steered.plain(settings),
                 "tau": settings.tau,
                 "state": self.state,
-                "mode": settings.mode,
+                "mode": "both" if settings.methods and settings.mode == "exact" else settings.mode,
                 "t": settings.t,
                 "fitting": self._fitting.progress if self._waits else None,
                 "replaying": {"round": it.round, "of": self._script.round} if self._script else None,
                 "flow": self._key_rounds is not None and it.lanes.mode == "learned",
             }
-            arrays = None
+            arrays: dict[str, Any] = {}
             if it.ladders:
                 meta["ladder"], arrays = it.ladders.plain()
+            if it.dials:
+                meta["race"], arrays = self._race(it), arrays | it.readings.spent()
             shown = self._traced is not None and self._traced < it.picture.x.shape[1]
             meta["traced"] = self._traced if shown else None
             parts = it.picture.messages(
@@ -478,7 +498,7 @@ class Session:
                 self._limits.of(settings),
                 self._limits.said(settings),
                 self._limits.steepness(settings),
-                [it.banner(k) for k in range(len(settings.alphas))],
+                [it.banner(k) for k in range(settings.lanes)],
                 self._speed if self.state == "running" and it.round else None,
                 self.particles,
                 arrays,
@@ -487,6 +507,22 @@ class Session:
                 at_rest, work = self.state != "running", self._load.cost
                 parts["flow"] = "" if self._script else self._key_rounds.flow(it, at_rest=at_rest, work=work)
             return {**parts, "story": self._told(replace(self.story, round=0))}
+
+    def _race(self, it: Experiment) -> dict[str, Any]:
+        """``{"methods", "strength", "flat", "frontiers", "goals", "dial"}``: what the methods on show are held to, and
+        how far they have gone; see ``rivals`` and ``dials``.
+        """
+        settings = it.settings
+        assert it.dials is not None
+        assert isinstance(it.lanes, RacingLanes)
+        return {
+            "methods": list(settings.methods),
+            "strength": settings.strength,
+            "flat": it.lanes.flat,
+            "frontiers": self._limits.frontiers(settings),
+            "goals": [rivals.plain(goal) for goal in self._limits.of(settings)],
+            "dial": it.dials.plain(),
+        }
 
     def _told(self, story: Story) -> str:
         undo = bool(story.log or self._earlier)
@@ -497,6 +533,8 @@ class Session:
     @property
     def story(self) -> Story:
         """How the lanes on show came to be what they are; of one that is being repeated, the whole."""
+        if self._waits and self._settings.methods:
+            return self._meant or Story(self._settings)
         views = self._it.settings
         views = views.taken(mode=self._settings.mode) if self._waits else views
         return (self._script or self._it.story).seen_as(views)
@@ -522,7 +560,7 @@ class Session:
         return self._it.history
 
     @property
-    def runs(self) -> list[FineTuning]:
+    def runs(self) -> Sequence[Run]:
         """The run of every lane; none where the population dynamics are shown."""
         return self._it.runs
 

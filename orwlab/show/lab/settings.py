@@ -25,6 +25,9 @@ class Settings:
         others: up to three more alphas, shown side by side with the first, from the same seed and noise.
         steer: "" leaves the first alpha as it is, "w2" and "kl" steer it to a ``budget`` of that; see ``lab.steered``.
         budget: what may be spent: of the W2 term's E|v - v_ref|^2, or of KL(q | p_ref) in nats.
+        methods: up to four names of ``orwlab.methods`` that race side by side, in place of the alphas; then alpha, tau,
+            weighting, coupling, fault and steps_per_round mean nothing, and the networks are always on show.
+        strength: what those that race aim at, an inverse temperature.
         tau: inverse temperature.
         weighting: "exp", "mean_one" or "clipped".
         coupling: "independent" or "ot".
@@ -48,6 +51,8 @@ class Settings:
     others: tuple[float, ...] = ()
     steer: str = ""
     budget: float = 0.5
+    methods: tuple[str, ...] = ()
+    strength: float = 2.0
     tau: float = 1.0
     weighting: str = "exp"
     coupling: str = "independent"
@@ -93,15 +98,27 @@ class Settings:
 
     @property
     def alphas(self) -> tuple[float, ...]:
-        """The alpha of every lane."""
+        """The alpha of every lane; of none where methods race."""
         return (self.alpha, *self.others)
 
     @property
     def steered(self) -> bool:
         """Whether the first alpha is steered to the budget: one of KL needs exact densities."""
-        return self.steer == "w2" or (self.steer == "kl" and self.mode == "exact")
+        if self.methods:
+            return False
+        return self.steer == "w2" or (self.steer == "kl" and self.exact)
+
+    @property
+    def exact(self) -> bool:
+        """Whether the population dynamics are on show, and no networks; a race is always one of networks."""
+        return self.mode == "exact" and not self.methods
+
+    @property
+    def lanes(self) -> int:
+        """How many models stand side by side."""
+        return len(self.methods) or len(self.alphas)
 
     def starts_again(self, before: "Settings") -> bool:
         """Whether coming from ``before`` means to start again from the reference."""
         changed = any(getattr(self, name) != getattr(before, name) for name in FROM_THE_START)
-        return changed or len(self.others) != len(before.others)
+        return changed or self.lanes != before.lanes

@@ -1,6 +1,7 @@
 """The first lane's alpha: what the control says, or steered to a budget while it runs."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from orwlab.methods.steering import Steering
@@ -10,6 +11,11 @@ RATES = {"learned": 0.03, "exact": 0.1}
 """of a step, by the kind of lanes: a network takes some rounds to follow, and with longer steps it swings"""
 BACK = 4  # rounds that are remembered: a run that has diverged goes back by one or two
 NO_KL = "α stays: a network's KL is not measured here. Take a W2 budget, or show the exact answer."
+
+
+def labelled(alphas: Sequence[float], settings: Settings) -> list[str]:
+    """What lanes of some alphas are called."""
+    return ["α steered" if k == 0 and settings.steered else f"α = {alpha:g}" for k, alpha in enumerate(alphas)]
 
 
 class Steered:

@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets
 
 from orwlab import checks
-from orwlab.show.lab.controls import TABLE, Choice, Control, Number, Several, Switch, Whole
+from orwlab.show.lab.controls import TABLE, Choice, Control, Lineup, Number, Several, Switch, Whole
 from orwlab.show.lab.settings import Settings
 
 _BY_NAME = {control.name: control for control in TABLE}
@@ -90,6 +90,12 @@ def _several(control: Several, value: tuple[float, ...], target: str) -> Widget:
     text = control.write(value)
     box = ipywidgets.Text(value=text, placeholder="such as 0, 10", continuous_update=False, **_about(control, "300px"))
     return Widget(box, read=control.read, write=lambda value, target: control.write(value))
+
+
+@made.register
+def _lineup(control: Lineup, value: tuple[str, ...], target: str) -> Widget:
+    options = [(words, name) for name, words in control.options.items()]
+    return Widget(ipywidgets.SelectMultiple(options=options, value=value, rows=6, **_about(control, "300px")))
 
 
 def _selection(kind: type, control: Number, values: list[float], value: float, width: str) -> Widget:

@@ -3,7 +3,7 @@
 //   writeAddress({scene, log, round, stage, view, lock, hide, say}) -> "alpha=0.3&round=240&..."
 //   readAddress(text, kinds) -> the same, or an Error that says in plain words what is wrong
 //
-// kinds: control -> "number", "switch", "list" (of numbers) or "text"; ofStage: the names that only the stage knows.
+// kinds: control -> "number", "switch", "list" (of numbers), "names" or "text"; ofStage: the names that only the stage knows.
 // Whether a value is allowed is for the server to say.
 
 const LONGEST = 60000; // characters
@@ -64,6 +64,7 @@ function change(entry, kinds) {
 function meant(name, text, kind) {
   if (kind === "number") return real(name, text);
   if (kind === "list") return text.split(",").filter(Boolean).map((part) => real(name, part));
+  if (kind === "names") return text.split(",").filter(Boolean);
   if (kind === "switch") {
     if (text !== "0" && text !== "1") throw new Error(`This link sets ${name} to “${text.slice(0, 40)}”; allowed: 0 or 1.`);
     return text === "1";

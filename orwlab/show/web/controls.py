@@ -15,6 +15,7 @@ from orwlab.show.lab.controls import (
     OF_THE_STAGE,
     Choice,
     Control,
+    Lineup,
     Number,
     Scale,
     Sentence,
@@ -23,6 +24,7 @@ from orwlab.show.lab.controls import (
     Switch,
     Whole,
 )
+from orwlab.show.stage.scenes import LANES
 
 _OFFERS = {
     "target": {"paint": "Paint it …", "points": "Your own points …"},
@@ -121,11 +123,26 @@ def _subset(control: Subset, values: tuple[int, ...]) -> str:
 </fieldset>"""
 
 
+@markup.register
+def _lineup(control: Lineup, values: tuple[str, ...]) -> str:
+    return f"""
+<fieldset class="control lineup" {_about("lineup", control)} data-most="{LANES}" aria-describedby="{control.name}-help">
+  <legend class="label">{control.label}</legend>
+  {_chips(control.options, values)}
+  <p class="help" id="{control.name}-help">{control.help}</p>
+</fieldset>"""
+
+
 def chips(words: Iterable[str], chosen: Container[int] = ()) -> str:
     """Words of which any can be chosen; ``chosen`` are numbers of theirs, from 0."""
+    return _chips(dict(enumerate(words)), chosen)
+
+
+def _chips(words: Mapping[Any, str], chosen: Container[Any]) -> str:
+    marks = {value: " checked" if value in chosen else "" for value in words}
     boxes = "".join(
-        f'<label><input type="checkbox" value="{k}"{" checked" if k in chosen else ""}><span>{word}</span></label>'
-        for k, word in enumerate(words)
+        f'<label><input type="checkbox" value="{value}"{marks[value]}><span>{word}</span></label>'
+        for value, word in words.items()
     )
     return f'<div class="chips">{boxes}</div>'
 

@@ -30,6 +30,7 @@ class Lab extends RunPage {
     this.first = JSON.parse(this.root.dataset.begin ?? "{}"); // settings that the page begins with
     for (const [name, value] of Object.entries(this.first)) this.controls[name].show(value);
     Object.assign(this.inForce, this.first);
+    this.arrange();
     this.more = false; // numbers: the stage's own button asks for all of them
     this.recorder = new Recorder();
     this.memory = new Memory(this);
@@ -129,7 +130,7 @@ class Lab extends RunPage {
     this.notice(null, "refused");
     this.breaks(name);
     if (name === "t" && !this.flow.moving) this.flow.stop();
-    if (name === "others") this.nameLanes(value.length > 0);
+    if (name === "others" || name === "methods") this.arrange();
     this.inform("chosen", name, value);
     if (this.controls[name].ofStage) return this.configure();
     if (this.player?.on) this.player.leave();
@@ -139,13 +140,19 @@ class Lab extends RunPage {
 
   /** What a button or a key asks for; NAME_up and NAME_down move a slider to its next place. */
   command(name) {
-    const [, control, way] = /^(\w+)_(up|down|next)$/.exec(name) ?? [];
+    const [, named, way] = /^(\w+)_(up|down|next)$/.exec(name) ?? [], control = this.meant(named);
     const [, move] = /^move_(\d)$/.exec(name) ?? [];
     if (this.fixed.has(control) || (move && this.fixed.size)) return;
     if (way === "next") this.next(this.controls[control]);
     else if (way) this.controls[control]?.nudge?.(way === "up" ? 1 : -1);
     else if (move) this.attempt([...this.root.querySelectorAll("[data-attempt]")][move - 1]);
     else COMMANDS[name]?.(this);
+  }
+
+  /** The control that a key is for: where methods race there is one dial, and it is not alpha. */
+  meant(control) {
+    if (!this.racing) return control;
+    return control === "alpha" ? "strength" : control === "tau" ? null : control;
   }
 
   /** The next choice of a control; those who do not see it are told. */
@@ -180,7 +187,7 @@ class Lab extends RunPage {
     this.notice(null, "refused");
     this.own.begun();
     this.attempted(null);
-    this.nameLanes(now.others?.length > 0);
+    this.arrange();
     this.told = { scene, log };
     this.round = round;
     this.memory.begun();
@@ -202,8 +209,9 @@ class Lab extends RunPage {
   /** The run in a line. */
   describe() {
     const { controls, inForce } = this, alphas = [inForce.alpha, ...inForce.others].join(", ");
+    const lanes = this.racing ? `${controls.methods.words}, strength ${inForce.strength}` : `α = ${alphas}, τ = ${inForce.tau}`;
     const changes = this.told.log.map(([at, name, value]) => `round ${at}: ${name} ${ownWords(value)}`);
-    return [`${controls.target.words}, ${controls.reward.words}, α = ${alphas}, τ = ${inForce.tau}, seed ${inForce.seed}`, ...changes].join("; ");
+    return [`${controls.target.words}, ${controls.reward.words}, ${lanes}, seed ${inForce.seed}`, ...changes].join("; ");
   }
 
   /** A frame of `run` was painted. A run that this page does not know yet is told what the page says. */
@@ -268,7 +276,7 @@ class Lab extends RunPage {
       // what has moved again meanwhile is shown by the next answer
       if (this.controls[name] && !waiting.has(name)) this.controls[name].show(value);
     }
-    if (!older && !waiting.has("others")) this.nameLanes(this.inForce.others.length > 0);
+    if (!older) this.arrange();
     this.tellErrors(errors);
     this.own.answered(older ? {} : settings, errors, waiting);
     this.inform("answered");

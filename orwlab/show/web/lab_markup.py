@@ -11,6 +11,7 @@ from orwlab.show.lab.settings import Settings
 from orwlab.show.web import bar, controls, keep_markup, own_markup
 
 _ESSENTIALS = ("tau", "mode", "target", "reward")
+_DIALS = ("alpha", "strength")  # one of them is on show: see ``lab.css``
 _TRAINING = ("steer", "budget", "weighting", "coupling", "fault", "steps_per_round", "lr", "seed", "speed")
 _VIEW = ("t", "measured", "truth", "revealed", "background", "modes", "ghost", "contours", "arrows", "paths")
 
@@ -20,7 +21,7 @@ _KEYS = {
     "Z": "undo: go back to before the last change",
     "R": "reset: back to the reference",
     "F": "noise → data: play flow time t from 0 to 1",
-    "← →": "smaller or larger α",
+    "← →": "smaller or larger α; strength, where methods race",
     "↓ ↑": "smaller or larger τ",
     "1 2 3 4": "the four moves",
     "E": "show: learned, both, exact",
@@ -47,6 +48,7 @@ class Words:
         moves: buttons that tell the story, each a whole state: see ``controls.attempt``.
         story: what stands below the moves before one is pressed.
         instrument: HTML of what stands beside the stage; none if empty.
+        lineup: whether who races is chosen above the instrument.
         begin: settings that it begins with, where they are not the default.
     """
 
@@ -56,6 +58,7 @@ class Words:
     moves: tuple[str, ...]
     story: str = "Four moves that tell the story. Each sets every control and says what to watch."
     instrument: str = ""
+    lineup: bool = False
     begin: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -68,7 +71,7 @@ def markup(page: Words, pages: Mapping[str, str]) -> str:
         pages: path -> name of all the pages there are, as the bar at the top lists them.
     """
     settings, begin = Settings(), html.escape(json.dumps(dict(page.begin)))
-    kind = "lab with-instrument" if page.instrument else "lab"
+    kind = "lab" + " with-instrument" * bool(page.instrument) + " with-lineup" * page.lineup
     return f"""
 <div class="{kind}" data-begin="{begin}">
   <section class="lab-strip" aria-label="Play">{_strip(settings)}</section>
@@ -88,7 +91,7 @@ def markup(page: Words, pages: Mapping[str, str]) -> str:
   {_instrument(page)}
   <section class="lab-try" aria-labelledby="try-title">{_try(page)}</section>
   <p class="attempted" role="status">{page.story}</p>
-  <section class="lab-more" aria-label="Controls">{_controls(settings, *_ESSENTIALS)}{_groups(settings)}
+  <section class="lab-more" aria-label="Controls">{_controls(settings, *_essentials(page))}{_groups(settings)}
   {own_markup.panels()}</section>
   <p class="lab-said" aria-live="assertive"></p>
   {"" if page.instrument else keep_markup.scenes()}
@@ -98,7 +101,13 @@ def markup(page: Words, pages: Mapping[str, str]) -> str:
 
 
 def _instrument(page: Words) -> str:
-    return f'<section class="lab-instrument">{page.instrument}</section>' if page.instrument else ""
+    lineup = _controls(Settings(), "methods") if page.lineup else ""
+    return f'<section class="lab-instrument">{lineup}{page.instrument}</section>' if page.instrument else ""
+
+
+def _essentials(page: Words) -> tuple[str, ...]:
+    """Who races is asked in the instrument, where a page is about that."""
+    return _ESSENTIALS if page.lineup else ("methods", *_ESSENTIALS)
 
 
 def _reveal() -> str:
@@ -126,7 +135,7 @@ def _strip(default: Settings) -> str:
         button("Start over", "Everything as when you came", ident="demo", command="start_over"),
     )
     leave = button("Leave (Esc)", "Leave the presentation", ident="leave", command="present")
-    return f'<div class="buttons">{"".join(buttons)}</div>{_controls(default, "alpha")}<div class="leave">{leave}</div>'
+    return f'<div class="buttons">{"".join(buttons)}</div>{_controls(default, *_DIALS)}<div class="leave">{leave}</div>'
 
 
 def _controls(default: Settings, *names: str) -> str:

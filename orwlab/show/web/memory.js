@@ -107,6 +107,7 @@ const pathWith = (hash) => `${location.pathname}${location.search}${hash}`;
 function kindOf(control) {
   const { kind, numeric } = control.element.dataset;
   if (kind === "several" || kind === "subset") return "list";
+  if (kind === "lineup") return "names";
   if (kind === "switch") return "switch";
   return kind === "slider" || kind === "number" || numeric === "true" ? "number" : "text";
 }

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import gradio as gr
 
-from orwlab.show.web import bound_lab, images_page, live_lab, preview, trade_off, words_page
+from orwlab.show.web import arena, bound_lab, images_page, live_lab, preview, trade_off, words_page
 from orwlab.show.web.broadcast import Registry
 
 _FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
@@ -28,7 +28,14 @@ class Page(Protocol):
         """Put it into ``demo``, which is open; ``pages`` are ``names()``, for its bar."""
 
 
-PAGES: tuple[Page, ...] = (live_lab.PAGE, bound_lab.PAGE, trade_off.PAGE, images_page.PAGE, words_page.PAGE)
+PAGES: tuple[Page, ...] = (
+    live_lab.PAGE,
+    arena.PAGE,
+    bound_lab.PAGE,
+    trade_off.PAGE,
+    images_page.PAGE,
+    words_page.PAGE,
+)
 """in the order in which they are listed; the first is at the app's own address"""
 
 

@@ -87,6 +87,18 @@ class RunPage {
     if (this.running) button.classList.remove("asks");
   }
 
+  /** Whether methods race, in place of alphas. */
+  get racing() { return (this.controls.methods?.value.length ?? 0) > 0; }
+
+  /** What is on the page depends on what the lanes are. */
+  arrange() {
+    this.root.classList.toggle("racing", this.racing);
+    for (const option of this.controls.mode?.options ?? []) { // a race is one of networks
+      if (option.value === "exact") option.disabled = option.closest("label").hidden = this.racing;
+    }
+    this.nameLanes(!this.racing && this.controls.others.value.length > 0);
+  }
+
   /** With several lanes the slider moves the first one's alpha, and says so. */
   nameLanes(several) {
     const label = this.find("#alpha .label");

@@ -153,9 +153,10 @@ class Radios extends Control {
 
   show(value) { for (const option of this.options) option.checked = option.value === value; }
 
-  /** The next one, for keys. */
+  /** The next one that is offered, for keys. */
   next() {
-    this.show(this.options[(this.options.indexOf(this.chosen) + 1) % this.options.length].value);
+    const offered = this.options.filter((option) => !option.disabled);
+    this.show(offered[(offered.indexOf(this.chosen) + 1) % offered.length].value);
     this.choose(this.value);
   }
 }
@@ -282,7 +283,30 @@ class Subset extends Control {
   show(values) { for (const box of this.boxes) box.checked = values.includes(Number(box.value)); }
 }
 
-const KINDS = { slider: Slider, number: NumberBox, choice: Choice, radios: Radios, switch: Switch, several: Several, subset: Subset, sentence: SentenceBox };
+/** Names of which some are chosen; the value lists them in the order in which they were. One too many takes the last one's place. */
+class Lineup extends Control {
+  constructor(element, choose) {
+    super(element, choose);
+    this.boxes = [...element.querySelectorAll("input")];
+    this.value = this.boxes.filter((box) => box.checked).map((box) => box.value);
+    for (const box of this.boxes) {
+      box.addEventListener("change", () => {
+        const others = this.value.filter((name) => name !== box.value);
+        this.show(box.checked ? [...others.slice(0, Number(element.dataset.most) - 1), box.value] : others);
+        this.choose(this.value);
+      });
+    }
+  }
+
+  get words() { return this.boxes.filter((box) => box.checked).map((box) => box.labels[0].textContent.trim()).join(", "); }
+
+  show(names) {
+    this.value = [...names];
+    for (const box of this.boxes) box.checked = names.includes(box.value);
+  }
+}
+
+const KINDS = { slider: Slider, number: NumberBox, choice: Choice, radios: Radios, switch: Switch, several: Several, subset: Subset, lineup: Lineup, sentence: SentenceBox };
 
 /** All controls below an element, by name. */
 function findControls(root, choose) {
