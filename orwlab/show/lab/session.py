@@ -326,10 +326,11 @@ class Session:
                     self._draw(None)
                 else:
                     drawn = False
-                if not (self._read() or drawn):
-                    return new
-                if self._it.stopped:
+                seen = self._read() or drawn
+                if self._it.stopped and (seen or self.state == "running"):
                     self._stop()
+                elif not seen:
+                    return new
             except Exception as error:  # never a frozen page: say it, and log the rest
                 _log.exception("round failed")
                 self._it.failure, self._script = banners.failed(error), None
