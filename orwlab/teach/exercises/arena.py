@@ -103,7 +103,7 @@ def foresight(answer: Callable[[Tensor, Tensor, float], Any]) -> None:
     r = torch.tensor([1.0, 3.0], dtype=D)
     kl = torch.tensor([[8.0, 9.0], [1.0, 2.0], [0.0, 4.0]], dtype=D)
     found = checks.shaped("three steps, two paths", answer(r.clone(), kl.clone(), 0.5), (3, 2), hint=after)
-    checks.close("last step: nothing follows, credit of the second path", found[2, 1], 1.0, 1e-6, hint=f"{after} {mean}")
+    checks.close("last step: credit of the second path", found[2, 1], 1.0, 1e-6, hint=f"{after} {mean}")
     checks.close("step before: credit of the second path", found[1, 1], 0.0, 1e-6, hint=after)
     checks.close("first step: credit of the second path", found[0, 1], -0.25, 1e-6, hint=after)
     checks.close("mean credit over the paths", found.mean(1).abs().max(), 0.0, 1e-6, hint=mean)
@@ -188,7 +188,8 @@ def referee(answer: Callable[[Sequence[float], Sequence[float], Sequence[float]]
         ("equal price, clearly more reward", (0.50, 0.42), (0.01, 0.01), (1.00, 1.02), "first", equal),
         ("equal price, less reward", (0.42, 0.50), (0.01, 0.01), (1.00, 1.02), "second", equal),
         ("equal price, rewards within their errors", (0.50, 0.48), (0.01, 0.01), (1.00, 1.02), "no difference", noise),
-        ("the same with smaller errors", (0.50, 0.48), (0.001, 0.001), (1.00, 1.02), "first", noise),
+        ("equal price, rewards a little further apart", (0.500, 0.465), (0.01, 0.01), (1.00, 1.02), "first", noise),
+        ("rewards as close, with smaller errors", (0.50, 0.48), (0.001, 0.001), (1.00, 1.02), "first", noise),
         ("more reward at a higher price", (0.50, 0.42), (0.01, 0.01), (2.00, 1.00), "no comparison", price),
         ("more reward at a lower price", (0.50, 0.42), (0.01, 0.01), (1.00, 2.00), "first", cheap),
         ("as much reward at a lower price", (0.50, 0.50), (0.01, 0.01), (2.00, 1.00), "second", cheap),
