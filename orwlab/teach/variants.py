@@ -104,6 +104,10 @@ _FORMS: dict[str, list[tuple[str, str, Callable[[Any], Any], str]]] = {
     "scale": [("extra", "the scale minus 1, which is 0 where nothing is exaggerated", lambda s: s - 1, "1 + extra")],
     "change": [("change_percent", "100 times the change", lambda change: 100 * change, "change_percent / 100")],
     "lam": [("softness", "$1/\\lambda$", _inverse, "1 / softness")],
+    "beta": [("strength", "$1/\\beta$, which is infinite where $\\beta = 0$", _inverse, "1 / strength")],
+    "rewards": [
+        ("losses", "the negative rewards", lambda pair: tuple(-r for r in pair), "tuple(-loss for loss in losses)")
+    ],
     "wanted": [
         ("unwanted", "the digits that are *not* wanted", _others, "tuple(k for k in range(10) if k not in unwanted)")
     ],
