@@ -398,3 +398,14 @@ def test_copies_are_no_longer_the_runs(four):
             p.data.add_(1.0)
     for known, v in zip(before, four._it.lanes.copied(), strict=True):
         assert all(torch.equal(value, v.state_dict()[key]) for key, value in known.items())
+
+
+def test_who_runs_away_does_not_make_the_others_tiny():
+    s = work(race("orw_cfm_w2", "raft", lr=3e-3, strength=4.0), 80)
+    reach = s.samples.abs().amax(-1).quantile(0.98, dim=1)
+    assert reach[1] > 3 * reach[0]
+    size = picture(s)[0]["view"][1]
+    assert reach[0] < size < 2.3 * 1.5 * max(float(reach[0]), 5.0)
+    alone = work(race("raft", lr=3e-3, strength=4.0), 80)
+    assert torch.equal(alone.samples[0], s.samples[1])
+    assert picture(alone)[0]["view"][1] > float(reach[1])

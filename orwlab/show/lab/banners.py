@@ -71,7 +71,8 @@ def look(x: Tensor, first: Tensor, region: samples.DataRegion, settings: Setting
     if collapsed and outside:
         return replace(ended, title="It has collapsed, outside the data.")
     if outside:
-        return replace(LEFT, text=f"{LEFT.text} {advice(settings)}")
+        zoom = " Zoom out if you do not see them." if settings.methods else ""
+        return replace(LEFT, text=f"{LEFT.text}{zoom} {advice(settings)}")
     return ended if collapsed else None
 
 

@@ -371,6 +371,11 @@ class ExactLanes:
         return labelled(self.alphas, self.settings)
 
     @property
+    def rests(self) -> list[bool]:
+        """See ``NetworkLanes``."""
+        return [False] * len(self.states)
+
+    @property
     def settled(self) -> bool:
         """Whether another round would move nothing that one could see."""
         return all(stop or (s.round > 0 and s.moved < SETTLED) for s, stop in zip(self.states, self.stopped))

@@ -110,6 +110,11 @@ class NetworkLanes:
         raise NotImplementedError
 
     @property
+    def rests(self) -> list[bool]:
+        """Of every lane whether it is known to come to rest, if lanes differ in that."""
+        return [False] * len(self.runs)
+
+    @property
     def rounds(self) -> list[int]:
         """Rounds done, one a lane."""
         return [run.round for run in self.runs]

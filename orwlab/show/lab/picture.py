@@ -22,6 +22,7 @@ from orwlab.targets import GaussianMixture
 ARROWS = 13  # a side
 PATHS, PATH_TIMES = 24, 13
 TRACE_TIMES = 25
+FARTHER = 2.25  # times as far as those reach that come to rest, the picture goes at most for those that do not
 FLOW, FLOWS, FLOW_TIMES = 400, 800, 9  # particles of a lane, of all lanes, at most
 
 
@@ -45,7 +46,7 @@ class Picture:
         """Prepare what is drawn: particles at the flow time on show, and if wanted arrows and paths."""
         self._finished = x
         self.x = x if settings.t == 1 else lanes.at(x, settings.t)  # (lanes, n, 2)
-        self.size = scenes.view_for(self.x.reshape(-1, 2), self.size)
+        self.size = self._view(lanes)
         self.arrows = self.paths = None
         if settings.arrows:
             points = _lattice(self.size)  # (m, 2)
@@ -53,6 +54,14 @@ class Picture:
             self.arrows = torch.stack([torch.cat([points, u], 1) for u in fields])  # (lanes, m, 4)
         if settings.paths:
             self.paths = lanes.paths(x[:, :PATHS], torch.linspace(0, 1, PATH_TIMES))  # (lanes, k, s, 2)
+
+    def _view(self, lanes: NetworkLanes | ExactLanes) -> float:
+        """Half the side of the square on show. Who has run far away does not make those tiny that come to rest."""
+        size = scenes.view_for(self.x.reshape(-1, 2), self.size)
+        rests = [k for k, there in enumerate(lanes.rests) if there]
+        if not 0 < len(rests) < len(self.x):
+            return size
+        return min(size, FARTHER * scenes.view_for(self.x[rests].reshape(-1, 2), scenes.HOME))
 
     def trace(self, lanes: NetworkLanes | ExactLanes, particle: int, t: float) -> Tensor:
         """The way of one particle from its noise to where it is at flow time ``t``, (lanes, s, 2)."""

@@ -58,6 +58,11 @@ class RacingLanes(NetworkLanes):
         return [run.card.short for run in self.runs]
 
     @property
+    def rests(self) -> list[bool]:
+        """See ``NetworkLanes``: what the methods' cards say."""
+        return [run.card.settles for run in self.runs]
+
+    @property
     def flat(self) -> bool:
         """Whether the reward has no slope where the reference's samples are."""
         name = self.settings.reward

@@ -58,13 +58,14 @@ def stage(
         still_round: the round at which the still picture is taken that shows where there is no kernel.
         film: of the film that is recorded for those without a kernel: (round, settings that change then), in order; the
             last round is its end.
-        settings: any further setting of the Live lab: ``others``, ``steer`` ("w2" or "kl": alpha by itself, to a
+        settings: any further setting of the Live lab: ``others``, ``methods`` (names of ``orwlab.methods`` that race in
+            place of alphas, all aiming at ``strength``), ``steer`` ("w2" or "kl": alpha by itself, to a
             ``budget`` of that), ``weighting``, ``coupling``, ``fault``, ``steps_per_round``, ``lr``, ``seed``,
             ``measured`` (numbers off the "average" of the weights or off the "iterate"), ``truth`` (a reward that is
             only read, where ``reward`` is its proxy), ``speed``, ``t``, ``arrows``, ``paths``.
 
     Keys on the picture: space plays and rests, s a round, r the reference, z undoes the last change, e, t and w go
-    through what is shown, targets and rewards, arrows move alpha and tau, p shows it large.
+    through what is shown, targets and rewards, arrows move alpha and tau (or strength), p shows it large.
 
     Raises:
         ValueError: something does not fit; the message names it, its value and what is allowed.
@@ -219,6 +220,8 @@ class LiveStage(ipywidgets.VBox):
         if name in COMMANDS:
             self._do(getattr(self, name))
         setting, _, way = name.rpartition("_")
+        if self.session.settings.methods:  # a race has one dial, and it is not alpha
+            setting = {"alpha": "strength", "tau": ""}.get(setting, setting)
         control, value = BY_NAME.get(setting), vars(self.session.settings).get(setting)
         if isinstance(control, Number) and control.scale is not None and value is not None and way in WAYS:
             value = control.scale.next(value, WAYS[way])

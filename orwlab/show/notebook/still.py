@@ -211,10 +211,12 @@ def words(value: Mapping[str, str], description: Mapping[str, Any]) -> str:
     lanes = []
     for lane in meta["lanes"]:
         numbers = [_said(number) for number in lane["numbers"][:3] if number["value"] != NOTHING_YET]
-        lanes.append(f"alpha {lane['alpha']:g}: {', '.join(numbers)}{_warned(lane)}.")
+        called = lane["label"] if lane["alpha"] is None else f"alpha {lane['alpha']:g}"
+        lanes.append(f"{called}: {', '.join(numbers)}{_warned(lane)}.")
+    dial, one = ("strength", "method") if chosen.get("methods") else ("tau", "alpha")
     return (
         f"Live stage, {_after(description)}. Data: {named['target']}; reward: {named['reward']}; "
-        f"tau {chosen['tau']:g}. For every alpha a square with the samples as dots over contours of the data, the "
+        f"{dial} {chosen[dial]:g}. For every {one} a square with the samples as dots over contours of the data, the "
         f"reward as background; beside them curves over rounds. {' '.join(lanes)}"
     )
 
