@@ -174,6 +174,8 @@ def positive_part(cells: Grid, density: Any, reward: Any, omega: float = 0.0, *,
 def held_by_variance(cells: Grid, density: Any, reward: Any, lam: float) -> Optimum:
     """The most of ``E_q[w r] - lam Var_q(w)`` over weights w >= 0 with ``E_q w = 1``: the density ``w q``.
 
+    A relative of OVAR (arXiv 2212.14405), which takes the variance of ``w r``.
+
     ``Var_q(w)`` is Pearson's chi-squared divergence of w q from q. Its Fenchel dual has one unknown, the level nu:
     ``min_nu nu + lam + E_q (r - nu)_+^2 / (4 lam)``, at which ``w = (r - nu)_+ / (2 lam)`` (proved: Slater's condition
     holds at w = 1). As lam grows w tends to ``1 + (r - E r) / (2 lam)``; at ``lam = E_q (r - E r)_+ / 2`` the level is
@@ -190,14 +192,11 @@ def held_by_variance(cells: Grid, density: Any, reward: Any, lam: float) -> Opti
     """
     q, r = masses("density", cells, density), reward_on(cells, reward)
     lam = checks.number("lam", lam, above=0.0)
-    mass, which = _by_value(q, r)
-    values = r.flatten().unique()
-    # E (r - nu)_+ falls in nu and is piecewise linear: of the values above nu, their mass and their first moment
-    above_mass, above_first = mass.flip(0).cumsum(0).flip(0), (mass * values).flip(0).cumsum(0).flip(0)
-    level = (above_first - 2 * lam) / above_mass.clamp_min(1e-300)  # nu if these values are the ones above it
-    below = torch.cat([values.new_full((1,), -math.inf), values[:-1]])
-    fits = (level >= below) & (level < values) & (above_mass > 0)
-    nu = level[fits][0] if bool(fits.any()) else values[mass > 0][-1] - 2 * lam / mass[mass > 0][-1]
+    mass, values = _by_value(q, r)[0], r.flatten().unique()
+    # E_S (r - nu) <= E (r - nu)_+ for any set S of cells: each gives a level that is too low, but for the right set,
+    # which holds all values above one of them
+    above_mass, above_first = mass.flip(0).cumsum(0), (mass * values).flip(0).cumsum(0)
+    nu = ((above_first - 2 * lam) / above_mass)[above_mass > 0].max()
     w = (r - nu).clamp_min(0) / (2 * lam)
     return optimum_of(cells, w * q, q, r)
 

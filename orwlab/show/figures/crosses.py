@@ -33,6 +33,8 @@ def dots_in_a_table(rows: Mapping[str, Sequence[str]], columns: Sequence[str], *
     figure = go.Figure()
     for k, head in enumerate(heads):
         y = [row for row, found in enumerate(dots.values()) if head in found]
+        if not y:
+            continue
         colour = theme.CYCLE[k % len(theme.CYCLE)]
         figure.add_trace(go.Scatter(x=[k] * len(y), y=y, mode="markers", marker=dict(size=15, color=colour)))
     left = int(max(layout.width_of(name, 15) for name in names)) + 20

@@ -41,7 +41,7 @@ def gap_left(answer: Callable[[float, float, float, int], Any]) -> None:
 
 @checks.exercise
 def shift_of(answer: Callable[[float, float], Any]) -> None:
-    """13.2: ``answer(s, eta)`` -> how far Diffusion-QL with a constant b moves N(m, s^2 I), for r = c.x with |c| = 1."""
+    """13.2: ``answer(s, eta)`` -> how far Diffusion-QL with one velocity b moves N(m, s^2 I), r = c.x, |c| = 1."""
     for s, eta in ((1.0, 1.0), (1.0, 3.0), (0.5, 1.0), (2.0, 0.5)):
         n = 200_000
         t = (torch.arange(n, dtype=D) + 0.5) / n
@@ -81,8 +81,13 @@ def careful(answer: Callable[[Tensor, float], Tensor]) -> None:
     The standard deviation is over the members, the root of the mean squared distance from their mean.
     """
     r = torch.tensor([[1.0, 0.0, 2.0], [1.0, 2.0, -2.0]], dtype=D)
-    alike = "Where all members agree the reward is theirs, and where they do not it is lower."
-    checks.same("two members, by hand", answer(r.clone(), 1.0), torch.tensor([1.0, 0.0, -2.0], dtype=D), 1e-6, hint=alike)
+    alike = (
+        "Where all members agree the reward is theirs; elsewhere it is lower, by kappa times the root of the mean "
+        "squared distance from their mean: `std(0, correction=0)`."
+    )
+    checks.same(
+        "two members, by hand", answer(r.clone(), 1.0), torch.tensor([1.0, 0.0, -2.0], dtype=D), 1e-6, hint=alike
+    )
     r = torch.randn(5, 7, generator=torch.Generator().manual_seed(3), dtype=D)
     plain = "kappa 0 is the mean of the members."
     checks.same("kappa 0", answer(r.clone(), 0.0), r.mean(0), 1e-6, hint=plain)
@@ -117,7 +122,7 @@ def best_alpha(answer: Callable[[float, int, float], Any]) -> None:
 
 @checks.exercise
 def hypervolume(answer: Callable[[Tensor, Tensor], Any]) -> None:
-    """13.6: ``answer(r, corner)``: points (n, 2), a corner (2,) -> the area that the points dominate beyond the corner."""
+    """13.6: ``answer(r, corner)``: points (n, 2), a corner (2,) -> the area that they dominate beyond it."""
     corner = torch.zeros(2, dtype=D)
     one = torch.tensor([[2.0, 3.0]], dtype=D)
     checks.close("one point: a rectangle", answer(one.clone(), corner.clone()), 6.0, 1e-6, hint="Width times height.")
