@@ -62,6 +62,7 @@ GOOD = {
     ),
     "images_in_rows": lambda: dict(rows=[("a", "b", IMAGES)], columns=2),
     "seeds_over_alpha": lambda: dict(alphas=[0.0, None], numbers={"a": SQUARE[:2]}, ylabel="y", y_range=(-1.0, 3.0)),
+    "dots_in_a_table": lambda: dict(rows={"a": ["u"], "b": []}, columns=["u", "v"]),
     "bars": lambda: dict(groups={"a": {"u": 1.0, "v": 2.0}}, log_y=True, **LABELS),
     "curves": lambda: dict(lines=[Curve("a", ROW, ROW, "markers", "red")], log_x=True, log_y=True, **LABELS),
     "densities_on_a_line": lambda: dict(x=ROW, densities={"a": ROW}, reference=ROW),

@@ -508,6 +508,7 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
         "share": lambda: None,
         "beta": lambda: 0.5,
         "gain": lambda: 0.5,
+        "omega": lambda: 0.5,
         "times": lambda: 8,
     },
     "orwlab.methods.rollout.way": {"noise": lambda: 0.75, "rule": lambda: "exact"},

@@ -172,3 +172,52 @@ def test_particles_that_lean_arrive_where_the_density_says(line, gain, generator
     F = (lean.density * cells.dx).cumsum(0)
     for level in (0.1, 0.3, 0.5, 0.7, 0.9):
         assert np.interp(float(x.quantile(level)), g + cells.dx / 2, F) == pytest.approx(level, abs=0.02)
+
+
+# The positive part and a level; the variance of the weight as the price ----------------------------------------------
+
+
+def test_the_positive_part_is_what_weighted_samples_show(line, generator):
+    cells, p, r = line
+    found = laws.positive_part(cells, p, r, 0.25)
+    rows = torch.multinomial(p, 400_000, replacement=True, generator=generator)
+    w = (r[rows] - r[rows].mean()).clamp_min(0)
+    chosen = float((w * r[rows]).sum() / w.sum())
+    assert found.mean_reward == pytest.approx((chosen + 0.25 * float(r.mean())) / 1.25, abs=3e-3)
+    assert float(found.density.min()) == pytest.approx(0.2 / (2 * cells.extent))  # the floor that omega leaves
+    level = laws.positive_part(cells, p, 0 * r + 3.0, 0.25)
+    assert tv(cells, level.density, (p + 0.25 / (2 * cells.extent)) / 1.25) < 1e-9
+
+
+@pytest.mark.parametrize("lam", [0.02, 0.2, 3.0])
+def test_a_weight_held_by_its_variance_has_no_gap_to_the_dual(line, lam):
+    cells, p, r = line
+    q, found = p / p.sum(), laws.held_by_variance(cells, p, r, lam)
+    w = found.density * cells.dx / q.clamp_min(1e-300)
+    nu = torch.linspace(-10, 1, 20_001, dtype=torch.float64)
+    dual = min(
+        float((part + lam + (r - part[:, None]).clamp_min(0).square() @ q / (4 * lam)).min()) for part in nu.split(500)
+    )
+    value = found.mean_reward - lam * float((q * (w - 1).square()).sum())
+    assert value == pytest.approx(dual, abs=1e-5)
+    for other in (torch.ones_like(w), (r / lam).softmax(0) / q.clamp_min(1e-300), w.roll(3)):  # feasible, and worse
+        other = other / (q * other).sum()
+        assert float((q * other * r).sum()) - lam * float((q * (other - 1).square()).sum()) < value - 1e-7
+
+
+def test_a_high_price_of_variance_makes_the_weight_linear_and_one_price_makes_it_qvpo_s(line):
+    cells, p, r = line
+    q = p / p.sum()
+    E = float((q * r).sum())
+    high = laws.held_by_variance(cells, p, r, 5.0)
+    assert tv(cells, high.density, q / cells.dx * (1 + (r - E) / 10)) < 1e-9
+    price = float((q * (r - E).clamp_min(0)).sum()) / 2
+    assert tv(cells, laws.held_by_variance(cells, p, r, price).density, laws.positive_part(cells, p, r).density) < 1e-9
+
+
+def test_a_bad_price_or_level_is_named(line):
+    cells, p, r = line
+    with pytest.raises(ValueError, match="lam is 0"):
+        laws.held_by_variance(cells, p, r, 0.0)
+    with pytest.raises(ValueError, match="omega is -1"):
+        laws.positive_part(cells, p, r, -1.0)

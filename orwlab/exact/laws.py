@@ -11,6 +11,8 @@ reward under it, and all fits perfect:
 - policy gradient on the flow-matching loss, held by ``beta |v - v_ref|^2``: at rest ``beta (v - v_ref) = Cov(r, u_t |
   x_t)``. That is the equation of ORW-CFM-W2 for the weight ``w = r + any constant`` if v is the field of its own
   samples, which the oracle's limit nearly is: with other constants it lies within 0.01 in total variation (measured).
+- positive part and a level:  ``(r - E r)_+ q + omega U``, one round of QVPO, U uniform on the cells;
+- reward held by the variance of the weight:  ``w = (r - nu)_+ / (2 lam)``, the most of ``E_q[w r] - lam Var_q(w)``.
 """
 
 import math
@@ -143,6 +145,60 @@ def lean(cells: Grid, density: Any, reward: Any, gain: float, *, reference: Any 
             stacklevel=2,
         )
     return optimum_of(cells, new, p, r)
+
+
+def positive_part(cells: Grid, density: Any, reward: Any, omega: float = 0.0, *, reference: Any = None) -> Optimum:
+    """One perfect round of QVPO (arXiv 2405.16173): ``(r - E r)_+ q / E_q (r - E r)_+ + omega U``, normalised.
+
+    The positive part has mass one before ``omega`` is added, so that omega / (1 + omega) of the samples are uniform.
+    Where no sample is better than the mean, as for a constant reward, q itself stands in its place.
+
+    Args:
+        cells: the grid, as ``PopulationDynamics.cells``; U is uniform on it.
+        density: q on it, (*shape), >= 0; normalised here.
+        reward: a callable (n, d) -> (n,), or values (*shape).
+        omega: the weight of the uniform samples, >= 0.
+        reference: what ``kl`` is taken to; q if None.
+
+    Raises:
+        ValueError: a density that is negative or not of the grid's shape, a reward that is not finite, a bad omega.
+    """
+    q, r = masses("density", cells, density), reward_on(cells, reward)
+    omega = checks.number("omega", omega, low=0.0, high=1e6)
+    p = q if reference is None else masses("reference", cells, reference)
+    chosen = q * (r - (q * r).sum()).clamp_min(0)
+    chosen = chosen / chosen.sum() if float(chosen.sum()) > 0 else q
+    return optimum_of(cells, chosen + omega / q.numel(), p, r)
+
+
+def held_by_variance(cells: Grid, density: Any, reward: Any, lam: float) -> Optimum:
+    """The most of ``E_q[w r] - lam Var_q(w)`` over weights w >= 0 with ``E_q w = 1``: the density ``w q``.
+
+    A relative of OVAR (arXiv 2212.14405), which takes the variance of ``w r``.
+
+    ``Var_q(w)`` is Pearson's chi-squared divergence of w q from q. Its Fenchel dual has one unknown, the level nu:
+    ``min_nu nu + lam + E_q (r - nu)_+^2 / (4 lam)``, at which ``w = (r - nu)_+ / (2 lam)`` (proved: Slater's condition
+    holds at w = 1). As lam grows w tends to ``1 + (r - E r) / (2 lam)``; at ``lam = E_q (r - E r)_+ / 2`` the level is
+    E r, and w is the weight of ``positive_part`` without its level.
+
+    Args:
+        cells: the grid, as ``PopulationDynamics.cells``.
+        density: q on it, (*shape), >= 0; normalised here.
+        reward: a callable (n, d) -> (n,), or values (*shape).
+        lam: the price of variance, > 0, in units of the reward.
+
+    Raises:
+        ValueError: a density that is negative or not of the grid's shape, a reward that is not finite, lam <= 0.
+    """
+    q, r = masses("density", cells, density), reward_on(cells, reward)
+    lam = checks.number("lam", lam, above=0.0)
+    mass, values = _by_value(q, r)[0], r.flatten().unique()
+    # E_S (r - nu) <= E (r - nu)_+ for any set S of cells: each gives a level that is too low, but for the right set,
+    # which holds all values above one of them
+    above_mass, above_first = mass.flip(0).cumsum(0), (mass * values).flip(0).cumsum(0)
+    nu = ((above_first - 2 * lam) / above_mass)[above_mass > 0].max()
+    w = (r - nu).clamp_min(0) / (2 * lam)
+    return optimum_of(cells, w * q, q, r)
 
 
 def orw_limit(cells: Grid, reference: Any, reward: Any, tau: float, alpha: float) -> Optimum:

@@ -4,6 +4,7 @@
 
 from orwlab.show.figures.alt_text import described
 from orwlab.show.figures.bound import coupled_paths, ladder_over_alpha, pairings, penalty_against_distance
+from orwlab.show.figures.crosses import dots_in_a_table
 from orwlab.show.figures.flow import arrows_in_panels, paths_in_time, trajectories_in_panels, velocities_at_a_point
 from orwlab.show.figures.online import labelled_curves
 from orwlab.show.figures.optima import densities_in_panels, under_frontiers
