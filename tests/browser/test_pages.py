@@ -35,9 +35,11 @@ def test_the_bar_leads_from_every_page_to_every_other(visit, width):
 
 
 def moved(path):
-    """A condition: alpha 2 has arrived in what is shown."""
+    """A condition: the dial's new place has arrived in what is shown."""
     if path in ("images", "words"):
         return "document.querySelector('.lab').images.grids.frame?.settings.alpha === 2"
+    if path == "arena":  # its dial is the strength
+        return "document.querySelector('.orw-stage').stage.meta.race?.strength === 3.5"
     return "document.querySelector('.orw-stage').stage.meta.lanes?.[0].alpha === 2"
 
 
@@ -49,7 +51,7 @@ def test_every_page_works_below_a_proxy(visit, address, path):
             "!!document.querySelector('.orw-grids') || "
             "!['first', ''].includes(document.querySelector('.orw-stage').stage.meta?.run ?? '')"
         )
-        drag(page, "alpha", 2)
+        drag(page, *(("strength", 3.5) if path == "arena" else ("alpha", 2)))
         page.wait_for_function(moved(path), timeout=90_000)
         first = next(iter(NAMES.values()))
         page.get_by_role("link", name=first, exact=True).click()
