@@ -59,7 +59,7 @@ def test_right_answers_pass(capsys):
     exercises.weights_belong(weights_belong)
     exercises.mended(mended)
     exercises.memory(memory)
-    exercises.diagnose(diagnose)
+    exercises.examine(diagnose)
     exercises.batch_loss(batch_loss)
     printed = capsys.readouterr().out
     assert printed.count(": yes") == 6 + 11 + 8 + 12 + 6
@@ -138,13 +138,13 @@ def test_wrong_memories_fail(wrong):
 def test_a_list_with_a_line_left_out_fails(missing):
     rules = [rule for rule in LIST if rule[0] != missing]
     with pytest.raises(AssertionError, match="Which is the first"):
-        exercises.diagnose(lambda readings: diagnose(readings, rules))
+        exercises.examine(lambda readings: diagnose(readings, rules))
 
 
 def test_one_verdict_for_all_fails():
     for verdict in ("healthy", "wrong weights", "sick"):
         with pytest.raises(AssertionError, match=f"You said '{verdict}'"):
-            exercises.diagnose(lambda readings, verdict=verdict: verdict)
+            exercises.examine(lambda readings, verdict=verdict: verdict)
 
 
 def buggy(weights="rows", at="x_t"):
@@ -180,7 +180,7 @@ def test_losses_with_a_bug_fail(wrong, where):
         exercises.batch_loss(wrong)
 
 
-@pytest.mark.parametrize("check", ["weights_belong", "mended", "memory", "diagnose", "batch_loss"])
+@pytest.mark.parametrize("check", ["weights_belong", "mended", "memory", "examine", "batch_loss"])
 def test_no_answer_and_answers_that_raise_end_in_a_sentence(check):
     with pytest.raises(AssertionError, match="Asked for"):
         getattr(exercises, check)(None)

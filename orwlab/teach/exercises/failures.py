@@ -284,7 +284,7 @@ def _cases() -> tuple[tuple[str, str, dict[str, float]], ...]:
 
 
 @checks.exercise
-def diagnose(answer: Callable[[dict[str, float]], str]) -> None:
+def examine(answer: Callable[[dict[str, float]], str]) -> None:
     """12.4: ``answer(readings)`` -> one of ``VERDICTS``."""
     for verdict, where, found in _cases():
         numbers = ", ".join(f"{name} {value:.3g}" for name, value in found.items())
