@@ -47,11 +47,11 @@ def diagnose(readings, rules=LIST):
     return next((name for name, found in rules if found(readings)), "healthy")
 
 
-def batch_loss(policy, reference, x1, w, alpha, rows, x0, t):
-    x1 = x1[rows]
+def batch_loss(policy, reference, x1, w, alpha, batch, x0, t):
+    x1 = x1[batch]
     x_t = (1 - t[:, None]) * x0 + t[:, None] * x1
     v_t = policy(t, x_t)
-    fit = (w[rows] * (v_t - (x1 - x0)).square().sum(1)).mean()
+    fit = (w[batch] * (v_t - (x1 - x0)).square().sum(1)).mean()
     return fit + alpha * (v_t - reference(t, x_t)).square().sum(1).mean()
 
 
@@ -147,12 +147,12 @@ def test_one_verdict_for_all_fails():
             exercises.examine(lambda readings, verdict=verdict: verdict)
 
 
-def buggy(weights="rows", at="x_t"):
-    def loss(policy, reference, x1, w, alpha, rows, x0, t):
-        x_t = (1 - t[:, None]) * x0 + t[:, None] * x1[rows]
+def buggy(weights="batch", at="x_t"):
+    def loss(policy, reference, x1, w, alpha, batch, x0, t):
+        x_t = (1 - t[:, None]) * x0 + t[:, None] * x1[batch]
         v_t = policy(t, x_t)
-        fit = ((w[rows] if weights == "rows" else w[: len(rows)]) * (v_t - (x1[rows] - x0)).square().sum(1)).mean()
-        return fit + alpha * (v_t - reference(t, x_t if at == "x_t" else x1[rows])).square().sum(1).mean()
+        fit = ((w[batch] if weights == "batch" else w[: len(batch)]) * (v_t - (x1[batch] - x0)).square().sum(1)).mean()
+        return fit + alpha * (v_t - reference(t, x_t if at == "x_t" else x1[batch])).square().sum(1).mean()
 
     return loss
 

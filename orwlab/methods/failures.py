@@ -131,7 +131,7 @@ class PenaltyElsewhere(FineTuning):
 
 
 class StartBias(AdjointMatching):
-    """Noisy steps with little noise, by Euler's rule: where a sample ends is half decided by where it starts."""
+    """Noisy steps with little noise, by Euler's rule: where a sample ends is mostly decided by where it starts."""
 
     noise, rule = 0.3, "euler"
 

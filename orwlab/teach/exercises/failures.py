@@ -298,29 +298,29 @@ def examine(answer: Callable[[dict[str, float]], str]) -> None:
 
 @checks.exercise
 def batch_loss(answer: Callable[..., Tensor]) -> None:
-    """12.5: ``answer(policy, reference, x1, w, alpha, rows, x0, t)`` -> the loss of ORW-CFM-W2 on some rows of a draw.
+    """12.5: ``answer(policy, reference, x1, w, alpha, batch, x0, t)`` -> the loss of ORW-CFM-W2 on a batch of a draw.
 
-    x1 (m, d) and w (m,) are the draw and its weights, ``rows`` (n,) which of them are in the batch; x0 (n, d), t (n,).
+    x1 (m, d) and w (m,) are the draw and its weights, ``batch`` (n,) says which of them count; x0 (n, d), t (n,).
     """
     mixture = targets.get("two_modes_1d")
     generator = torch.Generator().manual_seed(0)
     x1 = mixture.sample(64, generator=generator)
     x0, t = torch.randn(16, 1, generator=generator), torch.rand(16, generator=generator)
-    rows = torch.randperm(64, generator=generator)[:16]
+    batch = torch.randperm(64, generator=generator)[:16]
     w, field = (0.8 * x1[:, 0]).exp(), velocity.MixtureField(mixture)
-    x_t = (1 - t[:, None]) * x0 + t[:, None] * x1[rows]
-    u_t = x1[rows] - x0
+    x_t = (1 - t[:, None]) * x0 + t[:, None] * x1[batch]
+    u_t = x1[batch] - x0
 
     def still(t: Tensor, x: Tensor) -> Tensor:
         return torch.zeros_like(x)
 
-    def loss(policy: Any, reference: Any, w: Tensor, alpha: float, rows: Tensor = rows) -> Any:
-        return answer(policy, reference, x1.clone(), w.clone(), alpha, rows.clone(), x0.clone(), t.clone())
+    def loss(policy: Any, reference: Any, w: Tensor, alpha: float, batch: Tensor = batch) -> Any:
+        return answer(policy, reference, x1.clone(), w.clone(), alpha, batch.clone(), x0.clone(), t.clone())
 
     def fit(v: Any, w: Tensor) -> Tensor:
-        return (w[rows] * (v(t, x_t) - u_t).square().sum(1)).mean()
+        return (w[batch] * (v(t, x_t) - u_t).square().sum(1)).mean()
 
-    own = "Which weights belong to x1[rows]?"
+    own = "Which weights belong to x1[batch]?"
     checks.close("fit alone, equal weights", loss(field, still, torch.ones(64), 0.0), fit(field, torch.ones(64)), 1e-4)
     checks.close("fit alone, weights of the draw", loss(field, still, w, 0.0), fit(field, w), 1e-4, hint=own)
     where = "Both fields of the penalty are asked at the same t and x_t as the fit: v_ref(t, x_t)."
