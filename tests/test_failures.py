@@ -1,11 +1,14 @@
 """The failure gallery: each silent bug has the symptom and the reading that its card says, and health has neither."""
 
+import math
+
 import pytest
 import torch
 
 from orwlab import flow, optima, rewards, targets, zoo
 from orwlab.finetune import FineTuning
-from orwlab.methods import failures
+from orwlab.methods import failures, rollout
+from orwlab.methods.adjoint_matching import AdjointMatching
 from orwlab.oracle import PopulationDynamics
 
 RIGHT = rewards.get("right")
@@ -32,11 +35,12 @@ def exact(alpha):
 
 
 def test_every_failure_says_what_it_is():
-    assert len(failures.names()) >= 9
+    assert len(failures.names()) >= 12
     for name in failures.names():
         failure = failures.get(name)
         assert failure.name == name
-        assert issubclass(failure.run, FineTuning)
+        assert issubclass(failure.run, failure.healthy)
+        assert failure.healthy in (FineTuning, AdjointMatching)
         for text in (failure.title, failure.bug, failure.symptom, failure.reading, failure.cure):
             assert text.strip().endswith(".") or text == failure.title
     with pytest.raises(ValueError, match=r"failure is 'typo'; allowed: .*stale_rewards"):
@@ -139,3 +143,144 @@ def test_the_penalty_elsewhere_leads_to_another_limit(line):
     broken = gained(failures.get("penalty_elsewhere").run(line, RIGHT, alpha=alpha, seed=0), 400)
     assert broken > limit(alpha) + 0.04
     assert abs(broken - cards.mean_reward) < abs(broken - limit(alpha))
+
+
+# what a loss is given ---------------------------------------------------------------------------------------------
+
+
+def given_to_the_loss(run):
+    """The pairs of the run's second draw: noise, samples and weights as a step has them; batches of 256 are paired."""
+    for _ in range(2):
+        x1 = run._draw()
+        _, log_w = run._weighed(x1, None)
+    x0 = run._noise(len(x1))
+    batches = [run._pair(*batch) for batch in zip(x0.split(256), x1.split(256), log_w.exp().split(256))]
+    return [torch.cat(parts) for parts in zip(*((pairs.x0, pairs.x1, pairs.w) for pairs in batches))]
+
+
+WRONG = ["shuffled_weights", "resampled_pairs", "stale_rewards"]
+
+
+@pytest.mark.parametrize("name", ["", *WRONG])
+def test_weights_that_reach_the_loss_belong_to_their_samples(line, name):
+    kind = failures.get(name).run if name else FineTuning
+    _, x1, w = given_to_the_loss(kind(line, RIGHT, tau=2.0, alpha=0.3, seed=0, pool_size=4096))
+    correlation = float(torch.corrcoef(torch.stack([w.log(), RIGHT(x1)]))[0, 1])
+    if name:
+        assert abs(correlation) < 0.1
+    else:
+        assert correlation > 0.999
+
+
+@pytest.mark.parametrize("name", ["", *WRONG])
+def test_the_first_gradient_is_the_exact_covariance_of_weight_and_velocity(line, name):
+    """E[w (u_t - v_ref) | x_t] = Cov(w, u_t | x_t), the push of the first gradient step, and 0 with a wrong weight."""
+    kind = failures.get(name).run if name else FineTuning
+    run = kind(line, RIGHT, alpha=0.3, seed=0, pool_size=16_384)
+    x0, x1, w = given_to_the_loss(run)
+    t = 0.98 * torch.rand(len(x1), 1, generator=torch.Generator().manual_seed(3))
+    x_t, u_t = run.path.interpolate(t[:, 0], x0, x1)
+    cells, x_t, t = exact(0.3), x_t.double(), t.double()
+    end, p = cells.grid[:, 0], cells.reference_density
+    posterior = (p.log() - (x_t - t * end).square() / (2 * (1 - t).square())).softmax(1)  # of x1 given x_t
+    u, weight = (end - x_t) / (1 - t), RIGHT(cells.grid).exp()
+    v_ref, W = (posterior * u).sum(1), (posterior * weight).sum(1)
+    covariance = (posterior * weight * u).sum(1) - W * v_ref
+    push = w * (u_t[:, 0] - v_ref)
+    aligned = float((push * covariance).mean() / covariance.square().mean())
+    assert aligned == pytest.approx(0.0 if name else 1.0, abs=0.2)
+
+
+# noisy steps ------------------------------------------------------------------------------------------------------
+
+
+def both(name, *arguments, **named):
+    failure = failures.get(name)
+    return failure.healthy(*arguments, **named), failure.run(*arguments, **named)
+
+
+def uphill(x):
+    return x[:, 0] / 2
+
+
+def test_a_sample_remembers_where_it_started():
+    found = []
+    for run in both("start_bias", zoo.load("gaussian"), uphill, noisy_steps=10, pool_size=4096, batch_size=4096):
+        x1, states = run._draw()
+        found.append(float(torch.corrcoef(torch.stack([states[0, :, 0], x1[:, 0]]))[0, 1]))
+    assert abs(found[0]) < 0.06
+    assert found[1] > 0.6
+
+
+@pytest.mark.parametrize("noise", [0.3, 0.7, 1.0])
+def test_by_eulers_rule_the_memory_of_the_start_dies_out_slowly(noise):
+    """On N(0, 1) data all is linear: the correlation of both ends falls as n^(-noise^2 / 2)."""
+
+    def correlation(n):
+        slope, variance = 1.0, 1.0
+        for step in rollout.way(n, noise, "euler"):
+            v = (2 * step.t - 1) / ((1 - step.t) ** 2 + step.t**2)
+            factor = step.keep + step.move * v
+            slope, variance = slope * factor, factor**2 * variance + step.spread**2
+        return slope / variance**0.5
+
+    rate = math.log(correlation(2560) / correlation(160)) / math.log(16)
+    assert rate == pytest.approx(-(noise**2) / 2, rel=0.06)
+
+
+@pytest.mark.slow
+def test_a_start_that_is_remembered_leaves_most_of_the_tilt_undone():
+    """N(0, I) and r = x / 2 at strength 1: the tilt's mean is 1/2."""
+    reference, means = zoo.load("gaussian"), []
+    x0 = noise(dim=2)
+    for run in both("start_bias", reference, uphill, strength=1.0, seed=0, noisy_steps=10):
+        list(run.rounds(100))
+        means.append(float((flow.sample(run.average, x0) - flow.sample(reference, x0))[:, 0].mean()))
+    assert means[0] == pytest.approx(0.5, abs=0.04)
+    assert means[1] < 0.25
+
+
+def test_adjoints_grow_between_sharp_modes_and_not_where_data_are_smooth(line):
+    def growth(reference):
+        run = failures.get("exploding_adjoints").run(reference, RIGHT, seed=0, pool_size=2048, batch_size=2048)
+        x1, states = run._draw()
+        _, slope = run._slope(x1)
+        _, adjoint = run._carried_back(states, slope)
+        return (adjoint.flatten(2).norm(dim=2).amax(0) / slope.flatten(1).norm(dim=1)).quantile(0.99)
+
+    assert growth(zoo.load("gaussian")) < 1.4
+    assert growth(line) > 5
+
+
+@pytest.mark.slow
+def test_steps_that_keep_the_variance_halve_the_loss_of_adjoint_matching():
+    typical = []
+    for run in both("exploding_adjoints", zoo.load("eight_gaussians"), RIGHT, strength=2.0, seed=0, noisy_steps=10):
+        losses = torch.tensor([snapshot.fit for snapshot in run.rounds(60)])
+        typical.append(float(losses.median()))
+    assert typical[1] > 1.5 * typical[0]
+
+
+@pytest.mark.slow
+def test_clipped_adjoints_have_a_small_loss_and_a_small_reward(line):
+    found = []
+    for run in both("clipped_adjoints", line, RIGHT, strength=2.0, seed=0, noisy_steps=10):
+        rounds = list(run.rounds(150))
+        reward = float(RIGHT(flow.sample(run.average, noise())).mean())
+        found.append((reward, max(snapshot.fit for snapshot in rounds)))
+    (healthy, wild), (clipped, tame) = found
+    assert tame < wild / 4
+    assert clipped < healthy - 0.08
+
+
+def test_without_its_bug_a_class_is_its_twin():
+    """The length of clipping and the steps are all that the last three change."""
+    for name, cure in (
+        ("start_bias", {"noise": rollout.MEMORYLESS, "rule": "exact"}),
+        ("clipped_adjoints", {"longest": math.inf}),
+    ):
+        failure = failures.get(name)
+        cured = type("Cured", (failure.run,), cure)(zoo.load("gaussian"), RIGHT, seed=0, noisy_steps=4)
+        twin = failure.healthy(zoo.load("gaussian"), RIGHT, seed=0, noisy_steps=4)
+        for a, b in zip(cured.rounds(3), twin.rounds(3), strict=True):
+            assert (a.reward, a.fit) == (b.reward, b.fit)

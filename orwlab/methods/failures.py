@@ -3,19 +3,24 @@
     broken = failures.get("stale_rewards")
     print(broken.symptom, broken.reading, broken.cure)
     run = broken.run(reference, reward, alpha=0.3, seed=0)  # a FineTuning like any other, but for the bug
+    twin = broken.healthy(reference, reward, alpha=0.3, seed=0)  # the same without it
 
-Each bug is one method of ``FineTuning`` overridden in a few lines, and each has a number that gives it away:
-``reading`` says which.
+Each bug is one method of its healthy twin overridden in a few lines, and each has a number that gives it away:
+``reading`` says which. The twin is ``FineTuning``; for the last three, ``AdjointMatching``, which takes a ``strength``.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from orwlab import checks, couplings, flow, losses, rewards, weights
+from orwlab.methods import rollout
+from orwlab.methods.adjoint_matching import AdjointMatching
 from orwlab.methods.orw import FineTuning
+from orwlab.methods.run import Run
 from orwlab.velocity import Velocity
 
 
@@ -125,31 +130,67 @@ class PenaltyElsewhere(FineTuning):
         return losses.penalty(self.policy(t, x_t), self.reference(t, x_t))
 
 
+class StartBias(AdjointMatching):
+    """Noisy steps with little noise, by Euler's rule: where a sample ends is mostly decided by where it starts."""
+
+    noise, rule = 0.3, "euler"
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.way = rollout.way(self.noisy_steps, self.noise, self.rule)
+
+
+class ExplodingAdjoints(AdjointMatching):
+    """Memoryless steps by Euler's rule, in place of those that keep the variance."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.way = rollout.way(self.noisy_steps, rollout.MEMORYLESS, "euler")
+
+
+class ClippedAdjoints(AdjointMatching):
+    """Adjoints that grew are cut back to a fixed length, against spikes of the loss."""
+
+    longest = 1.0  # of an adjoint; the slopes of rewards between -1 and 1 are mostly shorter
+
+    def _carried_back(self, states: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
+        v_ref, adjoint = super()._carried_back(states, end)
+        length = adjoint.flatten(2).norm(dim=2).view(*adjoint.shape[:2], *[1] * (adjoint.ndim - 2))
+        return v_ref, adjoint * (self.longest / length.clamp_min(1e-12)).clamp_max(1)
+
+
 @dataclass(frozen=True)
 class Failure:
     """One silent bug: what one sees, which number gives it away, and what to do."""
 
     name: str
     title: str
-    run: Callable[..., FineTuning]
-    """takes what ``FineTuning`` takes"""
+    run: Callable[..., Run]
+    """takes what ``healthy`` takes"""
     bug: str
     symptom: str
     reading: str
     cure: str
 
+    @property
+    def healthy(self) -> Callable[..., Run]:
+        """The same method without the bug."""
+        return AdjointMatching if self.run in _ADJOINTS else FineTuning
 
+
+_ADJOINTS = (StartBias, ExplodingAdjoints, ClippedAdjoints)
 _GALLERY = {
     "shuffled_weights": (
         ShuffledWeights, "Shuffled weights", "The weights come in another order than the samples they belong to.",
         "The loss falls, nothing diverges, and the reward stays where it was.",
-        "Shuffle the rewards of a batch on purpose: the gradient must change. Here it does not, on average.",
+        "The correlation of the weights that reach the loss with the rewards of their samples: 1 in health, 0 here. "
+        "So shuffling the rewards on purpose changes nothing: on average the gradient never saw them.",
         "Keep samples and weights in one object, and index them together.",
     ),
     "resampled_pairs": (
         ResampledPairs, "Resampled pairs", "A transport plan draws samples anew; the weights stay in the old order.",
         "As with shuffled weights; it looks like a coupling that does not work.",
-        "The same test: with shuffled rewards the gradient is what it was.",
+        "The same correlation, taken after the pairing: 0. Before the pairing it is 1.",
         "Put the weights into the plan, as the target's marginal, and do not multiply by them again.",
     ),
     "stale_rewards": (
@@ -193,6 +234,26 @@ _GALLERY = {
         "It holds where the policy no longer is: at small alpha the reward passes the exact limit.",
         "Where it settles: near the mixture limit alpha p_ref / (alpha + Z - w), not at the oracle's.",
         "Take the penalty at the x_t of the samples that are learned from.",
+    ),
+    "start_bias": (
+        StartBias, "A start that is remembered", "Adjoint Matching on steps with little noise, 0.3 in place of sqrt 2.",
+        "All curves are smooth and level off, far below the tilt.",
+        "The correlation of a sample with the noise it starts from: 0 in health. By Euler's rule it dies out only as "
+        "n^(-noise^2 / 2) with the number of steps.",
+        "Memoryless noise, sqrt 2. With less, the rule 'exact' forgets x_0 itself, but not the point after it.",
+    ),
+    "exploding_adjoints": (
+        ExplodingAdjoints, "Exploding adjoints", "Adjoints go back through Euler's steps, between sharp modes.",
+        "The loss jumps by factors of ten to a hundred, and the reward lags.",
+        "How much an adjoint grows on its way back: by a fifth where data are smooth, ten times and more for one of a "
+        "hundred samples between sharp modes. The loss is twice the healthy one.",
+        "Steps that keep the variance; they halve the loss. The growth itself stays: more samples, and patience.",
+    ),
+    "clipped_adjoints": (
+        ClippedAdjoints, "Clipped adjoints", "Whatever an adjoint is longer than 1, it is cut back to 1.",
+        "A small and quiet loss, and a reward that settles far too low.",
+        "The share of adjoints that were cut. Each one pulls less than it should: the mean is off, not only its noise.",
+        "Do not clip what is averaged. A spike of the loss is not yet an error of its mean.",
     ),
 }  # fmt: skip
 

@@ -60,6 +60,10 @@ def _in_percent(readings: Mapping[str, float]) -> dict[str, float]:
     return {name: 100 * value if name in ("diversity", "outside") else value for name, value in readings.items()}
 
 
+def _in_hundredths(readings: Mapping[str, float]) -> dict[str, float]:
+    return {name: 100 * value for name, value in readings.items()}
+
+
 def _others(wanted: Sequence[int]) -> tuple[int, ...]:
     return tuple(k for k in range(10) if k not in wanted)
 
@@ -118,6 +122,14 @@ _FORMS: dict[str, list[tuple[str, str, Callable[[Any], Any], str]]] = {
             "the rows with `reward` and `judge` negative, as costs",
             _as_costs,
             "[{**row, 'reward': -row['reward'], 'judge': -row['judge']} for row in cost_rows]",
+        )
+    ],
+    "examine.readings": [
+        (
+            "hundredths",
+            "the readings in hundredths, 100 for a correlation of 1",
+            _in_hundredths,
+            "{name: value / 100 for name, value in hundredths.items()}",
         )
     ],
     "readings": [

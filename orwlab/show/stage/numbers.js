@@ -124,10 +124,10 @@ export class Numbers {
     names.forEach((name, k) => {
       const th = make("th");
       th.innerHTML = `${markSvg(k, `var(--dot-${k})`)} `;
-      th.append(make("span", "", shown[k]));
+      th.append(make("span", shown[k] ? "" : "orw-unseen", shown[k] || name)); // where there is no room, for those who listen
       th.scope = "col";
       th.dataset.lane = k;
-      th.setAttribute("aria-label", name);
+      if (shown[k] && shown[k] !== name) th.setAttribute("aria-label", name);
       head.append(th);
     });
     const top = make("thead");
