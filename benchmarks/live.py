@@ -101,6 +101,32 @@ def alone(app: App, browser: Any, seconds: float, moves: int) -> Any:
     return page
 
 
+RACES = {
+    "as one finds it": ("orw_cfm_w2", "raft", "flow_grpo", "adjoint_matching"),
+    "the four dearest": ("adjoint_matching", "draft", "flow_grpo", "ddpo"),
+}
+
+
+def races(app: App, browser: Any, seconds: float) -> None:
+    """One person in the Arena, four methods side by side, as fast as it goes."""
+    for what, methods in RACES.items():
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.goto(f"{app.address.rstrip('/')}/arena/#methods={','.join(methods)}&mode=both&speed=0")
+        page.wait_for_function("document.querySelector('.orw-stage')?.stage?.meta?.lanes?.length === 4", timeout=60_000)
+        page.locator("#toggle").click()
+        page.wait_for_function("document.querySelector('.orw-stage').stage.meta.round > 10", timeout=60_000)
+        time.sleep(3)
+        lanes = "document.querySelector('.orw-stage').stage.meta.lanes.map(({round}) => round)"
+        before = sum(page.evaluate(lanes)) / 4
+        painted, data = rates(page, seconds)
+        rounds = (sum(page.evaluate(lanes)) / 4 - before) / seconds
+        drawn = page.evaluate("document.querySelector('.orw-stage').stage.positions.length / 8")
+        row(f"a race, {what}: painted; data frames a second", f"{painted:.1f}; {data:.1f}")
+        row("  rounds a second; particles a method", f"{rounds:.1f}; {drawn:.0f}")
+        page.close()
+        time.sleep(2)
+
+
 def come(app: App, count: int, seconds: float, what: str) -> list[Client]:
     """So many clients; their data frames a second, the least and the median, are a row that begins with ``what``."""
     clients = [Client(app.address) for _ in range(count)]
@@ -209,6 +235,7 @@ def main() -> None:
         elsewhere(app, 10, seconds)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+            races(app, browser, seconds)
             page = alone(app, browser, seconds, moves)
             clients = crowd(app, page, 9, seconds, moves)
             browser.close()

@@ -343,6 +343,7 @@ class ExactLanes:
     """
 
     mode = "exact"
+    pauses = False  # whether a round may pause between two lanes
     midway = False  # whether some lanes have done a round that others have not
     series = ("reward", "diversity", "effective", "moved", "w2", "alpha", "spent", "truth")
 

@@ -41,7 +41,7 @@ class KeyRounds:
             at_rest: whether no round is due; then every round is a key round, whatever it costs.
             work: seconds that were spent on what is new in this picture.
         """
-        if not isinstance(it.lanes, NetworkLanes):  # a density is drawn
+        if not isinstance(it.lanes, NetworkLanes) or it.lanes.midway:  # a density, or lanes in different rounds
             return ""
         self._owed = max(0.0, self._owed - work)
         known = (it.picture, it.lanes.rounds)

@@ -68,6 +68,7 @@ class NetworkLanes:
 
     mode = "learned"
     runs: Sequence[Run]
+    pauses = False  # whether a round may pause between two lanes
     settled = False  # chance never rests
 
     def __init__(self, settings: Settings, x0: Tensor) -> None:

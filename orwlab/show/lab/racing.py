@@ -25,6 +25,7 @@ class RacingLanes(NetworkLanes):
     """
 
     runs: Sequence[Any]
+    pauses = True
     series = (
         *("reward", "diversity", "penalty", "w2", "coupled", "evaluations", "rewards", "slopes", "seconds", "truth"),
     )
@@ -116,8 +117,12 @@ class RacingLanes(NetworkLanes):
             self._next = (self._next + 1) % len(self.runs)
             if not self._next:
                 return True
-            if now >= until:
+            if now + self._usual(self._next) > until:
                 return False
+
+    def _usual(self, lane: int) -> float:
+        """Seconds that a round of the lane takes."""
+        return 0.0 if self.stopped[lane] else self.seconds[lane] / max(1, self.runs[lane].round)
 
     def push(self, n: int, every: slice = slice(None)) -> Tensor:
         """See ``NetworkLanes``: of lanes that have not moved since, as it was."""

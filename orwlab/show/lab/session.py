@@ -319,6 +319,8 @@ class Session:
                 others = self._load.turns and self._half == 1 and self._it.up_to_date
                 moved = not others and self._rounds(budget)
                 self._it.shown = self._load.adapt(budget if self.state == "running" else 0.0)
+                if self._it.lanes.pauses:  # then a round is spread over pictures as it is
+                    self._load.turns = False
                 drawn = True
                 if moved or others:
                     self._draw(self._half if self._load.halves else None)
