@@ -156,22 +156,34 @@ class Arena {
     if (!distance) {
       goals.forEach((goal, k) => goal && parts.push(`<path class="goal" stroke="${lanes[k]}" d="M${left},${py(goal[1]).toFixed(1)}H${left + w}"/>`));
     }
+    const gone = [];
     ways.forEach((points, k) => {
-      const seen = within(points);
+      const seen = this.upTo(points, x1), leaves = seen.length > 0 && seen.at(-1) !== points[seen.length - 1];
       if (seen.length > 1) parts.push(`<path class="way" stroke="${lanes[k]}" d="${path(seen)}"/>`);
       if (distance) for (const [x, y] of seen.slice(1, -1)) parts.push(`<circle class="look" fill="${lanes[k]}" cx="${px(x).toFixed(1)}" cy="${py(y).toFixed(1)}" r="2.6"/>`);
-      const last = seen.at(-1);
-      if (last && points.length > 1) {
-        const [x, y] = last;
-        parts.push(`<g transform="translate(${px(x).toFixed(1)} ${py(y).toFixed(1)}) scale(1.25)">${markSvg(k, lanes[k]).replace("<svg ", '<svg x="-6" y="-6" ')}</g>`);
-        if (seen.length < points.length) put(left + w, py(y) - 10, `${this.nameOf(k)} goes on →`, "end", ink);
-      }
+      if (seen.length < 2) return;
+      const [x, y] = seen.at(-1);
+      if (leaves) gone.push([k, py(y)]);
+      else parts.push(`<g transform="translate(${px(x).toFixed(1)} ${py(y).toFixed(1)}) scale(1.25)">${markSvg(k, lanes[k]).replace("<svg ", '<svg x="-6" y="-6" ')}</g>`);
     });
+    let lowest = -Infinity; // names of those that have left stand at the edge, one below the other
+    for (const [k, y] of gone.toSorted((a, b) => a[1] - b[1])) {
+      lowest = Math.max(y - 8, lowest + 15, top + 24);
+      put(left + w, lowest, `${this.nameOf(k)} goes on →`, "end", ink);
+    }
     if (distance) {
       goals.forEach((goal, k) => goal && goal[0] <= x1 && parts.push(`<circle class="ring" stroke="${lanes[k]}" cx="${px(goal[0]).toFixed(1)}" cy="${py(goal[1]).toFixed(1)}" r="${7 + 2.5 * this.same(goals, k)}"/>`));
     }
     if (!race) put(left + w / 2, top + h / 2, "nobody races", "middle");
     box.innerHTML = `<svg role="img" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" aria-label="${escaped(this.inWords(ways, goals))}">${parts.join("")}</svg>`;
+  }
+
+  /** A way as far as x1: the last point then lies at the edge, on the line to the first one beyond. */
+  upTo(points, x1) {
+    const k = points.findIndex(([x]) => x > 1.0001 * x1);
+    if (k < 1) return k < 0 ? points : [];
+    const [[xa, ya], [xb, yb]] = [points[k - 1], points[k]], share = (x1 - xa) / (xb - xa);
+    return [...points.slice(0, k), [x1, ya + share * (yb - ya)]];
   }
 
   /** How many lanes before lane k have the same goal: their rings lie around one another. */
@@ -185,7 +197,8 @@ class Arena {
     const resting = Math.max(0, ...there.map(([x]) => x ?? 0), ...far.filter((_, k) => goals[k]));
     const most = !distance ? Infinity : there.length ? FAR_OUT * resting : MOST[this.against];
     const x1 = Math.min(1.06 * Math.max(...far, resting, 1e-9), most) || 1;
-    const ys = [...ways.flat(), ...frontier].filter(([x]) => x <= x1).concat(there).map(([, y]) => y);
+    const seen = [...ways.flatMap((points) => this.upTo(points, x1)), ...frontier.filter(([x]) => x <= x1), ...there];
+    const ys = seen.map(([, y]) => y);
     const low = Math.min(0, ...ys), high = Math.max(low + 0.4, ...ys);
     return [x1, low - 0.02 * (high - low), high + 0.06 * (high - low)];
   }
