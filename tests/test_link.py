@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orwlab.show.lab.controls import BY_NAME, OF_THE_STAGE, Number, Several, Switch, Whole
+from orwlab.show.lab.controls import BY_NAME, OF_THE_STAGE, Lineup, Number, Several, Switch, Whole
 from orwlab.show.lab.link import Link
 from orwlab.show.lab.story import Story
 
@@ -31,6 +31,11 @@ LINKS = {
             }
         )
     ),
+    "methods=raft,orw_cfm_w2&strength=0.5&round=9&log=4:strength:3": Link(
+        Story.read(
+            {"scene": {"methods": ["raft", "orw_cfm_w2"], "strength": 0.5}, "log": [[4, "strength", 3]], "round": 9}
+        )
+    ),
     "background=density&ghost=0&view=-1.25,2,0,3.25&lock=alpha,tau&hide=seed&say=Look:%20why%3F%20%26%20%CE%B1": Link(
         stage={"background": "density", "ghost": False, "contours": True},
         view=(-1.25, 2.0, 0.0, 3.25),
@@ -45,6 +50,8 @@ def kinds():
     def kind(control):
         if isinstance(control, Number | Whole):
             return "number"
+        if isinstance(control, Lineup):
+            return "names"
         return "switch" if isinstance(control, Switch) else "list" if isinstance(control, Several) else "text"
 
     return {name: kind(control) for name, control in BY_NAME.items()}

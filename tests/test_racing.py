@@ -193,6 +193,8 @@ def test_without_a_slope_those_that_follow_one_stand_still_and_say_so(name):
     assert lane["banner"]["title"] == f"{methods.card(name).short} is shut out."
     assert "slope" in lane["banner"]["text"]
     assert picture(s)[0]["race"]["flat"]
+    assert picture(s)[0]["race"]["goals"][1] is None
+    assert rivals.goal(s.settings, name)[1] in (rivals.SHUT, rivals.GOES_ON)
     assert s.state == "running"
     s.pause()
     s.play()  # which lets lanes that stopped go on
@@ -285,7 +287,7 @@ def test_the_dial_says_what_the_library_measures(four):
     found = picture(four)[0]["race"]["dial"]
     assert found["rounds"][-1] == 12
     for run, lane in zip(four.runs, found["lanes"], strict=True):
-        known = dial.achieved(run.average, run.reference, run.reward, n=SAMPLES)
+        known = dial.achieved(run.average, run.reference, run.reward, x0=yardstick.noise()[:SAMPLES])
         assert lane["kl"][-1] == pytest.approx(known.kl, abs=1e-4)
         assert lane["w2"][-1] == pytest.approx(known.w2_squared, abs=1e-4)
         assert lane["strength"][-1] == pytest.approx(known.strength, abs=1e-4)

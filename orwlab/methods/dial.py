@@ -10,6 +10,8 @@ from orwlab.measure import distances
 from orwlab.rewards import Reward
 from orwlab.velocity import Velocity
 
+FARTHEST = 1e3  # of noise: nothing that is drawn lies so far out
+
 
 @dataclass(frozen=True)
 class Achieved:
@@ -35,6 +37,7 @@ def achieved(
     n: int = 512,
     seed: int = 0,
     event_shape: tuple[int, ...] | None = None,
+    x0: Tensor | None = None,
 ) -> Achieved:
     """How far ``policy`` has gone from ``reference``, and for how much reward.
 
@@ -48,6 +51,7 @@ def achieved(
         n: samples, at least 8.
         seed: of the noise.
         event_shape: shape of one sample; needed only where neither velocity has an ``event_shape``.
+        x0: noise (m, *event), m at least 8, in place of ``n`` fresh points, such as points that lie evenly.
 
     Raises:
         ValueError: an argument out of range, named.
@@ -55,7 +59,11 @@ def achieved(
     n, seed = checks.integer("n", n, low=8), checks.seed("seed", seed)
     said = (event_shape, *(getattr(v, "event_shape", None) for v in (policy, reference)))
     shape = checks.shape("event_shape", next((shape for shape in said if shape is not None), None))
-    x0 = flow.noise(n, shape, generator=torch.Generator().manual_seed(seed))
+    if x0 is None:
+        x0 = flow.noise(n, shape, generator=torch.Generator().manual_seed(seed))
+    elif len(x0 := checks.points("x0", x0, shape)) < 8 or float(x0.abs().max()) > FARTHEST:
+        raise checks.fail("x0", x0, f"at least 8 points, none farther out than {FARTHEST:g}")
+    n = len(x0)
     x1, y1 = _pushed("policy", policy, x0), _pushed("reference", reference, x0)
     log_p, log_ref = (flow.log_prob(v, x1, method="rk4", steps=24).double() for v in (policy, reference))
     r, y = rewards.evaluate(reward, x1).double(), log_p - log_ref

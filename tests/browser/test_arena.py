@@ -183,14 +183,17 @@ def test_a_fifth_takes_the_place_of_the_fourth_and_the_others_stay(page):
     for name in ("ddpo", "reft", "raft"):
         box(page, name).uncheck(force=True)
     wait(page, "meta.lanes.length === 1")
-    box(page, "orw_cfm_w2").uncheck(force=True)  # nobody races: the page is a lab of one alpha
+    box(page, "orw_cfm_w2").click(force=True)  # the last one stays, and it is said why
+    assert box(page, "orw_cfm_w2").is_checked()
+    assert page.locator("#methods .help").inner_text() == "One method at least has to race."
+    box(page, "awm").check(force=True)
+    wait(page, "meta.lanes.length === 2")
+    assert "Up to four" in page.locator("#methods .help").inner_text()
+    begin(page, {"alpha": 0.3})  # nobody races: the page is a lab of one alpha
     wait(page, "meta.lanes[0].label.startsWith('α')")
     assert "Choose from one to four" in page.locator(".arena-when").inner_text()
     assert page.locator("#alpha").is_visible()
     assert not page.locator("#strength").is_visible()
-    box(page, "awm").check(force=True)
-    wait(page, "meta.lanes[0].label === 'AWM'")
-    assert not page.locator("#alpha").is_visible()
     again(page)
 
 

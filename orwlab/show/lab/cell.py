@@ -1,7 +1,5 @@
 """A run of the lab as a cell of a notebook: the same rounds, the same changes, the same numbers."""
 
-import torch
-
 from orwlab import methods, zoo
 from orwlab.show.lab import own
 from orwlab.show.lab.controls import BY_NAME
@@ -138,8 +136,7 @@ def _refuse_the_shut_out(settings: Settings, later: list[str]) -> None:
     from orwlab.show.lab import rivals  # imported here: it needs all of the exact answers
 
     sloped = [name for name in settings.methods if methods.card(name).gradient]
-    x = own.target(settings.target).sample(rivals.LOOK, generator=torch.Generator().manual_seed(settings.seed))
-    if sloped and any(rivals.flat(reward, x) for reward in (settings.reward, *later)):
+    if sloped and any(rivals.shuts_out(settings.target, reward) for reward in (settings.reward, *later)):
         names = " and ".join(methods.card(name).short for name in sloped)
         raise ValueError(f"{names} stood still for want of a slope; a cell that repeats this race would stop there.")
 

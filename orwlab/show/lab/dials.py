@@ -7,12 +7,12 @@ from typing import Any
 
 from orwlab.methods import dial
 from orwlab.methods.dial import Achieved
-from orwlab.show.lab import own
+from orwlab.show.lab import own, yardstick
 from orwlab.show.lab.beside import Beside
 from orwlab.show.lab.lanes import NetworkLanes
 from orwlab.velocity import Velocity
 
-SAMPLES = 256
+SAMPLES = 256  # of the yardstick, which are as even as all of it
 EVERY = 25  # rounds from one look to the next, if it is done by then
 AT_FIRST = 5  # the same before the first of these
 HISTORY = 64  # looks that are kept; beyond, every second one is dropped
@@ -58,7 +58,7 @@ class Dials(Beside[_Look]):
     def _measure(self, look: _Look) -> None:
         for policy in look.policies:
             try:
-                found = dial.achieved(policy, look.reference, own.reward(look.reward), n=SAMPLES)
+                found = dial.achieved(policy, look.reference, own.reward(look.reward), x0=yardstick.noise()[:SAMPLES])
             except ValueError:  # it has run away: there is no density to speak of
                 found = None
             look = replace(look, found=(*look.found, found))

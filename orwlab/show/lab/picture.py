@@ -22,7 +22,7 @@ from orwlab.targets import GaussianMixture
 ARROWS = 13  # a side
 PATHS, PATH_TIMES = 24, 13
 TRACE_TIMES = 25
-FARTHER = 2.25  # times as far as those reach that come to rest, the picture goes at most for those that do not
+FARTHER = 1.5  # times as far as those reach that come to rest, the picture goes at most for those that do not
 FLOW, FLOWS, FLOW_TIMES = 400, 800, 9  # particles of a lane, of all lanes, at most
 
 

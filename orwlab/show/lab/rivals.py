@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from orwlab import foreign, methods
@@ -17,7 +18,8 @@ from orwlab.show.lab.banners import Banner
 from orwlab.show.lab.exact import Exact
 from orwlab.show.lab.settings import Settings
 
-GOES_ON = "no limit: it goes on to the best point that it finds"
+GOES_ON = "no limit: it goes on towards ever more reward"
+SHUT = "no limit: it is shut out, for the reward has no slope"
 UNKNOWN = "no exact answer is known for it"
 LEAVES = "no limit to show: it leaves the grid"
 STRENGTHS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)  # of the tilts that make a frontier
@@ -56,7 +58,9 @@ def key(settings: Settings) -> tuple[object, ...]:
 
 def goal(settings: Settings, name: str) -> tuple[Goal | None, str]:
     """Where a method goes at these settings; or None, and why. Remembered; a second at worst."""
-    why = why_never(name)
+    why = why_never(name) or (
+        SHUT if methods.card(name).gradient and shuts_out(settings.target, settings.reward) else ""
+    )
     return (None, why) if why else _goal(settings.target, settings.reward, name, settings.strength)
 
 
@@ -123,6 +127,12 @@ def flat(reward: str, x: Tensor) -> bool:
     except ValueError:
         return True
     return not bool(g.any())
+
+
+@functools.lru_cache(maxsize=64)
+def shuts_out(target: str, reward: str) -> bool:
+    """Whether the reward has no slope at any of some samples of the data."""
+    return flat(reward, own.target(target).sample(LOOK, generator=torch.Generator().manual_seed(0)))
 
 
 def plain(found: Any) -> dict[str, float] | None:

@@ -478,7 +478,7 @@ class Session:
                 "round": it.round,
                 "alpha": it.lanes.alphas[0],
                 "steering": it.lanes.steered.plain(settings),
-                "tau": settings.tau,
+                "tau": None if settings.methods else settings.tau,
                 "state": self.state,
                 "mode": "both" if settings.methods and settings.mode == "exact" else settings.mode,
                 "t": settings.t,

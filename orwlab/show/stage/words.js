@@ -140,9 +140,11 @@ export class Words {
     const [mark, label, note, badge] = head.children;
     const state = lane.banner?.kind === "stopped" ? "stopped" : frame.meta.state;
     const many = frame.count > 1, gap = 0.6 * size;
-    let room = heads[k].w - textWidth(lane.label, size, 650) - (many ? 12 + gap : 0) - 2;
+    const place = heads[k].w - (many ? 12 + gap : 0) - 2, whole = textWidth(lane.label, size, 650);
+    let room = Math.max(0, place - whole);
     mark.hidden = !many;
     setText(label, lane.label);
+    label.style.fontSize = whole > place ? `${Math.max(11, Math.floor((size * place) / whole))}px` : "";
     const shown = fitting([state === "running" ? "" : state, state === "stopped" ? "×" : "❚❚", ""], room - gap - 1.3 * small,
       (text) => textWidth(text, small, 600));
     setText(badge, shown);

@@ -147,10 +147,9 @@ class Arena {
     put(4, 14, "mean reward", "title");
     put(left + w / 2, height - 5, ARENA_NAMES[against], "middle title");
     const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${px(x).toFixed(1)},${py(y).toFixed(1)}`).join("");
-    const within = (points) => points.filter(([x]) => x <= x1 * 1.0001);
     if (frontier.length > 1) {
-      parts.push(`<path class="frontier" d="${path(within(frontier))}"/>`);
-      const [fx, fy] = within(frontier).at(-1);
+      const best = this.upTo(frontier, x1), [fx, fy] = best.at(-1);
+      parts.push(`<path class="frontier" d="${path(best)}"/>`);
       put(Math.min(px(fx), left + w - 4), Math.max(py(fy) - 9, top + 10), `the most for its ${against === "kl" ? "KL" : "W₂²"}`, "end exact");
     }
     if (!distance) {
@@ -242,6 +241,7 @@ class Arena {
     if (what === "needs") return this.cards[name].needs.join(", ");
     if (what === "reward") return lane.numbers.find(({ key }) => key === "reward")?.value ?? "–";
     if (what === "exact") return goal ? number(goal.reward) : this.cards[name].settles ? "not known" : "goes on";
+    if (what === "look") return looks ? `${race.dial.rounds.at(-1)}${race.dial.pending ? " …" : ""}` : race.dial.pending ? "…" : "–";
     if (what === "strength" || what === "kl" || what === "w2") return number(last(what));
     if (what === "r2") return number(last("r2"));
     const spent = this.spent?.[what === "slopes" ? "race rewards" : `race ${what}`];

@@ -26,7 +26,9 @@ drawn against. An evaluation is one point that goes once through a network; a wa
 those of this computer, for these small networks.
 
 **Achieved strength.** For samples $x$ of a model, $\log p(x)/p_{\text{ref}}(x)$ is drawn against $r(x)$, and a line is
-laid through it. Its slope is the inverse temperature that was reached, and $r^2$ says how far the model is a tilt.
+laid through it. Its slope is the inverse temperature that was reached, and $r^2$ says how far the model is a tilt. In
+the first rounds a network may move more than its loss asks for, and a way make a loop: Adam's first steps have their
+full length however small the gradient is (expected).
 
 ---
 
@@ -57,14 +59,14 @@ PAGE = LabPage(
         controls.attempt(
             "Who stops, and who goes on?",
             "Best of K learns its best samples again and again: its reward passes all others, and its variety goes. "
-            "The two with a ring are held, and come to rest near it.",
+            "The two with a ring are held: ORW-CFM-W2 rests near its own, Flow-GRPO short of it (see notebook 11).",
             {"methods": ["orw_cfm_w2", "raft", "flow_grpo"], "mode": "both"},
             free=("strength",),
         ),
         controls.attempt(
             "One goal, three ways",
             "All three aim at the same tilt, the contours. RW-CFM weighs fixed samples; the others draw their own. Who "
-            "is there first: by evaluations, by reward calls, by seconds?",
+            "is nearest for the same evaluations, reward calls, seconds? (Flow-GRPO stops short: notebook 11.)",
             {"methods": ["rw_cfm", "flow_grpo", "adjoint_matching"], "mode": "both"},
             free=("strength",),
         ),

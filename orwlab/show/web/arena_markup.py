@@ -19,6 +19,7 @@ ROWS = {
     "needs": ("needs", "What the method asks of the reward and of the sampler."),
     "reward": ("mean reward", "Of the model as it is now, on fixed, evenly spread samples."),
     "exact": ("exact answer", "The mean reward of where the method goes, by a formula or the oracle."),
+    "look": ("looked at in round", "The four below are of the newest look at the model."),
     "strength": (
         "achieved strength",
         "The slope of log p / p_ref over the reward: the inverse temperature that was reached.",

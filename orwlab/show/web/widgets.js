@@ -292,6 +292,10 @@ class Lineup extends Control {
     for (const box of this.boxes) {
       box.addEventListener("change", () => {
         const others = this.value.filter((name) => name !== box.value);
+        if (!box.checked && !others.length && element.closest(".with-lineup")) { // a page about races has one
+          box.checked = true;
+          return this.problem("One method at least has to race.");
+        }
         this.show(box.checked ? [...others.slice(0, Number(element.dataset.most) - 1), box.value] : others);
         this.choose(this.value);
       });
