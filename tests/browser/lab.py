@@ -114,6 +114,7 @@ def shown(page: Page) -> dict[str, Any]:
             radios: () => el.querySelector('input:checked').value,
             several: () => [...el.querySelectorAll('.row')].map((row) =>
                 row.querySelector('[type=checkbox]').checked ? row.querySelector('.typed').value : null),
+            lineup: () => [...el.querySelectorAll('input:checked')].map(({value}) => value),
         })[el.dataset.kind]();
         return Object.fromEntries([...document.querySelectorAll('.lab [data-kind][data-name]')]
             .filter((el) => !el.parentElement.closest('[data-kind]')).map((el) => [el.dataset.name, of(el)]));

@@ -72,7 +72,8 @@ def test_whatever_hands_do_it_goes_on(lab_page, demo, seed):
     names: dict[str, list[str]] = page.evaluate("""() => {
         const found = {};
         for (const el of document.querySelectorAll('.lab [data-kind][data-name]')) {
-            if (!el.parentElement.closest('[data-kind]')) (found[el.dataset.kind] ??= []).push(el.dataset.name);
+            const seen = el.getClientRects().length > 0;
+            if (seen && !el.parentElement.closest('[data-kind]')) (found[el.dataset.kind] ??= []).push(el.dataset.name);
         }
         return found; }""")
     kinds = list(CHANCES)
