@@ -48,22 +48,24 @@ def opened(open_notebook):  # noqa: F811
 
 
 @pytest.mark.parametrize(("path", "cell"), places("live.stage("))
-def test_a_live_stage_trains_and_obeys_alpha(opened, path, cell):
+def test_a_live_stage_trains_and_obeys_its_dial(opened, path, cell):
     notebook = opened(path, cell)
     stage = notebook.stage()
     assert stage.get("stage.positions.length") >= 200
-    before, reward, alpha = stage.positions, stage.reward, stage.alpha
+    before, reward = stage.positions, stage.reward
+    races = stage.get("!!stage.meta.race")  # methods, which have one dial for all
+    dial, label = ("meta.race.strength", "Strength") if races else ("meta.lanes[0].alpha", "W2 weight α")
+    value = stage.get(f"stage.{dial}")
     stage.press("Play")
     stage.wait("meta.lanes[0].round > 8")
     assert stage.positions != before
-    label = "W2 weight α"
     if stage.box.get_by_role("slider", name=label).count():
-        stage.slide(label, "ArrowLeft" if alpha > 1 else "ArrowRight", 12)
+        stage.slide(label, "ArrowLeft" if value > 1 else "ArrowRight", 12)
     else:
         stage.canvas.click()
         for _ in range(12):
-            notebook.page.keyboard.press("ArrowLeft" if alpha > 1 else "ArrowRight")
-    stage.wait(f"meta.lanes[0].alpha {'<' if alpha > 1 else '>'} {alpha}")
+            notebook.page.keyboard.press("ArrowLeft" if value > 1 else "ArrowRight")
+    stage.wait(f"{dial} {'<' if value > 1 else '>'} {value}")
     start = stage.round
     stage.wait(f"meta.lanes[0].round > {start + 8} || meta.state !== 'running'")
     assert stage.get("counters.errors") == 0
