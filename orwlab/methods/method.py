@@ -34,6 +34,16 @@ def checked_strength(name: str, value: Any) -> float:
     return checks.number(name, value, low=1e-3, high=1e3)
 
 
+def is_flat(reward: Reward, x1: Tensor) -> bool:
+    """Whether a reward differs among samples ``x1`` (n, *event), and has no slope at any of them: it is in or out.
+
+    Raises:
+        ValueError: it has no gradient at all.
+    """
+    r, g = foreign.slope("reward", reward, x1)
+    return not g.any() and float(r.max()) > float(r.min())
+
+
 class Contestant:
     """What is known of a method beside its rounds: a card, and the exact answer."""
 
@@ -198,8 +208,7 @@ class Method(Contestant, Run):
         """
         if not self.card.gradient:
             return
-        r, g = foreign.slope("reward", self.reward, self._of_reference(LOOK))
-        if not g.any() and float(r.max()) > float(r.min()):
+        if is_flat(self.reward, self._of_reference(LOOK)):
             raise ValueError(
                 f"reward has the gradient 0 at each of {LOOK} samples of the reference; allowed: a reward with a "
                 f"slope, for {self.card.name} follows it"

@@ -6,7 +6,7 @@ AssertionError with a sentence, whatever a student's answer is or does.
 
 import functools
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, SupportsFloat
 
 import numpy as np
@@ -110,6 +110,17 @@ def holds(what: str, condition: object, *, hint: str = "") -> None:
     """Something that is true or false and has no number of its own, or AssertionError."""
     line = f"{what}: {'yes' if condition else 'NO'}"
     _print(line, bool(condition), hint)
+
+
+def diagnosed(
+    answer: Callable[[dict[str, float]], Any], cases: Iterable[tuple[str, str, dict[str, float]]], ask: str
+) -> None:
+    """``answer(readings)`` has to be each case's verdict; a case is (verdict, where, readings), ``ask`` a last hint."""
+    for verdict, where, found in cases:
+        numbers = ", ".join(f"{name} {value:.3g}" for name, value in found.items())
+        said = answer(dict(found))
+        hint = f"You said {said!r}. The readings were: {numbers}. {ask}"
+        holds(f"{where}: {verdict.replace('_', ' ')}", said == verdict, hint=hint)
 
 
 def _number(what: str, measured: object, hint: str) -> float:

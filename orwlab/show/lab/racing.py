@@ -34,7 +34,6 @@ class RacingLanes(NetworkLanes):
         self.seconds = [0.0] * settings.lanes  # that the rounds of each have taken
         self._next = 0  # the lane whose round is the next
         self._shut = [False] * settings.lanes
-        self._flat = ("", False)  # of which reward, and whether it is
         self._pushed: dict[tuple[Any, ...], tuple[object, int, Tensor]] = {}  # the newest particles of every lane
         return [self._run(k, name, settings) for k, name in enumerate(settings.methods)]
 
@@ -62,14 +61,6 @@ class RacingLanes(NetworkLanes):
     def rests(self) -> list[bool]:
         """See ``NetworkLanes``: what the methods' cards say."""
         return [run.card.settles for run in self.runs]
-
-    @property
-    def flat(self) -> bool:
-        """Whether the reward has no slope where the reference's samples are."""
-        name = self.settings.reward
-        if self._flat[0] != name:
-            self._flat = (name, rivals.flat(name, self.first[: rivals.LOOK]))
-        return self._flat[1]
 
     @property
     def midway(self) -> bool:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from orwlab import foreign, methods
+from orwlab import methods
 from orwlab.exact import sweep
 from orwlab.exact.grid import Grid
 from orwlab.exact.optima import Optimum, kl_tilt, w2_proximal
 from orwlab.methods.cards import Card
+from orwlab.methods.method import LOOK, is_flat
 from orwlab.show.lab import exact, own
 from orwlab.show.lab.banners import Banner
 from orwlab.show.lab.exact import Exact
@@ -24,7 +24,6 @@ UNKNOWN = "no exact answer is known for it"
 LEAVES = "no limit to show: it leaves the grid"
 STRENGTHS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)  # of the tilts that make a frontier
 PRICES = (1.0, 0.5, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01)  # of a unit of W2^2, for the other
-LOOK = 256  # samples at which a reward must have a slope
 EDGE = 1e-3  # of the mass at the grid's edge: then it is about to leave
 
 
@@ -75,7 +74,7 @@ def _goal(target: str, reward: str, name: str, strength: float) -> tuple[Goal | 
         return None, UNKNOWN
     if leaves(state.cells, found):
         return None, LEAVES
-    return _told(target, reward, state.cells, found), ""
+    return _told(target, state.cells, found), ""
 
 
 def leaves(cells: Grid, found: Optimum) -> bool:
@@ -85,7 +84,7 @@ def leaves(cells: Grid, found: Optimum) -> bool:
     return float(mass.sum()) - inside > EDGE
 
 
-def _told(target: str, reward: str, cells: Grid, found: Optimum) -> Goal:
+def _told(target: str, cells: Grid, found: Optimum) -> Goal:
     density = found.density * cells.dx**cells.dim  # (A, A), of the cells that are drawn
     return Goal(
         reward=found.mean_reward,
@@ -120,19 +119,14 @@ def frontiers(target: str, reward: str) -> Frontiers:
     }
 
 
-def flat(reward: str, x: Tensor) -> bool:
-    """Whether the reward has no slope at any of the samples ``x`` (n, 2), so that nothing can follow it."""
-    try:
-        _, g = foreign.slope("reward", own.reward(reward), x)
-    except ValueError:
-        return True
-    return not bool(g.any())
-
-
 @functools.lru_cache(maxsize=64)
 def shuts_out(target: str, reward: str) -> bool:
-    """Whether the reward has no slope at any of some samples of the data."""
-    return flat(reward, own.target(target).sample(LOOK, generator=torch.Generator().manual_seed(0)))
+    """Whether the reward has no slope at any of some samples of the data, so that nothing can follow it."""
+    x1 = own.target(target).sample(LOOK, generator=torch.Generator().manual_seed(0))
+    try:
+        return is_flat(own.reward(reward), x1)
+    except ValueError:
+        return True
 
 
 def plain(found: Any) -> dict[str, float] | None:

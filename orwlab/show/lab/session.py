@@ -25,7 +25,6 @@ from orwlab.show.lab.history import History
 from orwlab.show.lab.key_rounds import KeyRounds
 from orwlab.show.lab.limits import Limits
 from orwlab.show.lab.load import Load
-from orwlab.show.lab.racing import RacingLanes
 from orwlab.show.lab.settings import Settings
 from orwlab.show.lab.story import ON_THE_WAY, RESUME, Story
 
@@ -517,11 +516,10 @@ class Session:
         """
         settings = it.settings
         assert it.dials is not None
-        assert isinstance(it.lanes, RacingLanes)
         return {
             "methods": list(settings.methods),
             "strength": settings.strength,
-            "flat": it.lanes.flat,
+            "flat": rivals.shuts_out(settings.target, settings.reward),
             "frontiers": self._limits.frontiers(settings),
             "goals": [rivals.plain(goal) for goal in self._limits.of(settings)],
             "dial": it.dials.plain(),

@@ -205,7 +205,7 @@ export class Words {
     const modes = theme.particles.slice(0, Math.min(4, scene?.modes ?? 1)), items = [];
     const coloured = !many && scene?.modes > 1 && scene.labels;
     if (frame.mode !== "exact") {
-      if (many) items.push(`${theme.dots.slice(0, frame.count).map((color, k) => markSvg(k, color)).join("")} ${frame.lanes[0].label.startsWith("α") ? "samples of the model, one α a colour" : "samples of the models, one method a colour"}`);
+      if (many) items.push(`${theme.dots.slice(0, frame.count).map((color, k) => markSvg(k, color)).join("")} ${frame.meta.race ? "samples of the models, one method a colour" : "samples of the model, one α a colour"}`);
       else if (coloured) items.push(`${modes.map((color) => markSvg(0, color)).join("")} samples of the model: a dot's colour is the mode it starts from, where the reference puts it`);
       else items.push(`${markSvg(0, modes[0])} samples of the model`);
     }

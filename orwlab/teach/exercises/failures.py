@@ -286,14 +286,7 @@ def _cases() -> tuple[tuple[str, str, dict[str, float]], ...]:
 @checks.exercise
 def examine(answer: Callable[[dict[str, float]], str]) -> None:
     """12.4: ``answer(readings)`` -> one of ``VERDICTS``."""
-    for verdict, where, found in _cases():
-        numbers = ", ".join(f"{name} {value:.3g}" for name, value in found.items())
-        said = answer(dict(found))
-        checks.holds(
-            f"{where}: {verdict.replace('_', ' ')}",
-            said == verdict,
-            hint=f"You said {said!r}. The readings were: {numbers}. Which is the first that is not as in health?",
-        )
+    checks.diagnosed(answer, _cases(), "Which is the first that is not as in health?")
 
 
 @checks.exercise

@@ -102,14 +102,7 @@ class _InUnits:
 @checks.exercise
 def diagnose(answer: Callable[[dict[str, float]], str]) -> None:
     """7.1: ``answer(readings)`` -> one of ``VERDICTS``."""
-    for verdict, settings, found in _cases():
-        numbers = ", ".join(f"{name} {value:.3g}" for name, value in found.items())
-        said = answer(dict(found))
-        checks.holds(
-            f"{settings}: {verdict}",
-            said == verdict,
-            hint=f"You said {said!r}. The readings were: {numbers}. Which of them differ from a healthy run's?",
-        )
+    checks.diagnosed(answer, _cases(), "Which of them differ from a healthy run's?")
 
 
 @checks.exercise
