@@ -402,7 +402,7 @@ if __name__ == "__main__":
         port = free.getsockname()[1]
     registry = Registry(pool=Pool(1))
     demo = pages.build(registry)
-    serve.launch(demo, "127.0.0.1", port)
+    serve.launch(demo, "127.0.0.1", port, registry)
     for path in ("/", "/about"):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as page:
             found[path] = page.read().decode()

@@ -40,12 +40,13 @@ def browser():
 def serving(registry) -> Iterator[str]:
     """The app on a free port of 127.0.0.1; gives its address."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ.setdefault("ORWLAB_ROOMS", "")  # in memory
     from orwlab.show.web import pages, serve
 
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     demo = pages.build(registry)
-    serve.launch(demo, "127.0.0.1", port)
+    serve.launch(demo, "127.0.0.1", port, registry)
     yield f"http://127.0.0.1:{port}/"
     demo.close()
 

@@ -164,6 +164,13 @@ def mass_at_modes(target: str, cells: Grid, q: Tensor) -> Tensor:
     return torch.zeros(own.target(target).n_modes, dtype=torch.float64).index_add(0, labels, mass)
 
 
+def middle_of_mode(target: str, cells: Grid, mode: int) -> list[float]:
+    """Where one of the target's modes is, [x, y]: the mean of what the data have there."""
+    here = _modes(target, cells.n, cells.extent) == mode
+    p = evaluate(own.target(target).log_prob, cells)[here].exp()
+    return [round(float(c), 3) for c in (p @ cells.flat[here].to(p.dtype)) / p.sum()]
+
+
 def ess(state: PopulationDynamics) -> float:
     """``(E w)^2 / E w^2`` under the state's density: the share of a large draw that counts."""
     kind = "clipped" if state.weighting == "clipped" else "exp"  # a common factor cancels

@@ -38,10 +38,19 @@ class Broadcast:
         name: of the run; in every frame.
         settings: to start with.
         ladder: whether its session measures the ladder of bounds.
+        particles: on show; as many as the registry says if None.
     """
 
-    def __init__(self, registry: "Registry", name: str, settings: Settings, ladder: bool = False) -> None:
+    def __init__(
+        self,
+        registry: "Registry",
+        name: str,
+        settings: Settings,
+        ladder: bool = False,
+        particles: int | None = None,
+    ) -> None:
         self.name, self.settings, self.ladder = name, settings, ladder
+        self.particles = registry.particles if particles is None else particles
         self.state = "paused"
         self.seq = self.round = 0
         self.closed = False
@@ -93,7 +102,7 @@ class Broadcast:
             self._orders = []
             self._order("begin", story, state)
         elif kinds == ["trace"]:
-            k, last = order["trace"], self._registry.particles - 1
+            k, last = order["trace"], self.particles - 1
             self._order("trace", None if k is None else checks.integer("trace", k, low=0, high=last))
         else:
             name = checks.choice("control", order["name"], vars(self.settings))
@@ -236,7 +245,7 @@ class Broadcast:
         self.worker.names.add(self.name)
         state = self.state if self.state == "running" else "paused"
         await self.worker.call(
-            workers._open, self.name, self._story(), state, self._registry.particles, self.seq, lost, self.ladder
+            workers._open, self.name, self._story(), state, self.particles, self.seq, lost, self.ladder
         )
         # what had not been obeyed yet, and what was obeyed since the last picture, is in the settings
         scenes = [order for order in self._orders if order[0] == "begin"]
@@ -285,13 +294,15 @@ class Registry:
         """The broadcast of a run, by the name in its frames; anything that is no such name has none."""
         return self._by_run.get(run) if isinstance(run, str) else None
 
-    async def open(self, visitor: str, settings: Settings, *, ladder: bool = False) -> Broadcast:
+    async def open(
+        self, visitor: str, settings: Settings, *, ladder: bool = False, particles: int | None = None
+    ) -> Broadcast:
         """The visitor's broadcast; a new one starts with ``settings``, paused, as soon as it is read. With a ``ladder``
-        its session measures the bounds on W2^2 as well.
+        its session measures the bounds on W2^2 as well; it shows so many ``particles``, its usual number if None.
         """
         if visitor not in self._by_visitor:
             name = secrets.token_hex(12)  # also what an acknowledgement is recognised by: not to be guessed
-            self._by_visitor[visitor] = self._by_run[name] = Broadcast(self, name, settings, ladder)
+            self._by_visitor[visitor] = self._by_run[name] = Broadcast(self, name, settings, ladder, particles)
         return self._by_visitor[visitor]
 
     def acknowledge(self, run: Any, seq: int | None) -> bool:

@@ -2,6 +2,8 @@
 
 - HOST and PORT: where it listens; 127.0.0.1 and 7860 if nothing is said,
 - ORWLAB_VISITORS: how many people may use it at once; if nothing is said, as many as ``broadcast.VISITORS``,
+- ORWLAB_ROOMS: the file in which the Classroom keeps its rooms, and ORWLAB_ROOM_DAYS: after how many days without a
+  visit a room is deleted; see ``classroom``,
 - GRADIO_ROOT_PATH: its address for others, where that is another machine's. A path below a proxy the page finds itself.
 """
 
@@ -69,16 +71,23 @@ def _short(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
-def launch(demo: Any, host: str, port: int) -> None:
-    """Serve ``demo``, what ``pages.build`` gives, from a thread of its own; ``host`` is a numeric address."""
+def launch(demo: Any, host: str, port: int, registry: Any) -> None:
+    """Serve ``demo``, what ``pages.build`` gives with ``registry``, from a thread of its own; ``host`` is a numeric
+    address.
+    """
     from starlette.middleware import Middleware
 
-    from orwlab.show.web import pages, preview
+    from orwlab.show.web import classroom, pages, preview
     from orwlab.show.web.door import Door
     from orwlab.show.web.own_address import OwnAddress
 
     elsewhere = demo.root_path.startswith(("http://", "https://"))  # then the page's address is not the app's
-    middleware = [Middleware(Door), Middleware(OwnAddress, find=not elsewhere, names=pages.names())]
+    names, hosts = pages.names(), classroom.hosts(host, port)
+    middleware = [
+        Middleware(Door),
+        Middleware(classroom.Classroom, registry=registry, names=names, hosts=hosts),
+        Middleware(OwnAddress, find=not elsewhere, names=names),
+    ]
     demo.launch(
         server_name=f"[{host}]" if ":" in host else host,
         server_port=port,
@@ -103,9 +112,10 @@ def main(again: str = AGAIN) -> None:
     from orwlab.show.web import pages
     from orwlab.show.web.broadcast import Registry
 
-    demo = pages.build(Registry(visitors, pool))
+    registry = Registry(visitors, pool)
+    demo = pages.build(registry)
     try:
-        launch(demo, host, port)
+        launch(demo, host, port, registry)
     except Exception as error:  # of many types: Gradio looks whether it can be reached, and some networks forbid that
         sys.exit(f"Cannot serve at {url}: {error}")
     others = ", and at this machine's other addresses" if host in _EVERYWHERE else ""

@@ -1,0 +1,59 @@
+"""Scripts and styles of the Classroom's pages. An address holds a part of the text's digest: browsers keep it for good."""
+
+import functools
+import hashlib
+from pathlib import Path
+
+from orwlab.show.stage import javascript, stylesheet
+from orwlab.show.web.lab_page import without_exports
+
+_FOLDER = Path(__file__).parent
+_ROOM = ("widgets.js", "address.js", "room_line.js", "room_overlay.js", "guesses.js", "asks.js", "dial.js")
+SCRIPTS = {
+    "teacher": (*_ROOM, "room_page.js", "teacher.js"),
+    "student": (*_ROOM, "room_page.js", "student.js"),
+    "writer": (*_ROOM, "writer.js"),
+    "handout": ("handout.js",),
+}
+"""page -> its own files, in the order of what they need; all but the handout have the stage before them"""
+STYLES = {
+    "room": ("lab.css", "classroom.css", "asks.css"),
+    "handout": ("handout.css",),
+}
+
+
+@functools.cache
+def _all() -> dict[str, tuple[str, str]]:
+    """Name -> what it is, and its text."""
+    found = {}
+    for page, names in SCRIPTS.items():
+        text = without_exports(_joined(names))
+        if page != "handout":
+            text = f"{javascript()}\n{text}"
+        found[_name(page, "js", text)] = ("text/javascript", f"(() => {{\n{text}\n}})();\n")
+    for page, names in STYLES.items():
+        text = _joined(names)
+        if page == "room":  # its rules are written to lie within the component that holds them
+            text = (
+                f"{stylesheet()}\n#lab {{\n{text}\n}}\n{(_FOLDER / 'classroom_page.css').read_text(encoding='utf-8')}"
+            )
+        found[_name(page, "css", text)] = ("text/css", text)
+    return found
+
+
+def _joined(names: tuple[str, ...]) -> str:
+    return "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in names)
+
+
+def _name(page: str, kind: str, text: str) -> str:
+    return f"{page}.{hashlib.sha256(text.encode()).hexdigest()[:12]}.{kind}"
+
+
+def address(page: str, kind: str) -> str:
+    """Of a page's ``kind`` "js" or "css", from the app's own address on."""
+    return "classroom/assets/" + next(name for name in _all() if name.startswith(f"{page}.") and name.endswith(kind))
+
+
+def asset(name: str) -> tuple[str, str] | None:
+    """What an asset is, and its text; None if there is none of that name."""
+    return _all().get(name)
