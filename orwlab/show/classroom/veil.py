@@ -37,7 +37,7 @@ def veiled(parts: Mapping[str, str]) -> dict[str, str]:
 
 
 def end_of(parts: Mapping[str, str]) -> dict[str, Any]:
-    """``{"rounds", "values"}`` of a picture, as ``predictions.of_the_run`` has it: of its panels name -> a list a lane."""
+    """``{"rounds", "values"}`` of a picture, as ``predictions.of_the_run`` has it: of its panels name -> lanes."""
     meta, arrays = frames.decode(parts["frame"])
     values: dict[str, list[list[float]]] = {}
     for curve in meta.get("curves", []):

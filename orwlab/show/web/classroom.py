@@ -8,10 +8,10 @@ import asyncio
 import io
 import json
 import logging
-import os
 import re
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -22,13 +22,11 @@ from starlette.routing import Route
 from orwlab.show.classroom import lesson as lessons
 from orwlab.show.classroom.room import NO_ROOM
 from orwlab.show.classroom.store import Store
-from orwlab.show.web import classroom_assets, classroom_markup, handout_markup, serve, writer_markup
+from orwlab.show.web import classroom_assets, classroom_markup, handout_markup, writer_markup
 from orwlab.show.web.broadcast import Registry
-from orwlab.show.web.hall import DAYS, Hall, Live
+from orwlab.show.web.hall import Hall, Live
 from orwlab.show.web.throttle import Throttle
 
-FILE = "orwlab-rooms.sqlite"
-"""beside where the app was started, unless ORWLAB_ROOMS names another"""
 LONGEST = 100_000
 """characters of a question to the server"""
 PATH = re.compile(r"/(classroom|join)(/.*)?")
@@ -65,15 +63,23 @@ class Classroom:
         app: what serves the other pages.
         registry: holds the rooms' runs.
         names: path -> name of all pages, for the bar.
+        rooms: the file in which rooms are kept; "" for none.
+        days: without a visit, after which a room is deleted.
         hosts: addresses of this machine that others may reach, such as "http://10.0.0.7:7860"; for the code that
             phones read, where the teacher's own address is one that only this machine knows.
     """
 
     def __init__(
-        self, app: Any, registry: Registry, names: Mapping[str, str] = {}, hosts: tuple[str, ...] = ()
+        self,
+        app: Any,
+        registry: Registry,
+        rooms: str | Path = "",
+        days: float = 30,
+        names: Mapping[str, str] = {},
+        hosts: tuple[str, ...] = (),
     ) -> None:
         self.app, self.names, self.hosts = app, names, hosts
-        self.hall = Hall(Store(os.environ.get("ORWLAB_ROOMS", FILE)), registry, _days())
+        self.hall = Hall(Store(rooms), registry, days)
         self.wrong_codes = Throttle(20, 1 / 3)  # of one address
         self.all_wrong_codes = Throttle(300, 5)
         self.entries = Throttle(100, 2)
@@ -324,10 +330,6 @@ def _form_value(form: str, name: str) -> str:
 def _sentence(error: ValueError) -> str:
     text = str(error)
     return text if text.endswith((".", "!", "?")) else f"{text}."
-
-
-def _days() -> float:
-    return float(serve.whole("ORWLAB_ROOM_DAYS", low=1, high=3650) or DAYS)
 
 
 def hosts(host: str, port: int) -> tuple[str, ...]:

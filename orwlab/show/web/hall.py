@@ -29,8 +29,6 @@ ALIVE = 10.0
 """seconds after which a line that has nothing to say says so: that is how a gone one is noticed"""
 EMPTY = 60.0
 """seconds without a viewer after which a room's run is dropped; its story stays"""
-DAYS = 30.0
-"""without a visit, after which a room is deleted"""
 LINES = 3
 """that one person may have open: another one ends the oldest"""
 _SENT = ("scene", "exact", "frame")
@@ -397,7 +395,7 @@ class Hall:
         days: without a visit, after which a room is deleted.
     """
 
-    def __init__(self, store: Store, registry: Registry, days: float = DAYS) -> None:
+    def __init__(self, store: Store, registry: Registry, days: float) -> None:
         self.store, self.registry, self.days = store, registry, days
         self._live: dict[str, Live] = {}
         self._opening = asyncio.Lock()

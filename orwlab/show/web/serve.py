@@ -2,8 +2,8 @@
 
 - HOST and PORT: where it listens; 127.0.0.1 and 7860 if nothing is said,
 - ORWLAB_VISITORS: how many people may use it at once; if nothing is said, as many as ``broadcast.VISITORS``,
-- ORWLAB_ROOMS: the file in which the Classroom keeps its rooms, and ORWLAB_ROOM_DAYS: after how many days without a
-  visit a room is deleted; see ``classroom``,
+- ORWLAB_ROOMS: the file in which the Classroom keeps its rooms, ``ROOMS`` if nothing is said; empty for none,
+- ORWLAB_ROOM_DAYS: after how many days without a visit a room is deleted; ``DAYS`` if nothing is said,
 - GRADIO_ROOT_PATH: its address for others, where that is another machine's. A path below a proxy the page finds itself.
 """
 
@@ -15,6 +15,9 @@ import socket
 import sys
 from typing import Any
 
+ROOMS = "orwlab-rooms.sqlite"
+"""where the app was started"""
+DAYS = 30
 AGAIN = "PORT={port} python app.py"  # how one starts it elsewhere
 
 _SOME_HOSTS = "a name or address of this machine, such as 127.0.0.1, 0.0.0.0, localhost or ::"
@@ -83,9 +86,11 @@ def launch(demo: Any, host: str, port: int, registry: Any) -> None:
 
     elsewhere = demo.root_path.startswith(("http://", "https://"))  # then the page's address is not the app's
     names, hosts = pages.names(), classroom.hosts(host, port)
+    rooms = os.environ.get("ORWLAB_ROOMS", ROOMS)
+    days = whole("ORWLAB_ROOM_DAYS", low=1, high=3650) or DAYS
     middleware = [
         Middleware(Door),
-        Middleware(classroom.Classroom, registry=registry, names=names, hosts=hosts),
+        Middleware(classroom.Classroom, registry=registry, rooms=rooms, days=days, names=names, hosts=hosts),
         Middleware(OwnAddress, find=not elsewhere, names=names),
     ]
     demo.launch(
