@@ -1,4 +1,4 @@
-"""Scripts and styles of the Classroom's pages. Addresses hold a part of the text's digest: browsers keep it for good."""
+"""Scripts and styles of the Classroom's pages. Addresses hold a digest of the text: browsers keep it for good."""
 
 import functools
 import hashlib
