@@ -12,12 +12,12 @@ _ROOM = ("widgets.js", "address.js", "room_line.js", "room_overlay.js", "guesses
 SCRIPTS = {
     "teacher": (*_ROOM, "room_page.js", "teacher.js"),
     "student": (*_ROOM, "room_page.js", "student.js"),
-    "writer": (*_ROOM, "writer.js"),
+    "writer": (*_ROOM, "room_page.js", "writer.js"),
     "handout": ("handout.js",),
 }
 """page -> its own files, in the order of what they need; all but the handout have the stage before them"""
 STYLES = {
-    "room": ("lab.css", "classroom.css", "asks.css"),
+    "room": ("lab.css", "classroom.css", "asks.css", "writer.css"),
     "handout": ("handout.css",),
 }
 
@@ -34,9 +34,7 @@ def _all() -> dict[str, tuple[str, str]]:
     for page, names in STYLES.items():
         text = _joined(names)
         if page == "room":  # its rules are written to lie within the component that holds them
-            text = (
-                f"{stylesheet()}\n#lab {{\n{text}\n}}\n{(_FOLDER / 'classroom_page.css').read_text(encoding='utf-8')}"
-            )
+            text = f"{stylesheet()}\n#lab {{\n{text}\n}}\n{_joined(('classroom_page.css', 'studio.css'))}"
         found[_name(page, "css", text)] = ("text/css", text)
     return found
 
