@@ -35,9 +35,7 @@ def _all() -> dict[str, tuple[str, str, bytes]]:
     for page, names in STYLES.items():
         text = _joined(names)
         if page == "room":  # its rules are written to lie within the component that holds them
-            text = (
-                f"{stylesheet()}\n#lab {{\n{text}\n}}\n{(_FOLDER / 'classroom_page.css').read_text(encoding='utf-8')}"
-            )
+            text = f"#lab {{\n{stylesheet()}\n{text}\n}}\n{_joined(('studio.css', 'classroom_page.css'))}"
         found[_name(page, "css", text)] = ("text/css", text)
     return {name: (kind, text, gzip.compress(text.encode(), mtime=0)) for name, (kind, text) in found.items()}
 

@@ -74,7 +74,8 @@ def student(up: str, names: Mapping[str, str]) -> str:
     <section class="room-reveal" aria-label="Guesses and truth" hidden></section>
     <p class="room-points" hidden></p>
     <section class="room-board" aria-label="Points" hidden></section>
-    <section class="room-hands" aria-label="Try it out" hidden><div class="orw-stage"></div><div class="room-dial"></div></section>
+    <section class="room-hands" aria-label="Try it out" hidden><div class="orw-stage"></div>
+      <div class="room-dial"></div></section>
   </div>
   {_NOTICE}
 </div>"""
@@ -97,9 +98,10 @@ def teacher(up: str, names: Mapping[str, str]) -> str:
   </div>
   <div class="room-in" hidden>
     <header class="room-head">
-      <p class="room-where"><span class="room-lesson"></span> <span class="room-number"></span></p>
+      <div class="room-where" role="heading" aria-level="1"><span class="room-lesson"></span>
+      <span class="room-number"></span></div>
       <button type="button" class="room-door" data-open="room-join" title="How to join, large (J)">
-        <span class="door-words">Join at <b class="door-address"></b> with the code <b class="door-code"></b></span>
+        <span>Join at <b class="door-address"></b> with the code <b class="door-code"></b></span>
         <img class="door-qr" alt="">
       </button>
     </header>
@@ -109,7 +111,7 @@ def teacher(up: str, names: Mapping[str, str]) -> str:
       <p class="door-line">and type the code</p><p class="door-code"></p><p class="door-alone" role="note" hidden></p>
     </section>
     <section class="room-panel" aria-label="The lesson">
-      <h1 class="room-title"></h1>
+      <h2 class="room-title"></h2>
       <p class="room-say"></p>
       <div class="room-question" hidden><p class="room-prompt"></p><ol class="room-options" type="A"></ol></div>
       <p class="room-count"><b class="many"></b> <span class="of"></span></p>
@@ -122,11 +124,12 @@ def teacher(up: str, names: Mapping[str, str]) -> str:
       <div class="buttons room-run"><button type="button" id="toggle" data-run="toggle" title="Space">Play</button>
       <button type="button" data-run="step" title="One round (S)">Step</button>
       <button type="button" data-run="reset" title="The run from its beginning (R)">Reset</button></div>
-      <div class="buttons room-more"><button type="button" data-act="again" title="The question once more (V)">Vote again</button>
-      <button type="button" id="hands" data-act="hands" aria-pressed="false" title="Everybody plays with this scene (H)">Hands
-      on</button>
-      <button type="button" data-open="room-links" title="Links that were sent (L)">Links <span class="links-many"></span></button>
-      <button type="button" id="points" data-act="points" aria-pressed="false" title="Show points (O)">Points</button>
+      <div class="buttons"><button type="button" data-act="again" title="Once more (V)">Vote again</button>
+      <button type="button" id="hands" data-act="hands" aria-pressed="false"
+        title="Everybody plays with this scene (H)">Hands on</button>
+      <button type="button" data-open="room-links" title="Links that were sent (L)">Links
+        <span class="links-many"></span></button>
+      <button type="button" id="points" data-act="points" aria-pressed="false" title="Show them (O)">Points</button>
       <button type="button" data-open="room-steer" title="Drag α and τ under way">Steer</button>
       <button type="button" data-open="room-settings" title="Results, theme, the end">Room</button></div>
     </footer>
@@ -140,7 +143,7 @@ def teacher(up: str, names: Mapping[str, str]) -> str:
     <dialog id="room-links" aria-labelledby="links-title"><h2 id="links-title">Links from the class</h2>
       <p class="links-none">Nobody has sent one yet. They can, while they play.</p><ul class="links"></ul>
       <form class="link-form"><label for="own-link">A link of the Live lab</label>
-      <input id="own-link" class="typed" spellcheck="false" autocomplete="off" placeholder="#alpha=0.3&amp;reward=bump">
+      <input id="own-link" class="typed" spellcheck="false" autocomplete="off" placeholder="#alpha=0.3">
       <button type="submit" value="show">Show it</button><button type="submit" value="hands">Send it to everybody</button>
       <p class="wrong" role="alert"></p></form>{_CLOSE}</dialog>
     <dialog id="room-steer" aria-labelledby="steer-title"><h2 id="steer-title">Steer the run</h2>

@@ -99,8 +99,12 @@ class RoomLine {
     this.failures = 0;
     this.lost(false);
     const said = JSON.parse(data);
-    if (name === "picture") this.picture(said);
-    else this.room(said.all, said.mine);
+    try {
+      if (name === "picture") this.picture(said);
+      else this.room(said.all, said.mine);
+    } catch (error) {
+      console.error(error); // a fault of the page is none of the line
+    }
   }
 }
 

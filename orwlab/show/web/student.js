@@ -75,7 +75,7 @@ class StudentPage extends RoomPage {
     this.find(".room-lesson").textContent = all.lesson;
     this.find(".room-who").textContent = [all.code, mine.name].filter(Boolean).join(" · ");
     this.find(".room-title").textContent = all.title ?? WORDS_OF_STEPS[step];
-    const words = step === "lobby" ? `${WORDS_OF_STEPS.lobby} ${all.about}` : all.say ?? "";
+    const words = step === "lobby" ? "Look at the screen in front; your questions will come here." : all.say ?? "";
     this.find(".room-say").textContent = words;
     this.find(".room-say").hidden = !words;
     this.find(".room-step").textContent = playing ? "Your turn: try it out." : all.title ? WORDS_OF_STEPS[step] : "";
