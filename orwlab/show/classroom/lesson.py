@@ -259,7 +259,7 @@ def _all(node: yaml.Node | None) -> Iterator[yaml.Node]:
 def _check(node: yaml.Node) -> None:
     line = node.start_mark.line + 1
     if node.tag not in _PLAIN:
-        raise ValueError(f"line {line}: {node.tag[:40]!r} is not known; allowed: texts, numbers, lists")
+        raise ValueError(f"line {line}: {node.tag[:40]!r} is not known here; allowed: texts and numbers")
     if isinstance(node, yaml.MappingNode):
         keys = [key.value for key, _ in node.value]
         if not all(isinstance(key, yaml.ScalarNode) for key, _ in node.value):

@@ -141,8 +141,10 @@ class Classroom:
         found = classroom_assets.asset(request.path_params["name"])
         if found is None:
             return PlainTextResponse("There is no such file.", 404, headers=_HEADERS)
-        kind, text = found
-        headers = {**_HEADERS, "Cache-Control": "public, max-age=31536000, immutable"}
+        kind, text, small = found
+        headers = {**_HEADERS, "Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            return Response(small, media_type=kind, headers=headers | {"Content-Encoding": "gzip"})
         return Response(text, media_type=kind, headers=headers)
 
     async def _handout(self, request: Request) -> Response:
@@ -206,7 +208,7 @@ class Classroom:
 
     async def _steer(self, request: Request, given: Any) -> Any:
         live = await self._taught(request, given)
-        return {"wrong": live.steer(given.get("orders"))}
+        return await live.steer(given.get("orders"))
 
     async def _results(self, request: Request, given: Any) -> Any:
         live = await self._taught(request, given)

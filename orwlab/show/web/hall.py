@@ -17,7 +17,7 @@ from orwlab.show.classroom.veil import end_of, veiled
 from orwlab.show.lab.link import Link
 from orwlab.show.lab.story import Story
 from orwlab.show.web import errands
-from orwlab.show.web.broadcast import Broadcast, Registry
+from orwlab.show.web.broadcast import Broadcast, Registry, obey_all
 
 PARTICLES = 1000
 """of a room's run: phones draw them, over one network"""
@@ -200,23 +200,9 @@ class Live:
             await asyncio.to_thread(self.room.send, person, link)
         self._tell("teacher")
 
-    def steer(self, orders: Any) -> list[str]:
-        """Orders of the teacher for the run, as ``Broadcast.obey`` has them; what was wrong with some.
-
-        Raises:
-            ValueError: there is no run, or they are no orders.
-        """
-        if not isinstance(orders, list) or len(orders) > 50:
-            raise ValueError("orders are no list, or too many; allowed: at most 50")
-        if self.broadcast is None:
-            raise ValueError("The run is not there yet; try again in a second.")
-        wrong = []
-        for order in orders:
-            try:
-                self.broadcast.obey(order)
-            except ValueError as error:
-                wrong.append(str(error))
-        return wrong
+    async def steer(self, orders: Any) -> dict[str, Any]:
+        """Orders of the teacher for the run; see ``broadcast.obey_all``."""
+        return await obey_all(self.broadcast, orders)
 
     def close(self) -> None:
         """The room is deleted, or the server ends: everybody's line ends."""

@@ -133,7 +133,7 @@ _WORDS = {
 def writer(up: str, names: Mapping[str, str]) -> str:
     """A lesson's text, and beside it what it becomes."""
     body = f"""<div class="lab room writer" data-alpha="{Settings().alpha:g}">
-{bar.markup("classroom", {**names, "classroom": "Classroom"}, up)}
+{bar.markup("classroom", names, up)}
 <header><h2>Write a lesson</h2><a href="{up}classroom">Back to the Classroom</a>
 <p>Beside the text stands what your class will see. What you type is kept in this browser; the server only reads it, and
 keeps nothing before you open a room.</p></header>
