@@ -300,6 +300,7 @@ class WriterPage {
   changed() {
     this.remember();
     if (this.find("said").textContent) this.say("");
+    this.find("status").setAttribute("aria-busy", "true"); // it speaks of what stood there before
     this.readIn(WRITER_PAUSE);
   }
 
@@ -354,6 +355,7 @@ class WriterPage {
 
   status(sentence) {
     const status = this.find("status");
+    status.setAttribute("aria-busy", "false");
     if (status.textContent !== sentence) status.textContent = sentence;
   }
 

@@ -135,8 +135,8 @@ def writer(up: str, names: Mapping[str, str]) -> str:
     body = f"""<div class="lab room writer" data-alpha="{Settings().alpha:g}">
 {bar.markup("classroom", names, up)}
 <header><h2>Write a lesson</h2><a href="{up}classroom">Back to the Classroom</a>
-<p>Beside the text stands what your class will see. What you type is kept in this browser; the server only reads it, and
-keeps nothing before you open a room.</p></header>
+<p>What your class will see is shown as you type. The text is kept in this browser; the server only reads it, and keeps
+nothing before you open a room.</p></header>
 {_text()}
 <section class="writer-seen" aria-labelledby="writer-seen-title"><h2 id="writer-seen-title">What it becomes</h2>
 <p class="writer-old" hidden></p><div class="writer-lesson"></div></section>
@@ -167,10 +167,12 @@ def _text() -> str:
 <textarea id="writer-box" name="text" form="writer-handout" aria-label="The lesson, as YAML"
  aria-describedby="writer-keys" wrap="off" spellcheck="false" autocomplete="off" autocapitalize="off"></textarea></div>
 <p id="writer-keys" class="help">Tab indents by two spaces. To leave the box by keyboard press Escape, then Tab.</p>
-<div class="writer-told"><p id="writer-status" role="status"></p><button type="button" id="writer-go" hidden></button></div>
+<div class="writer-told"><p id="writer-status" role="status"></p>
+<button type="button" id="writer-go" hidden></button></div>
 <div class="writer-buttons"><button type="button" class="primary" id="writer-open">Open a room with it</button>
 <form id="writer-handout" method="post" target="_blank" rel="noopener" action="handout"><button>Handout</button></form>
-<button type="button" id="writer-save">Save as a file</button><button type="button" id="writer-load">Load a file</button>
+<button type="button" id="writer-save">Save as a file</button>
+<button type="button" id="writer-load">Load a file</button>
 <button type="button" id="writer-copy">Copy</button><button type="button" id="writer-again">Start again</button>
 <input type="file" id="writer-file" accept=".yaml,.yml,.txt" hidden></div>
 <p id="writer-said" role="status"></p>
@@ -199,8 +201,8 @@ def format_table() -> str:
         "goal, of a question of kind alpha": known["Goal"],
     }
     groups = "".join(_group(words, table, known) for words, table in parts.items())
-    return f"""<table><thead><tr><th scope="col">Name</th><th scope="col">What it is</th><th scope="col">Allowed</th></tr>
-</thead>{groups}</table>"""
+    heads = "".join(f'<th scope="col">{words}</th>' for words in ("Name", "What it is", "Allowed"))
+    return f"<table><thead><tr>{heads}</tr></thead>{groups}</table>"
 
 
 def _group(words: str, table: Mapping[str, Any], known: Mapping[str, Any]) -> str:
