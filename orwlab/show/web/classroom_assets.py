@@ -8,7 +8,16 @@ from orwlab.show.stage import javascript, stylesheet
 from orwlab.show.web.lab_page import without_exports
 
 _FOLDER = Path(__file__).parent
-_ROOM = ("widgets.js", "address.js", "room_line.js", "room_overlay.js", "guesses.js", "asks.js", "dial.js")
+_ROOM = (
+    "widgets.js",
+    "address.js",
+    "room_line.js",
+    "room_overlay.js",
+    "ask_parts.js",
+    "guesses.js",
+    "asks.js",
+    "dial.js",
+)
 SCRIPTS = {
     "teacher": (*_ROOM, "room_page.js", "teacher.js"),
     "student": (*_ROOM, "room_page.js", "student.js"),
@@ -34,9 +43,8 @@ def _all() -> dict[str, tuple[str, str]]:
     for page, names in STYLES.items():
         text = _joined(names)
         if page == "room":  # its rules are written to lie within the component that holds them
-            text = (
-                f"{stylesheet()}\n#lab {{\n{text}\n}}\n{(_FOLDER / 'classroom_page.css').read_text(encoding='utf-8')}"
-            )
+            page_css = (_FOLDER / "classroom_page.css").read_text(encoding="utf-8")
+            text = f"#lab {{\n{stylesheet()}\n{text}\n}}\n{page_css}"  # the stage's buttons are not the page's
         found[_name(page, "css", text)] = ("text/css", text)
     return found
 
