@@ -197,25 +197,28 @@ def _axes(name: str, rounds: int, low: float, high: float) -> str:
     """Empty axes: ``name`` from ``low`` to ``high`` over rounds."""
     left, top, right, bottom = 46.0, 20.0, WIDE - 12.0, HIGH - 36.0
     parts = [_text(4, 12, name, "start"), _text((left + right) / 2, HIGH - 4, "round")]
-    for x in _ticks(0, rounds):
-        place = left + (right - left) * x / rounds
+    for x, share in _ticks(0, rounds):
+        place = left + (right - left) * share
         parts += [_line(place, top, place, bottom, "grid"), _text(place, bottom + 16, f"{x:g}")]
-    for y in _ticks(low, high):
-        place = bottom - (bottom - top) * (y / 2 - low / 2) / (high / 2 - low / 2)  # halves: no difference overflows
+    for y, share in _ticks(low, high):
+        place = bottom - (bottom - top) * share
         parts += [_line(left, place, right, place, "grid"), _text(left - 6, place + 4, f"{y:.6g}", "end")]
     parts += [_line(left, top, left, bottom), _line(left, bottom, right, bottom)]
     return _svg(WIDE, HIGH, f"empty axes: {name} from {low:g} to {high:g} over {rounds} rounds", parts)
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers from ``low`` to ``high``, four to nine of them; the two alone where they are too near or too far."""
+def _ticks(low: float, high: float) -> list[tuple[float, float]]:
+    """Round numbers from ``low`` to ``high``, each with how far it is on the way, from 0 to 1.
+
+    Where the two are so near or far that this cannot be told, there are only they.
+    """
     rough = high / 5 - low / 5
     if not 1e-300 < rough < 1e300:
-        return [low, high]
+        return [(low, 0.0), (high, 1.0)]
     power = 10.0 ** math.floor(math.log10(rough))
     step = power * next(k for k in (1, 2, 5, 10) if k * power >= rough * 0.999)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [k * step for k in range(first, last + 1)]
+    return [(k * step, (k * step - low) / (high - low)) for k in range(first, last + 1)]
 
 
 @functools.lru_cache(maxsize=64)
