@@ -203,7 +203,7 @@ def read(text: Any) -> Lesson:
         raise ValueError(_said(error, root)) from None
 
 
-# YAML: no objects, no aliases, nothing twice, and yes and no stay words ------------------------------------------------
+# YAML: no objects, no aliases, nothing twice, and yes and no stay words -----------------------------------------------
 
 
 class _Loader(yaml.SafeLoader):

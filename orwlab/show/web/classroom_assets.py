@@ -9,7 +9,16 @@ from orwlab.show.stage import javascript, stylesheet
 from orwlab.show.web.lab_page import without_exports
 
 _FOLDER = Path(__file__).parent
-_ROOM = ("widgets.js", "address.js", "room_line.js", "room_overlay.js", "guesses.js", "asks.js", "dial.js")
+_ROOM = (
+    "widgets.js",
+    "address.js",
+    "room_line.js",
+    "room_overlay.js",
+    "ask_parts.js",
+    "guesses.js",
+    "asks.js",
+    "dial.js",
+)
 SCRIPTS = {
     "teacher": (*_ROOM, "line.js", "room_page.js", "teacher.js"),
     "student": (*_ROOM, "room_page.js", "student.js"),

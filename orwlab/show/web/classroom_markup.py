@@ -88,8 +88,8 @@ def teacher(up: str, names: Mapping[str, str]) -> str:
 <div class="lab room teacher">
   <div class="room-begin">
     <header>{bar.markup("classroom", names)}
-    <p class="lead">One run, seen by everybody. Your students predict on their phones, without an account; then all of you
-    see what happens, and every guess beside the exact answer.</p></header>
+    <p class="lead">One run, seen by everybody. Your students predict on their phones, without an account; then all of
+    you see what happens, and every guess beside the exact answer.</p></header>
     <p class="wrong" id="begin-wrong" role="alert"></p>
     <section class="your-rooms" aria-labelledby="yours" hidden><h2 id="yours">Your rooms</h2><ul></ul></section>
     <section aria-labelledby="lessons"><h2 id="lessons">Lessons</h2>
@@ -134,7 +134,8 @@ def teacher(up: str, names: Mapping[str, str]) -> str:
       <button type="button" data-open="room-settings" title="Results, theme, the end">Room</button></div>
     </footer>
     <dialog id="room-join" aria-labelledby="join-title"><h2 id="join-title">Join</h2>
-      <div class="join-large"><img class="door-qr" alt=""><div><p class="door-line">Go to</p><p class="door-address"></p>
+      <div class="join-large"><img class="door-qr" alt=""><div><p class="door-line">Go to</p>
+      <p class="door-address"></p>
       <p class="door-line">and type</p><p class="door-code"></p></div></div>
       <p class="door-alone" role="note" hidden></p>
       <form class="door-form"><label for="door">Address that phones are sent to</label>
@@ -144,7 +145,8 @@ def teacher(up: str, names: Mapping[str, str]) -> str:
       <p class="links-none">Nobody has sent one yet. They can, while they play.</p><ul class="links"></ul>
       <form class="link-form"><label for="own-link">A link of the Live lab</label>
       <input id="own-link" class="typed" spellcheck="false" autocomplete="off" placeholder="#alpha=0.3">
-      <button type="submit" value="show">Show it</button><button type="submit" value="hands">Send it to everybody</button>
+      <button type="submit" value="show">Show it</button>
+      <button type="submit" value="hands">Send it to everybody</button>
       <p class="wrong" role="alert"></p></form>{_CLOSE}</dialog>
     <dialog id="room-steer" aria-labelledby="steer-title"><h2 id="steer-title">Steer the run</h2>
       {_steered()}{_CLOSE}</dialog>
@@ -153,8 +155,8 @@ def teacher(up: str, names: Mapping[str, str]) -> str:
       <button type="button" id="secret">Copy the teacher's link</button>
       <button type="button" id="theme">Light or dark</button><button type="button" id="full">Full screen</button></div>
       <p class="room-told" role="status"></p>
-      <p class="room-alone">The teacher's link opens this room on another computer. Who has it is the teacher: show it to
-      nobody.</p>
+      <p class="room-alone">The teacher's link opens this room on another computer. Who has it is the teacher: show it
+      to nobody.</p>
       <div class="buttons"><button type="button" id="elsewhere">Leave the room open, and go</button>
       <button type="button" id="delete">Delete the room and all answers</button></div>{_CLOSE}</dialog>
     <dialog id="room-keys" aria-labelledby="keys-title"><h2 id="keys-title">Keys</h2><dl>{_keys()}</dl>{_CLOSE}</dialog>
