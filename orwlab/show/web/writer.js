@@ -5,7 +5,6 @@
 const WRITER_LARGEST = 65536; // characters of a lesson, and bytes of a file
 const WRITER_PAUSE = 400; // ms without a key, after which the text is read
 const WRITER_AGAIN = 2500; // ms, after which one asks again who did not answer
-const WRITER_READINGS = { reward: "mean reward", diversity: "diversity", w2: "W2²", effective: "effective share of the samples" };
 
 // ---- the box
 
@@ -181,8 +180,6 @@ class LessonView {
   }
 }
 
-const counted = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
-
 const behindHash = (link) => link.slice(link.lastIndexOf("#") + 1);
 
 /** The alphas of a link's lanes, after all changes that it tells of. */
@@ -201,18 +198,17 @@ function answerOf({ kind, options, goal, answer, of, by }) {
   const later = "; worked out in the room";
   const said = (words, more = "") => [made("b", { text: `Answer: ${words}` }), more];
   const poll = [made("b", { text: "No answer:" }), " this is a poll."];
-  if (kind === "choose") return answer === null ? poll : said(`${"ABCDEF"[answer - 1]}. ${options[answer - 1]}`);
-  if (kind === "curve") return said(`the ${WRITER_READINGS[of]} of the run`, ", as it comes out in the room");
-  if (kind === "order") return said(`by ${WRITER_READINGS[by]}, least first`, later);
-  if (goal) return said(`the α whose exact limit has ${WRITER_READINGS[goal.reading]} ${signed(goal.value)}`, later);
+  if (kind === "choose") return answer === null ? poll : said(`${letterOf(answer - 1)}. ${options[answer - 1]}`);
+  if (kind === "curve") return said(`the ${READING_WORDS[of]} of the run`, ", as it comes out in the room");
+  if (kind === "order") return said(`by ${READING_WORDS[by]}, least first`, later);
+  if (goal) return said(`the α whose exact limit has ${READING_WORDS[goal.reading]} ${minus(String(goal.value))}`, later);
   if (answer === null) return poll;
-  if (kind === "alpha") return said(`α = ${answer}`);
+  if (kind === "alpha") return said(alphaText(answer));
   if (answer === "peak") return said("where the exact limit is densest", later);
   if (answer === "first_to_die") return said("the mode that exact rounds empty first", later);
-  return said(`x ${signed(answer[0])}, y ${signed(answer[1])}`);
+  const [x, y] = answer.map((place) => minus(String(place)));
+  return said(`x ${x}, y ${y}`);
 }
-
-const signed = (number) => String(number).replace("-", "−");
 
 // ---- the page
 
