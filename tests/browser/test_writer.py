@@ -619,6 +619,21 @@ def test_all_of_it_goes_by_keyboard(write):
     page.wait_for_url("**/classroom#*")
 
 
+def test_a_long_text_is_indented_without_a_wait(write):
+    page = write()
+    long = "".join(f"# note {k} {'y' * 40}\n" for k in range(1000)) + SHORT
+    fill(page, long)
+    page.keyboard.press("Control+a")
+    took = page.evaluate(
+        """() => { const before = performance.now();
+            document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: 'Tab', cancelable: true }));
+            return performance.now() - before; }"""
+    )
+    assert text(page) == textwrap.indent(long, "  ")
+    assert took < 1500
+    assert reads(page), "a lesson may be indented as a whole"
+
+
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("wrong", [False, True])
 def test_axe_finds_nothing(write, dark, wrong):

@@ -4,6 +4,7 @@
 
 const WRITER_LARGEST = 65536; // characters of a lesson, and bytes of a file
 const WRITER_PAUSE = 400; // ms without a key, after which the text is read
+const WRITER_TYPED = 5000; // characters that browsers put in as typed, and take out again, without a pause
 const WRITER_AGAIN = 2500; // ms, after which one asks again who did not answer
 
 // ---- the box
@@ -70,7 +71,7 @@ class LessonBox {
   put(text, from, to) {
     this.box.focus();
     this.box.setSelectionRange(from, to);
-    if (document.execCommand("insertText", false, text)) return;
+    if (text.length < WRITER_TYPED && document.execCommand("insertText", false, text)) return;
     this.box.setRangeText(text, from, to, "end");
     this.entered();
   }
