@@ -1,4 +1,4 @@
-"""The exact dial: where fine-tuning ends for every alpha of a scene, worked out once and turned on any number of phones.
+"""The exact dial: where fine-tuning ends for every alpha of a scene, worked out once for any number of phones.
 
 A fan of pictures, one an alpha, all placed from the same numbers: a dot is the same dot in each, and moves a little
 when alpha does. Whoever has the fan needs no server any more.
@@ -32,7 +32,7 @@ ALPHAS = (
 """places of the dial; a scene's own alpha is one more"""
 PARTICLES = 400
 BACKDROP = 96  # points a side, of what is behind the particles: phones are small
-ROUGH = "about: this limit is nearly finer than the grid"
+ROUGH = "rough: nearly finer than the grid"
 AGAIN = 5.0  # seconds until what failed by a fault is tried again
 KEPT = 12  # fans that are held ready
 
@@ -164,9 +164,7 @@ def _numbers(limit: Exact) -> list[Number]:
         ("w2", "distance W₂²", "W₂²", significant(limit.w2)),
         ("ess", "effective samples", "effective", readouts.per_cent(limit.ess)),
     ]
-    return [
-        Number(key, name, short, f"{about}{value}", hint=readouts.hint(key)) for key, name, short, value in said
-    ]
+    return [Number(key, name, short, f"{about}{value}", hint=readouts.hint(key)) for key, name, short, value in said]
 
 
 def _in_view(limit: Exact, size: float) -> tuple[Tensor, float]:

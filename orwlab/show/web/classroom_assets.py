@@ -34,8 +34,9 @@ def _all() -> dict[str, tuple[str, str]]:
     for page, names in STYLES.items():
         text = _joined(names)
         if page == "room":  # its rules are written to lie within the component that holds them
+            page_text = (_FOLDER / "classroom_page.css").read_text(encoding="utf-8")
             text = (
-                f"{stylesheet()}\n#lab {{\n{text}\n}}\n{(_FOLDER / 'classroom_page.css').read_text(encoding='utf-8')}"
+                f"#lab {{\n{stylesheet()}\n{text}\n}}\n{page_text}"  # all alike: else those of buttons win on the stage
             )
         found[_name(page, "css", text)] = ("text/css", text)
     return found

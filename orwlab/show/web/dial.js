@@ -1,17 +1,19 @@
 // The exact dial: somebody turns alpha and sees at once where fine-tuning would end. All pictures come from the server,
 // each once; from then on nothing is asked for. See classroom/dial.py.
 //
-//   const dial = new Dial(element, { ask, stage, send });
+//   const dial = new Dial(element, { ask, stage, send, root });
 //   dial.open(link);    // everybody has this scene in hand; the same link again changes nothing
 //   dial.close();       // nobody has: the element is hidden, and the stage is free for other pictures
 //   dial.link           // the scene with the alpha that is chosen, "" while nothing is open
 //
 // ask(since) -> promise of {pieces, done, of, error}; send(link) -> promise, of {error} or rejected if it was not taken:
-// without it nothing can be sent. While the dial is open the stage is its own: nobody else hands pictures to it.
+// without it nothing can be sent. root: the way to the app; by default where the page's scripts come from. While the dial
+// is open the stage is its own: nobody else hands pictures to it.
 
 const DIAL_EVERY = 1000; // ms between questions, as long as pictures are missing
 const DIAL_AGAIN = 3000; // ms until the next one after one that failed
 const DIAL_STILL = 700; // ms without a move, after which those who listen are told the whole sentence
+const DIAL_EXACT = "Exact limit:";
 const DIAL_TICKS = [0.05, 0.1, 1, 10, 100];
 const DIAL_HINT = "No network is trained here: this is where a perfect one ends. Dots are drawn from it, coloured by where " +
   "they are without fine-tuning. Orange-red lines hold 50 and 90 % of it, grey lines of the data; violet ground pays more.";
@@ -36,7 +38,7 @@ function dialWords({ reward, diversity, w2, effective }, why) {
   const short = (value) => (value >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(2))));
   const share = 100 * effective;
   return [`mean reward ${minus(reward.toFixed(2))}`, `diversity ${diversity.toFixed(2)}`, `W₂² ${short(w2)}`,
-    `${share.toFixed(share >= 10 ? 0 : 1)} % effective samples`].join(", ") + (why ? ` (${why})` : "");
+    `${share.toFixed(share >= 10 ? 0 : 1)} % effective samples`].join(", ") + (why ? `; ${why}` : "");
 }
 
 class Dial {
@@ -84,7 +86,8 @@ class Dial {
 
   /** Another scene: nothing is known of it. */
   forget() {
-    Object.assign(this, { come: 0, done: false, error: "", of: null, scene: "", alphas: [], at: 0, known: new Map(), shown: null });
+    Object.assign(this, { come: 0, done: false, error: "", of: null }); // of the answers
+    Object.assign(this, { scene: "", alphas: [], at: 0, known: new Map(), shown: null });
   }
 
   // ---- pictures in
@@ -151,13 +154,16 @@ class Dial {
     this.ticks = make("div", "ticks");
     this.ticks.setAttribute("aria-hidden", "true");
     this.words = make("p", "dial-words");
+    this.exactly = make("b");
+    this.readings = make("span");
+    this.words.append(this.exactly, this.readings);
     this.coming = make("p", "dial-coming");
     element.append(head, this.range, this.ticks, this.words, this.coming, make("p", "dial-hint", DIAL_HINT));
     if (this.send) this.buildSending();
     const lab = make("p", "dial-lab");
     this.there = make("a", "", "Open it in the Live lab");
     Object.assign(this.there, { target: "_blank", rel: "noopener" });
-    lab.append(this.there, " (a new tab). There a network learns: better on a laptop, for it keeps the server busy.");
+    lab.append(this.there, "In a new tab; there a network learns. Better on a laptop, for it keeps the server busy.");
     element.append(lab);
   }
 
@@ -205,7 +211,8 @@ class Dial {
     this.range.style.setProperty("--filled", `${there ? (100 * at) / (alphas.length - 1) : 0}%`);
     this.range.setAttribute("aria-valuetext", there ? `α = ${alpha}. ${words}` : "not there yet");
     setText(this.number, there ? String(alpha) : "…");
-    setText(this.words, words);
+    setText(this.exactly, words.startsWith(DIAL_EXACT) ? DIAL_EXACT : "");
+    setText(this.readings, words.slice(this.exactly.textContent.length));
     this.words.classList.toggle("dial-none", Boolean(exactly && !exactly.frame));
     setText(this.coming, this.progress());
     this.coming.classList.toggle("dial-wrong", Boolean(this.error));
@@ -217,12 +224,14 @@ class Dial {
     }
     this.stage.root.classList.toggle("dial-faint", this.isOpen && there && !exactly?.frame);
     clearTimeout(this.telling);
-    if (drawn && words) this.telling = setTimeout(() => this.stage.words.tell(`The picture shows samples for α = ${drawn.alpha}. ${words}`), DIAL_STILL);
+    if (!drawn) return;
+    const summary = `The picture shows samples for α = ${drawn.alpha}. ${words}`;
+    this.telling = setTimeout(() => this.stage.words.tell(summary), DIAL_STILL);
   }
 
   sentence(exactly, drawn) {
     if (!this.alphas.length) return "";
-    if (exactly?.frame) return `Exact limit: ${dialWords(exactly.reading, exactly.why)}.`;
+    if (exactly?.frame) return `${DIAL_EXACT} ${dialWords(exactly.reading, exactly.why)}.`;
     const faint = drawn ? ` The faint picture is that of α = ${drawn.alpha}.` : "";
     if (!exactly) return `This one is being worked out.${faint}`;
     const why = exactly.why.replace(/^no (exact )?limit[^:]*: /, ""); // it is said here already
