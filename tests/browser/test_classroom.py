@@ -16,21 +16,21 @@ scenes:
     link: "#reward=bump&tau=2&alpha=0"
     say: Nothing holds the model.
     rounds: 12
-    ask: {kind: choose, prompt: What is left?, options: [everything, "<b>one</b> spot", nothing], answer: 2}
+    ask: {kind: choose, prompt: "What is left?", options: [everything, "<b>one</b> spot", nothing], answer: 2}
     why: It imitates its best samples.
   - title: How much?
     link: "#alpha=1&mode=exact"
-    ask: {kind: alpha, prompt: Which α?, goal: {reading: reward, value: 0.6}}
+    ask: {kind: alpha, prompt: "Which α?", goal: {reading: reward, value: 0.6}}
   - title: Where?
     link: "#reward=bump&tau=2&alpha=1&mode=exact"
-    ask: {kind: place, prompt: Where is the limit densest?, answer: peak}
+    ask: {kind: place, prompt: "Where is the limit densest?", answer: peak}
   - title: How?
     link: "#alpha=1&speed=0"
     rounds: 12
-    ask: {kind: curve, prompt: Draw the reward., of: reward, low: 0, high: 1}
+    ask: {kind: curve, prompt: "Draw the reward.", of: reward, low: 0, high: 1}
   - title: In which order?
     link: "#alpha=0.3&others=1,3&mode=exact"
-    ask: {kind: order, prompt: The least diverse first., by: diversity}
+    ask: {kind: order, prompt: "The least diverse first.", by: diversity}
   - title: Look
     link: "#alpha=3&mode=exact"
 """
@@ -265,7 +265,8 @@ def test_the_projector_shows_everything_without_scrolling(classes, width, height
         assert image.bounding_box()["width"] >= 50
         assert image.evaluate("image => image.complete && image.naturalWidth > 20")
         scroll = teacher.evaluate("[document.documentElement.scrollHeight, document.documentElement.scrollWidth]")
-        assert scroll[0] <= height and scroll[1] <= width
+        assert scroll[0] <= height
+        assert scroll[1] <= width
         panel = teacher.locator(".room-panel")
         assert panel.evaluate("panel => panel.scrollHeight <= panel.clientHeight + 1"), step
         smallest = teacher.evaluate(
