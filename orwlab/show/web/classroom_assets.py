@@ -27,7 +27,7 @@ SCRIPTS = {
 }
 """page -> its own files, in the order of what they need; all but the handout have the stage before them"""
 STYLES = {
-    "room": ("lab.css", "classroom.css", "asks.css", "writer.css"),
+    "room": ("lab.css", "classroom.css", "asks.css", "dial.css", "writer.css"),
     "handout": ("handout.css",),
 }
 

@@ -177,7 +177,7 @@ def _lesson(name: str) -> str:
 <p class="soft">{lesson.minutes} minutes, {len(lesson.scenes)} scenes, {asked} questions</p>
 <div class="buttons"><button type="button" class="primary" data-lesson="{name}">Open a room</button>
 <a class="button" href="./classroom/handout?lesson={name}">Handout</a>
-<a class="button" href="./classroom/write?lesson={name}">Change it</a></div></li>"""
+<a class="button" href="./classroom/write?lesson={name}">Edit a copy</a></div></li>"""
 
 
 def _steered() -> str:

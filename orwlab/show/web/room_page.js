@@ -42,7 +42,7 @@ class RoomPage {
   }
 
   configure() {
-    this.made?.configure({ ...this.all?.stage, present: this.present, more: !this.small, revealed: Boolean(this.all?.open) });
+    this.made?.configure({ ...this.all?.stage, present: this.present, revealed: Boolean(this.all?.open) });
   }
 
   open(code, token) {
@@ -73,6 +73,7 @@ class RoomPage {
     this.mine = mine;
     this.notice(all.notice, "server");
     this.root.dataset.step = all.step;
+    this.root.dataset.kind = all.ask?.kind ?? "";
     if (before?.step !== all.step || before?.item !== all.item) {
       this.say([WORDS_OF_STEPS[all.step], all.step === "ask" ? all.ask.prompt : ""].join(" "));
     }

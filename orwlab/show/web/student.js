@@ -2,8 +2,7 @@
 
 class StudentPage extends RoomPage {
   constructor(root) {
-    super(root);
-    this.small = true;
+    super(root, { present: true }); // few panels, large type
     this.dial = null;
     this.find("#join").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -125,7 +124,7 @@ class StudentPage extends RoomPage {
     const button = this.find("#send"), open = this.all.step === "ask", value = this.asked?.value ?? null;
     button.hidden = !open;
     button.disabled = value === null || this.isIn || Boolean(this.pending);
-    button.textContent = this.mine.own === null ? "Send my guess" : "Send the new guess";
+    button.textContent = this.isIn ? "Sent" : this.mine.own === null ? "Send my guess" : "Send the new guess";
     const words = this.failed ? this.failed
       : this.pending ? "Sending …"
       : !open ? (this.mine.own === null ? "The vote is closed; you have not guessed." : "Your guess is in.")
