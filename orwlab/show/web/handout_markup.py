@@ -23,8 +23,8 @@ GRID = 64
 """points a side on which contours are looked for: cells of four pixels"""
 PLANE = 240
 """pixels a side of a plane"""
-WIDE, HIGH = 330, 190
-"""pixels of a curve's axes"""
+WIDE, HIGH = 296, 190
+"""pixels of a curve's axes: as wide as a phone is, so that their numbers are not drawn smaller"""
 MARGIN = 34
 """pixels beside axes, for their numbers"""
 STEPS = (0.25, 0.5, 0.75)
@@ -181,7 +181,7 @@ def _text(x: float, y: float, text: str, anchor: str = "middle") -> str:
 
 def _alphas() -> str:
     """A logarithmic axis from 0.01 to 100, with a place of its own for 0."""
-    left, first, last, y = 14.0, 54.0, 316.0, 18.0
+    left, first, last, y = 12.0, 48.0, WIDE - 16.0, 18.0
     decade = (last - first) / 4
     parts = [_line(first, y, last, y), _line(left, y - 7, left, y + 7), _text(left, y + 24, "0")]
     parts.append(f'<path class="axis gap" d="M{left} {y}L{first} {y}"/>')
