@@ -4,6 +4,7 @@ A lesson is a list of scenes. A scene is a link of the Live lab, and perhaps a q
 
     title: Collapse
     about: What imitation does when nothing holds it.
+    notes: Go on only when everybody has a guess.
     minutes: 7
     scenes:
       - title: Two hundred rounds
@@ -31,6 +32,7 @@ from orwlab.show.lab.link import Link
 
 LARGEST = 65_536  # characters of a file
 DEEPEST = 12  # lists and tables within each other
+MOST = 4000  # names and values; twenty scenes have less than a thousand
 FOLDER = Path(__file__).parent / "lessons"
 READINGS = ("reward", "diversity", "w2", "effective")
 """what can be read off a model: see ``exact.Exact``"""
@@ -49,8 +51,8 @@ class _Part(BaseModel):
 class Choose(_Part):
     """One of some sentences."""
 
-    kind: Literal["choose"]
-    prompt: Prompt
+    kind: Literal["choose"] = Field(description="which kind of question it is")
+    prompt: Prompt = Field(description="what is asked")
     options: tuple[Line, ...] = Field(min_length=2, max_length=6, description="what one can choose, two to six")
     answer: int | None = Field(None, ge=1, description="the right option, from 1; left out in a poll")
 
@@ -73,8 +75,8 @@ class Goal(_Part):
 class Alpha(_Part):
     """A value of alpha."""
 
-    kind: Literal["alpha"]
-    prompt: Prompt
+    kind: Literal["alpha"] = Field(description="which kind of question it is")
+    prompt: Prompt = Field(description="what is asked")
     goal: Goal | None = Field(None, description="the right alpha is the one whose exact limit has this")
     answer: float | None = Field(None, ge=0, le=100, description="the right alpha, if it is no goal's")
 
@@ -88,8 +90,8 @@ class Alpha(_Part):
 class Place(_Part):
     """A place in the plane."""
 
-    kind: Literal["place"]
-    prompt: Prompt
+    kind: Literal["place"] = Field(description="which kind of question it is")
+    prompt: Prompt = Field(description="what is asked")
     answer: Literal["peak", "first_to_die"] | tuple[Coordinate, Coordinate] | None = Field(
         None,
         description="peak: where the exact limit is densest; first_to_die: the mode that exact rounds empty first; or "
@@ -100,11 +102,11 @@ class Place(_Part):
 class Curve(_Part):
     """How something goes on over the rounds of the scene's run."""
 
-    kind: Literal["curve"]
-    prompt: Prompt
+    kind: Literal["curve"] = Field(description="which kind of question it is")
+    prompt: Prompt = Field(description="what is asked")
     of: Literal["reward", "diversity", "w2"] = Field("reward", description="what is drawn")
-    low: float = Field(description="the lower end of the axis")
-    high: float = Field(description="its upper end")
+    low: float = Field(ge=-1e6, le=1e6, description="the lower end of the axis")
+    high: float = Field(ge=-1e6, le=1e6, description="its upper end")
 
     @model_validator(mode="after")
     def _fits(self) -> "Curve":
@@ -116,8 +118,8 @@ class Curve(_Part):
 class Order(_Part):
     """The scene's alphas, from the least of something to the most."""
 
-    kind: Literal["order"]
-    prompt: Prompt
+    kind: Literal["order"] = Field(description="which kind of question it is")
+    prompt: Prompt = Field(description="what is asked")
     by: Reading = Field("reward", description="what they are ordered by, least first: the exact limits', or where one "
                         "has none the run's at its end")  # fmt: skip
 
@@ -128,7 +130,7 @@ Ask = Annotated[Choose | Alpha | Place | Curve | Order, Field(discriminator="kin
 class Scene(_Part):
     """A state of the Live lab, and perhaps a question about what becomes of it."""
 
-    title: Line
+    title: Line = Field(description="what it is called")
     link: str = Field("", max_length=60_000, description="a link of the Live lab, or what stands behind its #")
     say: Words = Field("", description="what stands beside it while it is on show")
     rounds: int = Field(0, ge=0, le=2000, description="how far it runs; 0: it is looked at as it is")
@@ -158,11 +160,12 @@ class Scene(_Part):
 class Lesson(_Part):
     """What a class does in some minutes."""
 
-    title: Line
-    about: Words = ""
+    title: Line = Field(description="what it is called")
+    about: Words = Field("", description="what it is about; everybody may read it")
+    notes: Words = Field("", description="for the teacher: shown on the list of lessons and on the handout's last part")
     minutes: int = Field(8, ge=1, le=90, description="how long it takes")
     scores: bool = Field(False, description="whether guesses earn points")
-    scenes: tuple[Scene, ...] = Field(min_length=1, max_length=20)
+    scenes: tuple[Scene, ...] = Field(min_length=1, max_length=20, description="what is done, in this order")
 
 
 def schema() -> dict[str, Any]:
@@ -207,7 +210,31 @@ def read(text: Any) -> Lesson:
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe, and with fewer surprises: only true and false are switches, and there are no dates."""
+    """Safe, and with fewer surprises: only true and false are switches, there are no dates, and what a lesson cannot
+    need ends the reading at once, however much of it there is.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = self._parts = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """The next part of the file, with all that lies within it."""
+        event = self.peek_event()
+        line = event.start_mark.line + 1
+        deeper = isinstance(event, yaml.CollectionStartEvent)
+        self._depth, self._parts = self._depth + deeper, self._parts + 1
+        if isinstance(event, yaml.AliasEvent) or event.anchor:
+            raise ValueError(f"line {line}: & and * are not known here; quote a text that begins with one of them")
+        if event.tag:
+            raise ValueError(f"line {line}: ! is not known here; quote a text that begins with it")
+        if self._depth > DEEPEST:
+            raise ValueError(f"line {line}: lists and tables lie too deep within each other")
+        if self._parts > MOST:
+            raise ValueError(f"line {line}: the lesson has too many parts; allowed: at most {MOST} names and values")
+        node = super().compose_node(parent, index)
+        self._depth -= deeper
+        return node
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -215,36 +242,27 @@ _Loader.yaml_implicit_resolvers = {
     for first, kinds in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("true|false"), list("tf"))
-_PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map")}
 
 
 def _loaded(text: str) -> tuple[yaml.Node | None, Any]:
     """The file's nodes, which know their lines, and what they say."""
     try:
-        depth = 0
-        for event in yaml.parse(text, _Loader):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            line = event.start_mark.line + 1
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                raise ValueError(f"line {line}: & and * are not known here; quote a text that begins with one of them")
-            if depth > DEEPEST:
-                raise ValueError(f"line {line}: lists and tables lie too deep within each other")
         loader = _Loader(text)
         try:
             root = loader.get_single_node()
             for node in _all(root):
-                _check(node)
+                _check(node, loader)
             return root, loader.construct_document(root) if root is not None else None
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}: " if mark else ""
-        raise ValueError(f"{where}this is no YAML: {error.problem or error.context}") from None
-    except yaml.YAMLError as error:  # a character that no text file holds
-        raise ValueError(f"this is no YAML: {str(error).splitlines()[0]:.120}") from None
-    except (OverflowError, RecursionError):
-        raise ValueError("this is no YAML that can be read") from None
+        said = (error.problem or error.context or "").removeprefix("but ")
+        raise ValueError(f"{where}this is no YAML: {said}") from None
+    except yaml.reader.ReaderError as error:
+        line = len(re.findall("\r\n|[\r\n]", text[: error.position])) + 1
+        raise ValueError(f"line {line}: this is no YAML: it holds a character that no text has") from None
 
 
 def _all(node: yaml.Node | None) -> Iterator[yaml.Node]:
@@ -256,28 +274,36 @@ def _all(node: yaml.Node | None) -> Iterator[yaml.Node]:
             yield from _all(one)
 
 
-def _check(node: yaml.Node) -> None:
+def _check(node: yaml.Node, loader: _Loader) -> None:
     line = node.start_mark.line + 1
-    if node.tag not in _PLAIN:
-        raise ValueError(f"line {line}: {node.tag[:40]!r} is not known here; allowed: texts and numbers")
     if isinstance(node, yaml.MappingNode):
-        keys = [key.value for key, _ in node.value]
-        if not all(isinstance(key, yaml.ScalarNode) for key, _ in node.value):
-            raise ValueError(f"line {line}: a name is no word; allowed: words, such as title")
-        twice = next((key for k, key in enumerate(keys) if key in keys[:k]), None)
-        if twice is not None:
-            raise ValueError(f"line {line}: {twice[:40]!r} is there twice; allowed: once")
-    if isinstance(node, yaml.ScalarNode) and node.tag.endswith((":int", ":float")) and len(node.value) > 30:
-        raise ValueError(f"line {line}: this number is too long")
+        known: set[str] = set()
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if not key.tag.endswith(":str"):
+                raise ValueError(f"line {line}: a name is no word; allowed: words, such as title")
+            if key.value in known:
+                raise ValueError(f"line {line}: {key.value[:40]!r} is there twice; allowed: once")
+            known.add(key.value)
+    elif node.tag.endswith((":int", ":float")):
+        if len(node.value) > 30:
+            raise ValueError(f"line {line}: this number is too long")
+        try:
+            loader.construct_object(node)
+        except (ValueError, OverflowError):  # such as 0x_
+            raise ValueError(f"line {line}: {node.value!r} looks like a number, and is none") from None
 
 
 def _said(error: ValidationError, root: yaml.Node | None) -> str:
     """The first thing that is wrong, as a sentence."""
     first = error.errors(include_url=False)[0]
-    place = [part for part in first["loc"] if part not in _KINDS]  # pydantic puts the kind into it
+    place = _place(first["loc"])
     name = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
     given, allowed = _short(first.get("input")), first.get("ctx", {})
     line = f"line {_line(place, root)}: "
+    if place[-2:] == ["ask", "answer"] and len(first["loc"]) > len(place) + 1:  # of a place, which may be many things
+        given = _short(_plain(_node(place, root)))
+        return f"{line}{name} is {given}; allowed: peak, first_to_die, or [x, y], each from -20 to 20"
     match first["type"]:
         case "missing":
             return f"{line}{name} is missing"
@@ -286,9 +312,12 @@ def _said(error: ValidationError, root: yaml.Node | None) -> str:
         case "union_tag_not_found":
             return f"{line}{name}.kind is missing; allowed: one of {', '.join(sorted(_KINDS))}"
         case "union_tag_invalid":
+            line = f"line {_line([*place, 'kind'], root)}: "
             return f"{line}{name}.kind is {_short(allowed.get('tag'))}; allowed: one of {', '.join(sorted(_KINDS))}"
         case "value_error":
-            return f"{line}{name}: {allowed['error']}" if name else f"{line}{allowed['error']}"
+            said = str(allowed["error"])
+            line = f"line {_line([*place, said.partition(' ')[0]], root)}: "  # it begins with what is wrong
+            return f"{line}{name}: {said}"
         case "too_short" | "too_long":
             many = (
                 f"at least {allowed['min_length']}" if "min_length" in allowed else f"at most {allowed['max_length']}"
@@ -307,6 +336,7 @@ _WANTED = {
     "int_": "a whole number",
     "float_": "a number",
     "string_type": "a text; quote it if it looks like a number",
+    "string_unicode": "a text, without halves of characters",
     "bool_": "true or false",
     "tuple_": "a list",
     "model_": "a table",
@@ -314,6 +344,23 @@ _WANTED = {
 
 
 _KINDS: dict[str, type[_Part]] = {"choose": Choose, "alpha": Alpha, "place": Place, "curve": Curve, "order": Order}
+
+
+def _place(parts: tuple[int | str, ...]) -> list[int | str]:
+    """Where something is in the file: pydantic also says which kind of question, and of answer, it took it for."""
+    found: list[int | str] = []
+    for k, part in enumerate(parts):
+        if k and parts[k - 1] == "ask" and part in _KINDS:
+            continue
+        found.append(part)
+        if found[-2:] == ["ask", "answer"]:
+            break
+    return found
+
+
+def _plain(node: yaml.Node | None) -> Any:
+    """What a node says, as it is written."""
+    return [_plain(one) for one in node.value] if isinstance(node, yaml.SequenceNode) else getattr(node, "value", None)
 
 
 def _short(value: Any) -> str:
@@ -336,9 +383,13 @@ def _neighbours(place: list[Any], root: yaml.Node | None) -> list[str]:
 
 
 def _line(place: list[Any], root: yaml.Node | None) -> int:
-    """The line of a place, or of the nearest that there is above it."""
+    """The line of a place, where its name stands, or of the nearest that there is above it."""
     while place:
-        node = _node(place, root)
+        node = _node(place[:-1], root)
+        if isinstance(node, yaml.MappingNode):
+            node = next((key for key, _ in node.value if key.value == place[-1]), None)
+        else:
+            node = _node(place, root)
         if node is not None:
             return int(node.start_mark.line) + 1
         place = place[:-1]

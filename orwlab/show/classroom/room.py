@@ -98,6 +98,8 @@ class Room:
         self._people = store.people(code)
         self._answers: dict[str, dict[int, Any]] = store.answers(code)
         self._links = store.links(code)
+        self._changes = 0  # of people and answers
+        self._worth: tuple[tuple[int, int], dict[int, int]] | None = None  # at which changes, and everybody's points
 
     @classmethod
     def make(cls, store: Store, text: str) -> tuple["Room", str]:
@@ -124,6 +126,7 @@ class Room:
         """
         person, token = self.store.enter(self.code, clean := name_of(name))
         self._people[person] = clean
+        self._changes += 1
         return person, token
 
     def person(self, token: Any) -> int | None:
@@ -166,8 +169,9 @@ class Room:
         return True
 
     def _become(self, state: State) -> None:
-        self.state = replace(state, version=self.state.version + 1)
-        self.store.keep(self.code, asdict(self.state))
+        changed = replace(state, version=self.state.version + 1)
+        self.store.keep(self.code, asdict(changed))
+        self.state = changed
 
     def _next(self, value: Any) -> State:
         now, scene = self.state, self.scene
@@ -209,11 +213,18 @@ class Room:
             case "end":
                 return replace(now, step=self._last(now.scene))
             case _ if now.scene == 0:
-                return replace(now, step="lobby")
+                return replace(now, step="lobby", attempt=0)
             case _:
-                return replace(now, scene=now.scene - 1, step=self._last(now.scene - 1), attempt=0)
+                before = now.scene - 1
+                return replace(now, scene=before, step=self._last(before), attempt=self._attempts(before))
+
+    def _attempts(self, number: int) -> int:
+        """The last attempt at a scene's question that there was."""
+        items = (item.split(".") for item in {**self._answers, **(self.state.truths or {})})
+        return max((int(attempt) for scene, attempt in items if int(scene) == number), default=0)
 
     def _last(self, number: int) -> str:
+        """A scene's last step."""
         scene = self.lesson.scenes[number]
         return "reveal" if scene.ask else "run" if scene.rounds else "show"
 
@@ -267,6 +278,7 @@ class Room:
         clean = predictions.check(self.scene, value)
         self.store.answer(self.code, self.item, person, clean)
         self._answers.setdefault(self.item, {})[person] = clean
+        self._changes += 1
         return clean
 
     def send(self, person: int, link: Any) -> None:
@@ -349,14 +361,20 @@ class Room:
             value = self._truth_of(self.item)
             told["near"] = predictions.closeness(self.scene.ask, own, value) if self.scene.ask else None
         if self.state.points:
-            told["points"] = dict(self._points_of_all()).get(person, 0)
+            told["points"] = self._points_of_all().get(person, 0)
         return told
 
     def _truth_of(self, item: str) -> Any:
         return ((self.state.truths or {}).get(item) or {}).get("value")
 
-    def _points_of_all(self) -> list[tuple[int, int]]:
-        """(person, points) of everybody, from what has been revealed."""
+    def _points_of_all(self) -> dict[int, int]:
+        """Person -> points of everybody, the best first, from what has been revealed; worked out once for all."""
+        at = self.state.version, self._changes
+        if self._worth is None or self._worth[0] != at:
+            self._worth = at, self._counted()
+        return self._worth[1]
+
+    def _counted(self) -> dict[int, int]:
         points = dict.fromkeys(self._people, 0)
         last: dict[int, tuple[int, str]] = {}  # scene -> its last attempt that was revealed
         for item in self.state.truths or {}:
@@ -364,15 +382,15 @@ class Room:
             last[number] = max(last.get(number, (-1, "")), (attempt, item))
         for number, (_, item) in last.items():
             ask, truth = self.lesson.scenes[number].ask, (self.state.truths or {})[item]
-            for person, guess in self._answers.get(item, {}).items():
+            for person, guess in list(self._answers.get(item, {}).items()):  # others may come in meanwhile
                 if ask is not None and person in points:
                     points[person] += predictions.points(predictions.closeness(ask, guess, truth.get("value")))
-        return sorted(points.items(), key=lambda one: (-one[1], one[0]))
+        return dict(sorted(points.items(), key=lambda one: (-one[1], one[0])))
 
     def board(self) -> list[dict[str, Any]]:
         """Names and points, the best first; those without a name are left out."""
-        named = [(self._people[person], points) for person, points in self._points_of_all() if self._people[person]]
-        return [{"name": name, "points": points} for name, points in named]
+        named = [(self._people[person], points) for person, points in self._points_of_all().items()]
+        return [{"name": name, "points": points} for name, points in named if name]
 
     def results(self) -> str:
         """All answers as CSV: a row an answer."""
@@ -383,7 +401,7 @@ class Room:
             number, attempt = map(int, item.split("."))
             ask = self.lesson.scenes[number].ask
             truth = self._truth_of(item)
-            for person, guess in answers.items():
+            for person, guess in list(answers.items()):  # others may come in meanwhile
                 near = predictions.closeness(ask, guess, truth) if ask else None
                 rows.writerow([
                     number + 1, attempt + 1, _cell(ask.prompt if ask else ""), person,
@@ -422,5 +440,5 @@ def name_of(given: Any) -> str:
 
 
 def _cell(text: str) -> str:
-    """As a spreadsheet takes it for a text: it would work out what begins like a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text
+    """As a spreadsheet takes it for a text: it would work out what begins like a formula, also in wide letters."""
+    return f"'{text}" if unicodedata.normalize("NFKC", text[:1]) in ("=", "+", "-", "@", "\t") else text

@@ -5,6 +5,7 @@ Tokens are kept as digests: who reads the file can enter no room with it. All fu
 
 import hashlib
 import json
+import os
 import secrets
 import sqlite3
 import threading
@@ -22,6 +23,7 @@ PEOPLE = 400
 """in a room"""
 LINKS = 400
 """that a room's people may have sent"""
+GONE = "This room has been deleted."
 
 _TABLES = """
 create table if not exists rooms (
@@ -59,13 +61,17 @@ class Store:
         """``what`` within one transaction, which is on the disk when this returns; None if there is no file yet."""
         with self._lock:
             if self._open is None:
-                if not making and self.path != "" and not Path(self.path).exists():
+                if not making and self.path != "" and not os.path.exists(self.path):
                     return None
                 self._open = self._connected()
-            with self._open:
-                return what(self._open)
+            try:
+                with self._open:
+                    return what(self._open)
+            except sqlite3.IntegrityError:  # what is written is somebody's in some room, and one of the two is gone
+                raise ValueError(GONE) from None
 
     def _connected(self) -> sqlite3.Connection:
+        found: sqlite3.Connection | None = None
         try:
             found = sqlite3.connect(str(self.path) or ":memory:", check_same_thread=False)
             found.execute("pragma journal_mode = wal")
@@ -73,9 +79,12 @@ class Store:
             found.execute("pragma foreign_keys = on")
             found.execute("pragma secure_delete = on")
             found.executescript(_TABLES)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:  # ValueError: a path that no file can have
+            if found is not None:
+                found.close()
             raise ValueError(
-                f"rooms cannot be kept in {self.path}: {error}; allowed: ORWLAB_ROOMS, a file that can be written"
+                f"rooms cannot be kept in {str(self.path)!r:.200}: {error}; allowed: ORWLAB_ROOMS, a file that can be "
+                "written"
             ) from None
         return found
 
@@ -156,17 +165,18 @@ class Store:
         """Somebody new in a room: a number, and a token, which is not kept.
 
         Raises:
-            ValueError: the room is full.
+            ValueError: the room is full, or gone.
         """
 
         def work(db: sqlite3.Connection) -> tuple[int, str]:
             if db.execute("select count(*) from people where room = ?", (code,)).fetchone()[0] >= PEOPLE:
                 raise ValueError(f"this room has {PEOPLE} people; allowed: no more")
-            token = secrets.token_urlsafe(24)
+            token, now = secrets.token_urlsafe(24), self._clock()
             made = db.execute(
                 "insert into people (room, token, name, joined) values (?, ?, ?, ?)",
-                (code, digest(token), name, self._clock()),
+                (code, digest(token), name, now),
             )
+            db.execute("update rooms set touched = ? where code = ?", (now, code))
             return int(made.lastrowid or 0), token
 
         entered: tuple[int, str] = self._run(work)
@@ -187,7 +197,11 @@ class Store:
     # Answers and links ----------------------------------------------------------------------------------------------
 
     def answer(self, code: str, item: str, person: int, value: Any) -> None:
-        """Somebody's answer to a question; a later one takes its place."""
+        """Somebody's answer to a question; a later one takes its place.
+
+        Raises:
+            ValueError: the room is gone.
+        """
         given = (code, item, person, json.dumps(value), self._clock())
         self._run(lambda db: db.execute("insert or replace into answers values (?, ?, ?, ?, ?)", given))
 
@@ -207,7 +221,7 @@ class Store:
         """A link for the teacher; of one person the newest counts.
 
         Raises:
-            ValueError: there are too many.
+            ValueError: there are too many, or the room is gone.
         """
 
         def work(db: sqlite3.Connection) -> None:

@@ -211,7 +211,10 @@ class Classroom:
 
     async def _check(self, request: Request, given: Any) -> Any:
         self._slowly(self.checks, _from(request))
-        return {"lesson": lessons.read(given.get("text")).model_dump(mode="json")}
+        try:  # what is half written is no bad question: browsers would complain of every key
+            return {"lesson": lessons.read(given.get("text")).model_dump(mode="json")}
+        except ValueError as error:
+            return {"error": _sentence(error)}
 
     async def _act(self, request: Request, given: Any) -> Any:
         live = await self._taught(request, given)

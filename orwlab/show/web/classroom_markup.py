@@ -174,6 +174,7 @@ def _lesson(name: str) -> str:
     lesson = lessons.read(lessons.text_of(name))
     asked = sum(scene.ask is not None for scene in lesson.scenes)
     return f"""<li><h3>{html.escape(lesson.title)}</h3><p>{html.escape(lesson.about)}</p>
+{f'<p class="soft">{html.escape(lesson.notes)}</p>' if lesson.notes else ""}
 <p class="soft">{lesson.minutes} minutes, {len(lesson.scenes)} scenes, {asked} questions</p>
 <div class="buttons"><button type="button" class="primary" data-lesson="{name}">Open a room</button>
 <a class="button" href="./classroom/handout?lesson={name}">Handout</a>

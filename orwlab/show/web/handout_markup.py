@@ -49,6 +49,7 @@ def handout(lesson: Lesson, up: str) -> str:
     style, code = classroom_assets.address("handout", "css"), classroom_assets.address("handout", "js")
     title = escape(lesson.title)
     about = f'<p class="about">{escape(lesson.about)}</p>' if lesson.about else ""
+    notes = f"<p>{escape(lesson.notes)}</p>" if lesson.notes else ""
     parts = "".join(_scene(k, scene) for k, scene in enumerate(lesson.scenes, 1))
     answers = "".join(_answer(k, scene) for k, scene in enumerate(lesson.scenes, 1))
     boxes = '<span class="box"></span>' * LENGTH
@@ -73,6 +74,7 @@ more than a right one that is not.</p>
 <section class="teacher"><h2>For the teacher: cut off</h2>
 <p class="join">Open a room with this lesson in the Classroom. Students go to the app's address with <b>/join</b> at its
 end, and type the code that the room shows; or they read the square code with a phone's camera.</p>
+{notes}
 <ol class="answers">{answers}</ol></section>
 </main></body></html>
 """

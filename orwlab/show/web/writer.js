@@ -137,10 +137,10 @@ class LessonView {
   }
 
   show(lesson) {
-    const { title, about, minutes, scores, scenes } = lesson;
+    const { title, about, notes, minutes, scores, scenes } = lesson;
     const facts = [counted(minutes, "minute"), counted(scenes.length, "scene"), ...(scores ? ["guesses earn points"] : [])];
     this.heading.replaceChildren(made("h3", { text: title }), made("p", { className: "help", text: facts.join(" · ") }),
-      ...(about ? [made("p", { text: about })] : []));
+      ...(about ? [made("p", { text: about })] : []), ...(notes ? [made("p", { className: "writer-why", text: `For you: ${notes}` })] : []));
     scenes.forEach((scene, k) => this.showScene(scene, k));
     for (const { element, widget } of this.scenes.splice(scenes.length)) {
       widget?.destroy();
@@ -312,11 +312,12 @@ class WriterPage {
       return this.wrong(`the lesson has ${text.length} characters; allowed: at most ${WRITER_LARGEST}.`);
     }
     try {
-      const { lesson } = await askServer("classroom/check", { text });
-      if (text === this.box.text) this.right(lesson);
-    } catch (error) {
+      const { lesson, error } = await askServer("classroom/check", { text });
       if (text !== this.box.text) return; // about what stands there no more
-      if (error.status === 400) return this.wrong(error.message);
+      if (error) this.wrong(error);
+      else this.right(lesson);
+    } catch (error) {
+      if (text !== this.box.text) return;
       this.status(error.message);
       this.find("go").hidden = true;
       if (error.status === 0 || error.status === 429) this.readIn(WRITER_AGAIN);

@@ -18,6 +18,7 @@ BEGIN = """\
 # What stands behind a # is a note for you alone.
 title: My first lesson
 about: What imitation does when nothing holds it.
+notes: Go on only when everybody has a guess.
 minutes: 8
 scores: false  # true: guesses earn points
 
@@ -120,15 +121,6 @@ SCENES: Mapping[str, tuple[str, str]] = {
 }
 """kind of question -> its words in the menu, and a scene with it that reads without errors"""
 
-_WORDS = {
-    "title": "what it is called",
-    "about": "what it is about, in a sentence or two",
-    "scenes": "what is done, in this order",
-    "kind": "which kind of question it is",
-    "prompt": "what is asked",
-}
-"""of fields that the schema describes by their names alone"""
-
 
 def writer(up: str, names: Mapping[str, str]) -> str:
     """A lesson's text, and beside it what it becomes."""
@@ -210,7 +202,7 @@ def _group(words: str, table: Mapping[str, Any], known: Mapping[str, Any]) -> st
     for name, field in table["properties"].items():
         needed = name in table["required"]
         default = "" if needed or field["default"] in (None, "") else f"; {_word(field['default'])} if it is left out"
-        what = field.get("description", _WORDS.get(name, ""))
+        what = field.get("description", "")
         rows.append(
             f'<tr><th scope="row"><code>{html.escape(name)}</code>{" needed" if needed else ""}</th>'
             f"<td>{html.escape(what)}</td><td>{html.escape(_allowed(field, known) + default)}</td></tr>"
