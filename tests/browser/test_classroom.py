@@ -465,8 +465,9 @@ def test_fingers_hit_what_they_press(classes):
     press(teacher, "ArrowRight", "ask")
     until(student, "ask")
     low = student.evaluate(
-        """[...document.querySelectorAll(".room-in button, .ask-option")].filter((e) => e.getClientRects().length &&
-        !e.closest(".orw-stage")).map((e) => [e.textContent, e.getBoundingClientRect().height]).filter(([, h]) => h < 43.5)"""
+        """[...document.querySelectorAll(".room-in button, .ask-option")]
+        .filter((e) => e.getClientRects().length && !e.closest(".orw-stage"))
+        .map((e) => [e.textContent, e.getBoundingClientRect().height]).filter(([, h]) => h < 43.5)"""
     )
     assert low == []
     assert student.evaluate("document.documentElement.scrollWidth") <= 360
