@@ -25,6 +25,8 @@ def veiled(parts: Mapping[str, str]) -> dict[str, str]:
         for lane in meta.get("lanes", []):
             lane["limit"] = None
             lane["numbers"] = [{**one, "exact": None} for one in lane.get("numbers", []) if one["key"] != "truth"]
+        if meta.get("race"):  # as long as they are not known it looks the same
+            meta["race"] |= {"frontiers": {"kl": [], "w2": []}, "goals": [None] * len(meta["race"]["goals"])}
 
     shown = dict(parts)
     if shown.get("frame"):
@@ -34,6 +36,14 @@ def veiled(parts: Mapping[str, str]) -> dict[str, str]:
     if shown.get("scene"):
         shown["scene"] = frames.amended(shown["scene"], lambda meta: None, ("truth",))
     return shown
+
+
+def at_end(parts: Mapping[str, str], rounds: int) -> bool:
+    """Whether a picture is of a run that has done so many rounds, with its curves read to the end, or cannot go on."""
+    if not parts.get("frame"):
+        return False
+    meta, arrays = frames.decode(parts["frame"])
+    return not meta["replaying"] and (meta["state"] == "stopped" or bool((arrays["rounds"] >= rounds).any()))
 
 
 def end_of(parts: Mapping[str, str]) -> dict[str, Any]:
