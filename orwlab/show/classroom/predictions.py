@@ -94,20 +94,20 @@ def together(scene: Scene, guesses: Sequence[Any]) -> dict[str, Any]:
     return {"ranks": [round(float(np.mean(ones)), 2) for ones in ranks]}
 
 
-def of_the_run(ask: Ask, end: Mapping[str, Any]) -> Any:
+def of_the_run(ask: Ask, end: Mapping[str, Any], last_round: int) -> Any:
     """The truth that only the scene's run can tell, None if it is not there.
 
     Args:
         ask: the question.
         end: of the run's last picture: its ``rounds``, and ``values``, name -> a list a lane.
+        last_round: how far the scene runs. A picture may be of some rounds more.
     """
     values = end.get("values", {})
     if isinstance(ask, Curve) and ask.of in values and len(end["rounds"]) > 1:
-        rounds = np.asarray(end["rounds"], float)
-        at = np.linspace(rounds[0], rounds[-1], CURVE)
-        seen = np.interp(at, rounds, np.asarray(values[ask.of][0], float))
+        at = np.linspace(0, last_round, CURVE)
+        seen = np.interp(at, np.asarray(end["rounds"], float), np.asarray(values[ask.of][0], float))
         return [round(float(y), 4) for y in seen.clip(ask.low, ask.high)]
     if isinstance(ask, Order) and ask.by in values:
-        last = [lane[-1] for lane in values[ask.by]]
+        last = [float(np.interp(last_round, end["rounds"], lane)) for lane in values[ask.by]]
         return [k + 1 for k in sorted(range(len(last)), key=last.__getitem__)]
     return None

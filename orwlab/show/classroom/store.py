@@ -190,6 +190,20 @@ class Store:
         )
         return None if found is None else (int(found[0]), str(found[1]))
 
+    def who(self, code: str, token: str) -> int | None:
+        """The number of who has this token, 0 for the room's teacher; None if it is nobody's, or there is no room. That
+        takes as long: from outside one cannot tell the one from the other.
+        """
+        given = {"room": code, "token": digest(token)}
+        found = self._run(
+            lambda db: db.execute(
+                "select 0 from rooms where code = :room and secret = :token "
+                "union all select id from people where room = :room and token = :token",
+                given,
+            ).fetchone()
+        )
+        return None if found is None else int(found[0])
+
     def people(self, code: str) -> dict[int, str]:
         """Number -> name of everybody in a room."""
         return dict(self._run(lambda db: db.execute("select id, name from people where room = ?", (code,)).fetchall()))

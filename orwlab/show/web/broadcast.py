@@ -74,6 +74,11 @@ class Broadcast:
         """Whether somebody is sending this session's frames."""
         return self._streaming and not self.closed
 
+    @property
+    def behind(self) -> bool:
+        """Whether there are orders that the last picture knows nothing of."""
+        return bool(self._orders)
+
     # From the browser -----------------------------------------------------------------------------------------------
 
     def obey(self, order: Any) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -27,7 +28,7 @@ from orwlab.show.classroom.room import NO_ROOM
 from orwlab.show.classroom.store import Store
 from orwlab.show.web import classroom_assets, classroom_markup, errands, handout_markup, writer_markup
 from orwlab.show.web.broadcast import Registry
-from orwlab.show.web.hall import Hall, Live
+from orwlab.show.web.hall import Hall, Live, plain_code
 from orwlab.show.web.throttle import Throttle
 
 LONGEST = 100_000
@@ -37,6 +38,10 @@ FAILED = "Something went wrong on the server. Nothing was lost; try again."
 SLOWER = "Too many at once from here. Wait a few seconds and try again."
 NOT_YOURS = "This room knows you no more: join again."
 NO_TEACHER = "This is not the link of this room's teacher."
+NO_PAGE = "There is no such page."
+NOT_SO = "This page is not asked like that."
+GONE = 30.0
+"""seconds after which somebody who takes nothing of what is sent is taken to have left"""
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
@@ -57,6 +62,29 @@ class Refused(Exception):
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
         self.status = status
+
+
+class Line(StreamingResponse):
+    """A line of events. Who has stopped to read, such as a phone in a pocket, does not hold its place for ever."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one connection."""
+        gone = False
+
+        async def patient(message: Any) -> None:
+            nonlocal gone
+            try:
+                async with asyncio.timeout(GONE):
+                    await send(message)
+            except TimeoutError:
+                gone = True
+                raise
+
+        try:
+            await super().__call__(scope, receive, patient)
+        except Exception:
+            if not gone:
+                raise
 
 
 class Classroom:
@@ -117,6 +145,7 @@ class Classroom:
                     }.items()
                 ),
                 Route("/join", self._page(classroom_markup.student)),
+                Route("/join/", self._page(classroom_markup.student)),
                 *(
                     Route(f"/join/{name}", self._question(answer), methods=["POST"])
                     for name, answer in {
@@ -127,8 +156,10 @@ class Classroom:
                     }.items()
                 ),
                 Route("/join/{code}", self._page(classroom_markup.student)),
-            ]
+            ],
+            exception_handlers={404: self._not_there, 405: self._not_there},
         )
+        self._inner.router.redirect_slashes = False  # it would lead out of a proxy's path
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection."""
@@ -138,6 +169,13 @@ class Classroom:
                 inner = {**scope, "path": path, "raw_path": path.encode(), "root_path": ""}
                 return await self._inner(inner, receive, send)
         return await self.app(scope, receive, send)
+
+    async def _not_there(self, request: Request, error: Any) -> Response:
+        assert isinstance(error, HTTPException)
+        said, headers = NO_PAGE if error.status_code == 404 else NOT_SO, {**(error.headers or {}), **_HEADERS}
+        if request.method == "POST":
+            return JSONResponse({"error": said}, error.status_code, headers=headers)
+        return PlainTextResponse(said, error.status_code, headers=headers)
 
     # Pages ----------------------------------------------------------------------------------------------------------
 
@@ -166,11 +204,11 @@ class Classroom:
                 text = _form_value(form, "text")
             else:
                 text = lessons.text_of(request.query_params.get("lesson", ""))
-            read = lessons.read(text)
+            read = await asyncio.to_thread(lessons.read, text)
         except Refused as refused:
             return PlainTextResponse(str(refused), refused.status, headers=_HEADERS)
         except ValueError as error:
-            return PlainTextResponse(f"{error}.", 400, headers=_HEADERS)
+            return PlainTextResponse(_sentence(error), 400, headers=_HEADERS)
         return HTMLResponse(handout_markup.handout(read, "../"), headers=_HEADERS)
 
     async def _schema(self, request: Request) -> Response:
@@ -212,7 +250,7 @@ class Classroom:
     async def _check(self, request: Request, given: Any) -> Any:
         self._slowly(self.checks, _from(request))
         try:  # what is half written is no bad question: browsers would complain of every key
-            return {"lesson": lessons.read(given.get("text")).model_dump(mode="json")}
+            return {"lesson": (await asyncio.to_thread(lessons.read, given.get("text"))).model_dump(mode="json")}
         except ValueError as error:
             return {"error": _sentence(error)}
 
@@ -235,6 +273,7 @@ class Classroom:
     async def _qr(self, request: Request, given: Any) -> Any:
         import segno
 
+        self._slowly(self.checks, _from(request))
         text = given.get("text")
         if not isinstance(text, str) or not re.fullmatch(r"https?://[!-~]{1,300}", text):
             raise ValueError("address is no address of a page; allowed: one that begins with http:// or https://")
@@ -279,18 +318,14 @@ class Classroom:
     async def _events(self, request: Request) -> Response:
         given = {"code": request.query_params.get("code")}
         try:
-            live = await self._found(request, given)
-            if live.room.is_teacher(_token(request)):
-                who = "teacher"
-            else:
-                who = str((await self._student(request, given))[1])
+            live, person = await self._known(request, given, NOT_YOURS)
         except Refused as refused:
             return JSONResponse({"error": str(refused)}, refused.status, headers=_HEADERS)
         except Exception:
             _log.exception("a line could not be opened")
             return JSONResponse({"error": FAILED}, 500, headers=_HEADERS)
         headers = {**_HEADERS, "X-Accel-Buffering": "no"}
-        return StreamingResponse(live.events(who), media_type="text/event-stream", headers=headers)
+        return Line(live.events(str(person) if person else "teacher"), media_type="text/event-stream", headers=headers)
 
     # Who may --------------------------------------------------------------------------------------------------------
 
@@ -312,18 +347,28 @@ class Classroom:
                 raise Refused(404, NO_ROOM) from None
             raise
 
-    async def _taught(self, request: Request, given: Any) -> Live:
-        live = await self._found(request, given)
-        if not live.room.is_teacher(_token(request)):
+    async def _known(self, request: Request, given: Any, otherwise: str) -> tuple[Live, int]:
+        """The room that is meant, and who asks, 0 for its teacher. Who belongs to it is never held up by what others at
+        the same address try, such as somebody else in the same school.
+        """
+        code = plain_code(given.get("code"))
+        person = None if code is None else await asyncio.to_thread(self.hall.store.who, code, _token(request))
+        if person is None:
+            await self._found(request, given)
             self.wrong_codes.allows(_from(request))
+            raise Refused(403, otherwise)
+        return await self.hall.find(code), person
+
+    async def _taught(self, request: Request, given: Any) -> Live:
+        live, person = await self._known(request, given, NO_TEACHER)
+        if person:
             raise Refused(403, NO_TEACHER)
         self._slowly(self.acts, live.room.code)
         return live
 
     async def _student(self, request: Request, given: Any) -> tuple[Live, int]:
-        live = await self._found(request, given)
-        person = await asyncio.to_thread(live.room.person, _token(request))
-        if person is None:
+        live, person = await self._known(request, given, NOT_YOURS)
+        if not person:
             raise Refused(403, NOT_YOURS)
         return live, person
 
@@ -342,7 +387,7 @@ def _json(body: bytes) -> dict[str, Any]:
         raise ValueError(f"the question is too long; allowed: at most {LONGEST} bytes")
     try:
         found = json.loads(body)
-        json.dumps(found).encode()  # no halves of characters, which no file and no line could hold
+        json.dumps(found, ensure_ascii=False).encode()  # no halves of characters, which no file and no line could hold
     except (ValueError, RecursionError):
         raise ValueError("this is no question; allowed: a JSON object") from None
     if not isinstance(found, dict):

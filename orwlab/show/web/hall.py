@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from orwlab.show.classroom import predictions, truths
+from orwlab.show.classroom.lesson import Curve, Order
 from orwlab.show.classroom.room import NO_ROOM, Room, Wish
 from orwlab.show.classroom.store import ALPHABET, LENGTH, Store
-from orwlab.show.classroom.veil import end_of, veiled
+from orwlab.show.classroom.veil import at_end, end_of, veiled
 from orwlab.show.lab.link import Link
 from orwlab.show.lab.story import Story
 from orwlab.show.web import errands
@@ -31,6 +32,8 @@ EMPTY = 60.0
 """seconds without a viewer after which a room's run is dropped; its story stays"""
 LINES = 3
 """that one person may have open: another one ends the oldest"""
+LATER = 5.0
+"""seconds until what could not be worked out is tried again"""
 _SENT = ("scene", "exact", "frame")
 
 _log = logging.getLogger(__name__)
@@ -68,17 +71,19 @@ class Live:
     def __init__(self, room: Room, registry: Registry, gone: Callable[[], object] = lambda: None) -> None:
         self.room, self._registry, self._gone = room, registry, gone
         self.lock = asyncio.Lock()  # of the room: its functions wait for a disk
-        self.viewers: set[Viewer] = set()
+        self.viewers: dict[Viewer, None] = {}  # in the order in which they came
         self.broadcast: Broadcast | None = None
         self.notice = ""
         self.over = False  # whether the scene's run has come to its end
         self._parts: dict[str, str] = {}  # the newest picture, whole
         self._shown: dict[str, tuple[int, str]] = {}  # part -> a number, and what is sent of it
         self._numbers = 0
+        self._fresh = False  # whether the newest picture is of what was begun last
         self._events: dict[tuple[tuple[str, int], ...], bytes] = {}
         self._wish: Wish | None = None
         self._common = ""
-        self._ended = 0.0
+        self._leaving: asyncio.TimerHandle | None = None
+        self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._stream: asyncio.Task[None] | None = None
         self._truths: dict[str, dict[str, Any]] = {}  # question -> what the oracle says
@@ -93,11 +98,15 @@ class Live:
 
     async def events(self, who: str) -> AsyncIterator[bytes]:
         """The room and its pictures as server-sent events, for the teacher or for a person, until it is closed."""
+        if self._closed:
+            return
         viewer = Viewer(who, PROJECTOR if who == "teacher" else PHONE)
-        for older in sorted((one for one in self.viewers if one.who == who), key=id)[: -LINES + 1]:
+        for older in [one for one in self.viewers if one.who == who][: -LINES + 1]:
             older.closed = True
             older.rouse()
-        self.viewers.add(viewer)
+        self.viewers[viewer] = None
+        if self._leaving is not None:
+            self._leaving.cancel()
         self._tell("teacher")
         self._begin()
         try:
@@ -118,14 +127,24 @@ class Live:
                     )
                     viewer.wake.clear()
                     try:
-                        await asyncio.wait_for(viewer.wake.wait(), max(0.0, due - now))
+                        async with asyncio.timeout(max(0.0, due - now)):
+                            await viewer.wake.wait()
                     except TimeoutError:
                         if due >= now + ALIVE:
                             yield b": there\n\n"
         finally:
-            self.viewers.discard(viewer)
-            self._ended = time.monotonic()
+            self.viewers.pop(viewer, None)
+            if not self.viewers:
+                self._leaving = asyncio.get_running_loop().call_later(EMPTY, self._leave)
             self._tell("teacher")
+
+    def _leave(self) -> None:
+        """Nobody has looked for a while: the run makes room for others', and its pictures for theirs."""
+        if not self.viewers:
+            self._drop()
+            self._parts.clear()
+            self._shown.clear()
+            self._events.clear()
 
     def _news(self, viewer: Viewer) -> bool:
         return any(viewer.sent.get(name) != number for name, (number, _) in self._shown.items())
@@ -161,9 +180,9 @@ class Live:
     async def act(self, what: Any, version: Any, value: Any = None) -> bool:
         """See ``Room.act``."""
         async with self.lock:
-            if what == "next" and self.room.state.step == "run":
+            if what == "next" and self.room.state.step == "run" and version == self.room.state.version:
                 await self._keep_run()
-                version = self.room.state.version if version == self.room.state.version - 1 else version
+                version = self.room.state.version
             done = await asyncio.to_thread(self.room.act, what, version, value)
         if done:
             self._follow()
@@ -206,6 +225,7 @@ class Live:
 
     def close(self) -> None:
         """The room is deleted, or the server ends: everybody's line ends."""
+        self._closed = True
         for viewer in self.viewers:
             viewer.closed = True
             viewer.rouse()
@@ -238,23 +258,22 @@ class Live:
     async def _watch(self) -> None:
         """Take the run's pictures as long as somebody looks."""
         wish = self.room.wish
-        self.broadcast = await self._registry.open(self._visitor, wish.link.story.settings, particles=PARTICLES)
+        mine = self.broadcast = await self._registry.open(self._visitor, wish.link.story.settings, particles=PARTICLES)
         self._follow()
         try:
-            async for picture in self.broadcast.frames():
-                self.broadcast.acknowledge(self.broadcast.seq)
-                if not self.viewers and time.monotonic() - self._ended > EMPTY:
-                    return
-                self._take(picture)
+            async for picture in mine.frames():
+                mine.acknowledge(mine.seq)
+                if mine is self.broadcast:  # and has not been dropped while the picture was made
+                    self._take(picture)
         except Exception:
             _log.exception("a room's run failed")
             self.notice = "Something went wrong with the run. It begins again by itself."
             self._tell()
             await asyncio.sleep(1)
-            if self.viewers:
-                self._task(self._again())
         finally:
             self._drop()
+        if self.viewers and not self._closed and not self._registry.pool.shut_down:
+            self._task(self._again())
 
     async def _again(self) -> None:
         if self._stream is not None:
@@ -271,10 +290,16 @@ class Live:
             return
         self._parts.update(picture)
         self._put()
+        self._fresh = self._fresh or not self.broadcast.behind
         wish = self.room.wish
-        if wish.rounds is not None and wish.running and not self.over and self.broadcast.round >= wish.rounds:
+        if not self._fresh or wish.rounds is None:
+            return
+        if not wish.running:
+            self._ask()
+        elif not self.over and (self.broadcast.round >= wish.rounds or self.broadcast.state == "stopped"):
             self.over = True
-            self.broadcast.obey({"press": "pause"})
+            if self.broadcast.state == "running":
+                self.broadcast.obey({"press": "pause"})
             self._tell()
 
     def _put(self) -> None:
@@ -282,7 +307,7 @@ class Live:
         seen = self._parts if self.room.wish.open else veiled(self._parts)
         for name in _SENT:
             text = seen.get(name, "")
-            if self._shown.get(name, (0, ""))[1] != text:
+            if name not in self._shown or self._shown[name][1] != text:
                 self._numbers += 1
                 self._shown[name] = self._numbers, text
         self._events.clear()
@@ -292,7 +317,7 @@ class Live:
     def _follow(self) -> None:
         """Let the run do what the room wants, and everybody know."""
         before, wish = self._wish, self.room.wish
-        self._wish = wish
+        self._wish = None if self.broadcast is None else wish  # a run that comes later begins with all of it
         if self.broadcast is not None:
             try:
                 self._order(before, wish)
@@ -312,7 +337,7 @@ class Live:
                 self._begin_anew(wish, 0)
             elif not same.running:
                 self.broadcast.obey({"press": "play"})
-        elif wish.rounds and not (same and same.rounds == wish.rounds):
+        elif wish.rounds and not (same and same.rounds == wish.rounds and (self.over or not same.running)):
             self._begin_anew(wish, wish.rounds)
         elif wish.rounds and same and same.running:
             self.broadcast.obey({"press": "pause"})
@@ -328,6 +353,7 @@ class Live:
         story = wish.link.story
         self.over = round > 0
         self._parts.clear()
+        self._fresh = False
         state = "running" if wish.running else "paused"
         self.broadcast.obey({**story.plain(), "round": max(story.round, round), "state": state})
 
@@ -341,15 +367,30 @@ class Live:
         if self.room.item not in self._asked:
             self._asked.add(self.room.item)
             self._task(self._find(self.room.item))
-        elif state.step == "reveal" and self.room.item not in (state.truths or {}):
+        elif self._can_tell():
             self._task(self._reveal())
+
+    def _can_tell(self) -> bool:
+        """Whether the answer is to be told now: it is known, or the run has come to where it can be read."""
+        room, state = self.room, self.room.state
+        found = self._truths.get(room.item)
+        if state.step != "reveal" or found is None or room.item in (state.truths or {}):
+            return False
+        if found["value"] is not None or not room.scene.rounds or not isinstance(room.scene.ask, Curve | Order):
+            return True
+        return self._fresh and room.wish.rounds is not None and at_end(self._parts, room.scene.rounds)
 
     async def _find(self, item: str) -> None:
         scene = self.room.lesson.scenes[int(item.split(".")[0])].model_dump_json()
         found: dict[str, Any] = {}
         while not found:
             said = errands.of_the_app().look(truths.pieces, scene)
-            if said.get("error"):
+            if said.get("again"):
+                await asyncio.sleep(LATER)
+                if self.room.item != item:  # whoever comes back to it asks again
+                    self._asked.discard(item)
+                    return
+            elif said.get("error"):
                 found = {"value": None, "exact": [], "why": said["error"]}
             elif said["pieces"]:
                 found = said["pieces"][0]
@@ -361,11 +402,11 @@ class Live:
     async def _reveal(self) -> None:
         async with self.lock:
             room, item = self.room, self.room.item
-            if room.state.step != "reveal" or item in (room.state.truths or {}) or item not in self._truths:
+            if not self._can_tell():
                 return
-            truth = dict(self._truths[item])
-            if truth["value"] is None and room.scene.ask is not None and self._parts.get("frame"):
-                truth["value"] = predictions.of_the_run(room.scene.ask, end_of(self._parts))
+            truth, ask = dict(self._truths[item]), room.scene.ask
+            if truth["value"] is None and room.scene.rounds and isinstance(ask, Curve | Order):
+                truth["value"] = predictions.of_the_run(ask, end_of(self._parts), room.scene.rounds)
                 truth["why"] = "" if truth["value"] is not None else truth["why"]
                 truth["run"] = truth["value"] is not None
             await asyncio.to_thread(room.told, truth, item)
@@ -413,8 +454,8 @@ class Hall:
 
     async def delete(self, live: Live) -> None:
         """The room with all that is kept of it."""
-        live.close()
         await asyncio.to_thread(self.store.delete, live.room.code)
+        live.close()
 
     async def sweep(self) -> None:
         """Delete rooms that are long over; once an hour is enough."""
