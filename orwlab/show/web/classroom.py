@@ -209,7 +209,7 @@ class Classroom:
             return PlainTextResponse(str(refused), refused.status, headers=_HEADERS)
         except ValueError as error:
             return PlainTextResponse(_sentence(error), 400, headers=_HEADERS)
-        return HTMLResponse(handout_markup.handout(read, "../"), headers=_HEADERS)
+        return HTMLResponse(await asyncio.to_thread(handout_markup.handout, read, "../"), headers=_HEADERS)
 
     async def _schema(self, request: Request) -> Response:
         return JSONResponse(lessons.schema(), headers=_HEADERS)
