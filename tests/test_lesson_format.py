@@ -122,6 +122,9 @@ NOT_YAML = {
     "switch as a name": (TOP + "    true: 3\n", "line 4: a name is no word"),
     "table as a name": (TOP + "    ? {a: b}\n    : 3\n", "line 4: a name is no word"),
     "merge": (TOP + "    <<: {say: B}\n", "line 4: scenes[1].<< is not known here"),
+    "name that hides": (TOP + '    "a\\eb\\u202e": 1\n', "line 4: scenes[1].a\\x1bb\\u202e is not known here"),
+    "endless name": (TOP + f"    {'long' * 200}: 1\n", "line 4: scenes[1].longlong"),
+    "endless name twice": ((f"? {'long' * 200}\n: 1\n" * 2), "line 3: 'longlong"),
     "tab": (TOP + "\tsay: B\n", "line 4: this is no YAML: found character '\\t' that cannot start any token"),
     "two in one": (TOP + "---\n" + TOP, "line 4: this is no YAML: found another document"),
     "another version": ("%YAML 9.0\n---\n" + TOP, "line 1: this is no YAML: found incompatible YAML document"),
@@ -213,6 +216,7 @@ def test_words_that_other_yaml_takes_for_something_else_stay_words():
     read_ = read(text + "      prompt: y\n      options: [yes, no, Yes, off, ~x]\n")
     assert (read_.title, read_.about, read_.scenes[0].title, read_.scenes[0].say) == ("no", "2020-01-01", "=", "on")
     assert read_.scenes[0].ask.options == ("yes", "no", "Yes", "off", "~x")
+    assert read("title: true rewards\nabout: falsehood\nscores: true\nscenes: [{title: A}]").title == "true rewards"
 
 
 def test_markup_and_templates_stay_text():

@@ -241,7 +241,7 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, what) for tag, what in kinds if tag.rsplit(":")[-1] not in ("bool", "timestamp", "merge", "value")]
     for first, kinds in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("true|false"), list("tf"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(true|false)\Z"), list("tf"))
 
 
 def _loaded(text: str) -> tuple[yaml.Node | None, Any]:
@@ -298,7 +298,8 @@ def _said(error: ValidationError, root: yaml.Node | None) -> str:
     """The first thing that is wrong, as a sentence."""
     first = error.errors(include_url=False)[0]
     place = _place(first["loc"])
-    name = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+    name = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{_short(part)[1:-1]}" for part in place)
+    name = name.removeprefix(".")
     given, allowed = _short(first.get("input")), first.get("ctx", {})
     line = f"line {_line(place, root)}: "
     if place[-2:] == ["ask", "answer"] and len(first["loc"]) > len(place) + 1:  # of a place, which may be many things

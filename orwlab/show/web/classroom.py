@@ -11,7 +11,7 @@ import json
 import logging
 import re
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,16 @@ class Refused(Exception):
 
 
 class Line(StreamingResponse):
-    """A line of events. Who has stopped to read, such as a phone in a pocket, does not hold its place for ever."""
+    """A line of events. Who has stopped to read, such as a phone in a pocket, does not hold its place for ever.
+
+    Args:
+        lines: what is sent.
+    """
+
+    def __init__(self, lines: AsyncGenerator[bytes, None]) -> None:
+        headers = {**_HEADERS, "X-Accel-Buffering": "no"}
+        super().__init__(lines, media_type="text/event-stream", headers=headers)
+        self.lines = lines
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection."""
@@ -85,6 +94,8 @@ class Line(StreamingResponse):
         except Exception:
             if not gone:
                 raise
+        finally:
+            await self.lines.aclose()
 
 
 class Classroom:
@@ -157,7 +168,7 @@ class Classroom:
                 ),
                 Route("/join/{code}", self._page(classroom_markup.student)),
             ],
-            exception_handlers={404: self._not_there, 405: self._not_there},
+            exception_handlers={404: self._not_there, 405: self._not_there, 500: self._failed},
         )
         self._inner.router.redirect_slashes = False  # it would lead out of a proxy's path
 
@@ -176,6 +187,9 @@ class Classroom:
         if request.method == "POST":
             return JSONResponse({"error": said}, error.status_code, headers=headers)
         return PlainTextResponse(said, error.status_code, headers=headers)
+
+    async def _failed(self, request: Request, error: Any) -> Response:
+        return PlainTextResponse(FAILED, 500, headers=_HEADERS)
 
     # Pages ----------------------------------------------------------------------------------------------------------
 
@@ -324,8 +338,7 @@ class Classroom:
         except Exception:
             _log.exception("a line could not be opened")
             return JSONResponse({"error": FAILED}, 500, headers=_HEADERS)
-        headers = {**_HEADERS, "X-Accel-Buffering": "no"}
-        return Line(live.events(str(person) if person else "teacher"), media_type="text/event-stream", headers=headers)
+        return Line(live.events(str(person) if person else "teacher"))
 
     # Who may --------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from orwlab.show.classroom import predictions, truths
@@ -96,7 +96,7 @@ class Live:
         """How many students are looking."""
         return len({viewer.who for viewer in self.viewers} - {"teacher"})
 
-    async def events(self, who: str) -> AsyncIterator[bytes]:
+    async def events(self, who: str) -> AsyncGenerator[bytes, None]:
         """The room and its pictures as server-sent events, for the teacher or for a person, until it is closed."""
         if self._closed:
             return
