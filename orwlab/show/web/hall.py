@@ -30,8 +30,8 @@ ALIVE = 10.0
 """seconds after which a line that has nothing to say says so: that is how a gone one is noticed"""
 EMPTY = 60.0
 """seconds without a viewer after which a room's run is dropped; its story stays"""
-LINES = 3
-"""that one person may have open: another one ends the oldest"""
+LINES = 6
+"""that one person may have open: another one ends the oldest, and says so"""
 LATER = 5.0
 """seconds until what could not be worked out is tried again"""
 _SENT = ("scene", "exact", "frame")
@@ -50,6 +50,7 @@ class Viewer:
     def __init__(self, who: str, rate: float) -> None:
         self.who, self.rate = who, rate
         self.closed = False
+        self.crowded = False  # closed because there are too many
         self.sent: dict[str, int] = {}  # part -> its number
         self.stale = True  # whether the room has something new to tell
         self.wake = asyncio.Event()
@@ -102,7 +103,7 @@ class Live:
             return
         viewer = Viewer(who, PROJECTOR if who == "teacher" else PHONE)
         for older in [one for one in self.viewers if one.who == who][: -LINES + 1]:
-            older.closed = True
+            older.closed = older.crowded = True
             older.rouse()
         self.viewers[viewer] = None
         if self._leaving is not None:
@@ -132,6 +133,8 @@ class Live:
                     except TimeoutError:
                         if due >= now + ALIVE:
                             yield b": there\n\n"
+            if viewer.crowded:
+                yield _event("crowded", "{}")
         finally:
             self.viewers.pop(viewer, None)
             if not self.viewers:

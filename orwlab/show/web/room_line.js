@@ -31,7 +31,7 @@ function withStatus(text, status) {
 class RoomLine {
   /**
    * room(all, mine): the room has changed. picture(parts): a picture, or what of it is new. lost(yes): whether the line is
-   * broken just now. refused(sentence): it will not be opened again.
+   * broken just now. refused(sentence, gone): it will not be opened again; `gone`: nor could another one be.
    */
   constructor(code, token, { room, picture, lost, refused }) {
     Object.assign(this, { code, token, room, picture, lost, refused });
@@ -67,7 +67,7 @@ class RoomLine {
       if ([403, 404].includes(response.status)) {
         const { error } = await response.json().catch(() => ({}));
         this.close();
-        return this.refused(error ?? "This room cannot be entered any more.");
+        return this.refused(error ?? "This room cannot be entered any more.", true);
       }
       if (!response.ok) throw new Error(String(response.status));
       await this.read(response.body.getReader(), ending);
@@ -99,6 +99,10 @@ class RoomLine {
     this.failures = 0;
     this.lost(false);
     const said = JSON.parse(data);
+    if (name === "crowded") { // opened anew, it would end another one in turn
+      this.close();
+      return this.refused("This room is open in too many windows here. Close some, then come in again.", false);
+    }
     try {
       if (name === "picture") this.picture(said);
       else this.room(said.all, said.mine);

@@ -35,7 +35,8 @@ class RoomPage {
   /** The stage is made when there is something to see: its box has a size then. */
   get stage() {
     if (!this.made) {
-      this.made = createStage(this.find(".room-stage .orw-stage"), this.stageHost ?? {});
+      const painted = ({ lanes }) => { this.root.dataset.lanes = String(lanes?.length ?? 1); };
+      this.made = createStage(this.find(".room-stage .orw-stage"), { painted, ...this.stageHost });
       this.configure();
     }
     return this.made;
@@ -53,7 +54,7 @@ class RoomPage {
       room: (all, mine) => this.hear(all, mine),
       picture: (parts) => this.see(parts),
       lost: (yes) => this.notice(yes ? "The line to the room is broken. It is being opened again; nothing is lost." : "", "lost"),
-      refused: (sentence) => this.refused(sentence),
+      refused: (sentence, gone) => this.refused(sentence, gone),
     });
   }
 
@@ -99,12 +100,16 @@ class RoomPage {
     this.shownGuesses = showGuesses(picture, { ask, reveal, own: this.mine.own ?? null, stage: this.stage });
   }
 
-  /** The best so far; nothing where no points are shown. */
+  /** The best so far: at the end a list, before that a line. Nothing where no points are shown. */
   showBoard(element) {
     const { board } = this.all;
     element.hidden = !board;
     element.replaceChildren();
     if (!board) return;
+    if (this.all.step !== "end" && board.length) {
+      const best = board.slice(0, 3).map(({ name, points }) => `${name} ${points}`).join(", ");
+      return element.append(made("p", { className: "soft", text: `Most points: ${best}` }));
+    }
     element.append(made("h3", { text: "Points" }));
     if (!board.length) return element.append(made("p", { text: "Nobody with a name has guessed yet." }));
     element.append(made("ol", {}, ...board.map(({ name, points }) =>

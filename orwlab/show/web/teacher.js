@@ -66,8 +66,8 @@ class TeacherPage extends RoomPage {
       made("span", { className: "soft", text: ` ${new Date(at).toLocaleString()}` }))));
   }
 
-  refused(sentence) {
-    this.keep(this.code, null);
+  refused(sentence, gone) {
+    if (gone) this.keep(this.code, null);
     history.replaceState(null, "", location.pathname + location.search);
     this.showBegin(sentence);
   }
@@ -208,7 +208,7 @@ class TeacherPage extends RoomPage {
     try {
       await askServer("classroom/delete", { code: this.code }, this.token);
       this.find("#room-settings").close();
-      this.refused("The room and all of its answers are deleted.");
+      this.refused("The room and all of its answers are deleted.", true);
     } catch (error) {
       this.tell(error.message);
     }
