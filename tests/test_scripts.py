@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from orwlab.show import stage
-from orwlab.show.web import images_page, lab_page, pages, words_page
+from orwlab.show.web import classroom_assets, images_page, lab_page, pages, words_page
 
 _NAMED = re.compile(
     r"^(?:async )?(?:const|let|class|function\*?) ([A-Za-z_$][\w$]*)|^(?:const|let) \{([^}]*)\} =", re.MULTILINE
@@ -24,6 +24,11 @@ _JOINED = {"stage": stage.javascript(), "images": images_page.PAGE.script(), "wo
     page.name: lab_page._script(page.scripts).partition("\n")[2]
     for page in pages.PAGES
     if isinstance(page, lab_page.LabPage)
+}
+_JOINED |= {
+    f"classroom: {page}": lab_page.without_exports(classroom_assets._joined(names))
+    for page, names in classroom_assets.SCRIPTS.items()
+    if page != "handout"
 }
 
 
