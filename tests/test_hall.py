@@ -16,7 +16,7 @@ from orwlab.show.classroom.veil import at_end, end_of, veiled
 from orwlab.show.lab.link import Link
 from orwlab.show.lab.session import Session
 from orwlab.show.lab.settings import Settings
-from orwlab.show.stage.frames import decode
+from orwlab.show.stage.frames import amended, decode
 from orwlab.show.web import errands, hall, workers
 from orwlab.show.web.broadcast import Registry
 from orwlab.show.web.hall import Hall, Live, plain_code
@@ -295,6 +295,34 @@ def test_a_veil_takes_all_that_is_exact_and_nothing_else(link):
     values = [[one["value"] for one in lane["numbers"] if one["key"] != "truth"] for lane in before[0]["lanes"]]
     assert [[one["value"] for one in lane["numbers"]] for lane in after[0]["lanes"]] == values
     assert parts == session.frame() | {key: parts[key] for key in ("frame", "story")}, "the picture itself is as it was"
+
+
+def test_a_warning_waits_for_the_answer_and_a_stop_does_not():
+    session = Session(Link.read("reward=bump&tau=2&alpha=0").story.settings, particles=PARTICLES, running=True)
+    while not (decode(session.frame()["frame"])[0]["lanes"][0]["banner"] or {}).get("title", "").startswith("It has"):
+        session.advance(0.05)
+        assert session.frame()["story"]
+        assert decode(session.frame()["frame"])[0]["round"] < 300
+    parts = session.frame()
+    session.close()
+    assert decode(veiled(parts)["frame"])[0]["lanes"][0]["banner"] is None
+
+    def stop(meta):
+        meta["lanes"][0]["banner"] = {"kind": "stopped", "title": "It diverged.", "text": ""}
+
+    stopped = {**parts, "frame": amended(parts["frame"], stop)}
+    assert decode(veiled(stopped)["frame"])[0]["lanes"][0]["banner"]["kind"] == "stopped"
+
+
+def test_effective_samples_are_read_off_a_run_for_an_order():
+    session = Session(Link.read("reward=bump&tau=2&alpha=0&others=3").story.settings, particles=PARTICLES, running=True)
+    for _ in range(12):
+        session.advance(0.0)
+    parts = session.frame()
+    session.close()
+    found = end_of(parts)["values"]["effective"]
+    assert len(found) == 2
+    assert all(0 < lane[-1] <= 1 for lane in found)
 
 
 def test_densities_that_are_themselves_on_show_stay():

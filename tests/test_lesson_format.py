@@ -38,7 +38,7 @@ FAULTS = {
     "minutes: soon\n" + TOP: "line 1: minutes is 'soon'; allowed: a whole number",
     "minutes: 1.5\n" + TOP: "line 1: minutes is 1.5; allowed: a whole number",
     "scores: maybe\n" + TOP: "line 1: scores is 'maybe'; allowed: true or false",
-    TOP + "colour: red\n": "line 4: colour is not known here; allowed: title, about, minutes, scores, scenes",
+    TOP + "colour: red\n": "line 4: colour is not known here; allowed: title, about, notes, minutes, scores, scenes",
     "title: T\nscenes: []": "line 2: scenes has 0 entries; allowed: at least 1",
     "title: T\nscenes: [" + "{title: A}," * 21 + "]": "line 2: scenes has 21 entries; allowed: at most 20",
     "title: T\nscenes: all": "line 2: scenes is 'all'; allowed: a list",

@@ -20,6 +20,13 @@ FLAGS = [
 ]
 
 
+DRAWN = (
+    "document.querySelector('.orw-stage')?.stage?.counters.painted > 0 "
+    "|| document.querySelector('.orw-grids')?.grids?.reference.painted > 0"
+)
+"""a condition: there is something to see"""
+
+
 @pytest.fixture(scope="session")
 def browser():
     path = browser_path()
@@ -96,6 +103,7 @@ class Visits:
         query: str = "",
         running: bool = True,
         tolerate: tuple[str, ...] = (),
+        ready: str = DRAWN,
         **options,
     ):
         address = address or self.address
@@ -123,11 +131,7 @@ class Visits:
         page.on("request", request)
         page.goto(address + query)
         # never networkidle: server-sent events keep the network busy as long as the page lives
-        page.wait_for_function(
-            "document.querySelector('.orw-stage')?.stage?.counters.painted > 0 "
-            "|| document.querySelector('.orw-grids')?.grids?.reference.painted > 0",
-            timeout=90_000,  # the first images wait for a process that has to load its networks
-        )
+        page.wait_for_function(ready, timeout=90_000)  # the first images wait for a process that loads its networks
         if running:
             page.wait_for_function(
                 "!['first', ''].includes(document.querySelector('.orw-stage').stage.meta?.run ?? '')"

@@ -4,6 +4,7 @@ A lesson is a list of scenes. A scene is a link of the Live lab, and perhaps a q
 
     title: Collapse
     about: What imitation does when nothing holds it.
+    notes: Go on only when everybody has a guess.
     minutes: 7
     scenes:
       - title: Two hundred rounds
@@ -50,8 +51,8 @@ class _Part(BaseModel):
 class Choose(_Part):
     """One of some sentences."""
 
-    kind: Literal["choose"]
-    prompt: Prompt
+    kind: Literal["choose"] = Field(description="which kind of question it is")
+    prompt: Prompt = Field(description="what is asked")
     options: tuple[Line, ...] = Field(min_length=2, max_length=6, description="what one can choose, two to six")
     answer: int | None = Field(None, ge=1, description="the right option, from 1; left out in a poll")
 
@@ -74,8 +75,8 @@ class Goal(_Part):
 class Alpha(_Part):
     """A value of alpha."""
 
-    kind: Literal["alpha"]
-    prompt: Prompt
+    kind: Literal["alpha"] = Field(description="which kind of question it is")
+    prompt: Prompt = Field(description="what is asked")
     goal: Goal | None = Field(None, description="the right alpha is the one whose exact limit has this")
     answer: float | None = Field(None, ge=0, le=100, description="the right alpha, if it is no goal's")
 
@@ -89,8 +90,8 @@ class Alpha(_Part):
 class Place(_Part):
     """A place in the plane."""
 
-    kind: Literal["place"]
-    prompt: Prompt
+    kind: Literal["place"] = Field(description="which kind of question it is")
+    prompt: Prompt = Field(description="what is asked")
     answer: Literal["peak", "first_to_die"] | tuple[Coordinate, Coordinate] | None = Field(
         None,
         description="peak: where the exact limit is densest; first_to_die: the mode that exact rounds empty first; or "
@@ -101,8 +102,8 @@ class Place(_Part):
 class Curve(_Part):
     """How something goes on over the rounds of the scene's run."""
 
-    kind: Literal["curve"]
-    prompt: Prompt
+    kind: Literal["curve"] = Field(description="which kind of question it is")
+    prompt: Prompt = Field(description="what is asked")
     of: Literal["reward", "diversity", "w2"] = Field("reward", description="what is drawn")
     low: float = Field(ge=-1e6, le=1e6, description="the lower end of the axis")
     high: float = Field(ge=-1e6, le=1e6, description="its upper end")
@@ -117,8 +118,8 @@ class Curve(_Part):
 class Order(_Part):
     """The scene's alphas, from the least of something to the most."""
 
-    kind: Literal["order"]
-    prompt: Prompt
+    kind: Literal["order"] = Field(description="which kind of question it is")
+    prompt: Prompt = Field(description="what is asked")
     by: Reading = Field("reward", description="what they are ordered by, least first: the exact limits', or where one "
                         "has none the run's at its end")  # fmt: skip
 
@@ -129,7 +130,7 @@ Ask = Annotated[Choose | Alpha | Place | Curve | Order, Field(discriminator="kin
 class Scene(_Part):
     """A state of the Live lab, and perhaps a question about what becomes of it."""
 
-    title: Line
+    title: Line = Field(description="what it is called")
     link: str = Field("", max_length=60_000, description="a link of the Live lab, or what stands behind its #")
     say: Words = Field("", description="what stands beside it while it is on show")
     rounds: int = Field(0, ge=0, le=2000, description="how far it runs; 0: it is looked at as it is")
@@ -159,11 +160,12 @@ class Scene(_Part):
 class Lesson(_Part):
     """What a class does in some minutes."""
 
-    title: Line
-    about: Words = ""
+    title: Line = Field(description="what it is called")
+    about: Words = Field("", description="what it is about; everybody may read it")
+    notes: Words = Field("", description="for the teacher: shown on the list of lessons and on the handout's last part")
     minutes: int = Field(8, ge=1, le=90, description="how long it takes")
     scores: bool = Field(False, description="whether guesses earn points")
-    scenes: tuple[Scene, ...] = Field(min_length=1, max_length=20)
+    scenes: tuple[Scene, ...] = Field(min_length=1, max_length=20, description="what is done, in this order")
 
 
 def schema() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Pictures without what would give an answer away: the exact limits, and the true reward."""
+"""Pictures without what gives an answer away: the exact limits, the true reward, and what banners make of it."""
 
 import math
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _TRUE = ("truth", "rounds of truth")
 
 def veiled(parts: Mapping[str, str]) -> dict[str, str]:
     """The parts of a picture as a class sees them before the answer: no dashed line, no contour, no number of what is
-    exact, and nothing of a true reward. Densities that are themselves on show stay.
+    exact, nothing of a true reward, and no warning. Densities that are themselves on show stay.
     """
     mode = ""
 
@@ -24,6 +24,8 @@ def veiled(parts: Mapping[str, str]) -> dict[str, str]:
         meta["curves"] = [{**curve, "exact": None} for curve in meta.get("curves", []) if curve["series"] != "truth"]
         for lane in meta.get("lanes", []):
             lane["limit"] = None
+            if (lane.get("banner") or {}).get("kind") != "stopped":  # "It has collapsed" is an answer, too
+                lane["banner"] = None
             lane["numbers"] = [{**one, "exact": None} for one in lane.get("numbers", []) if one["key"] != "truth"]
         if meta.get("race"):  # as long as they are not known it looks the same
             meta["race"] |= {"frontiers": {"kl": [], "w2": []}, "goals": [None] * len(meta["race"]["goals"])}
@@ -56,6 +58,9 @@ def end_of(parts: Mapping[str, str]) -> dict[str, Any]:
                 continue
             rows = arrays[name].reshape(-1, arrays[name].shape[-1]).tolist()
             values[name] = [[_unlogged(y) for y in row] for row in rows] if curve.get("log") else rows
+    shares = [one["value"] for lane in meta.get("lanes", []) for one in lane["numbers"] if one["key"] == "ess"]
+    if shares and len(shares) == len(meta["lanes"]):
+        values["effective"] = [[float(share.removesuffix("%")) / 100] for share in shares]  # it has no panel
     return {"rounds": np.asarray(arrays["rounds"]).tolist(), "values": values}
 
 

@@ -8,12 +8,13 @@ import json
 import secrets
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from orwlab import checks
 from orwlab.show.lab import messages
 from orwlab.show.lab.acknowledgements import Acknowledgements
+from orwlab.show.lab.controls import BY_NAME
 from orwlab.show.lab.settings import Settings
 from orwlab.show.lab.story import Story
 from orwlab.show.web import workers
@@ -22,6 +23,7 @@ from orwlab.show.web.workers import Order, Pool, Reply, Worker, WorkerDied
 RATE = 25.0  # frames a second, at most
 IDLE = 0.05  # seconds between looks while a browser is behind
 LATEST = 5.0  # seconds after which a session that does nothing is asked all the same
+MOST_ORDERS = 200  # in one message
 WAITING = 100  # orders for a session that has not come to them yet
 VISITORS = 20  # sessions at once
 ATTEMPTS = 3  # to give a session another worker, one after the other
@@ -264,6 +266,31 @@ class Broadcast:
         story = Story.read(json.loads(self._parts["story"]))
         story = replace(story, round=max(story.round, self.round))
         return Story(self.settings) if self.settings.starts_again(story.settings) else story
+
+
+async def obey_all(broadcast: Broadcast | None, given: Any) -> dict[str, Any]:
+    """What ``line.js`` asks a server: orders for a run, in order, and what came of them.
+
+    Returns:
+        ``{"known": False}`` if there is no such run; else also ``settings``, those in force, and ``errors``, each
+        ``{"name", "text"}``: which control's order could not be obeyed, and why.
+    """
+    if broadcast is None:
+        return {"known": False}
+    errors = []
+    # {} only asks which settings are in force
+    orders = [order for order in given if order != {}] if isinstance(given, list) else [given]
+    for order in orders[:MOST_ORDERS]:
+        try:
+            broadcast.obey(order)
+        except ValueError as error:
+            name = messages.text(order, "name")
+            errors.append({"name": name if name in BY_NAME else "", "text": str(error)})
+    if {"press": "undo"} in orders:  # only the session knows what the settings are then
+        await broadcast.obeyed()
+    if len(orders) > MOST_ORDERS:
+        errors.append({"name": "", "text": f"orders are {len(orders)}; allowed: at most {MOST_ORDERS} at a time"})
+    return {"known": True, "settings": asdict(broadcast.settings), "errors": errors}
 
 
 class Registry:

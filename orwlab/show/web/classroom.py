@@ -5,6 +5,7 @@ address and no log holds: a teacher's secret, or what a student was given on ent
 """
 
 import asyncio
+import gzip
 import io
 import json
 import logging
@@ -20,10 +21,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from orwlab import checks
 from orwlab.show.classroom import lesson as lessons
+from orwlab.show.classroom.dial import Fans
 from orwlab.show.classroom.room import NO_ROOM
 from orwlab.show.classroom.store import Store
-from orwlab.show.web import classroom_assets, classroom_markup, handout_markup, writer_markup
+from orwlab.show.web import classroom_assets, classroom_markup, errands, handout_markup, writer_markup
 from orwlab.show.web.broadcast import Registry
 from orwlab.show.web.hall import Hall, Live, plain_code
 from orwlab.show.web.throttle import Throttle
@@ -127,6 +130,8 @@ class Classroom:
         self.answers = Throttle(20, 2)  # of one person
         self.links = Throttle(5, 0.2)
         self.acts = Throttle(60, 30)
+        self.turns = Throttle(10, 2)  # of one person's dial
+        self.fans = Fans(errands.of_the_app().look)
         self._inner = Starlette(
             routes=[
                 Route("/classroom", self._page(classroom_markup.teacher)),
@@ -147,13 +152,19 @@ class Classroom:
                         "results": self._results,
                         "delete": self._delete,
                         "qr": self._qr,
+                        "dial": self._dial,
                     }.items()
                 ),
                 Route("/join", self._page(classroom_markup.student)),
                 Route("/join/", self._page(classroom_markup.student)),
                 *(
                     Route(f"/join/{name}", self._question(answer), methods=["POST"])
-                    for name, answer in {"enter": self._enter, "answer": self._answer, "send": self._send}.items()
+                    for name, answer in {
+                        "enter": self._enter,
+                        "answer": self._answer,
+                        "send": self._send,
+                        "dial": self._dial,
+                    }.items()
                 ),
                 Route("/join/{code}", self._page(classroom_markup.student)),
             ],
@@ -193,8 +204,10 @@ class Classroom:
         found = classroom_assets.asset(request.path_params["name"])
         if found is None:
             return PlainTextResponse("There is no such file.", 404, headers=_HEADERS)
-        kind, text = found
-        headers = {**_HEADERS, "Cache-Control": "public, max-age=31536000, immutable"}
+        kind, text, small = found
+        headers = {**_HEADERS, "Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            return Response(small, media_type=kind, headers=headers | {"Content-Encoding": "gzip"})
         return Response(text, media_type=kind, headers=headers)
 
     async def _handout(self, request: Request) -> Response:
@@ -210,7 +223,7 @@ class Classroom:
             return PlainTextResponse(str(refused), refused.status, headers=_HEADERS)
         except ValueError as error:
             return PlainTextResponse(_sentence(error), 400, headers=_HEADERS)
-        return HTMLResponse(handout_markup.handout(read, "../"), headers=_HEADERS)
+        return HTMLResponse(await asyncio.to_thread(handout_markup.handout, read, "../"), headers=_HEADERS)
 
     async def _schema(self, request: Request) -> Response:
         return JSONResponse(lessons.schema(), headers=_HEADERS)
@@ -250,7 +263,10 @@ class Classroom:
 
     async def _check(self, request: Request, given: Any) -> Any:
         self._slowly(self.checks, _from(request))
-        return {"lesson": (await asyncio.to_thread(lessons.read, given.get("text"))).model_dump(mode="json")}
+        try:  # what is half written is no bad question: browsers would complain of every key
+            return {"lesson": (await asyncio.to_thread(lessons.read, given.get("text"))).model_dump(mode="json")}
+        except ValueError as error:
+            return {"error": _sentence(error)}
 
     async def _act(self, request: Request, given: Any) -> Any:
         live = await self._taught(request, given)
@@ -258,7 +274,7 @@ class Classroom:
 
     async def _steer(self, request: Request, given: Any) -> Any:
         live = await self._taught(request, given)
-        return {"wrong": live.steer(given.get("orders"))}
+        return await live.steer(given.get("orders"))
 
     async def _results(self, request: Request, given: Any) -> Any:
         live = await self._taught(request, given)
@@ -297,6 +313,21 @@ class Classroom:
         self._slowly(self.links, f"{live.room.code} {person}")
         await live.send(person, given.get("link"))
         return {"sent": True}
+
+    async def _dial(self, request: Request, given: Any) -> Any:
+        """The pieces of the dial that everybody has in hand; none where nobody has."""
+        live = await self._found(request, given)
+        teacher = live.room.is_teacher(_token(request))
+        who = "teacher" if teacher else str((await self._student(request, given))[1])
+        self._slowly(self.turns, f"{live.room.code} {who}")
+        since, link = checks.integer("since", given.get("since", 0), low=0), live.room.state.hands
+        if link is None:
+            return {"pieces": [], "done": True}
+        packed = await asyncio.to_thread(self.fans.answer, link, since)  # the first answer of its kind is worked for
+        if "gzip" not in request.headers.get("accept-encoding", ""):
+            return Response(gzip.decompress(packed), media_type="application/json", headers=_HEADERS)
+        headers = {**_HEADERS, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+        return Response(packed, media_type="application/json", headers=headers)
 
     async def _events(self, request: Request) -> Response:
         given = {"code": request.query_params.get("code")}

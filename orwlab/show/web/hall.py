@@ -18,7 +18,7 @@ from orwlab.show.classroom.veil import at_end, end_of, veiled
 from orwlab.show.lab.link import Link
 from orwlab.show.lab.story import Story
 from orwlab.show.web import errands
-from orwlab.show.web.broadcast import Broadcast, Registry
+from orwlab.show.web.broadcast import Broadcast, Registry, obey_all
 
 PARTICLES = 1000
 """of a room's run: phones draw them, over one network"""
@@ -30,8 +30,8 @@ ALIVE = 10.0
 """seconds after which a line that has nothing to say says so: that is how a gone one is noticed"""
 EMPTY = 60.0
 """seconds without a viewer after which a room's run is dropped; its story stays"""
-LINES = 3
-"""that one person may have open: another one ends the oldest"""
+LINES = 6
+"""that one person may have open: another one ends the oldest, and says so"""
 LATER = 5.0
 """seconds until what could not be worked out is tried again"""
 _SENT = ("scene", "exact", "frame")
@@ -50,6 +50,7 @@ class Viewer:
     def __init__(self, who: str, rate: float) -> None:
         self.who, self.rate = who, rate
         self.closed = False
+        self.crowded = False  # closed because there are too many
         self.sent: dict[str, int] = {}  # part -> its number
         self.stale = True  # whether the room has something new to tell
         self.wake = asyncio.Event()
@@ -102,7 +103,7 @@ class Live:
             return
         viewer = Viewer(who, PROJECTOR if who == "teacher" else PHONE)
         for older in [one for one in self.viewers if one.who == who][: -LINES + 1]:
-            older.closed = True
+            older.closed = older.crowded = True
             older.rouse()
         self.viewers[viewer] = None
         if self._leaving is not None:
@@ -132,6 +133,8 @@ class Live:
                     except TimeoutError:
                         if due >= now + ALIVE:
                             yield b": there\n\n"
+            if viewer.crowded:
+                yield _event("crowded", "{}")
         finally:
             self.viewers.pop(viewer, None)
             if not self.viewers:
@@ -219,23 +222,9 @@ class Live:
             await asyncio.to_thread(self.room.send, person, link)
         self._tell("teacher")
 
-    def steer(self, orders: Any) -> list[str]:
-        """Orders of the teacher for the run, as ``Broadcast.obey`` has them; what was wrong with some.
-
-        Raises:
-            ValueError: there is no run, or they are no orders.
-        """
-        if not isinstance(orders, list) or len(orders) > 50:
-            raise ValueError("orders are no list, or too many; allowed: at most 50")
-        if self.broadcast is None:
-            raise ValueError("The run is not there yet; try again in a second.")
-        wrong = []
-        for order in orders:
-            try:
-                self.broadcast.obey(order)
-            except ValueError as error:
-                wrong.append(str(error))
-        return wrong
+    async def steer(self, orders: Any) -> dict[str, Any]:
+        """Orders of the teacher for the run; see ``broadcast.obey_all``."""
+        return await obey_all(self.broadcast, orders)
 
     def close(self) -> None:
         """The room is deleted, or the server ends: everybody's line ends."""

@@ -1,1 +1,8 @@
+// The handout's only button.
 
+/** Opens the browser's window for printing. */
+function printHandout() {
+  document.querySelector(".print").addEventListener("click", () => window.print());
+}
+
+printHandout();

@@ -7,23 +7,19 @@ what they begin with, and in what stands beside the stage.
 import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from orwlab.show.lab import messages
-from orwlab.show.lab.controls import BY_NAME
 from orwlab.show.lab.settings import Settings
 from orwlab.show.web import lab_markup
-from orwlab.show.web.broadcast import Registry
+from orwlab.show.web.broadcast import Registry, obey_all
 from orwlab.show.web.gradio_stage import gradio_stage
 from orwlab.show.web.keeping import Keeping
 
 Answer = Callable[[Any], Awaitable[dict[str, Any]]]
-
-MOST_ORDERS = 200  # in one message
 
 _FOLDER = Path(__file__).parent
 _SCRIPTS = (  # in the order of what they need
@@ -139,22 +135,6 @@ def _obey(registry: Registry) -> Any:
 
     async def obey(arguments: Any) -> dict[str, Any]:
         run, given = arguments if isinstance(arguments, list) and len(arguments) == 2 else ("", [])
-        broadcast = registry.find_run(run)
-        if broadcast is None:
-            return {"known": False}
-        errors = []
-        # {} only asks which settings are in force
-        given = [order for order in given if order != {}] if isinstance(given, list) else [given]
-        for order in given[:MOST_ORDERS]:
-            try:
-                broadcast.obey(order)
-            except ValueError as error:
-                name = messages.text(order, "name")
-                errors.append({"name": name if name in BY_NAME else "", "text": str(error)})
-        if {"press": "undo"} in given:  # only the session knows what the settings are then
-            await broadcast.obeyed()
-        if len(given) > MOST_ORDERS:
-            errors.append({"name": "", "text": f"orders are {len(given)}; allowed: at most {MOST_ORDERS} at a time"})
-        return {"known": True, "settings": asdict(broadcast.settings), "errors": errors}
+        return await obey_all(registry.find_run(run), given)
 
     return obey

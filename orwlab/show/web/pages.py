@@ -39,9 +39,13 @@ PAGES: tuple[Page, ...] = (
 """in the order in which they are listed; the first is at the app's own address"""
 
 
+BESIDE = {"classroom": "Classroom"}
+"""path -> name of what is served beside Gradio: see ``classroom``"""
+
+
 def names() -> dict[str, str]:
     """Path -> name of all pages."""
-    return {page.path: page.name for page in PAGES}
+    return {page.path: page.name for page in PAGES} | BESIDE
 
 
 def build(registry: Registry | None = None) -> gr.Blocks:
