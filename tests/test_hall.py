@@ -473,7 +473,9 @@ def test_a_server_that_starts_again_goes_on_where_it_was(store, pool, step):
             if step not in ("lobby", "ask", "locked"):
                 await to(live, "run")
                 await teacher.until(lambda me: me.meta["round"] >= 6)
-                live.steer([{"name": "alpha", "value": 2.0, "stamp": 1e9}])  # the teacher does something under way
+                await live.steer(
+                    [{"name": "alpha", "value": 2.0, "stamp": 1e9}]
+                )  # the teacher does something under way
                 await teacher.until(lambda me: me.all["over"] and me.meta["state"] == "paused")
                 assert teacher.meta["lanes"][0]["alpha"] == 2.0
             if step in ("reveal", "end"):

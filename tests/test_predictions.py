@@ -161,7 +161,7 @@ def test_of_orders_each_lane_has_its_mean_rank():
 def test_a_runs_curve_is_taken_at_even_rounds_and_kept_on_the_axes():
     rounds = [0, 10, 20, 80]
     end = {"rounds": rounds, "values": {"diversity": [[4.0, 3.0, 2.0, 0.5], [9.0] * 4]}}
-    found = predictions.of_the_run(DRAWN.ask, end)
+    found = predictions.of_the_run(DRAWN.ask, end, 80)
     at = np.linspace(0, 80, CURVE)
     assert found == pytest.approx(np.interp(at, rounds, [4.0, 3.0, 2.0, 0.5]).clip(1, 5).tolist(), abs=1e-4)
     assert found[-1] == 1, "below the axis it lies on its edge"
@@ -170,7 +170,7 @@ def test_a_runs_curve_is_taken_at_even_rounds_and_kept_on_the_axes():
 
 def test_a_runs_order_is_that_of_its_end():
     end = {"rounds": [0, 1], "values": {"reward": [[0.0, 0.3], [0.9, 0.1], [0.0, 0.5], [0.0, 0.05]]}}
-    assert predictions.of_the_run(ORDER.ask, end) == [4, 2, 1, 3]
+    assert predictions.of_the_run(ORDER.ask, end, 1) == [4, 2, 1, 3]
 
 
 @pytest.mark.parametrize(
@@ -184,4 +184,4 @@ def test_a_runs_order_is_that_of_its_end():
     ],
 )
 def test_where_the_run_does_not_tell_there_is_nothing(asked, end):
-    assert predictions.of_the_run(asked.ask, end) is None
+    assert predictions.of_the_run(asked.ask, end, 1) is None

@@ -316,10 +316,8 @@ class Classroom:
 
     async def _dial(self, request: Request, given: Any) -> Any:
         """The pieces of the dial that everybody has in hand; none where nobody has."""
-        live = await self._found(request, given)
-        teacher = live.room.is_teacher(_token(request))
-        who = "teacher" if teacher else str((await self._student(request, given))[1])
-        self._slowly(self.turns, f"{live.room.code} {who}")
+        live, person = await self._known(request, given, NOT_YOURS)
+        self._slowly(self.turns, f"{live.room.code} {person}")
         since, link = checks.integer("since", given.get("since", 0), low=0), live.room.state.hands
         if link is None:
             return {"pieces": [], "done": True}

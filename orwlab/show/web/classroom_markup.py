@@ -87,13 +87,13 @@ def teacher(up: str, names: Mapping[str, str]) -> str:
     body = f"""
 <div class="lab room teacher">
   <div class="room-begin">
-    <header>{bar.markup("classroom", names)}
+    <header>{bar.markup("classroom", names, up)}
     <p class="lead">One run, seen by everybody. Your students predict on their phones, without an account; then all of
     you see what happens, and every guess beside the exact answer.</p></header>
     <p class="wrong" id="begin-wrong" role="alert"></p>
     <section class="your-rooms" aria-labelledby="yours" hidden><h2 id="yours">Your rooms</h2><ul></ul></section>
     <section aria-labelledby="lessons"><h2 id="lessons">Lessons</h2>
-    <ul class="lessons">{"".join(_lesson(name) for name in lessons.names())}</ul>
+    <ul class="lessons">{"".join(_lesson(name, up) for name in lessons.names())}</ul>
     <p><a class="button" href="{up}classroom/write">Write a lesson</a></p></section>
   </div>
   <div class="room-in" hidden>
@@ -169,16 +169,16 @@ def teacher(up: str, names: Mapping[str, str]) -> str:
 _CLOSE = '<form method="dialog" class="close"><button>Close</button></form>'
 
 
-def _lesson(name: str) -> str:
-    """A lesson on the list."""
+def _lesson(name: str, up: str) -> str:
+    """A lesson on the list; ``up`` is the way from its page's address to the app's."""
     lesson = lessons.read(lessons.text_of(name))
     asked = sum(scene.ask is not None for scene in lesson.scenes)
     return f"""<li><h3>{html.escape(lesson.title)}</h3><p>{html.escape(lesson.about)}</p>
 {f'<p class="soft">{html.escape(lesson.notes)}</p>' if lesson.notes else ""}
 <p class="soft">{lesson.minutes} minutes, {len(lesson.scenes)} scenes, {asked} questions</p>
 <div class="buttons"><button type="button" class="primary" data-lesson="{name}">Open a room</button>
-<a class="button" href="./classroom/handout?lesson={name}">Handout</a>
-<a class="button" href="./classroom/write?lesson={name}">Edit a copy</a></div></li>"""
+<a class="button" href="{up}classroom/handout?lesson={name}">Handout</a>
+<a class="button" href="{up}classroom/write?lesson={name}">Edit a copy</a></div></li>"""
 
 
 def _steered() -> str:
