@@ -155,7 +155,7 @@ def test_a_class_from_beginning_to_end(app):
         async with Line(app, code, secret) as teacher, Line(app, code, token) as student:
             await teacher.until(lambda me: me.rooms[-1]["all"]["here"] == 1)
             assert teacher.headers[b"content-type"].startswith(b"text/event-stream")
-            assert teacher.rooms[-1]["mine"]["titles"] == ["Left or right"]
+            assert teacher.rooms[-1]["mine"]["links"] == []
             assert student.rooms[-1]["mine"]["name"] == "Ada"
 
             async def act(what, value=None):

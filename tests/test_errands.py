@@ -129,3 +129,17 @@ def test_courses_that_are_gone_on_with_are_bounded_and_begun_again_where_they_ar
 
 def test_the_pages_share_a_process():
     assert bound_lab.Bounds().errands is trade_off.TradeOffs().errands
+
+
+def test_more_than_are_kept_come_in_one_after_the_other():
+    few = Errands(kept=3)
+    try:
+        found, until_ = {}, time.monotonic() + 60
+        while len(found) < 8 and time.monotonic() < until_:
+            for k in range(8):
+                if k not in found and (said := few.look(counted, 1 + k % 2, 0.01 * k))["done"]:
+                    found[k] = said["pieces"]
+            time.sleep(0.02)
+        assert len(found) == 8
+    finally:
+        few.shut()

@@ -804,3 +804,25 @@ def test_codes_are_found_however_they_are_typed(given):
 )
 def test_what_is_no_code_is_none(given):
     assert plain_code(given) is None
+
+
+def test_no_browser_can_name_a_room_s_run(store, pool):
+    """Gradio lets a browser choose what it is called, and every picture says the run's name."""
+
+    async def work() -> None:
+        hall = opened(store, pool)
+        live, _ = await hall.make(CHOOSE)
+        async with Watcher(live) as teacher:
+            await teacher.until(lambda me: me.meta["run"])
+            run = teacher.meta["run"]
+        registry = hall.registry
+        assert run == live.broadcast.name
+        assert registry.find_run(run) is None
+        assert registry.acknowledge(run, 10) is False
+        for name in (f"room {live.room.code}", str(("room", live.room.code)), run):
+            assert registry.find(name) is None
+            registry.close(name)
+        assert not live.broadcast.closed
+        await closed(live)
+
+    during(work)

@@ -185,3 +185,16 @@ def test_a_runs_order_is_that_of_its_end():
 )
 def test_where_the_run_does_not_tell_there_is_nothing(asked, end):
     assert predictions.of_the_run(asked.ask, end, 1) is None
+
+
+def test_lanes_that_read_the_same_may_stand_either_way():
+    order, alike = predictions.ordered([0.5177, 0.2, 0.5175])
+    assert order == [2, 3, 1]
+    assert alike == [[3, 1]]
+    ask = ORDER.ask
+    assert predictions.closeness(ask, [2, 1, 3], order, alike) == 1
+    assert predictions.closeness(ask, [2, 3, 1], order, alike) == 1
+    assert predictions.closeness(ask, [1, 2, 3], order, alike) == 0.5
+    assert predictions.closeness(ask, [1, 2, 3], *predictions.ordered([0.2, 0.2, 0.2])) == 1
+    assert predictions.ordered([0.1, float("nan")]) == (None, [])
+    assert predictions.ordered([12.0, 12.05])[1] == [[1, 2]], "large ones by their share"

@@ -150,14 +150,14 @@ def test_what_is_no_link_and_no_switch_changes_nothing(room, what, value):
 
 
 def test_a_link_in_hand_or_on_show_lasts_for_a_step(room):
-    to(room, 0, "run")
+    to(room, 2, "run")
     assert go(room, "hands", "http://elsewhere.example/path?q=1#alpha=3&say=Hello")
     assert room.common()["hands"] == "alpha=3&say=Hello", "only what stands behind the # of a link goes to phones"
     assert go(room, "show", "#alpha=4")
     assert not go(room, "show", "#alpha=4")
     assert (room.wish.link.story.settings.alpha, room.wish.rounds, room.wish.running) == (4.0, None, False)
     go(room, "show", None)
-    assert room.wish.link.story.settings.alpha == 0.5
+    assert room.wish.link.story.settings.alpha == 1
     go(room, "next")
     assert (room.state.hands, room.state.shown) == (None, None)
 
@@ -168,8 +168,16 @@ class Model:
     def __init__(self) -> None:
         self.at, self.attempt = 0, 0
 
-    def act(self, what: str, seen: set[str]) -> None:
-        scene, step = COURSE[self.at]
+    def act(self, what: str, seen: set[str], told: set[str]) -> None:
+        def last(number: int) -> int:
+            return max([int(item.partition(".")[2]) for item in seen if item.startswith(f"{number}.")], default=0)
+
+        def still_open(number: int) -> int:
+            attempt = max(last(number), self.attempt if number == scene else 0)
+            return attempt + (f"{number}.{attempt}" in told)
+
+        before = COURSE[self.at]
+        scene, step = before
         if what == "next":
             self.at = min(self.at + 1, len(COURSE) - 1)
         elif what == "back":
@@ -177,10 +185,12 @@ class Model:
         elif scene in TRUTH and step not in ("lobby", "end"):
             self.at, self.attempt = COURSE.index((scene, "ask")), self.attempt + 1
         now, step = COURSE[self.at]
-        if now > scene or step == "lobby":
+        if step == "lobby":
             self.attempt = 0
+        elif now > scene or before[1] == "lobby" or (what, before[1], step) == ("back", "locked", "ask"):
+            self.attempt = still_open(now)  # who has been told the answer does not vote on it
         elif now < scene:  # back to what there was last
-            self.attempt = max([int(item.partition(".")[2]) for item in seen if item.startswith(f"{now}.")], default=0)
+            self.attempt = last(now)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -210,14 +220,19 @@ def test_wherever_a_room_goes_it_keeps_its_rules(store, seed):
                         room.answer(person, item, value)
                 assert room.state == before
             case "hands":
-                go(room, "hands", rng.choice([None, "#alpha=2"]))
+                link = rng.choice([None, "#alpha=2"])
+                if link and room.scene.ask and room.state.step in ("ask", "locked", "run"):
+                    with pytest.raises(ValueError, match="Hands on waits for the answer"):
+                        go(room, "hands", link)
+                else:
+                    go(room, "hands", link)
             case "points":
                 go(room, "points", rng.random() < 0.5)
             case "show":
                 go(room, "show", rng.choice([None, None, "#alpha=3"]))
             case what:
                 done = go(room, what)
-                model.act(what, {*given, *(before.truths or {})})
+                model.act(what, {*given, *(before.truths or {})}, {*(before.truths or {})})
                 assert done == (replaced(room.state) != replaced(before))
                 if done and what in ("next", "back"):
                     assert (room.state.hands, room.state.shown) == (None, None)
@@ -316,13 +331,12 @@ def test_after_asking_again_both_answers_are_side_by_side(room):
     assert (told["guesses"], room.answered) == ([2], 1)
 
 
-def test_the_teacher_alone_sees_links_and_titles(room):
+def test_the_teacher_alone_sees_links(room):
     ada = room.enter("Ada")[0]
     room.send(ada, "http://x.example/#alpha=0.25")
     room.send(ada, "http://x.example/#alpha=0.75")
     told = room.for_teacher()
     assert [(one["name"], one["link"]) for one in told["links"]] == [("Ada", "alpha=0.75")]
-    assert told["titles"] == [scene.title for scene in room.lesson.scenes]
     assert "Only shown" not in json.dumps([room.common(), room.for_student(ada)])
     for wrong in ("#colour=1", 3, None, "x" * 70_000):
         with pytest.raises(ValueError, match="; allowed: "):
@@ -502,3 +516,70 @@ def test_what_is_no_lesson_makes_no_room(tmp_path):
 
 def test_the_steps_are_those_that_are_named():
     assert {step for _, step in COURSE} == set(STEPS)
+
+
+def test_what_ran_stays_with_its_scene(store):
+    text = LESSON.replace(
+        "  - title: Asked, and not run\n", '  - title: Asked, and not run\n    link: "#alpha=3"\n    rounds: 4\n'
+    )
+    room = Room.make(store, text)[0]
+    to(room, 1, "run")
+    room.came_out("alpha=3&round=4")
+    go(room, "next")
+    assert room.wish.link.story.start.alpha == 3
+    for _ in range(4):
+        go(room, "back")
+    assert where(room) == (0, "reveal")
+    assert room.wish.link.story.start.alpha == 0.5
+
+
+def test_who_has_been_told_the_answer_cannot_vote_on_it(room):
+    person, _ = room.enter("Ada")
+    to(room, 1, "ask")
+    first = room.item
+    room.answer(person, first, 1)
+    to(room, 1, "reveal")
+    tell(room)
+    go(room, "back")
+    go(room, "back")
+    assert where(room) == (1, "ask")
+    assert room.item != first
+    with pytest.raises(ValueError, match="closed"):
+        room.answer(person, first, 2)
+    assert room.for_student(person)["own"] is None
+    room.answer(person, room.item, 2)
+    go(room, "points", True)
+    assert room.for_student(person)["points"] == 0, "the one that was revealed"
+
+
+@pytest.mark.parametrize("step", ["ask", "locked", "run"])
+def test_nothing_is_handed_out_that_could_tell_the_answer(room, step):
+    to(room, 0, step)
+    with pytest.raises(ValueError, match="waits for the answer"):
+        go(room, "hands", "#alpha=1")
+    assert room.state.hands is None
+    to(room, 0, "reveal")
+    assert go(room, "hands", "#alpha=1")
+
+
+def test_a_link_is_short_and_the_teacher_is_told_the_newest(room):
+    for k in range(rooms.LINKS + 3):
+        person, _ = room.enter(f"p{k}")
+        room.send(person, f"#alpha={k / 10}")
+    told = room.for_teacher()
+    assert told["sent"] == rooms.LINKS + 3
+    assert len(told["links"]) == rooms.LINKS
+    assert told["links"][0]["name"] == f"p{rooms.LINKS + 2}"
+    with pytest.raises(ValueError, match="at most 4000"):
+        room.send(person, "#round=500&log=" + ";".join(f"{k}:alpha:0.{k}" for k in range(1, 450)))
+
+
+def test_results_go_by_number_and_not_by_spelling(store):
+    scene = "  - {title: s, ask: {kind: choose, prompt: p, options: [a, b], answer: 1}}\n"
+    room = Room.make(store, "title: many\nscenes:\n" + 12 * scene)[0]
+    person, _ = room.enter("")
+    for k in range(12):
+        while where(room) != (k, "ask"):
+            go(room, "next")
+        room.answer(person, room.item, 1)
+    assert [row["scene"] for row in csv.DictReader(io.StringIO(room.results()))] == [str(k + 1) for k in range(12)]

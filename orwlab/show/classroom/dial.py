@@ -18,6 +18,7 @@ from typing import Any
 from torch import Tensor
 
 from orwlab import checks
+from orwlab.show.classroom import truths
 from orwlab.show.classroom.lesson import READINGS
 from orwlab.show.lab import digits, exact, own, readouts, yardstick
 from orwlab.show.lab.exact import Exact
@@ -153,7 +154,7 @@ def _piece(settings: Settings, alpha: float, backdrop: _Backdrop, number: int) -
 
 def reading(limit: Exact) -> dict[str, float]:
     """What is read off a limit, by the names that lessons have for it."""
-    return {name: float(limit.ess if name == "effective" else getattr(limit, name)) for name in READINGS}
+    return {name: truths.reading(limit, name) for name in READINGS}
 
 
 def _numbers(limit: Exact) -> list[Number]:

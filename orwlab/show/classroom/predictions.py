@@ -1,7 +1,7 @@
 """Guesses: what one may answer to each kind of question, how near it is, and what all of them say together."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ DECADES = 1.0
 LEAST_ALPHA = 0.01
 """what alpha = 0 counts as where powers of ten are compared: the slider's place next to it"""
 FAR = 20.0
+SAME = 0.005
+"""below this difference two readings are alike; of large ones, below this share"""
 
 
 def check(scene: Scene, value: Any) -> Any:
@@ -52,8 +54,11 @@ def _numbers(name: str, value: Any, count: int, low: float, high: float) -> list
     return [checks.number(name, one, low=low, high=high) for one in value]
 
 
-def closeness(ask: Ask, guess: Any, truth: Any) -> float | None:
-    """How near a guess is, from 0 to 1; None where nothing is right or wrong."""
+def closeness(ask: Ask, guess: Any, truth: Any, alike: Collection[Sequence[int]] = ()) -> float | None:
+    """How near a guess is, from 0 to 1; None where nothing is right or wrong.
+
+    Of an order it is the share of pairs that stand the right way round; pairs that are ``alike`` do not count.
+    """
     if truth is None:
         return None
     if isinstance(ask, Choose):
@@ -65,8 +70,22 @@ def closeness(ask: Ask, guess: Any, truth: Any) -> float | None:
     if isinstance(ask, Curve):
         away = np.abs(np.subtract(guess, truth)).mean() / (ask.high - ask.low)
         return max(0.0, 1 - 2 * float(away))
-    pairs = [(a, b) for i, a in enumerate(truth) for b in truth[i + 1 :]]
-    return sum(guess.index(a) < guess.index(b) for a, b in pairs) / len(pairs)
+    same = {frozenset(pair) for pair in alike}
+    pairs = [(a, b) for i, a in enumerate(truth) for b in truth[i + 1 :] if frozenset((a, b)) not in same]
+    return sum(guess.index(a) < guess.index(b) for a, b in pairs) / len(pairs) if pairs else 1.0
+
+
+def ordered(readings: Sequence[float]) -> tuple[list[int] | None, list[list[int]]]:
+    """Lanes from 1, the least reading first, and the pairs of which nobody could say which is less; no order of NaN."""
+    if not np.isfinite(readings).all():
+        return None, []
+    order = sorted(range(len(readings)), key=readings.__getitem__)
+    near = [[a + 1, b + 1] for i, a in enumerate(order) for b in order[i + 1 :] if _same(readings[a], readings[b])]
+    return [k + 1 for k in order], near
+
+
+def _same(a: float, b: float) -> bool:
+    return abs(a - b) < SAME * max(1.0, abs(a), abs(b))
 
 
 def _log(alpha: float) -> float:
@@ -106,8 +125,10 @@ def of_the_run(ask: Ask, end: Mapping[str, Any], last_round: int) -> Any:
     if isinstance(ask, Curve) and ask.of in values and len(end["rounds"]) > 1:
         at = np.linspace(0, last_round, CURVE)
         seen = np.interp(at, np.asarray(end["rounds"], float), np.asarray(values[ask.of][0], float))
+        if not np.isfinite(seen).all():
+            return None
         return [round(float(y), 4) for y in seen.clip(ask.low, ask.high)]
     if isinstance(ask, Order) and ask.by in values:
         last = [float(np.interp(last_round, end["rounds"], lane)) for lane in values[ask.by]]
-        return [k + 1 for k in sorted(range(len(last)), key=last.__getitem__)]
+        return ordered(last)[0]
     return None

@@ -26,6 +26,8 @@ from orwlab.show.lab.link import Link
 NAME = 24  # characters of a name
 STEPS = ("lobby", "ask", "locked", "show", "run", "reveal", "end")
 BEST = 8  # people on the board
+LONGEST_LINK = 4000  # characters of a link that a student sends
+LINKS = 50  # of those, the newest, that the teacher is told
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class State:
         step: one of ``STEPS``.
         version: one more with every change: who acts on an older one is told the new one, and nothing is done.
         attempt: of the question that is on show, from 0: one that is asked again begins without answers.
-        truths: question -> ``{"value", "exact", "why"}``, of what has been revealed.
+        truths: question -> what ``truths.truth`` says, of what has been revealed; with ``run`` if the run told it.
         hands: a link that everybody is sent to play with, None if nothing is.
         shown: a link that is on the projector in the scene's place, None if none is.
         points: whether points are shown.
@@ -196,7 +198,7 @@ class Room:
         if number >= len(self.lesson.scenes):
             return replace(state, step="end", scene=len(self.lesson.scenes) - 1)
         step = "ask" if self.lesson.scenes[number].ask else "show"
-        return replace(state, scene=number, step=step, attempt=0, ran="")
+        return replace(state, scene=number, step=step, attempt=self._open_attempt(number), ran="")
 
     def _back(self, value: Any) -> State:
         """A step back: what was locked opens again, what ran begins anew, and so on."""
@@ -205,7 +207,7 @@ class Room:
             case "lobby":
                 return now
             case "locked":
-                return replace(now, step="ask")
+                return replace(now, step="ask", attempt=self._open_attempt(now.scene), ran="")
             case "run":
                 return replace(now, step="locked" if asked else "show")
             case "reveal":
@@ -216,12 +218,17 @@ class Room:
                 return replace(now, step="lobby", attempt=0)
             case _:
                 before = now.scene - 1
-                return replace(now, scene=before, step=self._last(before), attempt=self._attempts(before))
+                return replace(now, scene=before, step=self._last(before), attempt=self._attempts(before), ran="")
 
     def _attempts(self, number: int) -> int:
         """The last attempt at a scene's question that there was."""
         items = (item.split(".") for item in {**self._answers, **(self.state.truths or {})})
         return max((int(attempt) for scene, attempt in items if int(scene) == number), default=0)
+
+    def _open_attempt(self, number: int) -> int:
+        """The attempt at a scene's question that may still be answered: whose answer has been told is over."""
+        attempt = max(self._attempts(number), self.state.attempt if number == self.state.scene else 0)
+        return attempt + (f"{number}.{attempt}" in (self.state.truths or {}))
 
     def _last(self, number: int) -> str:
         """A scene's last step."""
@@ -230,12 +237,14 @@ class Room:
 
     def _again(self, value: Any) -> State:
         """The question once more, such as after people have talked to each other; the first answers are kept beside."""
-        if self.scene.ask is None or self.state.step in ("lobby", "end"):
+        if self.scene.ask is None or self.state.step in ("lobby", "ask", "end"):
             return self.state
         attempt = self.state.attempt + 1
         return replace(self.state, step="ask", attempt=attempt, shown=None, hands=None, ran="")
 
     def _hands(self, value: Any) -> State:
+        if value is not None and self.scene.ask is not None and self.state.step in ("ask", "locked", "run"):
+            raise ValueError("Hands on waits for the answer to this question: the dial would tell it")
         return replace(self.state, hands=None if value is None else Link.read(value).text())
 
     def _show(self, value: Any) -> State:
@@ -287,7 +296,12 @@ class Room:
         Raises:
             ValueError: it is none.
         """
-        self.store.send(self.code, person, Link.read(link).text())
+        clean = Link.read(link).text()
+        if len(clean) > LONGEST_LINK:
+            raise checks.fail(
+                "link", f"a text of {len(clean)} characters", f"at most {LONGEST_LINK}, without paintings"
+            )
+        self.store.send(self.code, person, clean)
         self._links = self.store.links(self.code)
 
     # What each is told ----------------------------------------------------------------------------------------------
@@ -350,22 +364,23 @@ class Room:
 
     def for_teacher(self) -> dict[str, Any]:
         """What the teacher is told besides."""
-        titles = [scene.title for scene in self.lesson.scenes]
-        return {"links": self._links, "points": self.state.points, "titles": titles, "link": self.wish.link.text()}
+        told = {"links": self._links[:LINKS], "points": self.state.points, "link": self.wish.link.text()}
+        return told | {"sent": len(self._links)}
 
     def for_student(self, person: int) -> dict[str, Any]:
         """What somebody is told besides: of answers their own."""
         own = self._answers.get(self.item, {}).get(person)
         told: dict[str, Any] = {"name": self._people.get(person, ""), "own": own}
         if self.revealed and own is not None:
-            value = self._truth_of(self.item)
-            told["near"] = predictions.closeness(self.scene.ask, own, value) if self.scene.ask else None
+            told["near"] = self._near(self.item, own)
         if self.state.points:
             told["points"] = self._points_of_all().get(person, 0)
         return told
 
-    def _truth_of(self, item: str) -> Any:
-        return ((self.state.truths or {}).get(item) or {}).get("value")
+    def _near(self, item: str, guess: Any) -> float | None:
+        """How near somebody's guess at a question was, as far as its answer has been told."""
+        ask, truth = self.lesson.scenes[int(item.split(".")[0])].ask, (self.state.truths or {}).get(item) or {}
+        return None if ask is None else predictions.closeness(ask, guess, truth.get("value"), truth.get("alike", ()))
 
     def _points_of_all(self) -> dict[int, int]:
         """Person -> points of everybody, the best first, from what has been revealed; worked out once for all."""
@@ -380,11 +395,10 @@ class Room:
         for item in self.state.truths or {}:
             number, attempt = map(int, item.split("."))
             last[number] = max(last.get(number, (-1, "")), (attempt, item))
-        for number, (_, item) in last.items():
-            ask, truth = self.lesson.scenes[number].ask, (self.state.truths or {})[item]
+        for _, item in last.values():
             for person, guess in list(self._answers.get(item, {}).items()):  # others may come in meanwhile
-                if ask is not None and person in points:
-                    points[person] += predictions.points(predictions.closeness(ask, guess, truth.get("value")))
+                if person in points:
+                    points[person] += predictions.points(self._near(item, guess))
         return dict(sorted(points.items(), key=lambda one: (-one[1], one[0])))
 
     def board(self) -> list[dict[str, Any]]:
@@ -397,12 +411,11 @@ class Room:
         file = io.StringIO()
         rows = csv.writer(file)
         rows.writerow(["scene", "attempt", "question", "person", "name", "answer", "truth", "points"])
-        for item, answers in sorted(self._answers.items()):
-            number, attempt = map(int, item.split("."))
-            ask = self.lesson.scenes[number].ask
-            truth = self._truth_of(item)
+        for (number, attempt), item in sorted((tuple(map(int, item.split("."))), item) for item in self._answers):
+            answers, ask = self._answers[item], self.lesson.scenes[number].ask
+            truth = ((self.state.truths or {}).get(item) or {}).get("value")
             for person, guess in list(answers.items()):  # others may come in meanwhile
-                near = predictions.closeness(ask, guess, truth) if ask else None
+                near = self._near(item, guess)
                 rows.writerow([
                     number + 1, attempt + 1, _cell(ask.prompt if ask else ""), person,
                     _cell(self._people.get(person, "")), json.dumps(guess), "" if truth is None else json.dumps(truth),

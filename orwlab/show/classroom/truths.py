@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from orwlab.show.classroom import predictions
 from orwlab.show.classroom.lesson import READINGS, Alpha, Ask, Choose, Goal, Order, Place, Scene
 from orwlab.show.lab import exact
 from orwlab.show.lab.exact import Exact
@@ -13,6 +14,8 @@ SMALLEST, LARGEST = exact.SMALLEST_ALPHA, 100.0
 """alphas between which a goal is looked for"""
 CLOSE = 0.01
 """how well its alpha is known, in powers of ten"""
+MISSED = 0.005
+"""by how much its reading may differ from the goal's, and so much of the range"""
 DEAD = 0.1
 """the share of its first mass below which a mode has died"""
 ROUNDS = 100
@@ -22,7 +25,7 @@ ROUNDS = 100
 def truth(scene: Scene) -> dict[str, Any]:
     """``{"value", "exact", "why"}`` of a scene: the right answer as ``predictions.check`` keeps it, None where there is
     none or where only the run can tell; of every lane what its exact limit reads, None where it has none; and why the
-    answer is not known exactly, "" if it is.
+    answer is not known exactly, "" if it is. Of an order also ``alike``: see ``predictions.ordered``.
 
     Raises:
         ValueError: the question has no answer, such as a goal that no alpha reaches; in plain words.
@@ -32,7 +35,10 @@ def truth(scene: Scene) -> dict[str, Any]:
     reasons = [exact.why_none(settings, alpha) for alpha in exact.resting(settings)] if not settings.methods else []
     value = None if ask is None else _value(ask, settings, limits)
     why = "" if value is not None or ask is None else next(filter(None, reasons), "")
-    return {"value": value, "exact": [_read(limit) for limit in limits], "why": why}
+    told = {"value": value, "exact": [_read(limit) for limit in limits], "why": why}
+    if isinstance(ask, Order) and value is not None:
+        told["alike"] = predictions.ordered([reading(limit, ask.by) for limit in limits if limit is not None])[1]
+    return told
 
 
 def pieces(scene: str) -> Iterator[dict[str, Any]]:
@@ -41,10 +47,11 @@ def pieces(scene: str) -> Iterator[dict[str, Any]]:
 
 
 def _read(limit: Exact | None) -> dict[str, float] | None:
-    return None if limit is None else {name: round(_reading(limit, name), 4) for name in READINGS}
+    return None if limit is None else {name: round(reading(limit, name), 4) for name in READINGS}
 
 
-def _reading(limit: Exact, name: str) -> float:
+def reading(limit: Exact, name: str) -> float:
+    """One of ``READINGS`` of a limit."""
     return float(limit.ess if name == "effective" else getattr(limit, name))
 
 
@@ -60,8 +67,7 @@ def _value(ask: Ask, settings: Settings, limits: list[Exact | None]) -> Any:
             return first_to_die(settings)
         return None if ask.answer is None else list(ask.answer)
     if isinstance(ask, Order) and None not in limits:
-        last = [_reading(limit, ask.by) for limit in limits if limit is not None]
-        return [k + 1 for k in sorted(range(len(last)), key=last.__getitem__)]
+        return predictions.ordered([reading(limit, ask.by) for limit in limits if limit is not None])[0]
     return None
 
 
@@ -99,7 +105,7 @@ def alpha_for(settings: Settings, goal: Goal) -> float:
 
     def off(log: float) -> float | None:
         limit = exact.limit(settings, math.exp(log))
-        return None if limit is None else _reading(limit, goal.reading) - goal.value
+        return None if limit is None else reading(limit, goal.reading) - goal.value
 
     low, high = math.log(SMALLEST), math.log(LARGEST)
     above, below = off(high), off(low)
@@ -117,4 +123,10 @@ def alpha_for(settings: Settings, goal: Goal) -> float:
             low = middle
         else:
             high = middle
-    return math.exp((low + high) / 2)
+    alpha = math.exp((low + high) / 2)
+    missed = off(math.log(alpha))
+    if missed is None or abs(missed) > MISSED * (1 + abs(above - below)):  # a hole: no limit in between
+        raise ValueError(
+            f"goal.value is {goal.value:g}; allowed: another one. Around α = {alpha:.2g} there are no limits"
+        )
+    return alpha

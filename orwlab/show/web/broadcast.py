@@ -32,6 +32,10 @@ ONCE = ("step", "undo", "toggle")  # orders that mean something else when they a
 _PAGE = "page"  # the only view of a broadcast
 
 
+Visitor = str | tuple[str, str]
+"""who looks at a run: what a host calls a browser, or a kind and a name that no browser has"""
+
+
 class Broadcast:
     """One visitor's session and the stream of its frames. Used from the event loop.
 
@@ -125,6 +129,16 @@ class Broadcast:
             self._order("move", moved)
         self._rouse()
         return True
+
+    def set(self, **changes: Any) -> None:
+        """Controls moved by the server itself: no browser's stamp overtakes them.
+
+        Raises:
+            ValueError: in plain words.
+        """
+        self.settings = self.settings.changed(**changes)
+        self._order("move", {name: getattr(self.settings, name) for name in changes})
+        self._rouse()
 
     def _order(self, action: str, *arguments: Any) -> None:
         self._orders.append((action, arguments))
@@ -306,7 +320,7 @@ class Registry:
         self.visitors = VISITORS if visitors is None else checks.integer("visitors", visitors)
         self.particles = particles
         self.pool = Pool() if pool is None else pool
-        self._by_visitor: dict[str, Broadcast] = {}
+        self._by_visitor: dict[Visitor, Broadcast] = {}
         self._by_run: dict[str, Broadcast] = {}
         self._inside: set[Broadcast] = set()
         self._queue: list[Broadcast] = []
@@ -318,7 +332,7 @@ class Registry:
         """What a page shows before its visitor's own stream takes over. Waits for a worker; not for the event loop."""
         return self.pool.first_picture
 
-    def find(self, visitor: str | None) -> Broadcast | None:
+    def find(self, visitor: Visitor | None) -> Broadcast | None:
         """The visitor's broadcast, if there is one."""
         return self._by_visitor.get(visitor or "")
 
@@ -327,14 +341,16 @@ class Registry:
         return self._by_run.get(run) if isinstance(run, str) else None
 
     async def open(
-        self, visitor: str, settings: Settings, *, ladder: bool = False, particles: int | None = None
+        self, visitor: Visitor, settings: Settings, *, ladder: bool = False, particles: int | None = None
     ) -> Broadcast:
         """The visitor's broadcast; a new one starts with ``settings``, paused, as soon as it is read. With a ``ladder``
         its session measures the bounds on W2^2 as well; it shows so many ``particles``, its usual number if None.
         """
         if visitor not in self._by_visitor:
             name = secrets.token_hex(12)  # also what an acknowledgement is recognised by: not to be guessed
-            self._by_visitor[visitor] = self._by_run[name] = Broadcast(self, name, settings, ladder, particles)
+            made = self._by_visitor[visitor] = Broadcast(self, name, settings, ladder, particles)
+            if isinstance(visitor, str):  # a room's run is nobody's to steer by its name: all who look at it know that
+                self._by_run[name] = made
         return self._by_visitor[visitor]
 
     def acknowledge(self, run: Any, seq: int | None) -> bool:
@@ -345,7 +361,7 @@ class Registry:
         broadcast.acknowledge(seq)
         return broadcast.alive
 
-    def close(self, visitor: str | None) -> None:
+    def close(self, visitor: Visitor | None) -> None:
         """Forget a visitor who has gone."""
         broadcast = self._by_visitor.pop(visitor or "", None)
         if broadcast is not None:
@@ -357,7 +373,7 @@ class Registry:
 
     # Who may come in ------------------------------------------------------------------------------------------------
 
-    def place(self, visitor: str | None) -> int:
+    def place(self, visitor: Visitor | None) -> int:
         """The visitor's place in the queue, from 1; 0 for those who are in, or not there."""
         broadcast = self.find(visitor)
         return self.place_of(broadcast) if broadcast else 0

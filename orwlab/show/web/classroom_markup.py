@@ -166,7 +166,7 @@ def teacher(up: str, names: Mapping[str, str]) -> str:
     return page(up, "Classroom", body, "teacher")
 
 
-_CLOSE = '<form method="dialog" class="close"><button>Close</button></form>'
+_CLOSE = '<form method="dialog" class="close"><button autofocus>Close</button></form>'
 
 
 def _lesson(name: str, up: str) -> str:
@@ -174,7 +174,7 @@ def _lesson(name: str, up: str) -> str:
     lesson = lessons.read(lessons.text_of(name))
     asked = sum(scene.ask is not None for scene in lesson.scenes)
     return f"""<li><h3>{html.escape(lesson.title)}</h3><p>{html.escape(lesson.about)}</p>
-{f'<p class="soft">{html.escape(lesson.notes)}</p>' if lesson.notes else ""}
+{f"<details><summary>For the teacher</summary>{html.escape(lesson.notes)}</details>" if lesson.notes else ""}
 <p class="soft">{lesson.minutes} minutes, {len(lesson.scenes)} scenes, {asked} questions</p>
 <div class="buttons"><button type="button" class="primary" data-lesson="{name}">Open a room</button>
 <a class="button" href="{up}classroom/handout?lesson={name}">Handout</a>

@@ -101,17 +101,22 @@ class Errands:
         """``{"pieces", "done"}``: what there is of ``work(*arguments)`` after the first ``since`` pieces.
 
         It goes on as long as somebody looks. What cannot be has ``"error"``, a sentence. So has what failed by a fault,
-        once, with ``"again"``: whoever looks again has it tried again.
+        once, with ``"again"``: whoever looks again has it tried again. Where ``kept`` errands are under way another one
+        waits: it has no pieces yet.
         """
         key = (work, arguments)
         with self._lock:
+            now = time.monotonic()
             errand = self._errands.pop(key, None)
             if errand is None:
                 errand = _Errand(work, arguments)
+                while len(self._errands) >= self.kept:
+                    oldest = next(iter(self._errands.values()))
+                    if not oldest.done and now - oldest.asked < self.patience:
+                        return {"pieces": [], "done": False}  # all are wanted: who asks again comes in later
+                    self._errands.popitem(last=False)
             self._errands[key] = errand
-            while len(self._errands) > self.kept:
-                self._errands.popitem(last=False)
-            errand.asked = time.monotonic()
+            errand.asked = now
             if not errand.done and not self._busy:
                 self._busy = True
                 threading.Thread(target=self._run, name="errands", daemon=True).start()

@@ -251,8 +251,9 @@ class Live:
         return task
 
     @property
-    def _visitor(self) -> str:
-        return f"room {self.room.code}"
+    def _visitor(self) -> tuple[str, str]:
+        """A key that no browser can have: theirs are texts."""
+        return "room", self.room.code
 
     def _drop(self) -> None:
         self._registry.close(self._visitor)
@@ -291,11 +292,13 @@ class Live:
             self._tell()
         if notice:
             return
+        self._fresh = self._fresh or not self.broadcast.behind
+        if not self._fresh:  # of what was on before: nobody may see it with the eyes of now
+            return
         self._parts.update(picture)
         self._put()
-        self._fresh = self._fresh or not self.broadcast.behind
         wish = self.room.wish
-        if not self._fresh or wish.rounds is None:
+        if wish.rounds is None:
             return
         if not wish.running:
             self._ask()
@@ -349,7 +352,7 @@ class Live:
         mode = wish.link.story.settings.mode
         shown = "both" if wish.answers and mode == "learned" else mode
         if self.broadcast.settings.mode != shown:
-            self.broadcast.obey({"name": "mode", "value": shown, "stamp": round(1000 * time.time())})
+            self.broadcast.set(mode=shown)
 
     def _begin_anew(self, wish: Wish, round: int) -> None:
         assert self.broadcast is not None

@@ -5,7 +5,7 @@ const SILENT_FOR = 25000; // ms without a word, even the one that says â€œthereâ
 const AGAIN_AFTER = [500, 1000, 2000, 4000]; // ms
 
 /** The app's own address, whatever prefix a proxy puts before it. */
-const appRoot = () => location.pathname.replace(/\/(classroom|join)(\/.*)?$/, "/");
+const appRoot = () => location.pathname.replace(/^(.*)\/(classroom|join)(\/[^/]*)?\/?$/, "$1/");
 
 /** The server's answer. An Error with a sentence if there is none; its `status` is 0 where nobody answered. */
 async function askServer(path, body, token = "") {

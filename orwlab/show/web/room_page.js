@@ -35,7 +35,10 @@ class RoomPage {
   /** The stage is made when there is something to see: its box has a size then. */
   get stage() {
     if (!this.made) {
-      const painted = ({ lanes }) => { this.root.dataset.lanes = String(lanes?.length ?? 1); };
+      const painted = ({ lanes, replaying }) => {
+        this.root.dataset.lanes = String(lanes?.length ?? 1);
+        this.notice(replaying ? `This scene begins later: round ${replaying.round} of ${replaying.of}` : "", "replaying");
+      };
       this.made = createStage(this.find(".room-stage .orw-stage"), { painted, ...this.stageHost });
       this.configure();
     }

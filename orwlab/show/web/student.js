@@ -11,7 +11,7 @@ class StudentPage extends RoomPage {
     this.find("#send").addEventListener("click", () => this.send());
     this.find("#leave").addEventListener("click", () => this.leave());
     const [, given = ""] = /\/join\/([^/]+)\/?$/.exec(location.pathname) ?? [];
-    const code = decodeURIComponent(given).trim().toUpperCase();
+    const code = given.replace(/%20|-/g, "").toUpperCase();
     this.find("#code").value = code;
     const known = this.known();
     if (code && known[code]) this.come(code, known[code]);
@@ -26,6 +26,8 @@ class StudentPage extends RoomPage {
   async join() {
     const code = this.find("#code").value.trim(), button = this.find("#join button");
     if (!code) return this.wrong("Type the code that the teacher shows: five letters.");
+    const plainly = code.replace(/[\s-]/g, "").toUpperCase(), known = this.known()[plainly];
+    if (known) return this.come(plainly, known);
     button.disabled = true;
     try {
       const { code: plain, token } = await askServer("join/enter", { code, name: this.find("#name").value });
@@ -50,10 +52,9 @@ class StudentPage extends RoomPage {
     this.open(code, token);
   }
 
-  /** Out of the room; the guesses stay. */
+  /** Out of the room. */
   leave() {
-    this.refused("");
-    Kept.write("joined", Object.fromEntries(Object.entries(this.known()).filter(([code]) => code !== this.code)));
+    this.refused(""); // who comes back is the same person, with the same guesses
   }
 
   refused(sentence) {
@@ -71,22 +72,23 @@ class StudentPage extends RoomPage {
   show(before) {
     const { all, mine } = this, { step } = all;
     const playing = all.hands !== null, asking = step === "ask" && !playing;
+    if (this.pending && (step !== "ask" || this.pending.item !== all.item)) this.pending = null; // too late for it
     this.find(".room-lesson").textContent = all.lesson;
     this.find(".room-who").textContent = [all.code, mine.name].filter(Boolean).join(" · ");
-    this.find(".room-title").textContent = all.title ?? WORDS_OF_STEPS[step];
-    const words = step === "lobby" ? "Look at the screen in front; your questions will come here." : all.say ?? "";
+    this.find(".room-title").textContent = all.shown ? "A scene from a link" : all.title ?? WORDS_OF_STEPS[step];
+    const words = all.shown ? "Look at it here, or on the screen in front." : step === "lobby" ? "Look at the screen in front; your questions will come here." : all.say ?? "";
     this.find(".room-say").textContent = words;
     this.find(".room-say").hidden = !words;
-    this.find(".room-step").textContent = playing ? "Your turn: try it out." : all.title ? WORDS_OF_STEPS[step] : "";
-    this.find(".room-stage").hidden = playing || step === "lobby" || step === "end";
+    this.find(".room-step").textContent = playing ? "Your turn: try it out." : all.title && !all.shown ? WORDS_OF_STEPS[step] : "";
+    this.find(".room-stage").hidden = playing || (!all.shown && (step === "lobby" || step === "end"));
     this.find(".room-hands").hidden = !playing;
-    this.showAsk(before, ["ask", "locked", "run"].includes(step) && Boolean(all.ask) && !playing, asking);
+    this.showAsk(before, ["ask", "locked", "run"].includes(step) && Boolean(all.ask) && !playing && !all.shown, asking);
     this.showReveal(this.find(".room-reveal"));
     this.find(".room-reveal").hidden ||= playing;
     this.showPoints(playing);
     this.showBoard(this.find(".room-board"));
     this.showHands(playing);
-    if (asking && this.pending?.item === all.item) this.send();
+    if (asking && this.pending) this.send();
   }
 
   showAsk(before, there, open) {
@@ -127,7 +129,8 @@ class StudentPage extends RoomPage {
     button.textContent = this.isIn ? "Sent" : this.mine.own === null ? "Send my guess" : "Send the new guess";
     const words = this.failed ? this.failed
       : this.pending ? "Sending …"
-      : !open ? (this.mine.own === null ? "The vote is closed; you have not guessed." : "Your guess is in.")
+      : !open ? (this.mine.own !== null ? "Your guess is in."
+        : value === null ? "The vote is closed; you have not guessed." : "The vote was closed before you sent your guess.")
       : this.isIn ? "Your guess is in. You can change it until the vote closes."
       : this.mine.own !== null ? "You have changed your guess: send the new one."
       : value === null ? "" : "Not sent yet.";
@@ -154,7 +157,7 @@ class StudentPage extends RoomPage {
     } catch (error) {
       if (error.status !== 0 && error.status !== 429 && error.status < 500) this.pending = null;
       else setTimeout(() => { if (this.pending === guess && this.all?.step === "ask") this.send(); }, 1500);
-      this.failed = error.message;
+      this.failed = error.status === 0 ? "The line is broken. Your guess is sent as soon as it is back." : error.message;
     }
     this.sending = false;
     if (this.all?.ask) this.tellGuess();
@@ -163,7 +166,9 @@ class StudentPage extends RoomPage {
   showPoints(playing) {
     const { all, mine } = this, box = this.find(".room-points"), near = mine.near ?? null;
     const parts = [];
-    if (all.reveal && near !== null) parts.push(near > 0.995 ? "You were right." : `Your guess: ${Math.round(100 * near)} of 100.`);
+    if (all.reveal && near !== null) {
+      parts.push(near > 0.995 ? "You were right." : all.ask.kind === "choose" ? "Not right." : `Your guess: ${Math.round(100 * near)} of 100.`);
+    }
     if (all.reveal && mine.own === null) parts.push("You have not guessed this time.");
     if (mine.points !== undefined && (all.reveal || all.step === "end")) parts.push(`Your points so far: ${mine.points}.`);
     box.hidden = playing || !parts.length;

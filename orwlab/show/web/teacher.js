@@ -120,12 +120,15 @@ class TeacherPage extends RoomPage {
 
   // ---- what the teacher does
 
-  async act(what, value = null) {
-    const { version } = this.all;
+  async act(what, value = null, again = false) {
+    const { version, step, item } = this.all;
     try {
-      await askServer("classroom/act", { code: this.code, what, version, value }, this.token);
+      const { done } = await askServer("classroom/act", { code: this.code, what, version, value }, this.token);
       this.notice("", "act");
-      return true;
+      if (done || again) return done;
+      // an answer may have become known meanwhile, which is also a change: the press still means the same
+      await new Promise((then) => { setTimeout(then, 400); });
+      return this.all.version !== version && this.all.step === step && this.all.item === item && this.act(what, value, true);
     } catch (error) {
       this.notice(error.message, "act");
       return false;
@@ -137,6 +140,8 @@ class TeacherPage extends RoomPage {
     if (name === "theme") return this.changeTheme();
     if (name === "full") return this.changeFull();
     if (["toggle", "step", "reset"].includes(name)) return this.press(name);
+    if (name === "next" && this.all.shown) return this.act("show", null);
+    if (this.root.querySelector(`[data-act="${name}"]`)?.disabled) return undefined;
     if (name === "hands") return this.act("hands", this.all.hands === null ? this.mine.link : null);
     if (name === "points") return this.act("points", !this.mine.points);
     if (name === "back" && this.all.shown) return this.act("show", null);
@@ -144,7 +149,7 @@ class TeacherPage extends RoomPage {
   }
 
   press(name) {
-    if (this.find(".room-run").hidden) return;
+    if (this.find(".room-run").hidden || this.find("#toggle").disabled) return;
     this.orders.run = this.made?.meta?.run ?? null;
     this.orders.press(name === "toggle" ? (this.running ? "pause" : "play") : name);
   }
@@ -234,28 +239,33 @@ class TeacherPage extends RoomPage {
     this.find(".room-lobby").hidden = step !== "lobby" || all.shown;
     this.find(".room-stage").hidden = step === "lobby" && !all.shown;
     const title = step === "lobby" ? all.lesson : all.title ?? "That was the lesson.";
-    this.find(".room-title").textContent = all.shown ? "A link from the class" : title;
-    const words = all.shown ? "Back returns to the lesson." : step === "lobby" ? all.about : all.say ?? "";
+    this.find(".room-title").textContent = all.shown ? "A scene from a link" : title;
+    const words = all.shown ? "The lesson goes on where it was." : step === "lobby" ? all.about : all.say ?? "";
     this.find(".room-say").textContent = words;
-    this.find(".room-say").hidden = !words || step === "reveal";
+    this.find(".room-say").hidden = !words || (step === "reveal" && !all.shown);
     this.showQuestion(asked && !all.shown, step);
     this.showReveal(this.find(".room-reveal"));
     this.showBoard(this.find(".room-board"));
     this.showCount(asked && !all.shown, step);
     this.find("#next").textContent = this.nextWords(step, all);
-    this.find("#next").disabled = step === "end";
+    this.find("#next").disabled = step === "end" && !all.shown;
     this.find("[data-act=again]").disabled = !asked || step === "ask";
     this.find("[data-act=back]").disabled = step === "lobby" && !all.shown;
     for (const [name, on] of [["hands", all.hands !== null], ["points", mine.points]]) {
       this.find(`#${name}`).setAttribute("aria-pressed", String(on));
     }
-    this.find("#hands").disabled = step === "lobby";
-    this.find(".room-run").hidden = step === "lobby";
-    this.find(".links-many").textContent = mine.links.length ? `(${mine.links.length})` : "";
+    this.find("#hands").disabled = step === "lobby" || (asked && ["ask", "locked", "run"].includes(step));
+    this.find(".room-run").hidden = step === "lobby" && !all.shown;
+    const voting = asked && ["ask", "locked"].includes(step) && !all.shown; // who runs it now shows what is asked
+    for (const button of this.root.querySelectorAll("[data-run], [data-open=room-steer]")) {
+      button.disabled = voting || (step === "run" && all.over && !all.shown);
+    }
+    this.find(".links-many").textContent = mine.sent ? `(${mine.sent})` : "";
     this.showLinks();
   }
 
   nextWords(step, all) {
+    if (all.shown) return "Back to the lesson";
     if (all.hands !== null) return "Hands off, and go on";
     if (step === "show" && !all.rounds) return "Go on";
     if (step === "locked" && !all.rounds) return "Show the answer";
@@ -299,8 +309,10 @@ class TeacherPage extends RoomPage {
   }
 
   async showLink(link, how) {
-    if (await this.act(how, link)) this.find("#room-links").close();
-    else this.find(".link-form .wrong").textContent = this.notices.get("act") ?? "";
+    const done = await this.act(how, link), words = this.notices?.get("act") ?? "";
+    this.notice("", "act"); // what was wrong stands beside the box
+    this.find(".link-form .wrong").textContent = done ? "" : words;
+    if (done) this.find("#room-links").close();
   }
 
   showState(state) {
@@ -321,8 +333,14 @@ class TeacherPage extends RoomPage {
       if (lesson) this.begin(button);
       if (event.detail > 0 && !button.closest("dialog")) button.blur(); // the space bar then plays, not presses again
     });
-    const does = { results: () => this.results(), secret: () => this.copySecret(), theme: () => this.changeTheme(), full: () => this.changeFull(), elsewhere: () => { location.hash = ""; }, delete: (button) => this.remove(button) };
+    const does = { results: () => this.results(), secret: () => this.copySecret(), theme: () => this.changeTheme(), full: () => this.changeFull(), elsewhere: () => { this.find("#room-settings").close(); location.hash = ""; }, delete: (button) => this.remove(button) };
     for (const [name, action] of Object.entries(does)) this.find(`#${name}`).addEventListener("click", ({ currentTarget }) => action(currentTarget));
+    this.find("#room-settings").addEventListener("close", () => {
+      const button = this.find("#delete");
+      delete button.dataset.sure;
+      button.textContent = "Delete the room and all answers";
+      this.tell("");
+    });
     this.find(".door-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.useDoor();
