@@ -417,8 +417,13 @@ def test_back_and_on_in_a_hurry_does_not_take_the_old_end_for_the_new(store, poo
             for _ in range(4):
                 await to(live, "run")
                 await teacher.until(lambda me: me.all["over"] and me.meta["state"] == "paused")
+                old = teacher.parts["frame"]
                 await act(live, "back")
                 await act(live, "next")  # at once
+                assert live.broadcast.behind
+                live.broadcast.round = ROUNDS  # a picture that was under way when it was told to begin anew
+                live._take({"frame": old})
+                assert not live.over
                 await teacher.until(lambda me: not me.all["over"] and me.meta["round"] < ROUNDS)
                 await teacher.until(lambda me: me.all["over"] and me.meta["round"] >= ROUNDS)
                 await act(live, "back")
