@@ -31,7 +31,7 @@ scenes:
 
 def styled(lesson):
     """A handout that needs no server."""
-    kind, text = classroom_assets.asset(classroom_assets.address("handout", "css").rpartition("/")[2])
+    kind, text, _ = classroom_assets.asset(classroom_assets.address("handout", "css").rpartition("/")[2])
     assert kind == "text/css"
     page = handout_markup.handout(lesson, "../")
     return re.sub(r'<link rel="(icon|stylesheet)"[^>]*>|<script[^>]*></script>', "", page).replace(

@@ -125,7 +125,7 @@ class Classroom:
         self.wrong_codes = Throttle(20, 1 / 3)  # of one address
         self.all_wrong_codes = Throttle(300, 5)
         self.entries = Throttle(100, 2)
-        self.makings = Throttle(20, 1 / 60)
+        self.makings = Throttle(60, 1 / 10)
         self.checks = Throttle(30, 2)
         self.answers = Throttle(20, 2)  # of one person
         self.links = Throttle(5, 0.2)
