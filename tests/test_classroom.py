@@ -335,7 +335,7 @@ def test_what_one_person_sends_is_slowed_down_and_others_are_not(app, path, give
 @pytest.mark.parametrize(
     ("path", "given", "most"),
     [
-        ("classroom/rooms", {"text": LESSON}, 20),
+        ("classroom/rooms", {"text": LESSON}, 60),
         ("classroom/check", {"text": LESSON}, 30),
         ("classroom/qr", {"text": "http://10.1.2.3/join/BCDFG"}, 30),
     ],
@@ -505,7 +505,7 @@ def test_unknown_addresses_are_sentences_and_the_rest_is_the_app_behind(app):
             assert (await b.get(path)).text == f"behind: /{path}"
         assert (await b.get("classroom/act")).status_code == 405
         answer = await b.post("classroom", {})
-        assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+        assert (answer.status_code, {*answer.headers["allow"].split(", ")}) == (405, {"GET", "HEAD"})
         assert "location" not in (await b.get("classroom/write/")).headers, "no way out of a proxy's path"
 
     during(work)

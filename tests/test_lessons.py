@@ -358,7 +358,7 @@ def test_a_model_is_densest_where_data_were():
 def test_the_distance_rises_and_stays():
     found, _ = scene("4_kl_or_w2", "The distance from the reference")
     session = ended(found.link, found.rounds)
-    drawn = predictions.of_the_run(found.ask, veil.end_of(session.frame()))
+    drawn = predictions.of_the_run(found.ask, veil.end_of(session.frame()), found.rounds)
     assert len(drawn) == predictions.CURVE
     assert drawn[0] == 0
     assert drawn[12] > 0.7 * drawn[-1], "fast"
@@ -593,7 +593,7 @@ def test_an_order_with_a_lane_without_limit_is_the_runs():
     assert told["why"] == "no limit at α = 0: nothing holds it back"
     assert told["exact"][0] is None
     assert told["exact"][1]["reward"] < told["exact"][2]["reward"]
-    run = predictions.of_the_run(order.ask, veil.end_of(ended(order.link, order.rounds).frame()))
+    run = predictions.of_the_run(order.ask, veil.end_of(ended(order.link, order.rounds).frame()), order.rounds)
     assert run == [2, 3, 1], "α = 3 least, then 0.3, then 0"
 
 
