@@ -463,7 +463,7 @@ def test_all_answers_have_the_headers_that_keep_pages_safe(app):
 @pytest.mark.parametrize("path", ["classroom", "join/enter", "classroom/events?code=BCDFG"])
 def test_a_fault_of_ours_is_a_sentence_and_is_logged(app, monkeypatch, caplog, path):
     def fault(*_, **__):
-        raise KeyError("/work/secret.py is broken")
+        raise KeyError("/elsewhere/secret.py is broken")
 
     monkeypatch.setattr(app.hall, "find", fault)
     monkeypatch.setattr(classroom.classroom_assets, "address", fault)

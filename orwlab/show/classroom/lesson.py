@@ -20,6 +20,7 @@ A lesson is a list of scenes. A scene is a link of the Live lab, and perhaps a q
 ``schema`` is the same as a JSON schema, for editors that know one.
 """
 
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,9 +152,9 @@ class Scene(_Part):
             raise ValueError("link lets methods race; allowed here: alphas")
         return self
 
-    @property
+    @functools.cached_property
     def seen(self) -> Link:
-        """What the link says."""
+        """What the link says; read once, for it may hold paintings."""
         return Link.read(self.link)
 
 

@@ -100,6 +100,7 @@ class Room:
         self._people = store.people(code)
         self._answers: dict[str, dict[int, Any]] = store.answers(code)
         self._links = store.links(code)
+        self._wished: tuple[State, Wish] | None = None  # of which state
         self._changes = 0  # of people and answers
         self._worth: tuple[tuple[int, int], dict[int, int]] | None = None  # at which changes, and everybody's points
 
@@ -263,7 +264,12 @@ class Room:
 
     @property
     def wish(self) -> Wish:
-        """What the stage is to show now."""
+        """What the stage is to show now. Asked for with every picture, and worked out once a state."""
+        if self._wished is None or self._wished[0] is not self.state:
+            self._wished = self.state, self._wish()
+        return self._wished[1]
+
+    def _wish(self) -> Wish:
         now, scene = self.state, self.scene
         if now.shown is not None:
             return Wish(f"shown {now.shown}", Link.read(now.shown), None, False, True)

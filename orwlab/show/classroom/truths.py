@@ -33,12 +33,15 @@ def truth(scene: Scene) -> dict[str, Any]:
     settings, ask = scene.seen.story.settings, scene.ask
     limits = [exact.limit(settings, alpha) for alpha in exact.resting(settings)]
     reasons = [exact.why_none(settings, alpha) for alpha in exact.resting(settings)] if not settings.methods else []
-    value = None if ask is None else _value(ask, settings, limits)
+    alike: list[list[int]] = []
+    if isinstance(ask, Order):
+        known = [reading(limit, ask.by) for limit in limits if limit is not None]
+        value, alike = predictions.ordered(known) if len(known) == len(limits) else (None, [])
+    else:
+        value = None if ask is None else _value(ask, settings, limits)
     why = "" if value is not None or ask is None else next(filter(None, reasons), "")
     told = {"value": value, "exact": [_read(limit) for limit in limits], "why": why}
-    if isinstance(ask, Order) and value is not None:
-        told["alike"] = predictions.ordered([reading(limit, ask.by) for limit in limits if limit is not None])[1]
-    return told
+    return told | {"alike": alike} if isinstance(ask, Order) and value is not None else told
 
 
 def pieces(scene: str) -> Iterator[dict[str, Any]]:
@@ -66,8 +69,6 @@ def _value(ask: Ask, settings: Settings, limits: list[Exact | None]) -> Any:
         if ask.answer == "first_to_die":
             return first_to_die(settings)
         return None if ask.answer is None else list(ask.answer)
-    if isinstance(ask, Order) and None not in limits:
-        return predictions.ordered([reading(limit, ask.by) for limit in limits if limit is not None])[0]
     return None
 
 

@@ -204,11 +204,8 @@ class Classroom:
         found = classroom_assets.asset(request.path_params["name"])
         if found is None:
             return PlainTextResponse("There is no such file.", 404, headers=_HEADERS)
-        kind, text, small = found
-        headers = {**_HEADERS, "Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
-        if "gzip" in request.headers.get("accept-encoding", ""):
-            return Response(small, media_type=kind, headers=headers | {"Content-Encoding": "gzip"})
-        return Response(text, media_type=kind, headers=headers)
+        kind, _, small = found
+        return _small(request, small, kind, {**_HEADERS, "Cache-Control": "public, max-age=31536000, immutable"})
 
     async def _handout(self, request: Request) -> Response:
         try:
@@ -323,10 +320,7 @@ class Classroom:
         if link is None:
             return {"pieces": [], "done": True}
         packed = await asyncio.to_thread(self.fans.answer, link, since)  # the first answer of its kind is worked for
-        if "gzip" not in request.headers.get("accept-encoding", ""):
-            return Response(gzip.decompress(packed), media_type="application/json", headers=_HEADERS)
-        headers = {**_HEADERS, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-        return Response(packed, media_type="application/json", headers=headers)
+        return _small(request, packed, "application/json", _HEADERS)
 
     async def _events(self, request: Request) -> Response:
         given = {"code": request.query_params.get("code")}
@@ -383,6 +377,14 @@ class Classroom:
         if not person:
             raise Refused(403, NOT_YOURS)
         return live, person
+
+
+def _small(request: Request, packed: bytes, kind: str, headers: Mapping[str, str]) -> Response:
+    """What is kept as gzip, as whoever asks can read it."""
+    headers = {**headers, "Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(packed, media_type=kind, headers=headers | {"Content-Encoding": "gzip"})
+    return Response(gzip.decompress(packed), media_type=kind, headers=headers)
 
 
 def _from(request: Request) -> str:

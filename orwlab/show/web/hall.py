@@ -446,17 +446,18 @@ class Hall:
         await self.sweep()
         async with self._opening:
             if plain not in self._live:
-                room = await asyncio.to_thread(Room, self.store, plain)
-                self._live[plain] = Live(room, self.registry, lambda: self._live.pop(plain, None))
+                self._put_on(await asyncio.to_thread(Room, self.store, plain))
             return self._live[plain]
+
+    def _put_on(self, room: Room) -> Live:
+        live = self._live[room.code] = Live(room, self.registry, lambda: self._live.pop(room.code, None))
+        return live
 
     async def make(self, text: str) -> tuple[Live, str]:
         """A new room for a lesson, and its teacher's secret; see ``Room.make``."""
         await self.sweep()
         room, secret = await asyncio.to_thread(Room.make, self.store, text)
-        code = room.code
-        self._live[code] = Live(room, self.registry, lambda: self._live.pop(code, None))
-        return self._live[code], secret
+        return self._put_on(room), secret
 
     async def delete(self, live: Live) -> None:
         """The room with all that is kept of it."""

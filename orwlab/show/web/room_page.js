@@ -21,14 +21,12 @@ function made(tag, { text, ...properties } = {}, ...parts) {
 }
 
 class RoomPage {
-  /** `present`: whether the stage is drawn for a projector. */
-  constructor(root, { present = false } = {}) {
+  constructor(root) {
     this.root = root;
     this.find = (selector) => root.querySelector(selector);
     this.all = this.mine = null;
     this.value = {}; // the newest picture, whole
     this.asked = this.shownGuesses = null;
-    this.present = present;
     root.room = this; // for tests and the browser's console
   }
 
@@ -45,8 +43,9 @@ class RoomPage {
     return this.made;
   }
 
+  /** Few panels and large type: for a projector as for a phone. */
   configure() {
-    this.made?.configure({ ...this.all?.stage, present: this.present, revealed: Boolean(this.all?.open) });
+    this.made?.configure({ ...this.all?.stage, present: true, revealed: Boolean(this.all?.open) });
   }
 
   open(code, token) {
@@ -81,7 +80,7 @@ class RoomPage {
     if (before?.step !== all.step || before?.item !== all.item) {
       this.say([WORDS_OF_STEPS[all.step], all.step === "ask" ? all.ask.prompt : ""].join(" "));
     }
-    this.show(before);
+    this.show();
     if (JSON.stringify([before?.stage, before?.open]) !== JSON.stringify([all.stage, all.open])) this.configure();
     if (this.watching && this.value.frame && this.made?.value?.frame !== this.value.frame) this.stage.receive(this.value);
   }

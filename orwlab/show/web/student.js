@@ -2,7 +2,7 @@
 
 class StudentPage extends RoomPage {
   constructor(root) {
-    super(root, { present: true }); // few panels, large type
+    super(root);
     this.dial = null;
     this.find("#join").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -69,7 +69,7 @@ class StudentPage extends RoomPage {
 
   // ---- what is on the page
 
-  show(before) {
+  show() {
     const { all, mine } = this, { step } = all;
     const playing = all.hands !== null, asking = step === "ask" && !playing;
     if (this.pending && (step !== "ask" || this.pending.item !== all.item)) this.pending = null; // too late for it
@@ -82,7 +82,7 @@ class StudentPage extends RoomPage {
     this.find(".room-step").textContent = playing ? "Your turn: try it out." : all.title && !all.shown ? WORDS_OF_STEPS[step] : "";
     this.find(".room-stage").hidden = playing || (!all.shown && (step === "lobby" || step === "end"));
     this.find(".room-hands").hidden = !playing;
-    this.showAsk(before, ["ask", "locked", "run"].includes(step) && Boolean(all.ask) && !playing && !all.shown, asking);
+    this.showAsk(["ask", "locked", "run"].includes(step) && Boolean(all.ask) && !playing && !all.shown, asking);
     this.showReveal(this.find(".room-reveal"));
     this.find(".room-reveal").hidden ||= playing;
     this.showPoints(playing);
@@ -91,7 +91,7 @@ class StudentPage extends RoomPage {
     if (asking && this.pending) this.send();
   }
 
-  showAsk(before, there, open) {
+  showAsk(there, open) {
     const { all, mine } = this, box = this.find(".room-ask");
     box.hidden = !there;
     const key = there ? all.item : null;

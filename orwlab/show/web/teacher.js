@@ -11,7 +11,7 @@ const TEACHER_KEYS = {
 
 class TeacherPage extends RoomPage {
   constructor(root) {
-    super(root, { present: true });
+    super(root);
     this.stageHost = { stateChanged: (state) => this.showState(state) };
     this.controls = findControls(root, (name, value) => this.steered(name, value));
     this.orders = new Line((run, orders) => askServer("classroom/steer", { code: this.code, orders }, this.token), {
@@ -231,7 +231,7 @@ class TeacherPage extends RoomPage {
     return super.watching && this.all.step !== "lobby";
   }
 
-  show(before) {
+  show() {
     const { all, mine } = this, { step } = all, asked = Boolean(all.ask);
     if (this.rooms[this.code]?.title !== all.lesson) this.keep(this.code, { title: all.lesson });
     this.find(".room-lesson").textContent = all.lesson;
