@@ -35,7 +35,7 @@ $(VENV)/.installed-app: pyproject.toml constraints.txt
 
 $(VENV)/.installed-notebooks: pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) (once; a few minutes)"
-	@$(INSTALL) '.[app,notebooks]'
+	@$(INSTALL) '.[app,notebooks,large]'
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt
