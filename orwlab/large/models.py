@@ -13,9 +13,9 @@ of the scheduler. The samples equal those of the pipeline itself (measured: to t
 """
 
 import contextlib
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar
@@ -117,6 +117,7 @@ class Model:
         Raises:
             ValueError: no texts, or the text encoders have been dropped.
         """
+        at_once = checks.integer("at_once", at_once)
         if isinstance(prompts, str) or not prompts or not all(isinstance(prompt, str) for prompt in prompts):
             raise checks.fail("prompts", prompts, "a list of texts, at least one")
         if not self._encoders():
@@ -124,7 +125,8 @@ class Model:
         with torch.no_grad(), quiet.libraries(), self._here(*self._encoders()):
             if self.kind == "sd3" and self.guidance > 1 and self._untold is None:
                 self._untold = self._embedded([""]).to("cpu")
-            told = [self._embedded(list(part)).to("cpu") for part in itertools.batched(prompts, at_once)]
+            parts = [list(prompts[k : k + at_once]) for k in range(0, len(prompts), at_once)]
+            told = [self._embedded(part).to("cpu") for part in parts]
         return Told(torch.cat([c.embeds for c in told]), torch.cat([c.pooled for c in told]))
 
     def settle(self) -> None:
@@ -169,7 +171,7 @@ class Model:
         """
         x, times = x0.to(self.device), self.times(steps)
         with torch.no_grad():
-            for t, end in itertools.pairwise(times):
+            for t, end in pairwise(times):
                 x = x + float(end - t) * self._guided(t, x, c)
         return x
 
@@ -304,9 +306,7 @@ class Flux(Model):
 
     def _embedded(self, prompts: list[str]) -> Told:
         longest = min(512 if self.network.config.guidance_embeds else 256, self.pipeline.tokenizer_2.model_max_length)
-        embeds, pooled, _ = self.pipeline.encode_prompt(
-            prompts, None, device=self.device, max_sequence_length=longest
-        )
+        embeds, pooled, _ = self.pipeline.encode_prompt(prompts, None, device=self.device, max_sequence_length=longest)
         return Told(embeds, pooled)
 
     def _answer(self, x: Tensor, timestep: Tensor, c: Told) -> Tensor:

@@ -11,10 +11,13 @@ from typing import Any
 import torch
 
 from orwlab import checks
+from orwlab.large import quiet
 
 KINDS = ("sd3", "flux")
 WORDS = 24  # characters of a prompt that the text encoders read, less two
 SIZE = 16  # pixels
+SPECIAL = ["<s>", "</s>", "<pad>"]  # transformers' CLIP looks for the end elsewhere if its number is 2
+TOKENS = len(SPECIAL) + 256
 
 
 def save(kind: str, folder: str | PathLike[str], seed: int = 0) -> Path:
@@ -31,14 +34,15 @@ def save(kind: str, folder: str | PathLike[str], seed: int = 0) -> Path:
         ValueError: an argument out of range, or a folder that cannot be written.
     """
     kind, seed = checks.choice("kind", kind, KINDS), checks.seed("seed", seed)
-    with torch.random.fork_rng(devices=[]):
+    with quiet.libraries(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         pipeline = _sd3() if kind == "sd3" else _flux()
-    try:
-        place = Path(folder).expanduser()
-        pipeline.save_pretrained(place)
-    except (TypeError, OSError, RuntimeError) as error:
-        raise checks.fail("folder", folder, f"the name of a folder that can be written ({error})") from error
+        try:
+            place = Path(folder).expanduser()
+            place.mkdir(parents=True, exist_ok=True)
+            pipeline.save_pretrained(place)
+        except (TypeError, OSError, RuntimeError) as error:
+            raise checks.fail("folder", folder, f"the name of a folder that can be written ({error})") from error
     return place
 
 
@@ -88,13 +92,12 @@ def _tokenizer() -> Any:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    special = ["<pad>", "<s>", "</s>"]
-    vocabulary = {token: k for k, token in enumerate([*special, *sorted(pre_tokenizers.ByteLevel.alphabet())])}
+    vocabulary = {token: k for k, token in enumerate([*SPECIAL, *sorted(pre_tokenizers.ByteLevel.alphabet())])}
     letters = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     letters.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     letters.decoder = decoders.ByteLevel()
     letters.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", special_tokens=[(token, vocabulary[token]) for token in special[1:]]
+        single="<s> $A </s>", special_tokens=[(token, vocabulary[token]) for token in SPECIAL[:2]]
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=letters, model_max_length=WORDS, pad_token="<pad>", bos_token="<s>", eos_token="</s>"
@@ -107,8 +110,16 @@ def _clip(*, projection: bool) -> Any:
     made = CLIPTextModelWithProjection if projection else CLIPTextModel
     return made(
         CLIPTextConfig(
-            vocab_size=3 + 256, hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2,
-            max_position_embeddings=WORDS, projection_dim=16, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+            vocab_size=TOKENS,
+            hidden_size=16,
+            intermediate_size=16,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            max_position_embeddings=WORDS,
+            projection_dim=16,
+            bos_token_id=0,
+            eos_token_id=1,
+            pad_token_id=2,
         )  # fmt: skip
     ).eval()
 
@@ -117,7 +128,7 @@ def _t5() -> Any:
     from transformers import T5Config, T5EncoderModel
 
     return T5EncoderModel(
-        T5Config(vocab_size=3 + 256, d_model=32, d_kv=8, d_ff=16, num_layers=1, num_heads=2, pad_token_id=0)
+        T5Config(vocab_size=TOKENS, d_model=32, d_kv=8, d_ff=16, num_layers=1, num_heads=2, pad_token_id=2)
     ).eval()
 
 
