@@ -84,6 +84,10 @@ def _model(value: Any, info: ValidationInfo) -> str:
     return str(place) if place.is_dir() else name
 
 
+def _model_or_none(value: Any, info: ValidationInfo) -> str | None:
+    return None if value is None else _model(value, info)
+
+
 def _prompts(value: Any, info: ValidationInfo) -> tuple[str, ...]:
     """A list of prompts, or a file of them."""
     name = str(info.field_name)
@@ -175,8 +179,9 @@ class Settings(BaseModel):
 
     # what it is to become
     reward: Text = Field("clip", description="clip, or module:function, any (images, prompts) -> (n,)")
-    clip_model: Annotated[str, BeforeValidator(_model)] = Field(
-        "openai/clip-vit-large-patch14", description="scores if the reward is clip; measures diversity and W2 on sheets"
+    clip_model: Annotated[str | None, BeforeValidator(_model_or_none)] = Field(
+        "openai/clip-vit-large-patch14",
+        description="a CLIP or SigLIP: the reward clip, and what sheets compare images in; null: in pixels",
     )
     tau: Annotated[float, _check(checks.number, low=0.0)] = Field(1.0, description="inverse temperature of the weights")
     alpha: Annotated[float, _check(checks.number, low=0.0)] = Field(1.0, description="coefficient of the W2 term")
@@ -257,6 +262,8 @@ class Settings(BaseModel):
             raise checks.fail(
                 "reward", self.reward, "clip, or module:function of a module beside this file or installed"
             )
+        if self.reward == "clip" and self.clip_model is None:
+            raise ValueError("clip_model is null; allowed: a CLIP or SigLIP, as the reward is clip")
         return self
 
     def _limit(self, name: str, most: int, which: str) -> None:

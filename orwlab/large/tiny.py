@@ -139,3 +139,36 @@ def _decoder() -> Any:
         block_out_channels=(4,), latent_channels=4, norm_num_groups=1, sample_size=SIZE, shift_factor=0.1,
         scaling_factor=1.5,
     ).eval()  # fmt: skip
+
+
+def save_clip(folder: str | PathLike[str], seed: int = 0) -> Path:
+    """Write a random CLIP with its processor to ``folder`` and return it; it looks at 16 x 16 pixels.
+
+    Args:
+        folder: made if it is not there.
+        seed: of the weights. torch's global generator is left as it was.
+
+    Raises:
+        ValueError: an argument out of range, or a folder that cannot be written.
+    """
+    from orwlab.large import quiet
+
+    seed = checks.seed("seed", seed)
+    with quiet.libraries(), torch.random.fork_rng(devices=[]):
+        from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
+
+        torch.manual_seed(seed)
+        layers = dict(hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2)
+        words = dict(vocab_size=3 + 256, max_position_embeddings=WORDS, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+        picture = dict(image_size=SIZE, patch_size=SIZE // 2)
+        model = CLIPModel(
+            CLIPConfig(text_config=layers | words, vision_config=layers | picture, projection_dim=16)
+        ).eval()
+        processor = CLIPImageProcessor(size={"shortest_edge": SIZE}, crop_size={"height": SIZE, "width": SIZE})
+        try:
+            place = Path(folder).expanduser()
+            for part in (model, processor, _tokenizer()):
+                part.save_pretrained(place)
+        except (TypeError, OSError, RuntimeError) as error:
+            raise checks.fail("folder", folder, f"the name of a folder that can be written ({error})") from error
+    return place
