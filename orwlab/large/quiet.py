@@ -9,8 +9,11 @@ from collections.abc import Iterator
 def libraries() -> Iterator[None]:
     """Within the block diffusers and transformers show errors only, and no bars but those of downloads."""
     import transformers
+    from huggingface_hub.utils import logging as hub
 
     spoken = [transformers.utils.logging]
+    tries = hub.get_verbosity()  # it tells of each time that it tries to reach the hub once more
+    hub.set_verbosity_error()
     levels = [logging.get_verbosity() for logging in spoken]
     bars = [logging.is_progress_bar_enabled() for logging in spoken]
     try:
@@ -28,6 +31,7 @@ def libraries() -> Iterator[None]:
             diffusers.utils.logging.disable_progress_bar()
             yield
     finally:
+        hub.set_verbosity(tries)
         for logging, level, bar in zip(spoken, levels, bars):
             logging.set_verbosity(level)
             if bar:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, normalize
 
 from orwlab import checks, foreign
-from orwlab.large import quiet
+from orwlab.large import hub, quiet
 from orwlab.large.settings import Settings
 
 Reward = Callable[[Tensor, list[str]], Any]
@@ -76,7 +76,7 @@ class Clip(nn.Module):
                 if str(error).startswith("clip_model is "):
                     raise
                 raise checks.fail(
-                    "clip_model", str(name), f"a CLIP or SigLIP that is there. {_why(name, error)}"
+                    "clip_model", str(name), f"a CLIP or SigLIP that is there. {hub.why(name, error)}"
                 ) from None
         self._prepared = _Prepared(processor)
         # SigLIP has only ever seen full lengths, and no mask
@@ -153,15 +153,6 @@ class _Prepared:
             top, left = ((have - want) // 2 for have, want in zip(x.shape[-2:], self.crop))
             x = x[..., max(top, 0) : max(top, 0) + self.crop[0], max(left, 0) : max(left, 0) + self.crop[1]]
         return (x - self.mean.to(x)) / self.std.to(x)
-
-
-def _why(name: str | PathLike[str], error: Exception) -> str:
-    """Why a model was not loaded, in a sentence."""
-    if Path(name).is_dir():
-        return f"What is in that folder is not one: {str(error).strip().splitlines()[0]}"
-    if isinstance(error, OSError):
-        return "There is no such folder, and the hub was not reached or does not have it; a folder needs no network"
-    return str(error).strip().splitlines()[0]
 
 
 def _pooled(made: Any) -> Tensor:
@@ -270,16 +261,22 @@ def values(reward: Reward, images: Tensor, prompts: Sequence[str]) -> Tensor:
     return foreign.values("reward", ask, images)
 
 
-def features(settings: Settings, reward: Reward) -> Features:
+def features(settings: Settings, reward: Reward, *, device: torch.device | str = "cpu") -> Features:
     """In which images are compared: what the settings' CLIP makes of them, or ``thumbnails`` if there is none.
 
     Args:
         settings: of the run.
         reward: of the run; if it is that CLIP it is not loaded a second time.
+        device: where another one computes.
 
     Raises:
         ValueError: there is no such CLIP.
     """
     if isinstance(reward, Clip):
         return reward.features
-    return Clip(settings.clip_model).features if settings.clip_model is not None else thumbnails
+    if settings.clip_model is None:
+        return thumbnails
+    try:
+        return Clip(settings.clip_model, device=device).features
+    except ValueError as error:
+        raise ValueError(f"{error}. Sheets compare images in it; null compares their pixels") from None

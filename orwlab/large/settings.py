@@ -183,7 +183,9 @@ class Settings(BaseModel):
         "openai/clip-vit-large-patch14",
         description="a CLIP or SigLIP: the reward clip, and what sheets compare images in; null: in pixels",
     )
-    tau: Annotated[float, _check(checks.number, low=0.0)] = Field(1.0, description="inverse temperature of the weights")
+    tau: Annotated[float, _check(checks.number, low=0.0)] = Field(
+        1.0, description="inverse temperature of the weights; CLIP scores lie hundredths apart: 30 or more"
+    )
     alpha: Annotated[float, _check(checks.number, low=0.0)] = Field(1.0, description="coefficient of the W2 term")
     weighting: Annotated[str, _check(checks.choice, allowed=WITHIN)] = Field(
         "mean_one", description=f"of a prompt's images against one another: {', '.join(WITHIN)}"
@@ -347,6 +349,47 @@ def read(path: str | PathLike[str], **values: Any) -> Settings:
     except ValueError as error:
         said = str(error).replace(" is None;", " is null;")
         raise ValueError(f"{path}{_line(file, said, values)}: {said}") from None
+
+
+_BEGIN = {
+    "model": "What is fine-tuned, and on what",
+    "reward": "What it is to become",
+    "rounds": "How it learns: a round is a draw of images and the gradient steps on it",
+    "sampler_steps": "How images are drawn",
+    "device": "On which machine",
+    "folder": "What is kept and shown",
+}
+_EXAMPLES = {
+    "model": "stabilityai/stable-diffusion-3-medium-diffusers",
+    "prompts": ["a red fox in the snow", "two blue owls on a branch", "a lighthouse at night", "an empty street"],
+    "folder": "run",
+}
+
+
+def example() -> str:
+    """A ``train.yaml`` with every setting, its default and what it is."""
+    lines = [
+        "# Fine-tune a text-to-image flow towards a reward: python -m orwlab.large train.yaml",
+        "# Paths are relative to this file. What is left out has the value that stands here.",
+    ]
+    for name, field in Settings.model_fields.items():
+        if name in _BEGIN:
+            lines += ["", f"# {_BEGIN[name]}"]
+        value = _EXAMPLES.get(name, field.default)
+        said = f"# {field.description}"
+        if isinstance(value, list):
+            written_down, more = f"{name}:", [f"  - {entry}" for entry in value]
+        else:
+            written_down, more = f"{name}: {_plain(value)}", []
+        lines += [f"{written_down:34}{said}" if len(written_down) < 34 else f"{written_down}  {said}", *more]
+    return "\n".join(lines) + "\n"
+
+
+def _plain(value: Any) -> str:
+    """A value as YAML has it."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"{value:g}" if isinstance(value, float) and value != int(value) else str(value)
 
 
 def _line(file: written.Written, said: str, values: Mapping[str, Any]) -> str:

@@ -33,6 +33,7 @@ from torch import Tensor
 
 from orwlab import checks, files
 from orwlab.large import rewards
+from orwlab.large.settings import Settings
 from orwlab.measure.distances import w2_squared
 from orwlab.measure.samples import mean_pairwise_distance
 
@@ -153,48 +154,71 @@ class Sheets:
     """The sheets of a run and the numbers beside them.
 
     Args:
-        folder: of the run; sheets go into ``sheets/`` in it, numbers into ``numbers.jsonl``.
-        prompts: what the sheets show, a row each.
-        about: what the second line of each sheet begins with, such as "tau 5, alpha 1".
+        settings: of the run: its folder, into which sheets go as ``sheets/*.png`` and numbers as ``numbers.jsonl``, and
+            what sheets show.
+        images: draws, as ``Training.images`` does: (prompts, each, of="average" or "reference") -> images, the same
+            noise each time.
+        reward: (images, prompts) -> (n,).
+        features: (n, 3, height, width) -> (n, d).
 
     Raises:
         ValueError: a folder that cannot be made.
     """
 
-    def __init__(self, folder: str | PathLike[str], prompts: Sequence[str], about: str = "") -> None:
-        self.folder, self.prompts, self.about = Path(folder), list(prompts), about
+    def __init__(
+        self,
+        settings: Settings,
+        images: Callable[..., Tensor],
+        reward: rewards.Reward,
+        features: rewards.Features = rewards.thumbnails,
+    ) -> None:
+        self.settings, self._images, self._reward, self._features = settings, images, reward, features
+        self._place = Path(settings.folder)
+        self._unchanged: tuple[Samples, Samples] | None = None
         try:
-            (self.folder / "sheets").mkdir(parents=True, exist_ok=True)
+            (self._place / "sheets").mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise checks.fail("folder", str(folder), f"a folder that can be written to ({error.strerror})") from None
+            raise checks.fail("folder", str(self._place), f"one that can be written to ({error.strerror})") from None
 
-    def add(self, round: int, policy: Samples, reference: Samples, other: Samples, **more: Any) -> dict[str, Any]:
-        """Draw both sheets of a round, and keep its numbers.
+    def add(self, round: int) -> dict[str, Any]:
+        """Draw both sheets of a round, and keep its numbers: see ``numbers``, which are returned.
 
         Args:
             round: how many have been done.
-            policy: images of the running average.
-            reference: the reference's, from the same noise.
-            other: the reference's from other noise, for the floor.
-            more: what else is kept beside the numbers.
 
-        Returns:
-            The numbers: see ``numbers``.
+        Raises:
+            ValueError: the reward does not work, or nothing can be written.
         """
-        found = numbers(policy, reference, other)
+        settings = self.settings
+        prompts, each = settings.sheet_prompts, settings.sheet_images
+        if self._unchanged is None:  # the reference does not change: its two draws, from the policy's noise and another
+            both = self._images([*prompts, *prompts], each, of="reference")
+            halves = both.split(len(both) // 2)
+            self._unchanged = self._look(halves[0]), self._look(halves[1])
+        reference, other = self._unchanged
+        policy = self._look(self._images(prompts, each, of="average"))
+        found, about = numbers(policy, reference, other), f"tau {settings.tau:g}, alpha {settings.alpha:g}"
         for name, page in (
-            (f"{round:06d}.png", sheet(self.prompts, policy, round, found, self.about)),
-            (f"{round:06d}-beside-reference.png", beside(self.prompts, reference, policy, round, found, self.about)),
+            (f"{round:06d}.png", sheet(prompts, policy, round, found, about)),
+            (f"{round:06d}-beside-reference.png", beside(prompts, reference, policy, round, found, about)),
         ):
             held = io.BytesIO()
-            page.save(held, "PNG", optimize=True)
-            files.write_bytes(self.folder / "sheets" / name, held.getvalue())
-        row = {"round": round, **more, **found, "prompts": self.prompts}
-        keep(self.folder / NUMBERS, row)
+            page.save(held, "PNG")
+            files.write_bytes(self._place / "sheets" / name, held.getvalue())
+        row = {"round": round, "tau": settings.tau, "alpha": settings.alpha, **found, "prompts": list(prompts)}
+        keep(self._place / NUMBERS, row)
         return row
 
+    def _look(self, images: Tensor) -> Samples:
+        return look(images, self.settings.sheet_prompts, self._reward, self._features)
 
-# Drawing ----------------------------------------------------------------------------------------------------------------
+
+def told(found: dict[str, Any]) -> str:
+    """What ``numbers`` are, in a line."""
+    return " · ".join(_summary(found))
+
+
+# Drawing --------------------------------------------------------------------------------------------------------------
 
 
 def sheet(prompts: Sequence[str], samples: Samples, round: int, found: dict[str, Any], about: str = "") -> Any:
@@ -261,8 +285,8 @@ def _page(
     page = Image.new("RGB", (WIDTH, tall), GROUND)
     pen = ImageDraw.Draw(page)
     pen.text((MARGIN, MARGIN - 6), title, font=large, fill=INK)
-    for k, words in enumerate(below):
-        pen.text((MARGIN, MARGIN + 40 + 26 * k), words, font=plain, fill=FAINT)
+    for k, line in enumerate(below):
+        pen.text((MARGIN, MARGIN + 40 + 26 * k), line, font=plain, fill=FAINT)
     top = head
     for (_, groups_of), words in zip(rows, heads):
         pen.line((MARGIN, top, WIDTH - MARGIN, top), fill="#D5DAE0")
