@@ -314,17 +314,17 @@ def copy(folders, tmp_path):
 
 
 def test_no_such_model(tmp_path):
-    with pytest.raises(ValueError, match="^model is .*allowed: a folder with a pipeline .* has none"):
+    with pytest.raises(ValueError, match="^model is .*allowed: a folder with a pipeline .* no file named model_index.json"):
         models.load(tmp_path)
     for name in ("somebody/nothing", str(tmp_path / "nothing"), "", 3, "a b?"):
         with pytest.raises(ValueError, match="^model is .*allowed: a folder with a pipeline"):
-            models.kind_of(name)
+            models.index(name)
 
 
 def test_a_model_that_is_no_flow(copy):
     index(copy, _class_name="StableDiffusionPipeline")
     with pytest.raises(ValueError, match=r"^model is .*\(StableDiffusionPipeline\).*allowed: a flow: StableDiffusion3"):
-        models.kind_of(copy)
+        models.index(copy)
     index(copy, _class_name="StableDiffusion3Pipeline", scheduler=["diffusers", "DDPMScheduler"])
     with pytest.raises(ValueError, match="^model is .*scheduler is DDPMScheduler"):
         models.load(copy)
@@ -364,5 +364,5 @@ def test_arguments_out_of_range(folders, name, value):
 
 
 def test_kinds(folders):
-    assert {kind: models.kind_of(folder) for kind, folder in folders.items()} == {"sd3": "sd3", "flux": "flux"}
+    assert {models.FLOWS[models.index(folder)["_class_name"]] for folder in folders.values()} == {"sd3", "flux"}
     assert load(folders, "sd3", resolution=None).resolution == 16

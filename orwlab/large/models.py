@@ -8,8 +8,8 @@
         v_ref = model.velocity(t, x, c)           # the same weights with their adapters off: there is no second copy
 
 diffusers counts from data to noise: with sigma = 1 - t its transformers take ``1000 sigma`` and answer with noise minus
-data. So ``v(t, x, c) = -transformer(x, 1000 (1 - t), c)``, and a draw is ``dx/dt = v`` from t = 0, at the times 1 - sigma
-of the scheduler. The samples equal those of the pipeline itself (measured: to the last bit in float32).
+data. So ``v(t, x, c) = -transformer(x, 1000 (1 - t), c)``, and a draw is ``dx/dt = v`` from t = 0, at the
+times 1 - sigma of the scheduler. The samples equal those of the pipeline itself (measured: to the last bit in float32).
 """
 
 import contextlib
@@ -25,12 +25,13 @@ import torch
 from torch import Tensor, nn
 
 from orwlab import checks
-from orwlab.large import quiet
+from orwlab.large import hub, quiet
 
 FLOWS = {"StableDiffusion3Pipeline": "sd3", "FluxPipeline": "flux"}
 SCHEDULER = "FlowMatchEulerDiscreteScheduler"
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
 """the layers of attention, which get adapters"""
+FLUX_SIZE = 128  # of the latents, which a Flux pipeline does not say: its own default
 TYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 
@@ -80,18 +81,13 @@ class Model:
             part.eval().requires_grad_(False)
         if dtype == torch.float16:
             pipeline.vae.to(torch.float32)  # some decoders leave the range of float16
-        self.resolution = self._resolution(resolution)
-        size = self.resolution // pipeline.vae_scale_factor
-        self.event_shape = (self._channels(), size, size)
+        self.resolution, self.event_shape = sizes(self.kind, self.network.config, pipeline.vae.config, resolution)
         self.adapters = _attach(self.network, rank, seed)
         if gradient_checkpointing:
             self.network.enable_gradient_checkpointing()
         self._untold: Told | None = None
 
     # What differs between the kinds ---------------------------------------------------------------------------------
-
-    def _channels(self) -> int:
-        raise NotImplementedError
 
     def _embedded(self, prompts: list[str]) -> Told:
         """What the text encoders say."""
@@ -250,25 +246,11 @@ class Model:
                 folder, transformer_lora_layers={name: value.detach().cpu() for name, value in values.items()}
             )
 
-    def _resolution(self, resolution: int | None) -> int:
-        scale = self.pipeline.vae_scale_factor
-        if resolution is None:
-            return self.pipeline.default_sample_size * scale
-        unit = 2 * scale if self.kind == "flux" else self.network.config.patch_size * scale
-        most = None if self.kind == "flux" else self.network.config.pos_embed_max_size * unit
-        resolution = checks.integer("resolution", resolution, low=unit, high=most)
-        if resolution % unit:
-            raise checks.fail("resolution", resolution, f"a multiple of {unit} pixels")
-        return resolution
-
 
 class StableDiffusion3(Model):
     """Stable Diffusion 3 and 3.5."""
 
     kind = "sd3"
-
-    def _channels(self) -> int:
-        return self.network.config.in_channels
 
     def _embedded(self, prompts: list[str]) -> Told:
         third = self.pipeline.tokenizer_3
@@ -300,9 +282,6 @@ class Flux(Model):
     """Flux. The dev model takes guidance as an input, the same in draws, v_theta and v_ref; the schnell model none."""
 
     kind = "flux"
-
-    def _channels(self) -> int:
-        return self.network.config.in_channels // 4
 
     def _embedded(self, prompts: list[str]) -> Told:
         longest = min(512 if self.network.config.guidance_embeds else 256, self.pipeline.tokenizer_2.model_max_length)
@@ -357,8 +336,8 @@ def _attach(network: Any, rank: int, seed: int) -> dict[str, nn.Parameter]:
     return {name.replace(".default.", "."): p for name, p in network.named_parameters() if p.requires_grad}
 
 
-def kind_of(model: str | PathLike[str], revision: str | None = None) -> str:
-    """What kind of flow a pipeline is, "sd3" or "flux": from its index alone, before anything large is read.
+def index(model: str | PathLike[str], revision: str | None = None) -> dict[str, Any]:
+    """The index of a flow's pipeline, before anything large is read: its class, and the class of each part.
 
     Args:
         model: a folder, or a name on the hub.
@@ -367,11 +346,6 @@ def kind_of(model: str | PathLike[str], revision: str | None = None) -> str:
     Raises:
         ValueError: there is no such pipeline, or it is no flow that orwlab knows.
     """
-    return FLOWS[_index(model, revision)["_class_name"]]
-
-
-def _index(model: str | PathLike[str], revision: str | None) -> dict[str, Any]:
-    """``model_index.json`` of a flow."""
     allowed = "a folder with a pipeline of diffusers (its model_index.json), or the name of one on the Hugging Face hub"
     if not isinstance(model, str | PathLike) or not str(model).strip():
         raise checks.fail("model", model, allowed)
@@ -379,17 +353,39 @@ def _index(model: str | PathLike[str], revision: str | None) -> dict[str, Any]:
         from diffusers import DiffusionPipeline
 
         try:
-            index: Any = DiffusionPipeline.load_config(str(model), revision=revision)
+            parts: Any = DiffusionPipeline.load_config(str(model), revision=revision)
         except (OSError, ValueError) as error:  # also what the hub's client raises
-            why = "that folder has none" if Path(model).is_dir() else str(error).strip().splitlines()[0]
-            raise checks.fail("model", str(model), f"{allowed}. {why}") from error
-    found = index.get("_class_name")
+            raise checks.fail("model", str(model), f"{allowed}. {hub.why(model, error)}") from error
+    found = parts.get("_class_name")
     if found not in FLOWS:
         raise checks.fail("model", f"{model} ({found})", f"a flow: {' or '.join(FLOWS)}")
-    scheduler = (index.get("scheduler") or [None, None])[1]
+    scheduler = (parts.get("scheduler") or [None, None])[1]
     if scheduler != SCHEDULER:
         raise checks.fail("model", f"{model} (its scheduler is {scheduler})", f"a flow, with a {SCHEDULER}")
-    return index
+    return parts
+
+
+def sizes(kind: str, network: Any, decoder: Any, resolution: int | None) -> tuple[int, tuple[int, int, int]]:
+    """The pixels of an image's edge, and the shape of its latents.
+
+    Args:
+        kind: "sd3" or "flux".
+        network: the transformer's configuration.
+        decoder: and the decoder's.
+        resolution: that is wanted; None: the model's own.
+
+    Raises:
+        ValueError: this model makes no images of that size.
+    """
+    scale = 2 ** (len(decoder.block_out_channels) - 1)
+    channels = network.in_channels // (4 if kind == "flux" else 1)
+    if resolution is None:
+        resolution = (FLUX_SIZE if kind == "flux" else network.sample_size) * scale
+    unit = (2 if kind == "flux" else network.patch_size) * scale
+    most = None if kind == "flux" else network.pos_embed_max_size * unit
+    if checks.integer("resolution", resolution, low=unit, high=most) % unit:
+        raise checks.fail("resolution", resolution, f"a multiple of {unit} pixels")
+    return resolution, (channels, resolution // scale, resolution // scale)
 
 
 def load(
@@ -426,7 +422,7 @@ def load(
     gradient_checkpointing = checks.yes_or_no("gradient_checkpointing", gradient_checkpointing)
     if dtype not in TYPES:
         raise checks.fail("dtype", dtype, "torch.float32, torch.bfloat16 or torch.float16")
-    kind = FLOWS[_index(model, revision)["_class_name"]]
+    kind = FLOWS[index(model, revision)["_class_name"]]
     with quiet.libraries(), torch.random.fork_rng(devices=[]):
         import diffusers
 
@@ -434,7 +430,7 @@ def load(
         try:
             pipeline = made.from_pretrained(str(model), revision=revision, torch_dtype=dtype)
         except (OSError, ValueError) as error:
-            raise checks.fail("model", str(model), f"a whole pipeline: {str(error).strip().splitlines()[0]}") from error
+            raise checks.fail("model", str(model), f"a whole pipeline. {hub.why(model, error)}") from error
     config = pipeline.scheduler.config
     if config.get("stochastic_sampling") or config.get("invert_sigmas"):
         raise checks.fail("model", str(model), "a flow without noise on its way (stochastic_sampling, invert_sigmas)")

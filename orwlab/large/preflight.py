@@ -9,14 +9,14 @@ What is large is not read for it, but a CLIP that scores: networks are built fro
 import importlib.util
 import os
 import shutil
+import textwrap
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from orwlab import checks, files
+from orwlab import checks
 from orwlab.large import hub, models, quiet, rewards, training
 from orwlab.large.settings import Settings
 
@@ -47,7 +47,7 @@ class Plan:
     to_learn: int
     """evaluations that learn from them, and half as many backward"""
     memory: dict[str, float]
-    """GiB on each device, by what takes it, at its most: expected"""
+    """bytes on each device, by what takes them, at the most: expected"""
     disk: int
     """bytes that the folder will hold: expected"""
     free: int
@@ -72,20 +72,24 @@ class Plan:
         lines = {
             "model": f"{s.model}: {self.kind}, {_many(self.parameters)} parameters, {self.resolution} x "
             f"{self.resolution} pixels, latents {' x '.join(map(str, self.event_shape))}, {s.precision}",
-            "learns": f"{_many(self.learned)} parameters (rank {s.rank}), lr {s.lr:g}, tau {s.tau:g}, alpha {s.alpha:g}",
+            "learns": f"{_many(self.learned)} parameters (rank {s.rank}), lr {s.lr:g}, tau {s.tau:g}, "
+            f"alpha {s.alpha:g}",
             "prompts": f"{len(s.prompts)}, such as {s.prompts[0]!r:.80}",
             "reward": f"{reward}; of two grey images {', '.join(f'{r:.3g}' for r in self.grey)}",
             "a round": f"{images}, {at_once}; {s.steps_per_round} gradient step{'s' * (s.steps_per_round > 1)}",
             "evaluations": f"a round {self.to_draw:,} of the network to draw, {self.to_learn:,} to learn, "
             f"and {self.to_learn // 2:,} backward",
-            "memory": f"about {sum(self.memory.values()):.2g} GiB on each device, expected: "
-            + ", ".join(f"{name} {size:.2g}" for name, size in self.memory.items()),
+            "memory": f"about {_bytes(sum(self.memory.values()))} on each device, expected: "
+            + ", ".join(f"{name} {_bytes(size)}" for name, size in self.memory.items()),
             "disk": f"about {_bytes(self.disk)} in {s.folder}, expected; {_bytes(self.free)} are free",
             "run": f"{state}, of {s.rounds} rounds; a state every {s.save_every}"
             + (f", a sheet every {s.sheet_every}" if s.sheet_every else ", no sheets"),
         }
-        told = [f"{name:12}{text}" for name, text in lines.items()]
-        return "\n".join([*told, *(f"note        {sentence}" for sentence in self.warnings)])
+        told = [*lines.items(), *(("note", sentence) for sentence in self.warnings)]
+        return "\n".join(
+            textwrap.fill(text, 110, initial_indent=f"{name:12}", subsequent_indent=" " * 12, break_long_words=False)
+            for name, text in told
+        )
 
 
 def check(settings: Settings, reward: rewards.Reward | None = None) -> Plan:
@@ -212,7 +216,7 @@ def _memory(
     resolution: int,
     learned: int,
 ) -> dict[str, float]:
-    """GiB that a device holds at its most, roughly: text encoders leave it before anything is drawn."""
+    """Bytes that a device holds at the most, roughly: text encoders leave it before anything is drawn."""
     network, decoder, each = parts["transformer"], parts["vae"], 4 if settings.precision == "fp32" else 2
     config = network.config
     patch = 2 if kind == "flux" else config.patch_size
@@ -230,7 +234,7 @@ def _memory(
     reading = sum(_count(part) for name, part in parts.items() if name.startswith("text_encoder")) * each
     if reading > sum(holding.values()):
         holding = {"text encoders, at the start": reading}
-    return {name: size / GIB for name, size in holding.items()}
+    return dict(holding)
 
 
 def _grey(reward: rewards.Reward, settings: Settings, resolution: int, device: torch.device) -> tuple[float, ...]:
@@ -244,17 +248,17 @@ def _warnings(settings: Settings, guided: bool, device: torch.device, expected: 
     found = []
     if guided:
         found.append(
-            f"guidance is {settings.guidance:g}: images are drawn from a guided field, which is not the one that learns; "
+            f"guidance is {settings.guidance:g}: images are drawn from a guided field, not from the one that learns; "
             "what the W2 term holds to is then not what the reference draws. At 1 theory and draws agree"
         )
     if device.type == "cuda":
-        there = torch.cuda.get_device_properties(device).total_memory / GIB
+        there = torch.cuda.get_device_properties(device).total_memory
         if expected > there:
-            found.append(f"the device has {there:.3g} GiB: a smaller micro_batch, resolution or precision needs less")
+            found.append(f"the device has {_bytes(there)}: a smaller micro_batch, resolution or precision needs less")
     if settings.reward == "clip" and settings.weighting == "mean_one" and settings.tau < LEAST_TAU:
         found.append(
-            f"tau is {settings.tau:g}: CLIP scores of a prompt's images lie some hundredths apart (expected), and weigh "
-            "nearly the same; with 30 to 100 they differ"
+            f"tau is {settings.tau:g}: CLIP scores of a prompt's images lie some hundredths apart (expected), and "
+            "weigh nearly the same; with 30 to 100 they differ"
         )
     if settings.sheet_images == 1 and settings.sheet_every:
         found.append("sheet_images is 1: diversity is between images of one prompt, and will be missing")
