@@ -1,7 +1,7 @@
 """``python -m orwlab.large train.yaml [--check] [--rounds N] [--folder F] | --example``.
 
-Under ``torchrun`` or ``accelerate launch`` every process runs this, and the first one speaks. What a person can do wrong
-ends in one sentence. An interrupt, also by SIGTERM, keeps the last whole round; the same command goes on from there.
+Under ``torchrun`` or ``accelerate launch`` every process runs this, and the first one speaks. What a person can do
+wrong ends in one sentence. An interrupt, also by SIGTERM, keeps the last whole round; the same command goes on there.
 """
 
 import argparse
@@ -106,9 +106,9 @@ def _train(plan: Any) -> int:
     except torch.OutOfMemoryError:
         run.save()
         return _complain(
-            f"the device has too little memory; round {run.round} is kept. Less is needed with a smaller micro_batch (now "
-            f"{settings.micro_batch}), gradient_checkpointing (now {str(settings.gradient_checkpointing).lower()}), a "
-            "smaller resolution, or bf16"
+            f"the device has too little memory; round {run.round} is kept. Less is needed with a smaller micro_batch "
+            f"(now {settings.micro_batch}), gradient_checkpointing (now "
+            f"{str(settings.gradient_checkpointing).lower()}), a smaller resolution, or bf16"
         )
     finally:
         run.close()

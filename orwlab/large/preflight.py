@@ -103,7 +103,7 @@ def check(settings: Settings, reward: rewards.Reward | None = None) -> Plan:
         ValueError: it cannot work; the message says why: no GPU, no such model or no flow, no room or no right to
             write, a library that is not installed, a reward that cannot be imported or answers wrongly.
     """
-    device, processes = _device(settings), int(os.environ.get("WORLD_SIZE", 1))
+    device, processes = training.device(settings), int(os.environ.get("WORLD_SIZE", 1))
     if settings.images_a_round % processes:
         allowed = f"numbers whose product is a multiple of {processes}, as there are so many processes"
         said = f"{settings.prompts_a_round} and {settings.images_a_prompt}"
@@ -151,16 +151,6 @@ def check(settings: Settings, reward: rewards.Reward | None = None) -> Plan:
     )
 
 
-def _device(settings: Settings) -> torch.device:
-    """Where this process will compute."""
-    there = torch.cuda.is_available()
-    if settings.device == "cuda" and not there:
-        raise checks.fail("device", settings.device, "cpu or auto: torch finds no GPU here")
-    if settings.device == "cpu" or not there:
-        return torch.device("cpu")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-
-
 def _installed(settings: Settings) -> None:
     def missing(name: str, value: Any, otherwise: str, library: str) -> None:
         if importlib.util.find_spec(library) is None:
@@ -175,13 +165,13 @@ def _installed(settings: Settings) -> None:
 def _folder(settings: Settings) -> tuple[int, int]:
     """How many rounds the folder holds, and how many bytes are free in it. It is not made."""
     place = settings.folder
-    tensors = training.kept(settings)
+    begun = training.kept(settings)
     there = next(path for path in (place, *place.parents) if path.exists())
     if not there.is_dir():
         raise checks.fail("folder", str(place), f"a folder; {there} is a file")
     if not os.access(there, os.W_OK | os.X_OK):
         raise checks.fail("folder", str(place), f"one that can be written to; {there} cannot")
-    return (0 if tensors is None else int(tensors[0]["round"])), shutil.disk_usage(there).free
+    return (0 if begun is None else int(begun[0]["round"])), shutil.disk_usage(there).free
 
 
 def _parts(settings: Settings, index: dict[str, Any]) -> dict[str, nn.Module]:

@@ -79,7 +79,8 @@ class Training:
     def __init__(self, settings: Settings, model: Model | None = None, reward: Reward | None = None) -> None:
         self.settings = settings
         self.accelerator = _accelerator(settings)
-        kept = self._kept()
+        begun = kept(settings)
+        self._writable()
         device, count = self.accelerator.device, self.accelerator.num_processes
         if settings.images_a_round % count:
             raise checks.fail("prompts_a_round x images_a_prompt", settings.images_a_round, f"a multiple of {count}, the processes")
@@ -112,8 +113,8 @@ class Training:
         self._own = range(first, first + share)  # the images of a round that are this process's
         self._good = self.state_dict()
         self._tracked = False
-        if kept is not None:
-            self._go_on(*kept)
+        if begun is not None:
+            self._go_on(*begun)
 
     def rounds(self, n: int | None = None) -> Iterator[Snapshot]:
         """Run ``n`` rounds, one each time the iterator is asked for its next snapshot; a state is kept on the way.
@@ -398,21 +399,14 @@ class Training:
     def _place(self) -> Path:
         return Path(self.settings.folder)
 
-    def _kept(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """What the folder holds of this run, looked at before anything large is read."""
+    def _writable(self) -> None:
+        """The folder is there and can be written to, before anything large is read."""
         try:
             self._place.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self._place):
                 pass
         except OSError as error:
             raise checks.fail("folder", str(self._place), f"a folder that can be written ({error.strerror})") from error
-        if not (self._place / STATE).exists():
-            return None
-        if not self.settings.resume:
-            raise checks.fail("folder", str(self._place), "one without a run in it, or resume: true")
-        tensors, metadata = files.read(self._place / STATE, FORMAT)
-        self.settings.goes_on(metadata["settings"])
-        return tensors, metadata
 
     def _go_on(self, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
         self.load_state_dict({name: value for name, value in tensors.items() if not name.startswith("good.")})
@@ -444,13 +438,40 @@ class _Clock:
         return time.perf_counter()
 
 
+def kept(settings: Settings) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """The state of the run that these settings go on from, and what was said of it; None where they begin one.
+
+    Raises:
+        ValueError: the folder holds a run with other settings, or one though ``resume`` is false; or its file is damaged.
+    """
+    path = Path(settings.folder) / STATE
+    if not path.exists():
+        return None
+    if not settings.resume:
+        raise checks.fail("folder", str(settings.folder), "one without a run in it, or resume: true")
+    tensors, metadata = files.read(path, FORMAT)
+    settings.goes_on(metadata["settings"])
+    return tensors, metadata
+
+
+def device(settings: Settings) -> torch.device:
+    """Where this process computes.
+
+    Raises:
+        ValueError: a GPU is asked for, and there is none.
+    """
+    there = torch.cuda.is_available()
+    if settings.device == "cuda" and not there:
+        raise checks.fail("device", settings.device, "cpu or auto: torch finds no GPU here")
+    on_gpu = there and settings.device != "cpu"
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if on_gpu else torch.device("cpu")
+
+
 def _accelerator(settings: Settings) -> Any:
     """Who the processes are, on which device, and where curves go. Precision is the model's own matter."""
     from accelerate import Accelerator
 
-    cpu = settings.device == "cpu" or not torch.cuda.is_available()
-    if cpu and settings.device == "cuda":
-        raise checks.fail("device", settings.device, "cpu or auto: torch finds no GPU here")
+    cpu = device(settings).type == "cpu"
     tracker = None if settings.tracker == "none" else settings.tracker
     return Accelerator(cpu=cpu, mixed_precision="no", log_with=tracker, project_dir=settings.folder)
 
