@@ -122,7 +122,9 @@ def test_the_gradient_is_the_losses(wanted):
     """(fit + alpha penalty) / (1 + alpha), with weights of mean one within each prompt, over micro-batches."""
     run = Training(wanted(alpha=3.0, micro_batch=2), reward=greenness)
     generator = torch.Generator().manual_seed(0)
-    run.model.put_on({k: p.detach() + 0.2 * torch.randn(p.shape, generator=generator) for k, p in run.model.adapters.items()})
+    run.model.put_on(
+        {k: p.detach() + 0.2 * torch.randn(p.shape, generator=generator) for k, p in run.model.adapters.items()}
+    )
     x1, c = run._draw()
     w = run._weighed(run._rewards(x1, c)).exp()
     torch.testing.assert_close(w.reshape(2, 4).mean(1), torch.ones(2))

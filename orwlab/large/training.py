@@ -83,7 +83,9 @@ class Training:
         self._writable()
         device, count = self.accelerator.device, self.accelerator.num_processes
         if settings.images_a_round % count:
-            raise checks.fail("prompts_a_round x images_a_prompt", settings.images_a_round, f"a multiple of {count}, the processes")
+            raise checks.fail(
+                "prompts_a_round x images_a_prompt", settings.images_a_round, f"a multiple of {count}, the processes"
+            )
         if model is None:
             with self.accelerator.local_main_process_first():  # it fetches what the others find
                 model = models.load(
@@ -143,7 +145,9 @@ class Training:
                 raise
             if self.round == last or self.round % self.settings.save_every == 0:
                 self.save()
-            numbers = {name: getattr(snapshot, name) for name in ("reward", "penalty", "fit", "ess", "seconds", "memory")}
+            numbers = {
+                name: getattr(snapshot, name) for name in ("reward", "penalty", "fit", "ess", "seconds", "memory")
+            }
             self.accelerator.log({name: x for name, x in numbers.items() if not math.isnan(x)}, step=self.round)
             yield snapshot
 
@@ -227,7 +231,9 @@ class Training:
             totals += self._step(x1, c, w, step)
         fit, penalty = (totals.double() / settings.steps_per_round).tolist()
         ess = weights.effective_sample_size(log_w)
-        return Numbers(reward=float(r.mean()), penalty=penalty, fit=fit, ess=ess, alpha=settings.alpha, tau=settings.tau)
+        return Numbers(
+            reward=float(r.mean()), penalty=penalty, fit=fit, ess=ess, alpha=settings.alpha, tau=settings.tau
+        )
 
     def _step(self, x1: Tensor, c: list[str], w: Tensor, step: int) -> Tensor:
         """One gradient step on the whole draw; returns the two terms of the loss."""
