@@ -263,7 +263,9 @@ class Training:
         for p, g in zip(self._learning, together.split([p.numel() for p in self._learning])):
             p.grad = g.view_as(p)
         self.scaler.unscale_(self.optimizer)
-        finite = checks.all_finite(torch.stack(torch._foreach_norm([p.grad for p in self._learning])))
+        finite = checks.all_finite(
+            torch.stack(torch._foreach_norm([p.grad for p in self._learning if p.grad is not None]))
+        )
         calibrating = self.scaler.is_enabled() and self.scaler.get_scale() > LEAST_SCALE
         if not (checks.all_finite(totals) and (finite or calibrating)):
             raise self._diverged("loss or its gradient")
@@ -273,7 +275,7 @@ class Training:
             self.steps += 1
             with torch.no_grad():
                 newest = _newest(self.settings.average_decay, self.steps)
-                torch._foreach_lerp_(list(self.average.values()), self._learning, newest)
+                torch._foreach_lerp_(list(self.average.values()), tuple(self._learning), newest)
 
     def _diverged(self, what: str) -> Diverged:
         settings = self.settings
@@ -282,7 +284,7 @@ class Training:
     # Who does what --------------------------------------------------------------------------------------------------
 
     def _batches(self) -> list[range]:
-        """This process's images by the micro-batch, as places among its own."""
+        """The images of this process by the micro-batch, as places among its own."""
         return _cut(len(self._own), self.settings.micro_batch)
 
     def _of(self, c: Sequence[str], batch: range) -> Told:
