@@ -58,7 +58,7 @@ def trained(settings, rounds, reward=greenness):
 
 
 @pytest.mark.parametrize("kind", tiny.KINDS)
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 def test_the_penalty_is_nothing_at_the_first_step_and_then_something(wanted, kind, precision):
     _, seen = trained(wanted(kind, precision=precision, gradient_checkpointing=True), 2)
     assert seen[0].penalty == 0
@@ -245,7 +245,7 @@ def test_curves_have_each_round_once_even_after_an_interruption(wanted):
 # -- keeping a run -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 def test_a_run_goes_on_as_if_it_had_not_stopped(wanted, precision):
     more = dict(precision=precision, steps_per_round=2, prompts=("a", "b", "c"), prompts_a_round=2)
     whole, seen = trained(wanted(folder="whole", **more), 4)
@@ -256,6 +256,20 @@ def test_a_run_goes_on_as_if_it_had_not_stopped(wanted, precision):
     assert numbers == [(s.reward, s.penalty, s.fit, s.ess) for s in seen[2:]]
     assert same(again.state_dict(), whole.state_dict())
     assert torch.equal(again.images(("a",), 2), whole.images(("a",), 2))
+
+
+def test_a_step_in_float16_that_is_too_large_is_left_out(wanted):
+    run = Training(wanted(precision="fp16"), reward=greenness)
+    run.scaler.load_state_dict(run.scaler.state_dict() | {"scale": 2.0**30})
+    before = {name: p.detach().clone() for name, p in run.model.adapters.items()}
+    next(run.rounds(1))
+    assert same(before, {name: p.detach() for name, p in run.model.adapters.items()})
+    assert same(before, run.average)
+    assert run.steps == 0
+    assert run.scaler.get_scale() == 2.0**29
+    run.scaler.load_state_dict(run.scaler.state_dict() | {"scale": 2.0**10})
+    next(run.rounds(1))
+    assert run.steps == 1
 
 
 def test_rounds_end_where_the_settings_say(wanted):

@@ -79,7 +79,8 @@ class Model:
         for part in (pipeline.vae, *self._encoders()):
             part.eval().requires_grad_(False)
         if dtype == torch.float16:
-            pipeline.vae.to(torch.float32)  # some decoders leave the range of float16
+            with quiet.libraries():  # diffusers advises against it where weights have been rounded, as here they may be
+                pipeline.vae.to(torch.float32)  # some decoders leave the range of float16
         self.resolution, self.event_shape = sizes(self.kind, self.network.config, pipeline.vae.config, resolution)
         self.adapters = _attach(self.network, rank, seed)
         if gradient_checkpointing:

@@ -108,20 +108,11 @@ def _clip(*, projection: bool) -> Any:
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
     made = CLIPTextModelWithProjection if projection else CLIPTextModel
-    return made(
-        CLIPTextConfig(
-            vocab_size=TOKENS,
-            hidden_size=16,
-            intermediate_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            max_position_embeddings=WORDS,
-            projection_dim=16,
-            bos_token_id=0,
-            eos_token_id=1,
-            pad_token_id=2,
-        )  # fmt: skip
-    ).eval()
+    config = CLIPTextConfig(
+        vocab_size=TOKENS, hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2,
+        max_position_embeddings=WORDS, projection_dim=16, bos_token_id=0, eos_token_id=1, pad_token_id=2,
+    )  # fmt: skip
+    return made(config).eval()
 
 
 def _t5() -> Any:

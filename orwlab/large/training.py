@@ -47,7 +47,8 @@ FORMAT = "orwlab large run 1"
 STATE, LORA = "state.safetensors", "lora"
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 OF = ("policy", "average", "reference")
-LEAST_SCALE = 2.0**-14  # of a loss in float16, below which it is not the scale's fault
+SCALE = 2.0**10  # of a loss in float16 at first: the norms in it are sums, and a step that is too large costs a round
+LEAST_SCALE = 2.0**-14  # below which it is not the scale's fault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,9 +98,10 @@ class Training:
         self.reward = rewards.get(settings, device=device) if reward is None else reward
         if model.kind == "sd3" and model.guidance > 1 and self.accelerator.is_main_process:
             warnings.warn(
-                f"guidance is {model.guidance:g}: images are drawn from another field than the one that learns, and the "
-                "flow of v_ref is no longer what the penalty holds to. At 1 theory and draws agree.", stacklevel=2,
-            )  # fmt: skip
+                f"guidance is {model.guidance:g}: images are drawn from another field than the one that learns, and "
+                "the flow of v_ref is no longer what the penalty holds to. At 1 theory and draws agree.",
+                stacklevel=2,
+            )
 
         texts = list(dict.fromkeys([*settings.prompts, *settings.sheet_prompts]))
         self._rows = {text: row for row, text in enumerate(texts)}
@@ -108,7 +110,7 @@ class Training:
         self._learning = list(model.adapters.values())
         self.average = {name: p.detach().clone() for name, p in model.adapters.items()}
         self.optimizer = _optimizer(self._learning, settings)
-        self.scaler = torch.amp.GradScaler(device.type, enabled=model.dtype == torch.float16)
+        self.scaler = torch.amp.GradScaler(device.type, init_scale=SCALE, enabled=model.dtype == torch.float16)
         self.round = self.steps = 0
         share = settings.images_a_round // count
         first = self.accelerator.process_index * share
@@ -129,8 +131,8 @@ class Training:
             Diverged: something stopped being finite; the last state that drew finite images is restored, and kept.
 
         Whatever else ends a round, an interrupt from the keyboard or a lack of memory, the run is then as it was after
-        the last whole round. The state on the disk is the last one that was kept: every ``save_every`` rounds, and after
-        the last.
+        the last whole round. The state on the disk is the last one that was kept: every ``save_every`` rounds, and
+        after the last.
         """
         n = max(0, self.settings.rounds - self.round) if n is None else checks.integer("n", n)
         return self._rounds(self.round + n)
@@ -450,7 +452,8 @@ def kept(settings: Settings) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     """The state of the run that these settings go on from, and what was said of it; None where they begin one.
 
     Raises:
-        ValueError: the folder holds a run with other settings, or one though ``resume`` is false; or its file is damaged.
+        ValueError: the folder holds a run with other settings, or one though ``resume`` is false; or its file is
+            damaged.
     """
     path = Path(settings.folder) / STATE
     if not path.exists():
