@@ -37,6 +37,8 @@ __all__ = [  # noqa: RUF022  the reading order
     "data",
     "zoo",
     "tasks",
+    # the method for models that fill a graphics card
+    "large",
 ]
 
 __getattr__, __dir__ = submodules(__name__, __all__)

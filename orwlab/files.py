@@ -1,10 +1,12 @@
-"""Networks and runs in safetensors files: written whole or not at all, read completely and checked before use."""
+"""Networks and runs in safetensors files, and other files: written whole or not at all, and checked before use."""
 
+import contextlib
 import hashlib
 import json
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -35,15 +37,35 @@ def write(path: str | PathLike[str], tensors: dict[str, Tensor], metadata: dict[
         entry = json.dumps({**metadata, "digest": digest(held)}, sort_keys=True)
     except (TypeError, ValueError) as error:
         raise checks.fail("metadata", metadata, f"a dictionary of what JSON can hold ({error})") from error
+    with _whole(target, path) as temporary:
+        save_file(held, temporary, {"orwlab": entry})
+
+
+def write_bytes(path: str | PathLike[str], content: bytes) -> None:
+    """Write ``content`` to a file, as it is; otherwise as ``write``.
+
+    Raises:
+        ValueError: ``path`` is no place for a file, or ``content`` is not bytes.
+    """
+    target = _real(path)
+    if not isinstance(content, bytes):
+        raise checks.fail("content", content, "bytes")
+    with _whole(target, path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextlib.contextmanager
+def _whole(target: Path, named: str | PathLike[str]) -> Iterator[Path]:
+    """A file beside ``target``, to be written to, that takes its place at the end and with it its permissions."""
     temporary = target.with_name(f"{secrets.token_hex(8)}.partial")
     try:
         handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)  # less the umask
     except OSError as error:
-        raise checks.fail("path", str(path), f"a file in a folder that can be written to ({error})") from error
+        raise checks.fail("path", str(named), f"a file in a folder that can be written to ({error})") from error
     try:
         mode = os.fstat(handle).st_mode
         os.close(handle)
-        save_file(held, temporary, {"orwlab": entry})  # with a mode of its own
+        yield temporary  # safetensors gives it a mode of its own
         os.chmod(temporary, stat.S_IMODE(target.stat().st_mode if target.exists() else mode))
         os.replace(temporary, target)
     finally:

@@ -7,6 +7,7 @@ import time
 import pytest
 import yaml
 
+from orwlab import written
 from orwlab.show.classroom import lesson as lessons
 from orwlab.show.classroom.lesson import LARGEST, read, schema
 
@@ -233,7 +234,7 @@ def test_what_comes_along_can_be_read_and_fits_its_schema():
     for name in lessons.names():
         text = lessons.text_of(name)
         found = read(text)
-        checker.validate(lessons._loaded(text)[1])
+        checker.validate(written.read(text, "lesson", most=lessons.MOST).value)
         again = yaml.safe_dump(json.loads(found.model_dump_json(exclude_none=True)), allow_unicode=True)
         assert read(again) == found, f"{name} says the same when it is written down again"
 
@@ -241,7 +242,7 @@ def test_what_comes_along_can_be_read_and_fits_its_schema():
 @pytest.mark.parametrize("text", [t for t, said in FAULTS.items() if "is missing" in said or "not known" in said])
 def test_the_schema_refuses_what_lacks_something_or_has_too_much(text):
     jsonschema = pytest.importorskip("jsonschema")
-    assert not jsonschema.Draft202012Validator(schema()).is_valid(lessons._loaded(text)[1])
+    assert not jsonschema.Draft202012Validator(schema()).is_valid(written.read(text, "lesson", most=lessons.MOST).value)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import orwlab
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [  # from the ground up: what stands on a floor imports only from below, or from its own room
-    ["orwlab", "orwlab.lazy", "orwlab.checks", "orwlab.files", "orwlab.foreign"],
+    ["orwlab", "orwlab.lazy", "orwlab.checks", "orwlab.files", "orwlab.foreign", "orwlab.written"],
     *[[f"orwlab.{word}"] for word in orwlab.__all__[: orwlab.__all__.index("flow") + 1]],
     ["orwlab.measure", "orwlab.exact"],
     ["orwlab.methods"],
@@ -22,6 +22,7 @@ FLOORS = [  # from the ground up: what stands on a floor imports only from below
     ["orwlab.data"],
     ["orwlab.zoo"],
     ["orwlab.tasks"],
+    ["orwlab.large"],
     ["orwlab.show.theme"],
     ["orwlab.show.figures"],
     ["orwlab.show.stage"],

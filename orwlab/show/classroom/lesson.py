@@ -21,18 +21,17 @@ A lesson is a list of scenes. A scene is a link of the Live lab, and perhaps a q
 """
 
 import functools
-import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from orwlab import written
 from orwlab.show.lab.link import Link
+from orwlab.written import Written
 
 LARGEST = 65_536  # characters of a file
-DEEPEST = 12  # lists and tables within each other
 MOST = 4000  # names and values; twenty scenes have less than a thousand
 FOLDER = Path(__file__).parent / "lessons"
 READINGS = ("reward", "diversity", "w2", "effective")
@@ -198,151 +197,34 @@ def read(text: Any) -> Lesson:
     """
     if not isinstance(text, str) or len(text) > LARGEST:
         raise ValueError(f"the lesson is too long, or no text; allowed: at most {LARGEST} characters")
-    root, found = _loaded(text)
-    if not isinstance(found, dict):
+    file = written.read(text, "lesson", most=MOST)
+    if not isinstance(file.value, dict):
         raise ValueError("line 1: a lesson begins with a table: title, about, minutes, scenes")
     try:
-        return Lesson.model_validate(found)
+        return Lesson.model_validate(file.value)
     except ValidationError as error:
-        raise ValueError(_said(error, root)) from None
+        raise ValueError(_said(error, file)) from None
 
 
-# YAML: no objects, no aliases, nothing twice, and yes and no stay words -----------------------------------------------
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe, and with fewer surprises: only true and false are switches, there are no dates, and what a lesson cannot
-    need ends the reading at once, however much of it there is.
-    """
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self._depth = self._parts = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """The next part of the file, with all that lies within it."""
-        event = self.peek_event()
-        line = event.start_mark.line + 1
-        deeper = isinstance(event, yaml.CollectionStartEvent)
-        self._depth, self._parts = self._depth + deeper, self._parts + 1
-        if isinstance(event, yaml.AliasEvent) or event.anchor:
-            raise ValueError(f"line {line}: & and * are not known here; quote a text that begins with one of them")
-        if event.tag:
-            raise ValueError(f"line {line}: ! is not known here; quote a text that begins with it")
-        if self._depth > DEEPEST:
-            raise ValueError(f"line {line}: lists and tables lie too deep within each other")
-        if self._parts > MOST:
-            raise ValueError(f"line {line}: the lesson has too many parts; allowed: at most {MOST} names and values")
-        node = super().compose_node(parent, index)
-        self._depth -= deeper
-        return node
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, what) for tag, what in kinds if tag.rsplit(":")[-1] not in ("bool", "timestamp", "merge", "value")]
-    for first, kinds in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(true|false)\Z"), list("tf"))
-
-
-def _loaded(text: str) -> tuple[yaml.Node | None, Any]:
-    """The file's nodes, which know their lines, and what they say."""
-    try:
-        loader = _Loader(text)
-        try:
-            root = loader.get_single_node()
-            for node in _all(root):
-                _check(node, loader)
-            return root, loader.construct_document(root) if root is not None else None
-        finally:
-            loader.dispose()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"line {mark.line + 1}: " if mark else ""
-        said = (error.problem or error.context or "").removeprefix("but ")
-        raise ValueError(f"{where}this is no YAML: {said}") from None
-    except yaml.reader.ReaderError as error:
-        line = len(re.findall("\r\n|[\r\n]", text[: error.position])) + 1
-        raise ValueError(f"line {line}: this is no YAML: it holds a character that no text has") from None
-
-
-def _all(node: yaml.Node | None) -> Iterator[yaml.Node]:
-    if node is None:
-        return
-    yield node
-    for part in node.value if isinstance(node, yaml.CollectionNode) else ():
-        for one in part if isinstance(part, tuple) else (part,):
-            yield from _all(one)
-
-
-def _check(node: yaml.Node, loader: _Loader) -> None:
-    line = node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        known: set[str] = set()
-        for key, _ in node.value:
-            line = key.start_mark.line + 1
-            if not key.tag.endswith(":str"):
-                raise ValueError(f"line {line}: a name is no word; allowed: words, such as title")
-            if key.value in known:
-                raise ValueError(f"line {line}: {key.value[:40]!r} is there twice; allowed: once")
-            known.add(key.value)
-    elif node.tag.endswith((":int", ":float")):
-        if len(node.value) > 30:
-            raise ValueError(f"line {line}: this number is too long")
-        try:
-            loader.construct_object(node)
-        except (ValueError, OverflowError):  # such as 0x_
-            raise ValueError(f"line {line}: {node.value!r} looks like a number, and is none") from None
-
-
-def _said(error: ValidationError, root: yaml.Node | None) -> str:
+def _said(error: ValidationError, file: Written) -> str:
     """The first thing that is wrong, as a sentence."""
     first = error.errors(include_url=False)[0]
     place = _place(first["loc"])
-    name = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{_short(part)[1:-1]}" for part in place)
-    name = name.removeprefix(".")
-    given, allowed = _short(first.get("input")), first.get("ctx", {})
-    line = f"line {_line(place, root)}: "
+    name, context = written.named(place), first.get("ctx", {})
+    kinds = f"allowed: one of {', '.join(sorted(_KINDS))}"
     if place[-2:] == ["ask", "answer"] and len(first["loc"]) > len(place) + 1:  # of a place, which may be many things
-        given = _short(_plain(_node(place, root)))
-        return f"{line}{name} is {given}; allowed: peak, first_to_die, or [x, y], each from -20 to 20"
-    match first["type"]:
-        case "missing":
-            return f"{line}{name} is missing"
-        case "extra_forbidden":
-            return f"{line}{name} is not known here; allowed: {', '.join(_neighbours(place, root))}"
-        case "union_tag_not_found":
-            return f"{line}{name}.kind is missing; allowed: one of {', '.join(sorted(_KINDS))}"
-        case "union_tag_invalid":
-            line = f"line {_line([*place, 'kind'], root)}: "
-            return f"{line}{name}.kind is {_short(allowed.get('tag'))}; allowed: one of {', '.join(sorted(_KINDS))}"
-        case "value_error":
-            said = str(allowed["error"])
-            line = f"line {_line([*place, said.partition(' ')[0]], root)}: "  # it begins with what is wrong
-            return f"{line}{name}: {said}"
-        case "too_short" | "too_long":
-            many = (
-                f"at least {allowed['min_length']}" if "min_length" in allowed else f"at most {allowed['max_length']}"
-            )
-            return f"{line}{name} has {allowed.get('actual_length', 'more')} entries; allowed: {many}"
-        case "string_too_long":
-            return f"{line}{name} is {given}; allowed: at most {allowed['max_length']} characters"
-        case "string_too_short":
-            return f"{line}{name} is empty; allowed: a text"
-        case kind:
-            words = next((words for start, words in _WANTED.items() if kind.startswith(start)), first["msg"])
-            return f"{line}{name} is {given}; allowed: {words.removeprefix('Input should be ')}"
-
-
-_WANTED = {
-    "int_": "a whole number",
-    "float_": "a number",
-    "string_type": "a text; quote it if it looks like a number",
-    "string_unicode": "a text, without halves of characters",
-    "bool_": "true or false",
-    "tuple_": "a list",
-    "model_": "a table",
-}
+        given = written.short(_plain(file.at(place)))
+        said = f"{name} is {given}; allowed: peak, first_to_die, or [x, y], each from -20 to 20"
+    elif first["type"] == "union_tag_not_found":
+        said = f"{name}.kind is missing; {kinds}"
+    elif first["type"] == "union_tag_invalid":
+        said, place = f"{name}.kind is {written.short(context.get('tag'))}; {kinds}", [*place, "kind"]
+    else:
+        known = _neighbours(place, file) if first["type"] == "extra_forbidden" else ()
+        said = written.complaint(first, place, known)
+        if first["type"] == "value_error":
+            place = [*place, str(context["error"]).partition(" ")[0]]  # it begins with what is wrong
+    return f"line {file.line(place)}: {said}"
 
 
 _KINDS: dict[str, type[_Part]] = {"choose": Choose, "alpha": Alpha, "place": Place, "curve": Curve, "order": Order}
@@ -365,12 +247,7 @@ def _plain(node: yaml.Node | None) -> Any:
     return [_plain(one) for one in node.value] if isinstance(node, yaml.SequenceNode) else getattr(node, "value", None)
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _neighbours(place: list[Any], root: yaml.Node | None) -> list[str]:
+def _neighbours(place: list[Any], file: Written) -> list[str]:
     """The names that are allowed where one is that is not."""
     above = [part for part in place[:-1] if isinstance(part, str)]
     if not above:
@@ -379,31 +256,6 @@ def _neighbours(place: list[Any], root: yaml.Node | None) -> list[str]:
         return list(Scene.model_fields)
     if above[-1] == "goal":
         return list(Goal.model_fields)
-    kind = _node([*place[:-1], "kind"], root)
+    kind = file.at([*place[:-1], "kind"])
     model = _KINDS.get(str(getattr(kind, "value", "")), Choose)
     return list(model.model_fields)
-
-
-def _line(place: list[Any], root: yaml.Node | None) -> int:
-    """The line of a place, where its name stands, or of the nearest that there is above it."""
-    while place:
-        node = _node(place[:-1], root)
-        if isinstance(node, yaml.MappingNode):
-            node = next((key for key, _ in node.value if key.value == place[-1]), None)
-        else:
-            node = _node(place, root)
-        if node is not None:
-            return int(node.start_mark.line) + 1
-        place = place[:-1]
-    return 1
-
-
-def _node(place: list[Any], node: yaml.Node | None) -> yaml.Node | None:
-    for part in place:
-        if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-        elif isinstance(node, yaml.MappingNode):
-            node = next((value for key, value in node.value if key.value == part), None)
-        else:
-            return None
-    return node

@@ -1,0 +1,491 @@
+"""ORW-CFM-W2 for a text-to-image pipeline, on one device or many: the algorithm of ``methods.prompted``, shared out.
+
+    run = Training(settings.read("train.yaml"))
+    for snapshot in run.rounds():
+        print(snapshot.round, snapshot.reward)
+
+A round takes some prompts, draws a few images of each, weighs a prompt's images against one another, and takes gradient
+steps of low-rank adapters on
+
+    E[ w(x1 | c) |v_theta(t, x_t, c) - u_t|^2 + alpha |v_theta(t, x_t, c) - v_ref(t, x_t, c)|^2 ]
+
+with x1 the images' latents. Every process has the whole network and draws, scores and learns its share of the round's
+images, in their order. The rewards of all are brought together before they are weighed, for a prompt's images may lie
+on several devices; gradients are added up before each step. Then all processes take the same step.
+
+What is random about an image comes from a generator of its own, seeded by the run's seed, the round, the step and the
+image's number among all: it is the same however many processes and micro-batches share the work. What is learned then
+differs only by the order in which floating-point numbers are added; where that is the same, by nothing (measured).
+"""
+
+import contextlib
+import math
+import os
+import shutil
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from orwlab import checks, files, flow, losses, paths, weights
+from orwlab.large import models, rewards
+from orwlab.large.models import Model, Told
+from orwlab.large.rewards import Reward
+from orwlab.large.settings import Settings
+from orwlab.methods.run import Diverged, Numbers, _newest
+
+__all__ = ["Diverged", "Snapshot", "Training"]
+
+FORMAT = "orwlab large run 1"
+STATE, LORA = "state.safetensors", "lora"
+TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+OF = ("policy", "average", "reference")
+LEAST_SCALE = 2.0**-14  # of a loss in float16, below which it is not the scale's fault
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot(Numbers):
+    """What a round measured, on its own draw, before its gradient steps moved the policy."""
+
+    round: int
+    seconds: float
+    """of the round, in all"""
+    parts: dict[str, float]
+    """of these the seconds of "draw", "reward" and "learn" """
+    memory: float
+    """the most that was taken on this process's GPU, in GiB; NaN on a CPU"""
+
+
+class Training:
+    """A run as ``settings`` say; goes on from the folder's last state, if there is one.
+
+    Args:
+        settings: see ``settings.Settings``.
+        model: to fine-tune in place of the one that ``settings`` name; its text encoders are dropped.
+        reward: a callable (images, prompts) -> (n,) in place of theirs.
+
+    Raises:
+        ValueError: the folder cannot be written or holds a run of other settings; model or reward are not there; the
+            processes cannot share a round's images evenly.
+    """
+
+    def __init__(self, settings: Settings, model: Model | None = None, reward: Reward | None = None) -> None:
+        self.settings = settings
+        self.accelerator = _accelerator(settings)
+        begun = kept(settings)
+        self._writable()
+        device, count = self.accelerator.device, self.accelerator.num_processes
+        if settings.images_a_round % count:
+            raise checks.fail("prompts_a_round x images_a_prompt", settings.images_a_round, f"a multiple of {count}, the processes")
+        if model is None:
+            with self.accelerator.local_main_process_first():  # it fetches what the others find
+                model = models.load(
+                    settings.model, revision=settings.revision, resolution=settings.resolution, device=device,
+                    dtype=TYPES[settings.precision], rank=settings.rank, guidance=settings.guidance, seed=settings.seed,
+                    gradient_checkpointing=settings.gradient_checkpointing,
+                )  # fmt: skip
+        self.model = model
+        self.reward = rewards.get(settings, device=device) if reward is None else reward
+        if model.kind == "sd3" and model.guidance > 1 and self.accelerator.is_main_process:
+            warnings.warn(
+                f"guidance is {model.guidance:g}: images are drawn from another field than the one that learns, and the "
+                "flow of v_ref is no longer what the penalty holds to. At 1 theory and draws agree.", stacklevel=2,
+            )  # fmt: skip
+
+        texts = list(dict.fromkeys([*settings.prompts, *settings.sheet_prompts]))
+        self._rows = {text: row for row, text in enumerate(texts)}
+        self._told = model.encode(texts)  # once, and on the CPU; then the text encoders are not needed any more
+        model.settle()
+        self._learning = list(model.adapters.values())
+        self.average = {name: p.detach().clone() for name, p in model.adapters.items()}
+        self.optimizer = _optimizer(self._learning, settings)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=model.dtype == torch.float16)
+        self.round = self.steps = 0
+        share = settings.images_a_round // count
+        first = self.accelerator.process_index * share
+        self._own = range(first, first + share)  # the images of a round that are this process's
+        self._good = self.state_dict()
+        self._tracked = False
+        if begun is not None:
+            self._go_on(*begun)
+
+    def rounds(self, n: int | None = None) -> Iterator[Snapshot]:
+        """Run ``n`` rounds, one each time the iterator is asked for its next snapshot; a state is kept on the way.
+
+        Args:
+            n: how many; None: those that are left of the settings' ``rounds``.
+
+        Raises:
+            ValueError: ``n`` is bad, at once; the reward raises or answers wrongly, when it does.
+            Diverged: something stopped being finite; the last state that drew finite images is restored, and kept.
+
+        Whatever else ends a round, an interrupt from the keyboard or a lack of memory, the run is then as it was after
+        the last whole round. The state on the disk is the last one that was kept: every ``save_every`` rounds, and after
+        the last.
+        """
+        n = max(0, self.settings.rounds - self.round) if n is None else checks.integer("n", n)
+        return self._rounds(self.round + n)
+
+    def _rounds(self, last: int) -> Iterator[Snapshot]:
+        self._track()
+        while self.round < last:
+            try:
+                snapshot = self._whole_round()
+            except Diverged:
+                self.save()
+                raise
+            if self.round == last or self.round % self.settings.save_every == 0:
+                self.save()
+            numbers = {name: getattr(snapshot, name) for name in ("reward", "penalty", "fit", "ess", "seconds", "memory")}
+            self.accelerator.log({name: x for name, x in numbers.items() if not math.isnan(x)}, step=self.round)
+            yield snapshot
+
+    @torch.inference_mode(False)
+    @torch.enable_grad()
+    def _whole_round(self) -> Snapshot:
+        before, clock = self.state_dict(), _Clock(self.accelerator.device)
+        try:
+            x1, c = self._draw()
+            clock.ended("draw")
+            r = self._rewards(x1, c)
+            clock.ended("reward")
+            self._good = before  # its policy draws finite images
+            numbers = self._learn(x1, c, r)
+            clock.ended("learn")
+            self.round += 1
+        except Diverged:
+            self.load_state_dict(self._good)
+            raise
+        except BaseException:
+            self.load_state_dict(before)
+            raise
+        seconds = sum(clock.parts.values())
+        return Snapshot(**vars(numbers), round=self.round, seconds=seconds, parts=clock.parts, memory=clock.memory)
+
+    # The algorithm --------------------------------------------------------------------------------------------------
+
+    def _draw(self) -> tuple[Tensor, list[str]]:
+        """Some prompts, and a few images of each in a row: this process's latents, and what each was told."""
+        now = [prompt for prompt in self._turn() for _ in range(self.settings.images_a_prompt)]
+        c = [now[image] for image in self._own]
+        x1 = [
+            self.model.draw(self._of(c, batch), self._noise(batch, step=0)[1], self.settings.sampler_steps)
+            for batch in self._batches()
+        ]
+        return torch.cat(x1), c
+
+    def _turn(self) -> list[str]:
+        """The prompts of this round: each comes as often as the others, in an order that is new every time round."""
+        prompts, each, found = self.settings.prompts, self.settings.prompts_a_round, []
+        for place in range(self.round * each, (self.round + 1) * each):
+            time_round, which = divmod(place, len(prompts))
+            order = torch.randperm(len(prompts), generator=self._seeded("order", time_round))
+            found.append(prompts[order[which]])
+        return found
+
+    def _rewards(self, x1: Tensor, c: list[str]) -> Tensor:
+        """The rewards of all images of the round, whoever drew them, (images,)."""
+        found, wrong = [], ""
+        with self.model.decoding():
+            for batch in self._batches():
+                here = x1[batch.start : batch.stop]
+                images = self.model.decode(here)
+                if wrong or not (checks.all_finite(here) and checks.all_finite(images)):
+                    found.append(torch.full((len(batch),), torch.nan))
+                    continue
+                try:
+                    found.append(rewards.values(self.reward, images, [c[place] for place in batch]).float().cpu())
+                except ValueError as error:  # to be raised by all processes, or the others would wait for this one
+                    wrong = str(error)
+                    found.append(torch.full((len(batch),), torch.nan))
+        for sentence in self._gathered([wrong]):
+            if sentence:
+                raise ValueError(sentence)
+        r = self.accelerator.gather(torch.cat(found).to(self.accelerator.device)).cpu()
+        if not checks.all_finite(r):
+            raise self._diverged("policy's images")
+        return r
+
+    def _weighed(self, r: Tensor) -> Tensor:
+        """The logarithms of all images' weights, (images,): in the mean 1 within each prompt."""
+        each, settings = self.settings.images_a_prompt, self.settings
+        return weights.within(r.reshape(-1, each), settings.tau, settings.weighting, settings.threshold).flatten()
+
+    def _learn(self, x1: Tensor, c: list[str], r: Tensor) -> Numbers:
+        """Weigh the draw and take the round's gradient steps."""
+        settings, log_w = self.settings, self._weighed(r)
+        w = log_w.exp()[list(self._own)].to(x1)
+        totals = torch.zeros(2)
+        for step in range(1, settings.steps_per_round + 1):
+            totals += self._step(x1, c, w, step)
+        fit, penalty = (totals.double() / settings.steps_per_round).tolist()
+        ess = weights.effective_sample_size(log_w)
+        return Numbers(reward=float(r.mean()), penalty=penalty, fit=fit, ess=ess, alpha=settings.alpha, tau=settings.tau)
+
+    def _step(self, x1: Tensor, c: list[str], w: Tensor, step: int) -> Tensor:
+        """One gradient step on the whole draw; returns the two terms of the loss."""
+        pull = self.settings.alpha / (1 + self.settings.alpha)  # (fit + alpha penalty) / (1 + alpha), for any alpha
+        for p in self._learning:
+            p.grad = None
+        totals = torch.zeros(2, device=self.accelerator.device)
+        for batch in self._batches():
+            here, told = slice(batch.start, batch.stop), self._of(c, batch)
+            t, x0 = self._noise(batch, step)
+            x_t, u_t = paths.get("linear").interpolate(t.to(x1), x0.to(x1), x1[here])
+            with torch.no_grad(), self.model.reference():
+                v_ref_t = self.model.velocity(t, x_t, told)
+            v_t = self.model.velocity(t, x_t, told)
+            fit, penalty = losses.fit(v_t, u_t, w[here]), losses.penalty(v_t, v_ref_t)
+            share = len(batch) / self.settings.images_a_round
+            self.scaler.scale(share * ((1 - pull) * fit + pull * penalty)).backward()
+            totals += share * torch.stack([fit.detach(), penalty.detach()])
+        totals = self.accelerator.reduce(totals, "sum").cpu()
+        self._descend(totals)
+        return totals
+
+    def _descend(self, totals: Tensor) -> None:
+        """Add up what the processes found, take the step, and one of the running average."""
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._learning]
+        together = self.accelerator.reduce(torch.cat([g.flatten() for g in gradients]), "sum")
+        for p, g in zip(self._learning, together.split([p.numel() for p in self._learning])):
+            p.grad = g.view_as(p)
+        self.scaler.unscale_(self.optimizer)
+        finite = checks.all_finite(torch.stack(torch._foreach_norm([p.grad for p in self._learning])))
+        calibrating = self.scaler.is_enabled() and self.scaler.get_scale() > LEAST_SCALE
+        if not (checks.all_finite(totals) and (finite or calibrating)):
+            raise self._diverged("loss or its gradient")
+        self.scaler.step(self.optimizer)  # in float16 it leaves out a step whose scale was too large
+        self.scaler.update()
+        if finite:
+            self.steps += 1
+            with torch.no_grad():
+                newest = _newest(self.settings.average_decay, self.steps)
+                torch._foreach_lerp_(list(self.average.values()), self._learning, newest)
+
+    def _diverged(self, what: str) -> Diverged:
+        settings = self.settings
+        return Diverged(what, self.round + 1, f"alpha {settings.alpha:g}, tau {settings.tau:g}, lr {settings.lr:g}")
+
+    # Who does what --------------------------------------------------------------------------------------------------
+
+    def _batches(self) -> list[range]:
+        """This process's images by the micro-batch, as places among its own."""
+        return _cut(len(self._own), self.settings.micro_batch)
+
+    def _of(self, c: Sequence[str], batch: range) -> Told:
+        """What these images were told."""
+        return self._told[[self._rows[c[place]] for place in batch]].to(self.accelerator.device)
+
+    def _noise(self, batch: range, step: int) -> tuple[Tensor, Tensor]:
+        """A time and noise for each image, (n,) and (n, *event_shape), its own whoever it belongs to."""
+        found = [self._seeded("images", self.round, step, self._own[place]) for place in batch]
+        t = torch.stack([torch.rand((), generator=own) for own in found])
+        return t, torch.cat([flow.noise(1, self.model.event_shape, generator=own) for own in found])
+
+    def _seeded(self, purpose: str, *numbers: int) -> torch.Generator:
+        """A generator for one thing and nothing else."""
+        entropy = [self.settings.seed, *purpose.encode(), *numbers]
+        return torch.Generator().manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
+
+    def _gathered(self, found: list[str]) -> list[str]:
+        """Everybody's, in the processes' order."""
+        from accelerate.utils import gather_object
+
+        return gather_object(found)
+
+    # What it looks like ---------------------------------------------------------------------------------------------
+
+    def images(self, prompts: Sequence[str], each: int, *, of: str = "average") -> Tensor:
+        """Images of prompts, from noise that is always the same: (prompts x each, 3, height, width), on the CPU.
+
+        Args:
+            prompts: some of the settings' ``prompts`` and ``sheet_prompts``, whose words are still known.
+            each: how many of each, in a row.
+            of: "average", the running average of the adapters; "policy", as they are now; or "reference", without them.
+
+        Raises:
+            ValueError: an argument out of range.
+        """
+        each, of = checks.integer("each", each), checks.choice("of", of, OF)
+        told = [prompt for prompt in prompts for _ in range(each)]
+        if not told or not set(told) <= self._rows.keys():
+            raise checks.fail("prompts", list(prompts), "some of the prompts and sheet_prompts of the settings")
+        shape, found = self.model.event_shape, []
+        with self._as(of):
+            for batch in _cut(len(told), self.settings.micro_batch):
+                x0 = torch.cat([flow.noise(1, shape, generator=self._seeded("sheet", place)) for place in batch])
+                x1 = self.model.draw(self._of(told, batch), x0, self.settings.sampler_steps)
+                found.append(self.model.decode(x1).cpu())
+        return torch.cat(found)
+
+    def _as(self, of: str) -> contextlib.AbstractContextManager[None]:
+        if of == "average":
+            return self.model.wearing(self.average)
+        return self.model.reference() if of == "reference" else contextlib.nullcontext()
+
+    def _track(self) -> None:
+        """Curves begin, or go on from here: what an interrupted run had written beyond is taken back."""
+        if self.settings.tracker != "none" and not self._tracked:
+            self.accelerator.init_trackers("curves", init_kwargs={"tensorboard": {"purge_step": self.round + 1}})
+            self._tracked = True
+
+    def close(self) -> None:
+        """Write what the tracker still holds, and part from the other processes; no rounds after that."""
+        self.accelerator.end_training()
+
+    # Keeping a run --------------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All that rounds change, as copies on the CPU: adapters, their average, optimiser, and how far it is."""
+        live: dict[str, Tensor] = {f"adapter.{name}": p for name, p in self.model.adapters.items()}
+        live |= {f"average.{name}": p for name, p in self.average.items()}
+        for index, entries in self.optimizer.state_dict()["state"].items():
+            live |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in entries.items()}
+        live |= {f"scaler.{name}": torch.tensor(value) for name, value in self.scaler.state_dict().items()}
+        live |= {"round": torch.tensor(self.round), "steps": torch.tensor(self.steps)}
+        return {name: value.detach().to("cpu", copy=True) for name, value in live.items()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Put back what ``state_dict`` gave.
+
+        Raises:
+            ValueError: the values are another model's.
+        """
+        parts: dict[str, dict[str, Tensor]] = {"adapter": {}, "average": {}, "scaler": {}, "optimizer": {}}
+        for key, value in state.items():
+            part, _, name = key.partition(".")
+            parts.get(part, {})[name] = value
+        self.model.put_on(parts["average"])  # which looks whether they fit
+        self.average = {name: p.detach().clone() for name, p in self.model.adapters.items()}
+        self.model.put_on(parts["adapter"])
+        entries: dict[int, dict[str, Any]] = {}
+        for key, value in parts["optimizer"].items():
+            index, _, name = key.partition(".")
+            plain = value.ndim == 0 and not value.is_floating_point()  # a number that some optimisers count with
+            entries.setdefault(int(index), {})[name] = value.item() if plain else value.clone()
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
+        if parts["scaler"]:
+            self.scaler.load_state_dict({name: value.item() for name, value in parts["scaler"].items()})
+        self.round, self.steps = int(state["round"]), int(state["steps"])
+
+    def save(self) -> None:
+        """Keep the run in its folder: one file with its whole state, and the average as LoRA weights for diffusers.
+
+        ``pipe.load_lora_weights(folder / "lora")`` reads the second. Each is written whole or not at all, by the first
+        process; a run that is stopped in between goes on from the first.
+        """
+        if not self.accelerator.is_main_process:
+            return
+        tensors = self.state_dict() | {f"good.{name}": value for name, value in self._good.items()}
+        files.write(self._place / STATE, tensors, {"format": FORMAT, "settings": self.settings.as_json()})
+        made = Path(tempfile.mkdtemp(dir=self._place, suffix=".partial"))
+        try:
+            self.model.export(made, self.average)
+            (self._place / LORA).mkdir(exist_ok=True)
+            for file in made.iterdir():
+                os.replace(file, self._place / LORA / file.name)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+
+    @property
+    def _place(self) -> Path:
+        return Path(self.settings.folder)
+
+    def _writable(self) -> None:
+        """The folder is there and can be written to, before anything large is read."""
+        try:
+            self._place.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._place):
+                pass
+        except OSError as error:
+            raise checks.fail("folder", str(self._place), f"a folder that can be written ({error.strerror})") from error
+
+    def _go_on(self, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+        self.load_state_dict({name: value for name, value in tensors.items() if not name.startswith("good.")})
+        self._good = {name.removeprefix("good."): v for name, v in tensors.items() if name.startswith("good.")}
+
+
+class _Clock:
+    """What the parts of a round take, in seconds and in memory."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device, self.parts = device, dict[str, float]()
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+        self._began = self._now()
+
+    def ended(self, part: str) -> None:
+        """What went on until now was this."""
+        now = self._now()
+        self.parts[part], self._began = now - self._began, now
+
+    @property
+    def memory(self) -> float:
+        """The most that was taken since the clock began, in GiB; NaN where nobody counts it."""
+        return torch.cuda.max_memory_allocated(self.device) / 2**30 if self.device.type == "cuda" else math.nan
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
+
+def kept(settings: Settings) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """The state of the run that these settings go on from, and what was said of it; None where they begin one.
+
+    Raises:
+        ValueError: the folder holds a run with other settings, or one though ``resume`` is false; or its file is damaged.
+    """
+    path = Path(settings.folder) / STATE
+    if not path.exists():
+        return None
+    if not settings.resume:
+        raise checks.fail("folder", str(settings.folder), "one without a run in it, or resume: true")
+    tensors, metadata = files.read(path, FORMAT)
+    settings.goes_on(metadata["settings"])
+    return tensors, metadata
+
+
+def device(settings: Settings) -> torch.device:
+    """Where this process computes.
+
+    Raises:
+        ValueError: a GPU is asked for, and there is none.
+    """
+    there = torch.cuda.is_available()
+    if settings.device == "cuda" and not there:
+        raise checks.fail("device", settings.device, "cpu or auto: torch finds no GPU here")
+    on_gpu = there and settings.device != "cpu"
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if on_gpu else torch.device("cpu")
+
+
+def _accelerator(settings: Settings) -> Any:
+    """Who the processes are, on which device, and where curves go. Precision is the model's own matter."""
+    from accelerate import Accelerator
+
+    cpu = device(settings).type == "cpu"
+    tracker = None if settings.tracker == "none" else settings.tracker
+    return Accelerator(cpu=cpu, mixed_precision="no", log_with=tracker, project_dir=settings.folder)
+
+
+def _optimizer(parameters: list[torch.nn.Parameter], settings: Settings) -> torch.optim.Optimizer:
+    """Adam, whose memory may take a quarter."""
+    if not settings.eight_bit:
+        return torch.optim.Adam(parameters, lr=settings.lr, fused=True)
+    try:
+        from bitsandbytes.optim import Adam8bit
+    except ImportError as error:
+        raise checks.fail("eight_bit", True, "false, where bitsandbytes is not installed") from error
+    return Adam8bit(parameters, lr=settings.lr)
+
+
+def _cut(n: int, size: int) -> list[range]:
+    return [range(k, min(k + size, n)) for k in range(0, n, size)]
