@@ -71,14 +71,19 @@ def test_a_draw_is_the_pipelines_own_to_the_last_bit(model, c):
         assert torch.equal(x1, drawn_by_diffusers(model, x0, prompt_embeds=c.embeds, pooled_prompt_embeds=c.pooled))
         images = drawn_by_diffusers(model, x0, output_type="pt", prompt=PROMPTS, max_sequence_length=tiny.WORDS)
         assert torch.equal(model.decode(x1), images)
-    assert images.min() >= 0 and images.max() <= 1 and images.std() > 0.05
+    assert images.min() >= 0
+    assert images.max() <= 1
+    assert images.std() > 0.05
     assert (x1 - x0).abs().mean() > 0.1
 
 
 def test_the_flow_of_v_is_the_pipelines_rollout(model, c):
     """orwlab's own Euler steps: equal ones, in a time u in which the scheduler's times are the equal ones."""
     x0, t = noise(model), model.times(STEPS).float()
-    assert t[0] == 0 and t[-1] == 1 and (t.diff() > 0).all() and t.diff().std() > 0.05
+    assert t[0] == 0
+    assert t[-1] == 1
+    assert (t.diff() > 0).all()
+    assert t.diff().std() > 0.05
 
     def v(u, x):
         k = round(float(u) * STEPS)
@@ -164,9 +169,12 @@ def test_fresh_adapters_change_nothing_and_only_they_learn(model, c):
     v = model.velocity(t, x, c)
     with model.reference():
         v_ref = model.velocity(t, x, c)
-    assert torch.equal(v, v_ref) and v.requires_grad and not v_ref.requires_grad
+    assert torch.equal(v, v_ref)
+    assert v.requires_grad
+    assert not v_ref.requires_grad
     learning = {id(p) for p in model.network.parameters() if p.requires_grad}
-    assert learning == {id(p) for p in model.adapters.values()} and len(learning) > 20
+    assert learning == {id(p) for p in model.adapters.values()}
+    assert len(learning) > 20
     with model.wearing(restless(model)):
         moved = model.velocity(t, x, c)
         assert (moved - v).abs().mean() > 1e-3
@@ -236,7 +244,7 @@ def test_a_file_of_adapters_is_what_diffusers_reads(folders, kind, tmp_path):
 
 def test_adapters_of_another_rank_are_refused(folders):
     other = load(folders, "sd3", rank=2)
-    with pytest.raises(ValueError, match="^values is"):
+    with pytest.raises(ValueError, match=r"^values is"):
         load(folders, "sd3").put_on(other.adapters)
 
 
@@ -249,7 +257,8 @@ def test_the_network_computes_in_bfloat16_and_the_adapters_stay_float32(folders)
     assert frozen == {torch.bfloat16}
     x, t = noise(exact), torch.tensor([0.1, 0.5, 0.9])
     v, w = (m.velocity(t, x, m.encode(PROMPTS)) for m in (exact, short))
-    assert w.dtype == torch.float32 and 1e-6 < (v - w).norm() / v.norm() < 0.03
+    assert w.dtype == torch.float32
+    assert 1e-6 < (v - w).norm() / v.norm() < 0.03
     w.square().sum().backward()
     v.square().sum().backward()
     flat = [torch.cat([p.grad.flatten() for p in m.adapters.values()]) for m in (exact, short)]
@@ -264,8 +273,9 @@ def test_text_encoders_go_and_the_flow_stays(folders):
     c, x0 = model.encode(PROMPTS), noise(model)
     x1 = model.draw(c, x0, 2)
     model.settle()
-    assert model._encoders() == [] and torch.equal(model.draw(c, x0, 2), x1)
-    with pytest.raises(ValueError, match="^prompts is .* dropped the text encoders"):
+    assert model._encoders() == []
+    assert torch.equal(model.draw(c, x0, 2), x1)
+    with pytest.raises(ValueError, match=r"^prompts is .* dropped the text encoders"):
         model.encode(PROMPTS)
 
 
@@ -314,10 +324,12 @@ def copy(folders, tmp_path):
 
 
 def test_no_such_model(tmp_path):
-    with pytest.raises(ValueError, match="^model is .*allowed: a folder with a pipeline .* no file named model_index.json"):
+    with pytest.raises(
+        ValueError, match=r"^model is .*allowed: a folder with a pipeline .* no file named model_index.json"
+    ):
         models.load(tmp_path)
     for name in ("somebody/nothing", str(tmp_path / "nothing"), "", 3, "a b?"):
-        with pytest.raises(ValueError, match="^model is .*allowed: a folder with a pipeline"):
+        with pytest.raises(ValueError, match=r"^model is .*allowed: a folder with a pipeline"):
             models.index(name)
 
 
@@ -326,20 +338,20 @@ def test_a_model_that_is_no_flow(copy):
     with pytest.raises(ValueError, match=r"^model is .*\(StableDiffusionPipeline\).*allowed: a flow: StableDiffusion3"):
         models.index(copy)
     index(copy, _class_name="StableDiffusion3Pipeline", scheduler=["diffusers", "DDPMScheduler"])
-    with pytest.raises(ValueError, match="^model is .*scheduler is DDPMScheduler"):
+    with pytest.raises(ValueError, match=r"^model is .*scheduler is DDPMScheduler"):
         models.load(copy)
 
 
 def test_a_model_whose_flow_has_noise_on_its_way(copy):
     config = json.loads((copy / "scheduler/scheduler_config.json").read_text())
     (copy / "scheduler/scheduler_config.json").write_text(json.dumps(config | {"stochastic_sampling": True}))
-    with pytest.raises(ValueError, match="^model is .*without noise on its way"):
+    with pytest.raises(ValueError, match=r"^model is .*without noise on its way"):
         models.load(copy)
 
 
 def test_half_a_model(copy):
     shutil.rmtree(copy / "transformer")
-    with pytest.raises(ValueError, match="^model is .*allowed: a whole pipeline"):
+    with pytest.raises(ValueError, match=r"^model is .*allowed: a whole pipeline"):
         models.load(copy)
 
 
@@ -347,7 +359,7 @@ def test_a_flux_model_that_takes_no_guidance(folders, tmp_path):
     place = shutil.copytree(folders["flux"], tmp_path / "schnell")
     config = json.loads((place / "transformer/config.json").read_text())
     (place / "transformer/config.json").write_text(json.dumps(config | {"guidance_embeds": False}))
-    with pytest.raises(ValueError, match="^guidance is 2.0; allowed: 1"):
+    with pytest.raises(ValueError, match=r"^guidance is 2.0; allowed: 1"):
         models.load(place, guidance=2.0, resolution=16)
     model = models.load(place, resolution=16)
     c, x0 = model.encode(PROMPTS), noise(model)

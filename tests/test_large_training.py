@@ -122,7 +122,9 @@ def test_the_gradient_is_the_losses(wanted):
     """(fit + alpha penalty) / (1 + alpha), with weights of mean one within each prompt, over micro-batches."""
     run = Training(wanted(alpha=3.0, micro_batch=2), reward=greenness)
     generator = torch.Generator().manual_seed(0)
-    run.model.put_on({k: p.detach() + 0.2 * torch.randn(p.shape, generator=generator) for k, p in run.model.adapters.items()})
+    run.model.put_on(
+        {k: p.detach() + 0.2 * torch.randn(p.shape, generator=generator) for k, p in run.model.adapters.items()}
+    )
     x1, c = run._draw()
     w = run._weighed(run._rewards(x1, c)).exp()
     torch.testing.assert_close(w.reshape(2, 4).mean(1), torch.ones(2))
@@ -193,9 +195,9 @@ def test_images_are_of_the_same_noise_whoever_draws(wanted):
     moved = {of: float((then[of] - first[of]).square().mean()) for of in first}
     assert 0 < moved["average"] < moved["policy"]
     assert torch.equal(run.images(PROMPTS, 2, of="policy"), then["policy"])  # and the average is taken off again
-    with pytest.raises(ValueError, match="^prompts is"):
+    with pytest.raises(ValueError, match=r"^prompts is"):
         run.images(["another"], 2)
-    with pytest.raises(ValueError, match="^of is"):
+    with pytest.raises(ValueError, match=r"^of is"):
         run.images(PROMPTS, 2, of="nobody")
 
 
@@ -355,9 +357,9 @@ def test_a_reward_that_answers_wrongly(wanted, answer, said):
 
 def test_a_folder_of_other_settings(wanted):
     trained(wanted(), 1)
-    with pytest.raises(ValueError, match="^tau is 5.0; allowed: 100"):
+    with pytest.raises(ValueError, match=r"^tau is 5.0; allowed: 100"):
         Training(wanted(tau=5.0), reward=greenness)
-    with pytest.raises(ValueError, match="^folder is .*resume: true"):
+    with pytest.raises(ValueError, match=r"^folder is .*resume: true"):
         Training(wanted(resume=False), reward=greenness)
     assert Training(wanted(micro_batch=2, rounds=7), reward=greenness).round == 1
 
@@ -378,19 +380,19 @@ def test_a_damaged_state(wanted):
 
 def test_a_folder_that_cannot_be_written_is_named_before_the_model_is_read(wanted, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match="^folder is .*a folder that can be written"):
+    with pytest.raises(ValueError, match=r"^folder is .*a folder that can be written"):
         Training(wanted(folder="file/run", model="nobody/nothing"), reward=greenness)
 
 
 def test_guidance_is_said_to_be_beside_the_theory(wanted):
-    with pytest.warns(UserWarning, match="^guidance is 3: images are drawn from another field"):
+    with pytest.warns(UserWarning, match=r"^guidance is 3: images are drawn from another field"):
         Training(wanted(guidance=3.0), reward=greenness)
 
 
 def test_eight_bits_need_bitsandbytes(wanted, monkeypatch):
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     monkeypatch.setitem(sys.modules, "bitsandbytes.optim", None)
-    with pytest.raises(ValueError, match="^eight_bit is True; allowed: false, where bitsandbytes"):
+    with pytest.raises(ValueError, match=r"^eight_bit is True; allowed: false, where bitsandbytes"):
         Training(wanted(eight_bit=True), reward=greenness)
 
 

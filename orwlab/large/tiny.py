@@ -136,9 +136,9 @@ def _decoder() -> Any:
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(
-        block_out_channels=(4,), latent_channels=4, norm_num_groups=1, sample_size=SIZE, shift_factor=0.1,
-        scaling_factor=1.5,
-    ).eval()  # fmt: skip
+        block_out_channels=(4,), latent_channels=4, norm_num_groups=1, sample_size=SIZE, scaling_factor=1.5,
+        shift_factor=0.1,
+    )  # fmt: skip
 
 
 def save_clip(folder: str | PathLike[str], seed: int = 0) -> Path:
@@ -151,15 +151,13 @@ def save_clip(folder: str | PathLike[str], seed: int = 0) -> Path:
     Raises:
         ValueError: an argument out of range, or a folder that cannot be written.
     """
-    from orwlab.large import quiet
-
     seed = checks.seed("seed", seed)
     with quiet.libraries(), torch.random.fork_rng(devices=[]):
         from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
 
         torch.manual_seed(seed)
         layers = dict(hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2)
-        words = dict(vocab_size=3 + 256, max_position_embeddings=WORDS, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+        words = dict(vocab_size=TOKENS, max_position_embeddings=WORDS, bos_token_id=0, eos_token_id=1, pad_token_id=2)
         picture = dict(image_size=SIZE, patch_size=SIZE // 2)
         model = CLIPModel(
             CLIPConfig(text_config=layers | words, vision_config=layers | picture, projection_dim=16)

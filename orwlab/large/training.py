@@ -83,7 +83,9 @@ class Training:
         self._writable()
         device, count = self.accelerator.device, self.accelerator.num_processes
         if settings.images_a_round % count:
-            raise checks.fail("prompts_a_round x images_a_prompt", settings.images_a_round, f"a multiple of {count}, the processes")
+            raise checks.fail(
+                "prompts_a_round x images_a_prompt", settings.images_a_round, f"a multiple of {count}, the processes"
+            )
         if model is None:
             with self.accelerator.local_main_process_first():  # it fetches what the others find
                 model = models.load(
@@ -143,7 +145,9 @@ class Training:
                 raise
             if self.round == last or self.round % self.settings.save_every == 0:
                 self.save()
-            numbers = {name: getattr(snapshot, name) for name in ("reward", "penalty", "fit", "ess", "seconds", "memory")}
+            numbers = {
+                name: getattr(snapshot, name) for name in ("reward", "penalty", "fit", "ess", "seconds", "memory")
+            }
             self.accelerator.log({name: x for name, x in numbers.items() if not math.isnan(x)}, step=self.round)
             yield snapshot
 
@@ -227,7 +231,9 @@ class Training:
             totals += self._step(x1, c, w, step)
         fit, penalty = (totals.double() / settings.steps_per_round).tolist()
         ess = weights.effective_sample_size(log_w)
-        return Numbers(reward=float(r.mean()), penalty=penalty, fit=fit, ess=ess, alpha=settings.alpha, tau=settings.tau)
+        return Numbers(
+            reward=float(r.mean()), penalty=penalty, fit=fit, ess=ess, alpha=settings.alpha, tau=settings.tau
+        )
 
     def _step(self, x1: Tensor, c: list[str], w: Tensor, step: int) -> Tensor:
         """One gradient step on the whole draw; returns the two terms of the loss."""
@@ -257,7 +263,9 @@ class Training:
         for p, g in zip(self._learning, together.split([p.numel() for p in self._learning])):
             p.grad = g.view_as(p)
         self.scaler.unscale_(self.optimizer)
-        finite = checks.all_finite(torch.stack(torch._foreach_norm([p.grad for p in self._learning])))
+        finite = checks.all_finite(
+            torch.stack(torch._foreach_norm([p.grad for p in self._learning if p.grad is not None]))
+        )
         calibrating = self.scaler.is_enabled() and self.scaler.get_scale() > LEAST_SCALE
         if not (checks.all_finite(totals) and (finite or calibrating)):
             raise self._diverged("loss or its gradient")
@@ -267,7 +275,7 @@ class Training:
             self.steps += 1
             with torch.no_grad():
                 newest = _newest(self.settings.average_decay, self.steps)
-                torch._foreach_lerp_(list(self.average.values()), self._learning, newest)
+                torch._foreach_lerp_(list(self.average.values()), tuple(self._learning), newest)
 
     def _diverged(self, what: str) -> Diverged:
         settings = self.settings
@@ -276,7 +284,7 @@ class Training:
     # Who does what --------------------------------------------------------------------------------------------------
 
     def _batches(self) -> list[range]:
-        """This process's images by the micro-batch, as places among its own."""
+        """The images of this process by the micro-batch, as places among its own."""
         return _cut(len(self._own), self.settings.micro_batch)
 
     def _of(self, c: Sequence[str], batch: range) -> Told:
