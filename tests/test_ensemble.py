@@ -177,43 +177,48 @@ def test_weights_that_two_layers_share_are_still_one():
 # Runs that stop -------------------------------------------------------------------------------------------------------
 
 
-class Fragile(nn.Module):
-    """x -> w x, whose samples overflow where w has grown large: float32 ends at e^88."""
+class Brittle(nn.Module):
+    """A drift that breaks beyond 1: with a temperature that nothing holds it soon gets there."""
 
     event_shape = (1,)
 
     def __init__(self):
         super().__init__()
-        self.w = nn.Parameter(torch.zeros(1))
         self.b = nn.Parameter(torch.zeros(1))
 
     def forward(self, t, x):
-        return self.w * x + self.b
+        return self.b + 0 * x + torch.where(self.b > 1, torch.inf, 0.0)
 
 
-def steep(x):
-    return x[:, 0].clamp(-50, 50).square() / 8
+def up(x):
+    return x[:, 0]
 
 
-def test_a_run_that_diverges_stops_alone():
-    """One with a temperature that nothing holds; the others go on bit for bit as beside one that does not diverge."""
-    settings = dict(batch_size=16, lr=0.9, sampler=("euler", 40), seed=[3, 4, 5])
-    wild = Ensemble(Fragile(), steep, tau=[1.0, 4.0, 0.5], alpha=[1e3, 0.0, 1e3], **settings)
-    calm = Ensemble(Fragile(), steep, tau=[1.0, 0.1, 0.5], alpha=[1e3, 1e6, 1e3], **settings)
-    run = FineTuning(Fragile(), steep, tau=4.0, alpha=0.0, **settings | {"seed": 4})
-    with pytest.raises(Diverged) as single:
-        advance(run, 150)
-    snapshots = advance(wild, 150)
-    assert not wild.stopped.keys() - {1}
+BRITTLE = dict(batch_size=16, lr=0.08, sampler=("euler", 2))
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [(BRITTLE, "policy's samples"), (BRITTLE | dict(steps_per_round=9, pool_size=20), "loss or its gradient")],
+)
+def test_a_run_that_diverges_stops_alone(more, what):
+    """And the others go on bit for bit as beside one that does not, whether it is found in a draw or in a step."""
+    wild = Ensemble(Brittle(), up, tau=[1.0, 4.0, 0.5], alpha=[1e3, 0.0, 1e3], seed=[3, 4, 5], **more)
+    calm = Ensemble(Brittle(), up, tau=[1.0, 0.1, 0.5], alpha=[1e3, 1e6, 1e3], seed=[3, 4, 5], **more)
+    run = FineTuning(Brittle(), up, tau=4.0, alpha=0.0, seed=4, **more)
+    with pytest.raises(Diverged, match=what) as single:
+        advance(run, 40)
+    snapshots = advance(wild, 40)
+    assert wild.stopped.keys() == {1}
     found = wild.stopped[1]
     assert (found.what, found.round) == (single.value.what, single.value.round)
-    assert "run 1, alpha 0, tau 4, lr 0.9" in str(found)
-    assert apart(run, wild.run(1)) < 1e-4, "back at the same state"
+    assert "run 1, alpha 0, tau 4, lr 0.08" in str(found)
+    assert apart(run, wild.run(1)) < 1e-5, "back at the same state"
     at = found.round - 1
-    assert snapshots[at - 1].going.tolist() == [True, True, True]
+    assert all(s.going.tolist() == [True, True, True] for s in snapshots[:at])
     assert all(s.going.tolist() == [True, False, True] for s in snapshots[at:])
     assert snapshots[at].reward.isnan().tolist() == [False, True, False]
-    advance(calm, 150)
+    advance(calm, 40)
     assert [apart(wild.run(i), calm.run(i)) for i in (0, 2)] == [0, 0]
     assert wild.samples(noise(5, 1)).isfinite().all()
 
@@ -241,20 +246,19 @@ def test_where_a_gradient_stops_being_finite():
 
 
 def test_where_all_have_stopped_it_says_so(tmp_path):
-    settings = dict(tau=4.0, alpha=0.0, batch_size=16, lr=0.9, sampler=("euler", 40))
-    ensemble = Ensemble(Fragile(), steep, seed=[3, 4], **settings)
+    ensemble = Ensemble(Brittle(), up, tau=4.0, alpha=0.0, seed=[3, 4], **BRITTLE)
     with pytest.raises(Diverged, match=r"policy's samples stopped being finite in round \d+ \(run \d, alpha 0, tau 4"):
-        advance(ensemble, 300)
+        advance(ensemble, 100)
     assert ensemble.stopped.keys() == {0, 1}
     ensemble.save(tmp_path / "all.safetensors")
-    again = Ensemble.load(tmp_path / "all.safetensors", reward=steep, reference=Fragile(), policy=Fragile())
+    again = Ensemble.load(tmp_path / "all.safetensors", reward=up, reference=Brittle(), policy=Brittle())
     for kept in (ensemble, again):
         with pytest.raises(Diverged):
             advance(kept, 1)
         assert str(kept.stopped[0]) == str(ensemble.stopped[0])
         alone_again = kept.run(0)
         alone_again.alpha = 1e6
-        assert advance(alone_again, 1)[0].reward >= 0, "and with more to hold it goes on"
+        assert len(advance(alone_again, 1)) == 1, "and with more to hold it goes on"
 
 
 # Keeping an ensemble --------------------------------------------------------------------------------------------------
@@ -276,11 +280,10 @@ def test_an_ensemble_goes_on_from_its_file(tmp_path, draws):
 
 
 def test_a_file_keeps_the_runs_that_have_stopped(tmp_path):
-    settings = dict(batch_size=16, lr=0.9, sampler=("euler", 40), seed=[3, 4], tau=[1.0, 4.0], alpha=[1e3, 0.0])
-    ensemble = Ensemble(Fragile(), steep, **settings)
-    advance(ensemble, 150)
+    ensemble = Ensemble(Brittle(), up, seed=[3, 4], tau=[1.0, 4.0], alpha=[1e3, 0.0], **BRITTLE)
+    advance(ensemble, 40)
     ensemble.save(tmp_path / "ensemble.safetensors")
-    again = Ensemble.load(tmp_path / "ensemble.safetensors", reward=steep, reference=Fragile(), policy=Fragile())
+    again = Ensemble.load(tmp_path / "ensemble.safetensors", reward=up, reference=Brittle(), policy=Brittle())
     assert {i: str(why) for i, why in again.stopped.items()} == {1: str(ensemble.stopped[1])}
     advance(ensemble, 2), advance(again, 2)
     assert apart(ensemble, again) == 0
@@ -391,7 +394,7 @@ def test_a_stack_answers_as_its_networks_do():
     with pytest.raises(ValueError, match="as many points for each of 3 networks"):
         stack(0.3, x[:4])
     for wrong in (velocity.MLP(2), 3):
-        with pytest.raises(ValueError, match=r"network is .*allowed: a stack of networks"):
+        with pytest.raises(ValueError, match="allowed: a stack of networks"):
             stacked.alone(wrong, 0)
 
 

@@ -134,13 +134,9 @@ class Ensemble(FineTuning):
         draws: str = "own",
     ) -> None:
         if checks.choice("coupling", coupling, couplings.NAMES) != "independent":
-            raise checks.fail(
-                "coupling", coupling, "'independent': OT solves one batch at a time; such runs go alone"
-            )
+            raise checks.fail("coupling", coupling, "'independent': OT solves one batch at a time; such runs go alone")
         if rank is not None:
-            raise checks.fail(
-                "rank", rank, "None: adapters begin from other numbers in each run, which go alone"
-            )
+            raise checks.fail("rank", rank, "None: adapters begin from other numbers in each run, which go alone")
         given = {"tau": _each("tau", tau, _from_0), "alpha": _each("alpha", alpha, _from_0)}
         given["seed"] = _each("seed", seed, checks.seed)
         self.runs = max(map(len, given.values()))
@@ -184,7 +180,7 @@ class Ensemble(FineTuning):
         """The runs that have stopped, and why: what ``FineTuning`` would have raised."""
         return {i: self._why(i) for i in sorted(self._stopped)}
 
-    def rounds(self, n: int, watch: Tensor | None = None) -> Iterator[EnsembleSnapshot]:  # type: ignore[override]
+    def rounds(self, n: int, watch: Tensor | None = None) -> Iterator[EnsembleSnapshot]:
         """As ``FineTuning.rounds``; ``watch`` is pushed through each policy, and numbers are tensors (runs,)."""
         return super().rounds(n, watch)  # type: ignore[return-value]
 
@@ -208,8 +204,8 @@ class Ensemble(FineTuning):
         i = checks.integer("i", i, low=0, high=self.runs - 1)
         run = FineTuning(
             self.reference, self.reward, self.tau[i], self.alpha[i], self.weighting, self.coupling,
-            self.steps_per_round, self.batch_size, self.lr, self.seed[i], pool_size=self.pool_size, average_decay=self.average_decay,
-            sampler=self.sampler, path=self.path.name, data=self.data, policy=stacked.alone(self.policy, i),
+            self.steps_per_round, self.batch_size, self.lr, self.seed[i], pool_size=self.pool_size,
+            average_decay=self.average_decay, sampler=self.sampler, path=self.path.name, data=self.data, policy=stacked.alone(self.policy, i),
             event_shape=self.event_shape, control_variate=self.control_variate,
         )  # fmt: skip
         fresh = {"generator": run.generator.get_state()}
@@ -362,10 +358,10 @@ class Ensemble(FineTuning):
         """Those of the runs (runs,) that have not stopped before do so now."""
         new = [i for i in failed.nonzero().flatten().tolist() if i not in self._stopped]
         for i in new:
-            facts = {"what": _WHAT.index(what), "failed": self.round + 1}
-            facts |= {"alpha": self.alpha[i], "tau": self.tau[i], "lr": self.lr}
-            kept = {key: value.clone() for key, value in self._alone(self._good, i).items()}
-            self._stopped[i] = kept | {name: torch.tensor(value, dtype=torch.float64) for name, value in facts.items()}
+            facts = {"what": _WHAT.index(what), "failed": self.round + 1, "alpha": self.alpha[i], "tau": self.tau[i]}
+            self._stopped[i] = {key: value.clone() for key, value in self._alone(self._good, i).items()}
+            for name, value in {**facts, "lr": self.lr}.items():
+                self._stopped[i][name] = torch.tensor(value, dtype=torch.float64)
         self._put_back(new)
         self._if_any_goes_on()
 

@@ -36,12 +36,14 @@ class Stacked(nn.Module):
         self.each = copy.deepcopy(network)
         named = self.each.named_parameters(remove_duplicate=False)
         self.learning = frozenset(name for name, p in named if p.requires_grad)
+        self._places: list[tuple[str, nn.Module, str]] = []
         made: dict[nn.Parameter, nn.Parameter] = {}  # a parameter that stands in two places still does
-        for part in self.each.modules():
+        for where, part in self.each.named_modules():
             for name, p in part._parameters.items():
                 if p is not None and p.requires_grad:
                     made.setdefault(p, nn.Parameter(p.detach().expand(self.runs, *p.shape).clone()))
                     part._parameters[name] = made[p]
+                    self._places.append((f"{where}.{name}".lstrip("."), part, name))
         for name in ("event_shape", "path", "config"):
             if hasattr(network, name):
                 setattr(self, name, getattr(network, name))
@@ -53,12 +55,11 @@ class Stacked(nn.Module):
         t = torch.as_tensor(t, dtype=x.dtype, device=x.device)
         each_time = t.ndim > 0 and len(t) == len(x)
         t, x = t.unflatten(0, (self.runs, -1)) if each_time else t, x.unflatten(0, (self.runs, -1))
-        slots = ((f"{where}.{name}".lstrip("."), p) for where, part in self.each.named_modules() for name, p in part._parameters.items())
-        weights: dict[str, Tensor] = {name: p for name, p in slots if p is not None and name in self.learning}
+        weights = {name: part._parameters[own] for name, part, own in self._places}
         with _as_vmap_can(x.device):
             return torch.vmap(self._one, in_dims=(0, 0 if each_time else None, 0))(weights, t, x).flatten(0, 1)
 
-    def _one(self, weights: dict[str, Tensor], t: Tensor, x: Tensor) -> Tensor:
+    def _one(self, weights: dict[str, Any], t: Tensor, x: Tensor) -> Tensor:
         return functional_call(self.each, weights, (t, x), tie_weights=False)  # each place where one stands is named
 
 
@@ -109,7 +110,7 @@ def _parts(network: Any) -> tuple[str, Stacked]:
     outside = "" if isinstance(network, Stacked) else "network."
     inner = network if isinstance(network, Stacked) else getattr(network, "network", None)
     if not isinstance(inner, Stacked):
-        raise checks.fail("network", network, "a stack of networks, as stack(network, runs) gives")
+        raise checks.fail("network", type(network).__name__, "a stack of networks, as stack(network, runs) gives")
     return outside, inner
 
 
