@@ -129,7 +129,7 @@ class Ensemble(FineTuning):
         data: Tensor | None = None,
         policy: nn.Module | None = None,
         event_shape: tuple[int, ...] | None = None,
-        rank: None = None,
+        rank: int | None = None,
         control_variate: float = 0.0,
         draws: str = "own",
     ) -> None:
