@@ -128,7 +128,7 @@ class PromptedFineTuning(FineTuning):
     # The algorithm --------------------------------------------------------------------------------------------------
 
     def _trial(self) -> tuple[Tensor, ...]:
-        return (self.conditions[torch.arange(2) % len(self.conditions)],)
+        return (self.conditions[torch.arange(2) % len(self.conditions)].to(self.device),)
 
     def _try(self, name: str, network: nn.Module) -> None:
         try:
