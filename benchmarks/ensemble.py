@@ -2,9 +2,9 @@
 
     python benchmarks/ensemble.py [--quick]
 
-Runs of eight Gaussians (MLP 3 x 128, batch 256), as one ``Ensemble`` and as so many ``FineTuning``, a few rounds each in
-turn, in one process; a ratio is taken within each turn and the median is reported, of processor time, which other work
-on the machine disturbs less.
+Runs of eight Gaussians (MLP 3 x 128, batch 256), as one ``Ensemble`` and as so many ``FineTuning``, a few rounds each
+in turn, in one process; a ratio is taken within each turn and the median is reported, of processor time, which other
+work on the machine disturbs less.
 """
 
 import argparse
@@ -46,7 +46,10 @@ def main() -> None:
         pairs = [(seconds(*alone), seconds(together)) for _ in range(turns)]
         apart, joint = (1000 * statistics.median(column) for column in zip(*pairs))
         ratio = statistics.median(a / b for a, b in pairs)
-        print(f"{f'{count} runs, {steps} gradient steps a draw':<40}{apart:>15.1f}{joint:>14.1f}{ratio:>13.2f}x", flush=True)
+        print(
+            f"{f'{count} runs, {steps} gradient steps a draw':<40}{apart:>15.1f}{joint:>14.1f}{ratio:>13.2f}x",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

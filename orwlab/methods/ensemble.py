@@ -205,8 +205,8 @@ class Ensemble(FineTuning):
         run = FineTuning(
             self.reference, self.reward, self.tau[i], self.alpha[i], self.weighting, self.coupling,
             self.steps_per_round, self.batch_size, self.lr, self.seed[i], pool_size=self.pool_size,
-            average_decay=self.average_decay, sampler=self.sampler, path=self.path.name, data=self.data, policy=stacked.alone(self.policy, i),
-            event_shape=self.event_shape, control_variate=self.control_variate,
+            average_decay=self.average_decay, sampler=self.sampler, path=self.path.name, data=self.data,
+            policy=stacked.alone(self.policy, i), event_shape=self.event_shape, control_variate=self.control_variate,
         )  # fmt: skip
         fresh = {"generator": run.generator.get_state()}
         now, good = (fresh | (self._stopped.get(i) or self._alone(state, i)) for state in (self._state(), self._good))
@@ -366,7 +366,7 @@ class Ensemble(FineTuning):
         self._if_any_goes_on()
 
     def _if_any_goes_on(self) -> None:
-        """Else raise what the last one to stop would have raised alone; ``_whole_round`` then goes back to ``_good``."""
+        """Else raise what the last one to stop would have raised alone; the ensemble is then at ``_good``."""
         if len(self._stopped) == self.runs:
             self._good = {k: v for k, v in self._good.items() if not k.startswith("stopped.")} | self._stops()
             raise self._why(max(self._stopped, key=lambda i: float(self._stopped[i]["failed"])))
