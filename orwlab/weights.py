@@ -89,12 +89,12 @@ def unit(log_w: Tensor) -> float:
 
 
 def units(log_w: Tensor) -> Tensor:
-    """The ``unit`` of each row of ``log_w`` (m, n): (m,), in float64."""
+    """The ``unit`` of each row of ``log_w`` (m, n): (m,), in float64 on the CPU."""
     return _units(_logarithms(log_w, rows=True))
 
 
 def _units(log_w: Tensor) -> Tensor:
-    largest = log_w.amax(-1).double()
+    largest = log_w.amax(-1).cpu().double()  # there are devices without double precision
     return (math.log(2) * (largest / math.log(2)).round()).where(largest > -math.inf, 0.0)
 
 
@@ -104,12 +104,12 @@ def effective_sample_size(log_w: Tensor) -> float:
 
 
 def effective_sample_sizes(log_w: Tensor) -> Tensor:
-    """The ``effective_sample_size`` of each row of ``log_w`` (m, n): (m,), in float64."""
+    """The ``effective_sample_size`` of each row of ``log_w`` (m, n): (m,), in float64 on the CPU."""
     return _sizes(_logarithms(log_w, rows=True))
 
 
 def _sizes(log_w: Tensor) -> Tensor:
-    log_w = log_w.double()
+    log_w = log_w.cpu().double()
     largest = log_w.amax(-1, keepdim=True)
     w = (log_w - largest.where(largest > -torch.inf, 0.0)).exp()
     return w.sum(-1).square() / w.square().sum(-1).clamp_min(torch.finfo(w.dtype).tiny)

@@ -69,6 +69,8 @@ def _run(func, args, kwargs):
     elif there and isinstance(kwargs.get("generator"), torch.Generator):
         raise RuntimeError(f"{func}: expected a generator of the device {NAME!r}, but found one of the CPU")
     found = func(*inside[0], **inside[1])
+    if there and not _Operations.double and any(getattr(x, "dtype", None) == torch.float64 for x in tree_leaves(found)):
+        raise TypeError(f"{func}: cannot make a tensor of float64 on a device without double precision")
     if not there or name == "_local_scalar_dense":
         return found
     found = tree_map(lambda x: There(x) if isinstance(x, Tensor) else x, found)
@@ -77,6 +79,8 @@ def _run(func, args, kwargs):
 
 class _Operations(TorchDispatchMode):
     """For those that make tensors from nothing, such as ``torch.zeros(2, device="elsewhere")``."""
+
+    double = True
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         return _run(func, args, kwargs or {})
@@ -94,8 +98,9 @@ class _Numbers(TorchFunctionMode):
 
 
 @contextlib.contextmanager
-def Elsewhere() -> Iterator[None]:
-    """Within the block there is a device "elsewhere"."""
+def Elsewhere(*, double: bool = True) -> Iterator[None]:
+    """Within the block there is a device "elsewhere", with or without double precision (Apple's have none)."""
+    _Operations.double = double
     with _Operations(), _Numbers():
         yield
 

@@ -264,8 +264,8 @@ def weights_of_rewards(device):
     return [
         *(weights.log_weights(r, 2.0, kind) for kind in weights.KINDS),
         weights.log_weights(rows, torch.ones(16)),
-        weights.units(rows),
-        weights.effective_sample_sizes(rows),
+        weights.units(rows).tolist(),
+        weights.effective_sample_sizes(rows).tolist(),
         *(weights.within(rows, 1.0, kind, 0.1 if kind == "above" else None) for kind in weights.WITHIN),
     ]
 
@@ -405,6 +405,22 @@ def exact_laws(device):
     return found
 
 
+IN_DOUBLE = {  # which Apple's graphics processors cannot do: exact densities, distances, and adaptive solvers
+    "a_closed_form_for_the_reference",
+    "flows",
+    "likelihoods",
+    "networks",
+    "densities_of_targets",
+    "measures_of_samples",
+    "transport_distances",
+    "the_ladder",
+    "the_oracle",
+    "the_oracles_limit",
+    "exact_laws",
+}
+PLACES = [*((name, True) for name in CHECKS), *((name, False) for name in CHECKS if name not in IN_DOUBLE)]
+
+
 # -- where it is done ------------------------------------------------------------------------------------------------
 
 
@@ -430,13 +446,13 @@ def all_elsewhere(path: str) -> None:
     from elsewhere import NAME, Elsewhere
 
     torch.set_num_threads(1)
-    found: dict[str, object] = {}
-    for name in CHECKS:
+    found: dict[tuple[str, bool], object] = {}
+    for name, double in PLACES:
         try:
-            with Elsewhere():
-                found[name] = [leaf.numpy() for leaf in done(name, NAME)]
+            with Elsewhere(double=double):
+                found[name, double] = [leaf.numpy() for leaf in done(name, NAME)]
         except Exception as error:
-            found[name] = f"{type(error).__name__}: {error}"
+            found[name, double] = f"{type(error).__name__}: {error}"
     Path(path).write_bytes(pickle.dumps(found))
 
 
@@ -450,9 +466,9 @@ def found_elsewhere(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # that a grid is too coarse is known
-@pytest.mark.parametrize("name", CHECKS)
-def test_nothing_is_left_behind_on_the_cpu(name, found_elsewhere):
-    found = found_elsewhere[name]
+@pytest.mark.parametrize(("name", "double"), PLACES)
+def test_nothing_is_left_behind_on_the_cpu(name, double, found_elsewhere):
+    found = found_elsewhere[name, double]
     assert isinstance(found, list), found
     expected = done(name, "cpu")
     assert len(found) == len(expected)
@@ -462,9 +478,8 @@ def test_nothing_is_left_behind_on_the_cpu(name, found_elsewhere):
         assert torch.allclose(mine.double(), theirs.double(), rtol=1e-4, atol=1e-6, equal_nan=True)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no graphics card")
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", CHECKS)
+@pytest.mark.parametrize("name", CHECKS if torch.cuda.is_available() else [])
 def test_a_graphics_card_gives_the_same(name):
     for mine, theirs in zip(done(name, "cpu"), done(name, "cuda"), strict=True):
         assert torch.allclose(mine.double(), theirs.double(), rtol=1e-2, atol=1e-3, equal_nan=True)

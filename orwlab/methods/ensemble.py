@@ -309,14 +309,14 @@ class Ensemble(FineTuning):
             "reward": self._by_run(r).mean(1).cpu().double(),
             "penalty": penalty,
             "fit": fit * self._log_units.clamp_max(700.0).exp(),
-            "ess": weights.effective_sample_sizes(self._by_run(log_w)).cpu(),
+            "ess": weights.effective_sample_sizes(self._by_run(log_w)),
         }
         settings = {name: torch.tensor(getattr(self, name), dtype=torch.float64) for name in ("alpha", "tau")}
         return Readings(**{name: v.where(going, math.nan) for name, v in found.items()}, **settings, going=going)
 
     def _unit_for(self, log_w: Tensor) -> Any:
         """``FineTuning._unit_for`` of each run, for each of its samples."""
-        units = weights.units(self._by_run(log_w)).cpu()
+        units = weights.units(self._by_run(log_w))
         if self._log_units is None:
             self._log_units = units
         elif (far := (units - self._log_units).abs() > DRIFT).any():

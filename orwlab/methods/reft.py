@@ -64,7 +64,7 @@ class Reft(Regression):
         if self._seen is None or self._seen_of is not self.reward:
             self.cost.add(forward=LOOK * flow.evaluations(self.sampler))
             self._seen_of, self._seen = self.reward, self._rewards(self._of_reference(LOOK))
-        return float(self._seen.double().quantile(1 - 1 / (1 + self.strength)))
+        return float(self._seen.cpu().double().quantile(1 - 1 / (1 + self.strength)))
 
     @classmethod
     def _exact(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum:
