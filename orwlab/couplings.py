@@ -70,7 +70,7 @@ def transport_plan(x0: Tensor, x1: Tensor, w: Tensor) -> Tensor:
     """The plan (n, m) of least mean squared distance between uniform x0 and x1 weighted by w / sum(w), on the CPU."""
     import ot  # POT; imported here because it takes two seconds
 
-    x0, x1, w = (part.detach().double().cpu() for part in _checked(x0, x1, w))
+    x0, x1, w = (part.detach().cpu().double() for part in _checked(x0, x1, w))
     cost = torch.cdist(x0.flatten(1), x1.flatten(1), compute_mode="donot_use_mm_for_euclid_dist").square()
     if not torch.isfinite(cost).all():
         raise ValueError("x0 and x1 are too far apart; allowed: points whose squared distances are numbers")
@@ -91,7 +91,7 @@ def draw_pairs(plan: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor
     plan = checks.points("plan", plan).detach()
     if plan.ndim != 2 or not bool((plan.clamp_min(0).sum(1) > 0).all()):
         raise checks.fail("plan", plan, "a matrix (n, m) with a positive number in every row")
-    plan = plan.double().clamp_min(0)  # rounding may have left a trace below 0
+    plan = plan.cpu().double().clamp_min(0)  # rounding may have left a trace below 0
     columns = torch.multinomial(
         plan / plan.amax(1, keepdim=True), 1, generator=checks.generator("generator", generator)
     )

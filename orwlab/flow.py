@@ -378,7 +378,7 @@ def _grid(stops: Tensor, method: str, steps: int) -> tuple[Tensor, slice | Tenso
     pieces = [
         torch.linspace(a, b, n + 1, dtype=torch.float64)[:-1] for (a, b), n in zip(pairwise(stops.tolist()), counts)
     ]
-    grid = torch.cat([*pieces, stops[-1:].double().cpu()]).to(stops)
+    grid = torch.cat([*pieces, stops[-1:].cpu().double()]).to(stops)
     return grid, torch.tensor([0, *counts]).cumsum(0)
 
 
@@ -434,7 +434,7 @@ def fit(
     x1 = checks.points("data", data.to(parameters[0]))  # which may be of a shorter floating type
     learner = whole
     if fresh is not None:
-        learner, x1 = fresh.network, (data.double() - fresh.mean.double()).div(float(fresh.std)).to(x1)
+        learner, x1 = fresh.network, (data.cpu().double() - fresh.mean.cpu().double()).div(float(fresh.std)).to(x1)
     draw = lambda: x1[torch.randint(len(x1), (batch_size,), generator=generator).to(x1.device)]  # noqa: E731
     field = foreign.velocity("network", learner)
     learn(learner, matching_losses(field, draw, generator, coupling=coupling), steps, lr, "flow", progress)
@@ -444,7 +444,7 @@ def fit(
 
 def _fresh_network(data: Tensor, seed: int) -> velocity.Preconditioned:
     """A network for data of this shape, position and size, on their device."""
-    shape, exact = tuple(data.shape[1:]), data.double()
+    shape, exact = tuple(data.shape[1:]), data.cpu().double()  # there are devices without double precision
     mean = exact.mean(0)
     largest = float((exact - mean).abs().max())
     std = largest * float(((exact - mean) / largest).square().mean().sqrt()) if 0 < largest < math.inf else largest

@@ -102,7 +102,7 @@ def _pair(name_a: str, a: Any, name_b: str, b: Any) -> tuple[Tensor, Tensor]:
 
 def _weights(w: Any, v: Tensor, name: str = "w") -> Tensor:
     allowed = f"one number, or a tensor of shape ({len(v)},)"
-    w = checks.tensor(name, w, allowed).to(v.device)
+    w = checks.tensor(name, w, allowed)
     if w.ndim > 0 and w.shape != (len(v),):
         raise checks.fail(name, w, allowed)
-    return w
+    return w.to(v.device) if w.ndim > 0 else w  # one number may stay where it is, in whatever precision

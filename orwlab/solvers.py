@@ -162,7 +162,7 @@ def fit(
 
     def errors(seen: list[Tensor], times: np.ndarray, B: np.ndarray) -> np.ndarray:
         x = _push(_at_each(field, times.tolist(), x0), seen, B.tolist())
-        return (x - x1).double().flatten().cpu().numpy()
+        return (x - x1).cpu().double().flatten().numpy()
 
     def jacobian(theta: np.ndarray) -> np.ndarray:
         bar.update()

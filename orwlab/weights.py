@@ -10,6 +10,7 @@ Where a model is told what to make, samples compete only with samples of the sam
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,12 +21,12 @@ CLIP = 20.0
 WITHIN = ("mean_one", "best", "above")
 
 
-def log_weights(r: Tensor, tau: float, weighting: str = "exp", clip: float = CLIP) -> Tensor:
-    """``log w`` for rewards ``r`` (n,): (n,).
+def log_weights(r: Tensor, tau: Any, weighting: str = "exp", clip: float = CLIP) -> Tensor:
+    """``log w`` for rewards ``r``, (n,) or (m, n), where each row stands for itself: in r's shape.
 
     Args:
         r: rewards, finite.
-        tau: inverse temperature, >= 0; 0 makes all weights 1.
+        tau: inverse temperature, >= 0; 0 makes all weights 1. A number, or of rows one each, (m,).
         weighting: one of ``KINDS``.
         clip: the largest weight of "clipped", > 0.
 
@@ -33,12 +34,12 @@ def log_weights(r: Tensor, tau: float, weighting: str = "exp", clip: float = CLI
         ValueError: an argument out of range, or ``tau r`` beyond the range of floating-point numbers.
     """
     checks.choice("weighting", weighting, KINDS)
-    r, clip = _vector("r", r), checks.number("clip", clip, above=0.0)
-    log_w = checks.number("tau", tau, low=0.0) * r
+    r, clip = _vector("r", r, rows=True), checks.number("clip", clip, above=0.0)
+    log_w = _inverse_temperature(tau, r) * r
     if not bool(log_w.isfinite().all()):
         raise checks.fail("tau", tau, f"a number for which tau r is finite; r is up to {float(r.abs().max()):g}")
     if weighting == "mean_one":
-        return log_w - (log_w.logsumexp(0) - math.log(len(log_w)))
+        return log_w - (log_w.logsumexp(-1, keepdim=True) - math.log(log_w.shape[-1]))
     if weighting == "clipped":
         return log_w.clamp_max(math.log(clip))
     return log_w
@@ -84,29 +85,59 @@ def unit(log_w: Tensor) -> float:
     Weights of 1e-7 are as good as weights of 1, but not to float32 and to Adam's epsilon. Divided by a power of two
     they keep every digit. Where all weights are 0 it is 0.
     """
-    largest = float(_logarithms(log_w).max())
-    return math.log(2) * round(largest / math.log(2)) if largest > -math.inf else 0.0
+    return float(_units(_logarithms(log_w)))
+
+
+def units(log_w: Tensor) -> Tensor:
+    """The ``unit`` of each row of ``log_w`` (m, n): (m,), in float64 on the CPU."""
+    return _units(_logarithms(log_w, rows=True))
+
+
+def _units(log_w: Tensor) -> Tensor:
+    largest = log_w.amax(-1).cpu().double()  # there are devices without double precision
+    return (math.log(2) * (largest / math.log(2)).round()).where(largest > -math.inf, 0.0)
 
 
 def effective_sample_size(log_w: Tensor) -> float:
     """``(sum w)^2 / sum w^2``, between 1 (one sample decides all) and n (all weigh the same); 0 if none weighs."""
-    log_w = _logarithms(log_w).double()
-    if log_w.max() == -torch.inf:
-        return 0.0
-    w = (log_w - log_w.max()).exp()
-    return float(w.sum().square() / w.square().sum())
+    return float(_sizes(_logarithms(log_w)))
 
 
-def _logarithms(log_w: Any) -> Tensor:
-    """Logarithms of weights, (n,), -inf for a weight of 0."""
-    log_w = checks.tensor("log_w", log_w, "real numbers of shape (n,)")
-    _vector("log_w", log_w.masked_fill(log_w == -torch.inf, 0.0))
+def effective_sample_sizes(log_w: Tensor) -> Tensor:
+    """The ``effective_sample_size`` of each row of ``log_w`` (m, n): (m,), in float64 on the CPU."""
+    return _sizes(_logarithms(log_w, rows=True))
+
+
+def _sizes(log_w: Tensor) -> Tensor:
+    log_w = log_w.cpu().double()
+    largest = log_w.amax(-1, keepdim=True)
+    w = (log_w - largest.where(largest > -torch.inf, 0.0)).exp()
+    return w.sum(-1).square() / w.square().sum(-1).clamp_min(torch.finfo(w.dtype).tiny)
+
+
+def _logarithms(log_w: Any, rows: bool = False) -> Tensor:
+    """Logarithms of weights, (n,), or (m, n) with ``rows``; -inf for a weight of 0."""
+    log_w = checks.tensor("log_w", log_w, f"real numbers of shape {'(m, n)' if rows else '(n,)'}")
+    _vector("log_w", log_w.masked_fill(log_w == -torch.inf, 0.0), rows=rows)
     return log_w.to(torch.promote_types(log_w.dtype, torch.float32))
 
 
-def _vector(name: str, x: Any) -> Tensor:
-    allowed = "finite real numbers, a tensor or array of shape (n,) with n >= 1"
+def _vector(name: str, x: Any, *, rows: bool = False) -> Tensor:
+    """Numbers, (n,), or with ``rows`` (m, n) too, in no shorter floating type than float32."""
+    shapes = "(n,) or (m, n), at least one of each" if rows else "(n,) with n >= 1"
+    allowed = f"finite real numbers, a tensor or array of shape {shapes}"
     x = checks.array(name, x, allowed)
-    if x.ndim != 1 or len(x) == 0:
+    if x.ndim not in ((1, 2) if rows else (1,)) or x.numel() == 0:
         raise checks.fail(name, x, allowed)
     return x.to(torch.promote_types(x.dtype, torch.float32))  # a sum in bfloat16 has three digits
+
+
+def _inverse_temperature(tau: Any, r: Tensor) -> Any:
+    """``tau`` as what ``r`` (n,) or (m, n) is multiplied by."""
+    if r.ndim == 1 or not isinstance(tau, Tensor | np.ndarray | list | tuple) or np.ndim(tau) == 0:
+        return checks.number("tau", tau, low=0.0)
+    allowed = f"a finite number >= 0, or one for each of {len(r)} rows"
+    each = checks.array("tau", tau, allowed).detach()
+    if each.shape != (len(r),) or bool((each < 0).any()):
+        raise checks.fail("tau", tau, allowed)
+    return each.to(r)[:, None]

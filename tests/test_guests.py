@@ -188,6 +188,18 @@ def saved_with_prompts():
     return path
 
 
+def ensemble():
+    from orwlab.methods.ensemble import Ensemble
+
+    return Ensemble(network(), right, tau=0.5, alpha=(0.5, 1.0), seed=range(2), batch_size=4)
+
+
+def saved_ensemble():
+    path = Path("orwlab-ensemble.safetensors").absolute()
+    ensemble().save(path)
+    return path
+
+
 def rival(name):
     """A run of a method of the arena."""
     return methods_of_the_arena.get(name)(network(), right, batch_size=4, seed=3)
@@ -556,6 +568,19 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
     },
     "orwlab.methods.prompted.PromptedFineTuning.save": {"path": lambda: Path(FILE).absolute()},
     "orwlab.methods.prompted.PromptedFineTuning.load": {"path": lambda: saved_with_prompts()},
+    "orwlab.methods.ensemble": {
+        "alpha": lambda: (0.5, 1.0),
+        "tau": lambda: (0.5, 0.25),
+        "seed": lambda: range(2),
+        "coupling": lambda: "independent",
+        "i": lambda: 1,
+        "x0": lambda: X[:3],
+        "state": lambda: ensemble().state_dict(),
+    },
+    "orwlab.methods.ensemble.Ensemble.save": {"path": lambda: Path(FILE).absolute()},
+    "orwlab.methods.ensemble.Ensemble.load": {"path": lambda: saved_ensemble(), "data": lambda: None},
+    "orwlab.weights.units": {"log_w": lambda: X},
+    "orwlab.weights.effective_sample_sizes": {"log_w": lambda: X},
     "orwlab.adapters": {"rank": lambda: 2, "network": lambda: adapters.attach(network(), 2)},
     "orwlab.adapters.attach": {"network": network},
     "orwlab.weights.within": {"r": lambda: X, "weighting": lambda: "mean_one", "threshold": lambda: None},
@@ -671,6 +696,7 @@ HOUSEHOLD = (
     "orwlab.methods.rollout.along",
     "orwlab.methods.rollout.column",
     "orwlab.methods.run.Setting",
+    "orwlab.methods.stacked.",
     "orwlab.methods.run.fill",
     "orwlab.velocity.UNet.features",
     "orwlab.velocity.UNet.through",

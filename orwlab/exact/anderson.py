@@ -146,7 +146,7 @@ def _beyond(residual: Tensor, steps: list[Tensor], bends: list[Tensor], root: Te
     """What to take from the refreshed state for the one at which the residual would vanish if all was linear."""
     A = _columns(bends, root)
     gram = A.T @ A
-    gram += 1e-12 * gram.diagonal().max() * torch.eye(len(gram), dtype=gram.dtype)
+    gram += 1e-12 * gram.diagonal().max() * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
     c = torch.linalg.solve(gram, A.T @ (residual * root).flatten()).tolist()
     return torch.stack([ci * (s + b) for ci, s, b in zip(c, steps, bends)]).sum(0)
 

@@ -81,6 +81,8 @@ class PopulationDynamics:
             less exact.
         extent: half the side of the domain ``[-extent, extent]^dim``; chosen from the target by default, at least 6.
         times: flow times of the quadrature.
+        device: where to compute, and where densities and fields then are. Always in float64: weights and tails reach
+            over hundreds of orders of magnitude.
 
     ``tau``, ``alpha``, ``weighting``, ``penalty`` and ``reward`` may be set between rounds. ``problems`` names what is
     wrong with the present state (empty when all is well); an ``OracleWarning`` says it once.
@@ -101,6 +103,7 @@ class PopulationDynamics:
         axis: int | None = None,
         extent: float | None = None,
         times: int = 20,
+        device: torch.device | str = "cpu",
     ) -> None:
         if not hasattr(target, "log_prob"):
             target = GridDensity(target, 6.0 if extent is None else extent)
@@ -108,12 +111,12 @@ class PopulationDynamics:
         # the last settings, rewards and weights, which stay what they are from round to round
         self._known: tuple[tuple[float, float, str], Tensor, _Weights] | None = None
         with torch.inference_mode(False):  # its tensors are used under any mode
-            self._set_up(target, axis, extent, times)
+            self._set_up(target, axis, extent, times, device)
             self.tau, self.alpha, self.weighting, self.penalty = tau, alpha, weighting, penalty
             self.reward = reward
         self.reset()
 
-    def _set_up(self, target: Any, axis: Any, extent: Any, times: Any) -> None:
+    def _set_up(self, target: Any, axis: Any, extent: Any, times: Any, device: Any) -> None:
         """What the target alone decides."""
         dim = checks.integer("target.dim", getattr(target, "dim", None), low=1, high=2)
         axis = checks.integer("axis", (128 if dim == 2 else 256) if axis is None else axis, low=16, high=LARGEST[dim])
@@ -126,7 +129,7 @@ class PopulationDynamics:
                 f"{NOISE:g} to {axis / 2:g} with an axis of {axis}: the domain holds the noise N(0, I), and "
                 "cells of at most 1 resolve it",
             )
-        self.cells = Grid(dim, axis, extent)
+        self.cells = Grid(dim, axis, extent, device)
         log_p = evaluate(target.log_prob, self.cells)
         if not math.isfinite(float(log_p.max())):
             raise checks.fail("target.log_prob(x)", log_p, "log densities, finite somewhere and nowhere +infinity")
@@ -155,7 +158,7 @@ class PopulationDynamics:
             field = as_field("reward", reward)
             if field.ndim != self.cells.dim:
                 raise checks.fail("reward", field, f"a callable, or values on a {self.cells.dim}-D grid")
-            values = self.cells.resample(field)
+            values = self.cells.resample(field.to(self.cells.device))
         self._reward, self.reward_values = reward, values
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -395,8 +398,9 @@ class PopulationDynamics:
         """The mass that each of the target's modes claims, (n_modes,); for targets with ``mode_of``."""
         if not hasattr(self.target, "mode_of"):
             raise checks.fail("target", self.target, "a target with modes, such as those of orwlab.targets")
-        labels = self.target.mode_of(self.cells.flat.clone())
-        return torch.zeros(self.target.n_modes, dtype=torch.float64).index_add(0, labels, self._at.q.flatten())
+        q = self._at.q.flatten()
+        labels = self.target.mode_of(self.cells.flat.clone()).to(q.device)
+        return q.new_zeros(self.target.n_modes).index_add(0, labels, q)
 
     @property
     def velocity(self) -> PopulationField:

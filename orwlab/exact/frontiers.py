@@ -170,7 +170,7 @@ def w2_distance_squared(cells: Grid, a: Any, b: Any, *, max_atoms: int = 2500) -
 def _on_a_line(cells: Grid, a: Tensor, b: Tensor) -> float:
     """Both quantile functions are linear between the levels of either: integrate the squared difference exactly."""
     levels_a, levels_b = a.cumsum(0), b.cumsum(0)
-    level = torch.cat([levels_a, levels_b, torch.zeros(1, dtype=a.dtype)]).clamp(0, 1).sort().values
+    level = torch.cat([levels_a, levels_b, a.new_zeros(1)]).clamp(0, 1).sort().values
     start, end = level[:-1], level[1:]
 
     def quantiles(mass: Tensor, levels: Tensor) -> Tensor:  # at both ends of each interval, (2, intervals)
@@ -191,7 +191,7 @@ def _in_the_plane(cells: Grid, a: Tensor, b: Tensor, max_atoms: int) -> float:
         if max(len(weight) for weight, _ in atoms) <= max_atoms:
             break
         block += 1
-    (weight_a, x), (weight_b, y) = atoms
+    (weight_a, x), (weight_b, y) = (tuple(part.cpu() for part in found) for found in atoms)
     cost = (x[:, None] - y).square().sum(-1)
     plan = torch.from_numpy(ot.emd(weight_a.numpy(), weight_b.numpy(), cost.numpy(), numItermax=5_000_000))
     there = (weight_a * ((plan @ y) / weight_a[:, None] - x).square().sum(-1)).sum()
@@ -202,10 +202,10 @@ def _in_the_plane(cells: Grid, a: Tensor, b: Tensor, max_atoms: int) -> float:
 def _atoms(cells: Grid, mass: Tensor, block: int) -> tuple[Tensor, Tensor]:
     """Masses (k,) and barycentres (k, 2) of blocks of ``block``^2 cells, without the emptiest that hold 1e-5 in all."""
     n = -(-cells.n // block)
-    along = torch.arange(cells.n) // block
+    along = torch.arange(cells.n, device=mass.device) // block
     index = (along[:, None] * n + along).flatten()
-    weighted = torch.cat([torch.ones(1, cells.n**2, dtype=mass.dtype), cells.flat.T]) * mass.flatten()  # (3, cells)
-    total, *first = torch.zeros(3, n * n, dtype=mass.dtype).index_add(1, index, weighted)
+    weighted = torch.cat([mass.new_ones(1, cells.n**2), cells.flat.T]) * mass.flatten()  # (3, cells)
+    total, *first = mass.new_zeros(3, n * n).index_add(1, index, weighted)
     order = total.argsort()
     kept = order[total[order].cumsum(0) > 1e-5]
     return total[kept] / total[kept].sum(), torch.stack([f[kept] / total[kept] for f in first], -1)

@@ -26,17 +26,20 @@ class Grid:
         dim: 1 or 2.
         n: cells an axis, 4 to 4096.
         extent: half the side of the domain, 1e-6 to 1e6.
+        device: where its coordinates are, and what is made of them: one that has double precision.
     """
 
     dim: int
     n: int
     extent: float
+    device: torch.device | str = "cpu"
 
     def __post_init__(self) -> None:
         for name, value in (
             ("dim", checks.integer("dim", self.dim, low=1, high=2)),
             ("n", checks.integer("axis", self.n, low=4, high=4096)),
             ("extent", checks.number("extent", self.extent, low=1e-6, high=1e6)),
+            ("device", _precise("device", self.device)),
         ):
             object.__setattr__(self, name, value)
 
@@ -54,7 +57,7 @@ class Grid:
     @torch.inference_mode(False)
     def coordinates(self) -> Tensor:
         """The cell centres along one axis, (n,), float64."""
-        return (torch.arange(self.n, dtype=torch.float64) + 0.5) * self.dx - self.extent
+        return (torch.arange(self.n, dtype=torch.float64, device=self.device) + 0.5) * self.dx - self.extent
 
     @cached_property
     @torch.inference_mode(False)
@@ -118,13 +121,24 @@ class Grid:
         """Values on a grid of any resolution over the same domain, (m,) or (m, k), brought to this one's."""
         if tuple(values.shape) == self.shape:
             return values.double().clone()
-        pixels = [torch.linspace(-1, 1, 2 * self.n + 1, dtype=torch.float64)[1::2]] * self.dim
+        line = torch.linspace(-1, 1, 2 * self.n + 1, dtype=torch.float64, device=values.device)
+        pixels = [line[1::2]] * self.dim
         where = torch.stack(torch.meshgrid(*pixels, indexing="ij"), -1).flip(-1).reshape(1, 1, -1, self.dim)
         fields = values.double()[None, None] if self.dim == 2 else values.double()[None, None, None]
         if self.dim == 1:
             where = torch.cat([where, torch.zeros_like(where)], -1)
         out = torch.nn.functional.grid_sample(fields, where, padding_mode="border", align_corners=False)
         return out.reshape(self.shape)
+
+
+def _precise(name: str, value: Any) -> torch.device:
+    """A device that computes in float64: the oracle's weights reach from 1 down to 1e-150."""
+    device = checks.device(name, value)
+    try:
+        torch.empty(0, dtype=torch.float64, device=device)
+    except (TypeError, RuntimeError) as error:
+        raise checks.fail(name, value, f"a device with double precision, such as 'cpu' ({error})") from error
+    return device
 
 
 class GridDensity:

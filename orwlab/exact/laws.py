@@ -56,7 +56,7 @@ def best_of(cells: Grid, density: Any, reward: Any, k: int, *, reference: Any = 
 def _by_value(q: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
     """The mass of each value of the reward, from the least on, and which of them each cell has."""
     values, which = r.flatten().unique(return_inverse=True)
-    return torch.zeros(len(values), dtype=q.dtype).index_add(0, which, q.flatten()), which
+    return q.new_zeros(len(values)).index_add(0, which, q.flatten()), which
 
 
 def above(
@@ -113,7 +113,7 @@ def lean(cells: Grid, density: Any, reward: Any, gain: float, *, reference: Any 
 
     def look(t: float, x: Tensor) -> tuple[Tensor, Tensor]:
         """At positions x (d, *shape): (1 - t) v, and (1 - t) e . grad F."""
-        K = kernel(cells.coordinates, cells.coordinates, torch.tensor(t, dtype=torch.float64))[0]
+        K = kernel(cells.coordinates, cells.coordinates, cells.coordinates.new_tensor(t))[0]
         sums = sources @ K.T if cells.dim == 1 else K @ sources @ K.T
         S, F, first = sums[0], sums[1] / sums[0], sums[2:].unflatten(0, (cells.dim, 2)) / sums[0]
         added = gain * (first[:, 1] - F * first[:, 0])
@@ -240,7 +240,7 @@ def _limit(cells: Grid, p: Tensor, log_w: Tensor, tau: float, alpha: float, weig
     alpha = checks.number("alpha", alpha, above=0.0)
     density = p / cells.dx**cells.dim
     dynamics = PopulationDynamics(
-        density, log_w, tau, alpha, weighting=weighting, axis=cells.n, extent=cells.extent
+        density, log_w, tau, alpha, weighting=weighting, axis=cells.n, extent=cells.extent, device=cells.device
     )  # fmt: skip
     dynamics.fixed_point()
     return dynamics.density

@@ -39,7 +39,7 @@ class Moments:
         self.here = [self._g, self._g[:, None]][: cells.dim]  # the coordinates of the cell centres, to be broadcast
         ends = followed.flatten().nonzero()[:, 0]  # (m,)
         self.ends, self.end = ends, torch.stack([here.expand(p.shape).flatten()[ends] for here in self.here])  # (d, m)
-        self.kernels = [kernel(g, g, torch.tensor(t, dtype=torch.float64))[0] for t in self.times]  # (n, n) each
+        self.kernels = [kernel(g, g, g.new_tensor(t))[0] for t in self.times]  # (n, n) each
         self._factors = []  # K above K g, (2 n, n), and both transposed, at each time
         if cells.dim == 2:
             both = [torch.cat([K, K * self._g]) for K in self.kernels]

@@ -213,7 +213,7 @@ def masses(name: str, cells: Grid, density: Any) -> Tensor:
     field = as_field(name, density)
     if tuple(field.shape) != cells.shape:
         raise checks.fail(name, field, f"values of the grid's shape {cells.shape}")
-    return normalised(name, field)
+    return normalised(name, field).to(cells.device)
 
 
 def reward_on(cells: Grid, reward: Any) -> Tensor:
@@ -222,7 +222,7 @@ def reward_on(cells: Grid, reward: Any) -> Tensor:
         field = as_field("reward", reward)
         if tuple(field.shape) != cells.shape:
             raise checks.fail("reward", field, f"a callable, or values of the grid's shape {cells.shape}")
-        return field
+        return field.to(cells.device)
     return reward_values(reward, cells)
 
 
@@ -270,11 +270,11 @@ def _deposit(cells: Grid, p: Tensor, goal: Tensor) -> Tensor:
     """Masses p (*shape) put down at ``goal`` (d, *shape), each shared linearly among the cell centres around it."""
     at = ((goal + cells.extent) / cells.dx - 0.5).clamp(0, cells.n - 1).flatten(1)  # (d, cells)
     low = at.floor().clamp_max(cells.n - 2)
-    index, share = torch.zeros(1, at.shape[1], dtype=torch.long), p.flatten()[None]
+    index, share = torch.zeros(1, at.shape[1], dtype=torch.long, device=p.device), p.flatten()[None]
     for a in range(cells.dim):  # to the cell below and the cell above, along every axis
         index = torch.cat([index * cells.n + low[a].long(), index * cells.n + low[a].long() + 1])
         share = torch.cat([share * (1 - (at[a] - low[a])), share * (at[a] - low[a])])
-    out = torch.zeros(cells.n**cells.dim, dtype=p.dtype)
+    out = p.new_zeros(cells.n**cells.dim)
     return out.index_add(0, index.flatten(), share.flatten()).reshape(cells.shape)
 
 

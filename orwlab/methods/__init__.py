@@ -20,6 +20,8 @@ __all__ = [  # noqa: RUF022  the reading order
     "run",
     "orw",
     "prompted",
+    "stacked",
+    "ensemble",
     "steering",
     # what the others share beside that
     "cards",

@@ -84,10 +84,9 @@ class DiffusionNft(Regression):
         loss = losses.fit(v_old_t + change, u_t, a) + losses.fit(v_old_t - change, u_t, 1 - a)
         return loss, losses.penalty(v_t.detach(), v_ref_t)
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """All that rounds change, as copies; also the old policy."""
-        old = {} if self.old is None else {f"old.{key}": value.clone() for key, value in self.old.state_dict().items()}
-        return super().state_dict() | old
+    def _state(self) -> dict[str, Tensor]:
+        old = {} if self.old is None else {f"old.{key}": value for key, value in self.old.state_dict().items()}
+        return super()._state() | old
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Put back what ``state_dict`` gave."""

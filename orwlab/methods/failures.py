@@ -50,8 +50,8 @@ class StaleRewards(FineTuning):
         last, self._before = self._before, log_w
         return r, log_w if last is None else last
 
-    def state_dict(self) -> dict[str, Tensor]:
-        return super().state_dict() | ({} if self._before is None else {"before": self._before.clone()})
+    def _state(self) -> dict[str, Tensor]:
+        return super()._state() | ({} if self._before is None else {"before": self._before})
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         super().load_state_dict(state)

@@ -271,8 +271,7 @@ class Regression(Method):
         totals = torch.zeros(2)
         for _ in range(self.steps_per_round if len(x1) else 0):
             size = min(self.batch_size, len(x1))
-            batch = torch.randperm(len(x1), generator=self.generator)[:size].to(self.device)
-            t = torch.rand(size, generator=self.generator).to(x1)
+            batch, t = self._some(len(x1), size), self._times(size)
             x_t, u_t = LINEAR.interpolate(t, self._noise(size), x1[batch])
             loss, penalty = self._loss(t, x_t, u_t, a[batch])
             self._descend(loss)

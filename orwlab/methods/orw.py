@@ -20,8 +20,9 @@ where h is below alpha plus the smallest weight is expected. Far above that a ru
 
 import copy
 import math
+from collections.abc import Callable
 from os import PathLike
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -144,8 +145,7 @@ class FineTuning(Run):
         """x1 for one round: from the policy (online) or from the data (offline)."""
         if self.data is None:
             return self._policy_samples(self.pool_size)
-        rows = torch.randint(len(self.data), (self.pool_size,), generator=self.generator)
-        return self.data[rows.to(self.device)]
+        return self.data[self._any(len(self.data), self.pool_size)]
 
     def _weighed(self, x1: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
         """The rewards of a draw and the logarithms of its weights, (pool,) each."""
@@ -159,13 +159,17 @@ class FineTuning(Run):
         w = (log_w - self._unit_for(log_w)).exp()
         held = self.control_variate * self._mean(w)
         old = copy.deepcopy(self.policy).requires_grad_(False) if self.control_variate > 0 else None
-        totals = torch.zeros(2)
+        totals: Tensor | float = 0.0
         for _ in range(self.steps_per_round):
             batch: Tensor | slice = slice(None)
             if self.pool_size > self.batch_size:
-                batch = torch.randperm(self.pool_size, generator=self.generator)[: self.batch_size].to(self.device)
-            totals += self._step(x1[batch], w[batch], held[batch], old, None if c is None else c[batch])
-        fit, penalty = (totals.double() / self.steps_per_round).tolist()
+                batch = self._some(self.pool_size, self.batch_size)
+            totals = totals + self._step(x1[batch], w[batch], held[batch], old, None if c is None else c[batch])
+        return self._measured(r, log_w, torch.as_tensor(totals).cpu().double() / self.steps_per_round)
+
+    def _measured(self, r: Tensor, log_w: Tensor, terms: Tensor) -> Numbers:
+        """What the round says of itself: rewards, log weights, and the two terms of the loss, each the steps' mean."""
+        fit, penalty = terms.tolist()
         fit *= math.exp(min(self._log_unit or 0.0, 700.0))
         ess = weights.effective_sample_size(log_w)
         return Numbers(reward=float(r.mean()), penalty=penalty, fit=fit, ess=ess, alpha=self.alpha, tau=self.tau)
@@ -180,17 +184,16 @@ class FineTuning(Run):
         n = len(x1)
         asked = 1 + (self.coupling != "independent")  # of the policy
         self.cost.add(forward=n * (asked + 1 + (old is not None)), backward=n * asked)
-        x0 = self._noise(n)
-        t = torch.rand(n, generator=self.generator).to(x1)
+        x0, t = self._noise(self.batch_size), self._times(self.batch_size)
         pairs = self._pair(x0, x1, w)
         x_t, u_t = self.path.interpolate(t, pairs.x0, pairs.x1)
         v_t = policy(t, x_t)
-        fit = losses.fit(v_t, u_t, pairs.w)
+        fit = self._term(losses.fit, v_t, u_t, pairs.w)
         steadied = fit
         if old is not None:
             with torch.no_grad():
                 v_old_t = self._told(old, c)(t, x_t)
-            steadied = losses.steadied_fit(v_t, u_t, v_old_t, pairs.w, held)
+            steadied = self._term(losses.steadied_fit, v_t, u_t, v_old_t, pairs.w, held)
         if self.coupling != "independent":  # the tilted pairs are not the policy's x_t: the penalty needs its own
             unweighted = couplings.pair_unweighted(self.coupling, x0, x1, generator=self.generator)
             x_t, _ = self.path.interpolate(t, *unweighted)
@@ -198,13 +201,17 @@ class FineTuning(Run):
         penalty = self._penalty(t, v_t, reference(t, x_t))
         # (unit fit + alpha penalty) / (unit + alpha), the weights being in that unit: the divisor leaves Adam's path as
         # it is, keeps any weight and any alpha a number near 1, and spares Adam a jump when alpha changes
-        pull = _ratio(self._log_alpha - self._log_total())
+        pull = self._pull()
         self._descend((1 - pull) * steadied + pull * penalty)
-        return torch.stack([fit.detach(), penalty.detach()]).float().cpu()
+        return torch.stack([fit.detach(), penalty.detach()]).float()
+
+    def _term(self, loss: Callable[..., Tensor], *arguments: Tensor) -> Tensor:
+        """A term of the loss, its mean over samples; in an ensemble, over each run's own."""
+        return loss(*arguments)
 
     def _penalty(self, t: Tensor, v_t: Tensor, v_ref_t: Tensor) -> Tensor:
         """What holds the policy to the reference; another method's overrides this."""
-        return losses.penalty(v_t, v_ref_t)
+        return self._term(losses.penalty, v_t, v_ref_t)
 
     def _pair(self, x0: Tensor, x1: Tensor, w: Tensor) -> couplings.Pairs:
         """Noise and data for the fit term; what pairs them otherwise overrides this."""
@@ -223,6 +230,10 @@ class FineTuning(Run):
             self._rescale(before - self._log_total())
         return self._log_unit
 
+    def _pull(self) -> Any:
+        """The penalty's share of the loss, ``alpha / (unit + alpha)``."""
+        return _ratio(self._log_alpha - self._log_total())
+
     @property
     def _log_alpha(self) -> float:
         return math.log(self.alpha) if self.alpha > 0 else -math.inf
@@ -237,10 +248,9 @@ class FineTuning(Run):
 
     # Keeping a run --------------------------------------------------------------------------------------------------
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """All that rounds change, as copies: networks, optimiser, random numbers, the round, the unit of weights."""
+    def _state(self) -> dict[str, Tensor]:
         unit = {} if self._log_unit is None else {"log_unit": torch.tensor(self._log_unit, dtype=torch.float64)}
-        return super().state_dict() | unit
+        return super()._state() | unit
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Put back what ``state_dict`` gave."""
@@ -263,7 +273,7 @@ class FineTuning(Run):
         reference: nn.Module | None = None,
         policy: nn.Module | None = None,
         data: Tensor | None = None,
-    ) -> "FineTuning":
+    ) -> Self:
         """A saved run, ready to go on: on the same machine, as if it had never stopped, bit for bit.
 
         Args:

@@ -128,7 +128,7 @@ class PromptedFineTuning(FineTuning):
     # The algorithm --------------------------------------------------------------------------------------------------
 
     def _trial(self) -> tuple[Tensor, ...]:
-        return (self.conditions[torch.arange(2) % len(self.conditions)],)
+        return (self.conditions[torch.arange(2) % len(self.conditions)].to(self.device),)
 
     def _try(self, name: str, network: nn.Module) -> None:
         try:
@@ -168,9 +168,8 @@ class PromptedFineTuning(FineTuning):
 
     # Keeping a run --------------------------------------------------------------------------------------------------
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """All that rounds change, as copies; also which prompts come next."""
-        return super().state_dict() | {"turn": self._turn.clone()}
+    def _state(self) -> dict[str, Tensor]:
+        return super()._state() | {"turn": self._turn}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Put back what ``state_dict`` gave."""

@@ -64,7 +64,7 @@ class Reft(Regression):
         if self._seen is None or self._seen_of is not self.reward:
             self.cost.add(forward=LOOK * flow.evaluations(self.sampler))
             self._seen_of, self._seen = self.reward, self._rewards(self._of_reference(LOOK))
-        return float(self._seen.double().quantile(1 - 1 / (1 + self.strength)))
+        return float(self._seen.cpu().double().quantile(1 - 1 / (1 + self.strength)))
 
     @classmethod
     def _exact(cls, cells: Grid, density: Tensor, r: Tensor, strength: float) -> Optimum:
@@ -76,9 +76,8 @@ class Reft(Regression):
         good = r >= self.passes
         return x1[good], torch.ones_like(r[good])
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """All that rounds change, as copies; also what was seen of the reference."""
-        return super().state_dict() | ({} if self._seen is None else {"seen": self._seen.clone()})
+    def _state(self) -> dict[str, Tensor]:
+        return super()._state() | ({} if self._seen is None else {"seen": self._seen})
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Put back what ``state_dict`` gave."""

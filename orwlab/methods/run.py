@@ -21,6 +21,7 @@ from orwlab.velocity import Velocity
 
 FORMAT = "orwlab fine-tuning run 3"
 CLASSICAL: Sampler = ("rk4", 3)  # where nobody has learned a better solver
+SAMPLES, GRADIENT = "policy's samples", "loss or its gradient"  # what may stop being finite
 LARGEST_MEMORY = 35.0  # nats: of a gradient that the optimiser remembers, whose square has to be a float32
 
 
@@ -147,6 +148,9 @@ class Run:
     """
 
     reward = Setting(_reward, "The reward, any callable (n, *event) -> (n,).")
+    runs: int = 1
+    """how many runs these are: an ``Ensemble`` is many"""
+    _snapshot_kind: type[Snapshot] = Snapshot
     settings_names: tuple[str, ...] = ("batch_size", "lr", "seed", "average_decay", "sampler", "rank")
     """the arguments that a file keeps"""
 
@@ -189,7 +193,7 @@ class Run:
 
         with torch.inference_mode(False):
             # eval(): with dropout on in the policy alone, the penalty would not be 0 at the start
-            self.policy = copy.deepcopy(trained).eval()
+            self.policy = self._policy_like(trained).eval()
             if self.rank is None:
                 self.reference = copy.deepcopy(reference).eval().requires_grad_(False)
             else:
@@ -209,12 +213,16 @@ class Run:
         self.cost = Cost()
         self._good = self.state_dict()
 
+    def _policy_like(self, network: nn.Module) -> nn.Module:
+        """What learns, a copy of ``network``; an ensemble's is many."""
+        return copy.deepcopy(network)
+
     def _try(self, name: str, network: nn.Module) -> None:
         """A network that answers rightly here does so in every round; one that does not is named before any work."""
-        x = torch.zeros(2, *self.event_shape, device=self.device, dtype=self.dtype)
+        x = torch.zeros(2 * self.runs, *self.event_shape, device=self.device, dtype=self.dtype)
         v = foreign.velocity(name, network, *self._trial())
         with torch.inference_mode(False), torch.no_grad():
-            for t in (x.new_full((), 0.5), x.new_full((2,), 0.5)):
+            for t in (x.new_full((), 0.5), x.new_full((len(x),), 0.5)):
                 v(t, x)
 
     def _trial(self) -> tuple[Tensor, ...]:
@@ -265,7 +273,7 @@ class Run:
         for _ in range(n):
             numbers = self._whole_round()
             state = None if watch is None else {k: p.detach().clone() for k, p in self.policy.state_dict().items()}
-            yield Snapshot(
+            yield self._snapshot_kind(
                 **vars(numbers),
                 round=self.round,
                 _policy=self.policy,
@@ -307,10 +315,14 @@ class Run:
 
     def _samples_of(self, network: nn.Module, n: int, c: Tensor | None = None) -> Tensor:
         """``n`` fresh samples of the policy, whichever of its networks stands for it."""
-        self.cost.add(forward=n * flow.evaluations(self.sampler))
-        x1 = flow.push(self._told(network, c), self._noise(n), self.sampler)
+        x0 = self._noise(n)
+        self.cost.add(forward=len(x0) * flow.evaluations(self.sampler))
+        return self._sound(flow.push(self._told(network, c), x0, self.sampler))
+
+    def _sound(self, x1: Tensor) -> Tensor:
+        """Samples of the policy, all of them finite, or ``Diverged``."""
         if not checks.all_finite(x1):
-            raise self._diverged("policy's samples")
+            raise self._diverged(SAMPLES)
         return x1
 
     def _here(self, name: str, x: Any) -> Tensor:
@@ -320,6 +332,18 @@ class Run:
 
     def _noise(self, n: int) -> Tensor:
         return flow.noise(n, self.event_shape, generator=self.generator, device=self.device, dtype=self.dtype)
+
+    def _times(self, n: int) -> Tensor:
+        """``n`` times, evenly in [0, 1): drawn on the CPU in float32, as noise is."""
+        return torch.rand(n, generator=self.generator).to(self.device, self.dtype)
+
+    def _any(self, n: int, k: int) -> Tensor:
+        """``k`` of ``n`` samples, each time any of them."""
+        return torch.randint(n, (k,), generator=self.generator).to(self.device)
+
+    def _some(self, n: int, k: int) -> Tensor:
+        """Which ``k`` of ``n`` samples a gradient step learns from, none of them twice."""
+        return torch.randperm(n, generator=self.generator)[:k].to(self.device)
 
     def _rescale(self, log_factor: float) -> None:
         """From now on the loss is ``e^log_factor`` times what it was: so is the optimiser's memory of its gradients."""
@@ -333,14 +357,17 @@ class Run:
         """One gradient step, and one of the running average."""
         for p in self._learning:
             p.grad = None
-        loss.backward()
-        gradients = [p.grad for p in self._learning if p.grad is not None]
-        if not checks.all_finite(torch.stack([*torch._foreach_norm(gradients), loss.detach()])):
-            raise self._diverged("loss or its gradient")
+        loss.sum().backward()  # one number; an ensemble has one for each run
+        self._look_at(loss.detach(), [p.grad for p in self._learning if p.grad is not None])
         self.optimizer.step()
         with torch.no_grad():
             self.steps += 1
             torch._foreach_lerp_(self._averaged, self._learning, _newest(self.average_decay, self.steps))
+
+    def _look_at(self, loss: Tensor, gradients: list[Tensor]) -> None:
+        """Whether loss and gradients are finite, or ``Diverged``."""
+        if not checks.all_finite(torch.stack([*torch._foreach_norm(gradients), loss])):
+            raise self._diverged(GRADIENT)
 
     def _diverged(self, what: str) -> Diverged:
         return Diverged(what, self.round + 1, self._described())
@@ -351,15 +378,19 @@ class Run:
     # Keeping a run --------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Tensor]:
-        """All that rounds change, as copies: networks, optimiser, random numbers, the round."""
+        """All that rounds change, as copies: networks, optimiser, random numbers, the round, what the method adds."""
+        with torch.no_grad():
+            return {key: value.clone() for key, value in self._state().items()}
+
+    def _state(self) -> dict[str, Tensor]:
+        """What ``state_dict`` copies; a method that remembers more adds it here."""
         state = {"round": torch.tensor(self.round), "steps": torch.tensor(self.steps)}
         state["cost"] = torch.tensor(list(vars(self.cost).values()))
         state["generator"] = self.generator.get_state()
         live = {f"{name}.{k}": v for name in ("policy", "average") for k, v in getattr(self, name).state_dict().items()}
         for index, entries in self.optimizer.state_dict()["state"].items():
             live |= {f"optimizer.{index}.{key}": value for key, value in entries.items()}
-        with torch.no_grad():
-            return state | {key: value.clone() for key, value in live.items()}
+        return state | live
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Put back what ``state_dict`` gave.
@@ -378,7 +409,7 @@ class Run:
                 entries.setdefault(int(index), {})[name] = value.clone()
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
-        self.generator.set_state(state["generator"])
+        self.generator.set_state(state["generator"].clone())  # a row of a larger tensor would end the process
         self.round, self.steps = int(state["round"]), int(state["steps"])
         self.cost = Cost(*state["cost"].tolist()) if "cost" in state else Cost()  # files of old have none
 
@@ -434,7 +465,7 @@ class Run:
             if given is None and config is None:
                 raise checks.fail(name, given, "a module of the saved one's class: the file cannot say how to build it")
             network = copy.deepcopy(given) if given is not None else velocity.build(config)
-            fill(network, tensors, name)
+            cls._fill(network, tensors, name)
             networks[name] = network
         settings = dict(metadata["settings"])
         if isinstance(settings["sampler"], dict):
@@ -450,6 +481,11 @@ class Run:
         run.load_state_dict(tensors)
         run._good = {key.removeprefix("good."): v for key, v in tensors.items() if key.startswith("good.")}
         return run
+
+    @classmethod
+    def _fill(cls, network: nn.Module, tensors: dict[str, Tensor], name: str) -> None:
+        """Put into ``network``, of which the run is then made, what a file holds of it."""
+        fill(network, tensors, name)
 
 
 def _newest(decay: float, n: int) -> float:

@@ -109,6 +109,10 @@ _FORMS: dict[str, list[tuple[str, str, Callable[[Any], Any], str]]] = {
     "change": [("change_percent", "100 times the change", lambda change: 100 * change, "change_percent / 100")],
     "lam": [("softness", "$1/\\lambda$", _inverse, "1 / softness")],
     "beta": [("strength", "$1/\\beta$, which is infinite where $\\beta = 0$", _inverse, "1 / strength")],
+    "mtbf": [("hourly", "the mean number of failures an hour, which is 1 over `mtbf`", _inverse, "1 / hourly")],
+    "sampler_steps": [
+        ("step_length", "the length of a sampler step, 1 over their number", _inverse, "1 / step_length")
+    ],
     "rewards": [
         ("losses", "the negative rewards", lambda pair: tuple(-r for r in pair), "tuple(-loss for loss in losses)")
     ],
