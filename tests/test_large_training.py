@@ -328,12 +328,16 @@ def test_a_state_that_cannot_be_written_leaves_the_last_one(wanted, monkeypatch)
 
 def test_a_run_that_diverges_ends_at_its_last_good_state(wanted):
     settings = wanted()
-    run, _ = trained(settings, 2)
+    run, _ = trained(settings, 1)
+    rounds = run.rounds(5)
+    next(rounds)
     good = run.state_dict()
+    assert Training(settings, reward=greenness).round == 1  # the second is not on the disk yet
     run.optimizer.param_groups[0]["lr"] = 1e30
     with pytest.raises(Diverged, match=r"stopped being finite in round 4 \(alpha 0.5, tau 100, lr 0.001\)"):
-        list(run.rounds(5))
+        list(rounds)
     assert same(run.state_dict(), good)
+    assert run.round == 2
     assert same(Training(settings, reward=greenness).state_dict(), good)
 
 
