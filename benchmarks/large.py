@@ -1,11 +1,11 @@
 """What does a round of ORW-CFM-W2 take on a text-to-image pipeline, in seconds and in memory, and its parts?
 
     python benchmarks/large.py                      # tiny random pipelines, on the CPU
-    python benchmarks/large.py --device cuda --precision bf16 --model stabilityai/stable-diffusion-3-medium-diffusers
+    python benchmarks/large.py --device cuda --precision bf16 --model stabilityai/stable-diffusion-3.5-medium
 
 A round draws images, scores them and learns from them. It is measured as it is, then with gradient checkpointing, in
-turns on the same machine, so that whatever else it does hits both alike. The reward is the brightness: it costs nothing.
-What is not there is "not measured".
+turns in one process, so that whatever else the machine does hits both alike. The reward is the brightness: it costs
+nothing. What is not there is "not measured".
 """
 
 import argparse

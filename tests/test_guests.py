@@ -14,6 +14,7 @@ import inspect
 import math
 import pkgutil
 import re
+import tempfile
 import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,6 +31,9 @@ import orwlab
 from orwlab import adapters, flow, solvers, targets, velocity, zoo
 from orwlab import methods as methods_of_the_arena
 from orwlab.data import captions
+from orwlab.large import tiny
+from orwlab.large.settings import Settings
+from orwlab.large.training import Training
 from orwlab.methods.run import Diverged, Run
 from orwlab.tasks import contest, digits, images, photographs, results, words
 from orwlab.zoo import recipes
@@ -289,6 +293,26 @@ WORDS = {
 }
 CHECKED = {"name": lambda: "value", "allowed": lambda: "numbers"}
 
+
+@functools.cache
+def pipeline():
+    """The folder of a tiny pipeline, while tests run."""
+    place = tempfile.TemporaryDirectory()
+    tiny.save("sd3", place.name)
+    return place
+
+
+def large_settings():
+    return Settings(
+        model=pipeline().name, folder=Path("large").absolute(), prompts=("two red threes", "a ring"), rank=2,
+        sampler_steps=1, images_a_prompt=2, precision="fp32", device="cpu", tracker="none",
+    )  # fmt: skip
+
+
+def large_run():
+    return Training(large_settings(), reward=lambda images, prompts: images.mean((1, 2, 3)))
+
+
 # where an argument means something else: in a room, a file or a function
 SAID = {  # where the word by which people know a thing is not the argument's name
     ("orwlab.data.pictures.folder", "path"): "folder",
@@ -301,9 +325,26 @@ SAID = {  # where the word by which people know a thing is not the argument's na
     ("orwlab.zoo.target", "name"): "target",
     ("orwlab.methods.failures.get", "name"): "failure",
     ("orwlab.zoo.clip.Clip.score", "texts"): "text",
+    ("orwlab.large.training.Training", "reward"): "clip_model",  # which is asked where there is no other
 }
 
 GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
+    "orwlab.large.tiny": {"kind": lambda: "flux", "folder": lambda: Path("tiny").absolute()},
+    "orwlab.large.models.load": {
+        "model": lambda: pipeline().name,
+        "revision": lambda: None,
+        "resolution": lambda: 8,
+        "device": lambda: "cpu",
+        "dtype": lambda: torch.float32,
+        "rank": lambda: 2,
+    },
+    "orwlab.large.training.Training": {
+        "settings": large_settings,
+        "model": lambda: None,
+        "reward": lambda: lambda images, prompts: images.mean((1, 2, 3)),
+        "prompts": lambda: ["two red threes", "a ring"],
+        "each": lambda: 1,
+    },
     "orwlab.checks": CHECKED,
     "orwlab.checks.array": CHECKED | {"name": lambda: "x"},
     "orwlab.checks.tensor": CHECKED | {"name": lambda: "x"},
@@ -687,6 +728,16 @@ HOUSEHOLD = (
     "orwlab.exact.optima.relative_entropy",
     "orwlab.exact.optima.reward_on",
     "orwlab.exact.optima.tilt",
+    "orwlab.large.models.Flux",
+    "orwlab.large.models.Model",
+    "orwlab.large.models.StableDiffusion3",
+    "orwlab.large.models.Told",
+    "orwlab.large.models.index",
+    "orwlab.large.models.sizes",
+    "orwlab.large.training.Training.load_state_dict",
+    "orwlab.large.training.Training.rounds",
+    "orwlab.large.training.device",
+    "orwlab.large.training.kept",
     "orwlab.measure.coupled_flows.",
     "orwlab.methods.run.Run",
     "orwlab.methods.run.Cost",
@@ -714,6 +765,7 @@ MADE: dict[str, Callable[[], object]] = {  # of the classes whose objects come f
     "orwlab.tasks.photographs.Photographs": photographs_task,
     "orwlab.tasks.words.Words": words_task,
     "orwlab.exact.frontiers.Frontier": frontier,
+    "orwlab.large.training.Training": large_run,
 }
 
 INSIDE: dict[str, set[str]] = {  # what those who write a check or a package say: nobody else's value comes here
@@ -737,6 +789,8 @@ INSIDE: dict[str, set[str]] = {  # what those who write a check or a package say
     "orwlab.zoo.clip": {"texts"},
     "orwlab.tasks.words.draw": {"told"},
     "orwlab.zoo.write": {"network"},  # another floating type is another file
+    "orwlab.large.models.load": {"revision"},  # nobody asks a folder for one
+    "orwlab.large.tiny": {"folder"},  # it is made
     "orwlab.lazy": {"package", "names"},
 }
 

@@ -375,6 +375,37 @@ def test_arguments_out_of_range(folders, name, value):
         models.load(folders["sd3"], **{name: value})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("t", 1.5), ("t", [0.1, 0.2]), ("t", "noon"), ("t", float("nan")),
+        ("x", torch.zeros(3, 4, 8, 8)), ("x", None),
+        ("c", None), ("c", "a red fox"), ("c", 2),
+    ],
+)  # fmt: skip
+def test_a_velocity_of_what_does_not_fit(model, c, name, value):
+    good = {"t": torch.tensor(0.5), "x": noise(model), "c": c}
+    if isinstance(value, int):
+        value = c[:2]
+    with pytest.raises(ValueError, match=f"^{name} is .*allowed: "):
+        model.velocity(**(good | {name: value}))
+    if name != "t":
+        good = {"x0": good["x"], "c": c, "steps": 2}
+        with pytest.raises(ValueError, match=f"^{name}0? is .*allowed: "):
+            model.draw(**(good | {"x0" if name == "x" else name: value}))
+
+
+def test_what_people_have_at_hand(model, c):
+    x = noise(model)
+    v = model.velocity(torch.tensor(0.5), x, c)
+    assert torch.equal(model.velocity(0.5, x.numpy(), c), v)
+    assert torch.equal(model.velocity([0.5] * 3, x.double(), c).float(), v)
+    with pytest.raises(ValueError, match=r"^steps is 0"):
+        model.draw(c, x, 0)
+    with pytest.raises(ValueError, match=r"^prompts is"):
+        model.encode("a red fox")
+
+
 def test_kinds(folders):
     assert {models.FLOWS[models.index(folder)["_class_name"]] for folder in folders.values()} == {"sd3", "flux"}
     assert load(folders, "sd3", resolution=None).resolution == 16

@@ -145,11 +145,18 @@ class Model:
             t: times in [0, 1], one number or (n,).
             x: (n, *event_shape).
             c: what ``encode`` gave, a row for each x.
+
+        Raises:
+            ValueError: an argument out of range, named.
         """
+        x, c = checks.samples("x", x, self.event_shape), self._of(c, len(x))
+        # in float64, where 1 - (1 - sigma) is sigma: diffusers' times come back to the last bit
+        times = checks.tensor("t", t, "times in [0, 1]").detach().double().cpu()
+        if times.shape not in ((), (len(x),)) or not ((times >= 0) & (times <= 1)).all():
+            raise checks.fail("t", t, f"times in [0, 1], one number or ({len(x)},)")
+        timestep = ((1 - times) * 1000).float().expand(len(x)).to(self.device)
         if next(self.network.parameters()).device != self.device:
             self.network.to(self.device)
-        # in float64, where 1 - (1 - sigma) is sigma: diffusers' times come back to the last bit
-        timestep = ((1 - t.detach().double().cpu()) * 1000).float().expand(len(x)).to(self.device)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             return -self._answer(x.to(self.device, torch.float32), timestep, c.to(self.device)).to(x)
 
@@ -164,12 +171,28 @@ class Model:
 
         With a guidance above 1 Stable Diffusion 3 does not follow v(t, x, c), but ``v(t, x, "") + guidance (v(t, x, c)
         - v(t, x, ""))``: what it draws is then no sample of the flow of v.
+
+        Args:
+            c: what ``encode`` gave, a row for each image.
+            x0: noise, (n, *event_shape).
+            steps: of Euler's.
+
+        Raises:
+            ValueError: an argument out of range, named.
         """
-        x, times = x0.to(self.device), self.times(steps)
+        x, times = checks.samples("x0", x0, self.event_shape).to(self.device), self.times(steps)
+        c = self._of(c, len(x)).to(self.device)  # once, and not at every step
         with torch.no_grad():
             for t, end in pairwise(times):
                 x = x + float(end - t) * self._guided(t, x, c)
         return x
+
+    def _of(self, c: Any, n: int) -> Told:
+        if not isinstance(c, Told) or len(c) != n:
+            raise checks.fail(
+                "c", c if not isinstance(c, Told) else f"of {len(c)} prompts", f"a row of encode() for each of {n}"
+            )
+        return c
 
     def _guided(self, t: Tensor, x: Tensor, c: Told) -> Tensor:
         v_t = self.velocity(t, x, c)
@@ -180,7 +203,7 @@ class Model:
 
     def decode(self, x1: Tensor) -> Tensor:
         """Latents to images, without gradient: (n, 3, resolution, resolution), in [0, 1] and float32."""
-        vae = self.pipeline.vae
+        vae, x1 = self.pipeline.vae, checks.samples("x1", x1, self.event_shape)
         with torch.no_grad(), self.decoding():
             latents = x1.to(self.device, torch.float32) / vae.config.scaling_factor + (vae.config.shift_factor or 0.0)
             images = vae.decode(latents.to(vae.dtype), return_dict=False)[0].float()

@@ -27,6 +27,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ STATE, LORA = "state.safetensors", "lora"
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 OF = ("policy", "average", "reference")
 SCALE = 2.0**10  # of a loss in float16 at first: the norms in it are sums, and a step that is too large costs a round
+PATIENCE = timedelta(hours=3)  # of processes with one that draws a sheet, or whose reward takes long
 LEAST_SCALE = 2.0**-14  # below which it is not the scale's fault
 
 
@@ -78,6 +80,12 @@ class Training:
     """
 
     def __init__(self, settings: Settings, model: Model | None = None, reward: Reward | None = None) -> None:
+        if not isinstance(settings, Settings):
+            raise checks.fail("settings", settings, "a Settings, such as settings.read('train.yaml')")
+        if model is not None and not isinstance(model, Model):
+            raise checks.fail("model", model, "a Model, such as models.load gives, or None")
+        if reward is not None and not callable(reward):
+            raise checks.fail("reward", reward, "a callable (images, prompts) -> (n,), or None")
         self.settings = settings
         self.accelerator = _accelerator(settings)
         begun = kept(settings)
@@ -324,9 +332,13 @@ class Training:
             ValueError: an argument out of range.
         """
         each, of = checks.integer("each", each), checks.choice("of", of, OF)
-        told = [prompt for prompt in prompts for _ in range(each)]
-        if not told or not set(told) <= self._rows.keys():
-            raise checks.fail("prompts", list(prompts), "some of the prompts and sheet_prompts of the settings")
+        if (
+            not isinstance(prompts, list | tuple)
+            or not prompts
+            or not all(prompt in self._rows for prompt in map(str, prompts))
+        ):
+            raise checks.fail("prompts", prompts, "some of the prompts and sheet_prompts of the settings")
+        told = [str(prompt) for prompt in prompts for _ in range(each)]
         shape, found = self.model.event_shape, []
         with self._as(of):
             for batch in _cut(len(told), self.settings.micro_batch):
@@ -480,11 +492,14 @@ def device(settings: Settings) -> torch.device:
 
 def _accelerator(settings: Settings) -> Any:
     """Who the processes are, on which device, and where curves go. Precision is the model's own matter."""
-    from accelerate import Accelerator
+    from accelerate import Accelerator, InitProcessGroupKwargs
 
     cpu = device(settings).type == "cpu"
     tracker = None if settings.tracker == "none" else settings.tracker
-    return Accelerator(cpu=cpu, mixed_precision="no", log_with=tracker, project_dir=settings.folder)
+    patience = InitProcessGroupKwargs(timeout=PATIENCE)
+    return Accelerator(
+        cpu=cpu, mixed_precision="no", log_with=tracker, project_dir=settings.folder, kwargs_handlers=[patience]
+    )
 
 
 def _optimizer(parameters: list[torch.nn.Parameter], settings: Settings) -> torch.optim.Optimizer:
