@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         large.needs()
         return _example() if options.example else _run(options)
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return _complain("interrupted; no round had begun", INTERRUPTED)
     except BrokenPipeError:  # such as `... --example | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -97,6 +97,8 @@ def _train(plan: Any) -> int:
                 row = shown.add(snapshot.round)
                 _say(f"  sheet: {sheets.told(row)}")
     except KeyboardInterrupt:
+        if not run.round:
+            raise  # there is nothing to keep
         run.save()
         return _complain(
             f"interrupted; round {run.round} is kept, and the same command goes on from there", INTERRUPTED
@@ -121,7 +123,7 @@ def _told(snapshot: Any, rounds: int) -> str:
     memory = "" if snapshot.memory != snapshot.memory else f", {snapshot.memory:.1f} GiB"
     return (
         f"round {snapshot.round:>{len(str(rounds))}} of {rounds}: reward {snapshot.reward:.4g}, penalty "
-        f"{snapshot.penalty:.3g}, effective {snapshot.ess:.3g}, {snapshot.seconds:.1f} s{memory}"
+        f"{snapshot.penalty:.3g}, effective sample size {snapshot.ess:.3g}, {snapshot.seconds:.1f} s{memory}"
     )
 
 

@@ -69,6 +69,8 @@ class Plan:
         images = f"{s.prompts_a_round} prompts x {s.images_a_prompt} = {s.images_a_round} images"
         at_once = f"{s.micro_batch} at once on each of {where}"
         state = f"goes on after round {self.done}" if self.done else "begins"
+        if self.done >= s.rounds:
+            state = f"is at round {self.done}: nothing is left to do"
         lines = {
             "model": f"{s.model}: {self.kind}, {_many(self.parameters)} parameters, {self.resolution} x "
             f"{self.resolution} pixels, latents {' x '.join(map(str, self.event_shape))}, {s.precision}",

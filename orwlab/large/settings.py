@@ -305,10 +305,9 @@ class Settings(BaseModel):
         now = self.as_json()
         for name in now:
             if name not in FREE and now[name] != kept.get(name):
-                raise checks.fail(
-                    name, now[name], f"{written.short(kept.get(name))}, with which the run in {self.folder} was begun; "
-                    "or another folder",
-                )  # fmt: skip
+                said, before = (f"{_plain(value):.120}" for value in (now[name], kept.get(name)))
+                begun = f"{before}, with which the run in {self.folder} was begun; or another folder"
+                raise ValueError(f"{name} is {said}; allowed: {begun}")
 
 
 FREE = (
@@ -361,7 +360,10 @@ _BEGIN = {
 }
 _EXAMPLES = {
     "model": "stabilityai/stable-diffusion-3-medium-diffusers",
-    "prompts": ["a red fox in the snow", "two blue owls on a branch", "a lighthouse at night", "an empty street"],
+    "prompts": [
+        *("a red fox in the snow", "two blue owls on a branch", "a lighthouse at night", "an empty street after rain"),
+        *("three green apples", "a cat on a sofa", "a bridge over a river", "a child's drawing of a house"),
+    ],
     "folder": "run",
 }
 
