@@ -347,7 +347,10 @@ def read(path: str | PathLike[str], **values: Any) -> Settings:
         return Settings(path.parent, **(file.value | values))
     except ValueError as error:
         said = str(error).replace(" is None;", " is null;")
-        raise ValueError(f"{path}{_line(file, said, values)}: {said}") from None
+        name = _speaks_of(said, [*file.value, *values])
+        if name in values:  # it is not the file's
+            raise ValueError(said) from None
+        raise ValueError(f"{path}{_line(file, name, said)}: {said}") from None
 
 
 _BEGIN = {
@@ -394,13 +397,17 @@ def _plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) and value != int(value) else str(value)
 
 
-def _line(file: written.Written, said: str, values: Mapping[str, Any]) -> str:
-    """Where that is of which a sentence speaks: it begins with its name."""
-    names = [name for name in file.value if re.match(rf"{re.escape(written.named([name]))}(?!\w)", said)]
-    if not names or names[0] in values:
+def _speaks_of(said: str, names: list[str]) -> str | None:
+    """The setting of which a sentence speaks: it begins with its name."""
+    return next((name for name in names if re.match(rf"{re.escape(written.named([name]))}(?!\w)", said)), None)
+
+
+def _line(file: written.Written, name: str | None, said: str) -> str:
+    """Where that is in the file; nothing if it is not there."""
+    if name is None:
         return ""
     entry = re.match(r"\w+\[(\d+)\]", said)
-    return f", line {file.line([names[0], int(entry[1]) - 1] if entry else [names[0]])}"
+    return f", line {file.line([name, int(entry[1]) - 1] if entry else [name])}"
 
 
 def _said(error: ValidationError) -> str:
