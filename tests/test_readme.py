@@ -12,6 +12,7 @@ import yaml
 
 import orwlab
 from orwlab import cli, flow, oracle, rewards, targets, zoo
+from orwlab.large import __main__ as large
 from orwlab.tasks import contest, results
 
 ROOT = Path(__file__).parents[1]
@@ -62,6 +63,28 @@ def test_sentences_are_drawn_and_scored_as_the_readme_says(capsys):
     said = README[README.index("The words are few") : README.index("`methods.prompted.PromptedFineTuning` is")]
     for share in (clip["found_held_out"], clip["turned_held_out"], quality["true"], quality["true_guided"]):
         assert f"{100 * share:.0f}" in said
+
+
+def test_a_train_yaml_is_read_as_the_readme_has_it(tmp_path):
+    from orwlab.large import settings
+
+    example = re.search(r"## Large models\n.*?```yaml\n(.*?)```", README, re.S).group(1)
+    (tmp_path / "train.yaml").write_text(example)
+    (tmp_path / "prompts.txt").write_text("a red fox\na blue owl\n")
+    found = settings.read(tmp_path / "train.yaml")
+    assert (found.tau, found.rounds, found.prompts) == (50, 200, ("a red fox", "a blue owl"))
+    for line in re.findall(r"^    (?:python|accelerate launch) -m orwlab.large (.*?)(?:\s+[#>].*)?$", README, re.M):
+        large._parser().parse_args(line.split())
+
+
+def test_a_tiny_pipeline_learns_as_the_readme_says(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    example = re.search(r"## Large models\n.*?```python\n(.*?)```", README, re.S).group(1)
+    scope = {}
+    exec(compile(example, "README.md", "exec"), scope)
+    scope["run"].close()
+    before, after = map(float, capsys.readouterr().out.strip().split(" -> "))
+    assert after > before + 0.02
 
 
 def test_another_method_runs_and_meets_its_tilt_as_the_readme_says(capsys):
