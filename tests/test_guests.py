@@ -244,6 +244,16 @@ def shifted(t, x, c):
     return drift(t, x) + c
 
 
+def greenness(images, prompts):
+    return images[:, 1].mean((1, 2))
+
+
+@functools.cache
+def tiny_clip():
+    """The folder of a tiny CLIP."""
+    return tiny.save_clip(tempfile.mkdtemp(prefix="orwlab-guest-clip-"))
+
+
 IMAGE = grid(3, 16, 2).reshape(3, 1, 4, 4)
 COLOURS = grid(4, 3 * 32 * 32, 5).reshape(4, 3, 32, 32) / 4
 PIXELS = velocity.ResidualMLP((1, 8, 8), 4, 1, frequencies=1)
@@ -326,6 +336,7 @@ SAID = {  # where the word by which people know a thing is not the argument's na
     ("orwlab.methods.failures.get", "name"): "failure",
     ("orwlab.zoo.clip.Clip.score", "texts"): "text",
     ("orwlab.large.training.Training", "reward"): "clip_model",  # which is asked where there is no other
+    ("orwlab.large.rewards.Clip", "name"): "clip_model",
 }
 
 GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
@@ -375,6 +386,7 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
         "format": lambda: zoo.FORMAT,
         "tensors": lambda: {"a": X},
         "metadata": lambda: {"format": zoo.FORMAT},
+        "content": lambda: b"guests",
     },
     "orwlab.flow.fit": {"network": network, "lr": lambda: 2.0**-20},
     "orwlab.flow": {"sampler": lambda: ("euler", 2)},
@@ -390,6 +402,17 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
     "orwlab.foreign": {"name": lambda: "f", "f": lambda: right},
     "orwlab.foreign.velocity": {"name": lambda: "v", "more": lambda: 0.0},
     "orwlab.losses.squared_norm": {"v": lambda: X},
+    "orwlab.large.rewards": {
+        "spec": lambda: "clip",
+        "home": lambda: None,
+        "clip_model": tiny_clip,
+        "revision": lambda: None,
+        "at_once": lambda: 2,
+        "images": lambda: COLOURS / 8 + 0.5,
+        "reward": lambda: greenness,
+        "prompts": lambda: ["a", "b", "c", "d"],
+    },
+    "orwlab.large.rewards.Clip": {"name": tiny_clip},
     "orwlab.lazy": {"package": lambda: "orwlab.zoo", "names": lambda: ["data"]},
     "orwlab.paths.get": {"name": lambda: "linear"},
     "orwlab.rewards.get": {"name": lambda: "right"},
@@ -749,6 +772,13 @@ HOUSEHOLD = (
     "orwlab.methods.run.Setting",
     "orwlab.methods.stacked.",
     "orwlab.methods.run.fill",
+    # what is told by a file, or passes between the parts of a run: tests/test_large_*.py ask them
+    "orwlab.large.hub.",
+    "orwlab.large.preflight.",
+    "orwlab.large.settings.",
+    "orwlab.large.sheets.",
+    "orwlab.large.rewards.Clip.",
+    "orwlab.large.rewards.features",
     "orwlab.velocity.UNet.features",
     "orwlab.velocity.UNet.through",
     "orwlab.zoo.clip.Clip.loss",
@@ -757,6 +787,7 @@ HOUSEHOLD = (
     "orwlab.zoo.latent.Autoencoder.losses",
     "orwlab.zoo.latent.Autoencoder.settle",
     "orwlab.zoo.solvers.",
+    "orwlab.written.",
 )
 
 MADE: dict[str, Callable[[], object]] = {  # of the classes whose objects come from elsewhere: one of them
@@ -792,6 +823,7 @@ INSIDE: dict[str, set[str]] = {  # what those who write a check or a package say
     "orwlab.large.models.load": {"revision"},  # nobody asks a folder for one
     "orwlab.large.tiny": {"folder"},  # it is made
     "orwlab.lazy": {"package", "names"},
+    "orwlab.large.rewards.Clip": {"revision"},  # a folder has none
 }
 
 # -- guests ------------------------------------------------------------------------------------------------------

@@ -191,9 +191,9 @@ def test_what_answers_wrongly_is_said():
     ):
         with pytest.raises(ValueError, match=said):
             rewards.values(reward, images, PROMPTS)
-    with pytest.raises(ValueError, match=r"^prompts is .*; allowed: 3 texts, one for each image"):
+    with pytest.raises(ValueError, match=r"^prompts is .*; allowed: as many texts as images, 3"):
         rewards.values(raises, images, PROMPTS[:2])
-    with pytest.raises(ValueError, match=r"^images is .*; allowed: images of shape"):
+    with pytest.raises(ValueError, match=r"^images is .*; allowed: numbers of shape"):
         rewards.values(raises, images[:, :2], PROMPTS)
 
 

@@ -162,7 +162,7 @@ def _pooled(made: Any) -> Tensor:
 
 def thumbnails(images: Tensor) -> Tensor:
     """Features that need no model: 16 x 16 pixels, (n, 768); black and white are a distance of 1 apart."""
-    small = interpolate(images.float(), (THUMBNAIL, THUMBNAIL), mode="area").flatten(1)
+    small = interpolate(_images(images).float(), (THUMBNAIL, THUMBNAIL), mode="area").flatten(1)
     return small / math.sqrt(small.shape[1])
 
 
@@ -185,6 +185,7 @@ def get(
     Raises:
         ValueError: there is no such reward, or it cannot be imported.
     """
+    home = None if home is None else checks.folder("home", home)
     if isinstance(spec, Settings):
         return get(spec.reward, home=spec.home, clip_model=spec.clip_model or "", device=device)
     if spec == "clip":
@@ -194,7 +195,7 @@ def get(
         raise checks.fail("reward", spec, allowed)
     module, _, name = spec.partition(":")
     try:
-        found = _imported(module, None if home is None else checks.folder("home", home))
+        found = _imported(module, home)
     except Exception as error:  # whatever somebody's module does
         said = f"{type(error).__name__}: {error}"
         raise checks.fail("reward", spec, f"{allowed} that can be imported ({said})") from error
@@ -245,12 +246,10 @@ def values(reward: Reward, images: Tensor, prompts: Sequence[str]) -> Tensor:
     Raises:
         ValueError: it is no callable, raises, or answers with another shape, complex numbers, NaN or infinity.
     """
-    images = checks.points("images", images)
-    if images.ndim != 4 or images.shape[1] != 3:
-        raise checks.fail("images", images, "images of shape (n, 3, height, width)")
-    told = list(prompts)
+    images = _images(images)
+    told = list(prompts) if isinstance(prompts, list | tuple) else []
     if len(told) != len(images) or not all(isinstance(prompt, str) for prompt in told):
-        raise checks.fail("prompts", prompts, f"{len(images)} texts, one for each image")
+        raise checks.fail("prompts", prompts, f"as many texts as images, {len(images)}")
     if not callable(reward):
         raise checks.fail("reward", reward, "a callable (images, prompts) -> (n,)")
 
@@ -259,6 +258,14 @@ def values(reward: Reward, images: Tensor, prompts: Sequence[str]) -> Tensor:
             return reward(x, list(told))
 
     return foreign.values("reward", ask, images)
+
+
+def _images(images: Any) -> Tensor:
+    """``images`` must be (n, 3, height, width)."""
+    found = checks.points("images", images)
+    if found.ndim != 4 or found.shape[1] != 3:
+        raise checks.fail("images", images, "numbers of shape (n, 3, height, width)")
+    return found
 
 
 def features(settings: Settings, reward: Reward, *, device: torch.device | str = "cpu") -> Features:

@@ -41,7 +41,7 @@ def save(kind: str, folder: str | PathLike[str], seed: int = 0) -> Path:
             place = Path(folder).expanduser()
             place.mkdir(parents=True, exist_ok=True)
             pipeline.save_pretrained(place)
-        except (TypeError, OSError, RuntimeError) as error:
+        except (TypeError, ValueError, OSError, RuntimeError) as error:
             raise checks.fail("folder", folder, f"the name of a folder that can be written ({error})") from error
     return place
 
@@ -158,6 +158,6 @@ def save_clip(folder: str | PathLike[str], seed: int = 0) -> Path:
             place = Path(folder).expanduser()
             for part in (model, processor, _tokenizer()):
                 part.save_pretrained(place)
-        except (TypeError, OSError, RuntimeError) as error:
+        except (TypeError, ValueError, OSError, RuntimeError) as error:
             raise checks.fail("folder", folder, f"the name of a folder that can be written ({error})") from error
     return place
