@@ -21,7 +21,6 @@ differs only by the order in which floating-point numbers are added; where that 
 import contextlib
 import math
 import os
-import shutil
 import tempfile
 import time
 import warnings
@@ -408,14 +407,7 @@ class Training:
             return
         tensors = self.state_dict() | {f"good.{name}": value for name, value in self._good.items()}
         files.write(self._place / STATE, tensors, {"format": FORMAT, "settings": self.settings.as_json()})
-        made = Path(tempfile.mkdtemp(dir=self._place, suffix=".partial"))
-        try:
-            self.model.export(made, self.average)
-            (self._place / LORA).mkdir(exist_ok=True)
-            for file in made.iterdir():
-                os.replace(file, self._place / LORA / file.name)
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
+        self.model.export(self._place / LORA, self.average)
 
     @property
     def _place(self) -> Path:
