@@ -749,6 +749,7 @@ HOUSEHOLD = (
     "orwlab.methods.run.Setting",
     "orwlab.methods.stacked.",
     "orwlab.methods.run.fill",
+    "orwlab.methods.run.newest",
     "orwlab.velocity.UNet.features",
     "orwlab.velocity.UNet.through",
     "orwlab.zoo.clip.Clip.loss",

@@ -39,7 +39,7 @@ from orwlab.large import models, rewards
 from orwlab.large.models import Model, Told
 from orwlab.large.rewards import Reward
 from orwlab.large.settings import Settings
-from orwlab.methods.run import Diverged, Numbers, _newest
+from orwlab.methods.run import Diverged, Numbers, newest
 
 __all__ = ["Diverged", "Snapshot", "Training"]
 
@@ -283,8 +283,8 @@ class Training:
         if finite:
             self.steps += 1
             with torch.no_grad():
-                newest = _newest(self.settings.average_decay, self.steps)
-                torch._foreach_lerp_(list(self.average.values()), tuple(self._learning), newest)
+                share = newest(self.settings.average_decay, self.steps)
+                torch._foreach_lerp_(list(self.average.values()), tuple(self._learning), share)
 
     def _diverged(self, what: str) -> Diverged:
         settings = self.settings
