@@ -779,6 +779,7 @@ HOUSEHOLD = (
     "orwlab.large.sheets.",
     "orwlab.large.rewards.Clip.",
     "orwlab.large.rewards.features",
+    "orwlab.methods.run.newest",
     "orwlab.velocity.UNet.features",
     "orwlab.velocity.UNet.through",
     "orwlab.zoo.clip.Clip.loss",

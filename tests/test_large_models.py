@@ -242,6 +242,17 @@ def test_a_file_of_adapters_is_what_diffusers_reads(folders, kind, tmp_path):
     assert not torch.allclose(x1, drawn_by_diffusers(model, x0, prompt=PROMPTS, max_sequence_length=24), atol=1e-3)
 
 
+def test_others_may_read_a_file_of_adapters(folders, tmp_path):
+    model = load(folders, "sd3")
+    (tmp_path / "any").write_text("")
+    for _ in range(2):
+        model.export(tmp_path / "lora", model.adapters)
+        (file,) = (tmp_path / "lora").iterdir()
+        assert file.stat().st_mode == (tmp_path / "any").stat().st_mode
+    with pytest.raises(ValueError, match=r"^folder is .*allowed: a folder that can be written"):
+        model.export(tmp_path / "any" / "lora", model.adapters)
+
+
 def test_adapters_of_another_rank_are_refused(folders):
     other = load(folders, "sd3", rank=2)
     with pytest.raises(ValueError, match=r"^values is"):

@@ -13,17 +13,19 @@ times 1 - sigma of the scheduler. The samples equal those of the pipeline itself
 """
 
 import contextlib
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from os import PathLike
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from orwlab import checks
+from orwlab import checks, files
 from orwlab.large import hub, quiet
 
 FLOWS = {"StableDiffusion3Pipeline": "sd3", "FluxPipeline": "flux"}
@@ -263,11 +265,20 @@ class Model:
                 p.copy_(values[name])
 
     def export(self, folder: str | PathLike[str], values: dict[str, Tensor]) -> None:
-        """Write adapters as a LoRA file, which ``pipe.load_lora_weights(folder)`` reads, whole or not at all."""
-        with quiet.libraries():
-            self.pipeline.save_lora_weights(
-                folder, transformer_lora_layers={name: value.detach().cpu() for name, value in values.items()}
-            )
+        """Write adapters as a LoRA file, which ``pipe.load_lora_weights(folder)`` reads, whole or not at all.
+
+        Raises:
+            ValueError: the folder cannot be written.
+        """
+        layers, place = {name: value.detach().cpu() for name, value in values.items()}, Path(folder)
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=place) as made, quiet.libraries():
+                self.pipeline.save_lora_weights(made, transformer_lora_layers=layers)
+                for file in Path(made).iterdir():
+                    files.write_bytes(place / file.name, file.read_bytes())
+        except OSError as error:
+            raise checks.fail("folder", str(folder), f"a folder that can be written ({error.strerror})") from error
 
 
 class StableDiffusion3(Model):

@@ -21,7 +21,6 @@ differs only by the order in which floating-point numbers are added; where that 
 import contextlib
 import math
 import os
-import shutil
 import tempfile
 import time
 import warnings
@@ -40,7 +39,7 @@ from orwlab.large import models, rewards
 from orwlab.large.models import Model, Told
 from orwlab.large.rewards import Reward
 from orwlab.large.settings import Settings
-from orwlab.methods.run import Diverged, Numbers, _newest
+from orwlab.methods.run import Diverged, Numbers, newest
 
 __all__ = ["Diverged", "Snapshot", "Training"]
 
@@ -284,8 +283,8 @@ class Training:
         if finite:
             self.steps += 1
             with torch.no_grad():
-                newest = _newest(self.settings.average_decay, self.steps)
-                torch._foreach_lerp_(list(self.average.values()), tuple(self._learning), newest)
+                share = newest(self.settings.average_decay, self.steps)
+                torch._foreach_lerp_(list(self.average.values()), tuple(self._learning), share)
 
     def _diverged(self, what: str) -> Diverged:
         settings = self.settings
@@ -408,14 +407,7 @@ class Training:
             return
         tensors = self.state_dict() | {f"good.{name}": value for name, value in self._good.items()}
         files.write(self._place / STATE, tensors, {"format": FORMAT, "settings": self.settings.as_json()})
-        made = Path(tempfile.mkdtemp(dir=self._place, suffix=".partial"))
-        try:
-            self.model.export(made, self.average)
-            (self._place / LORA).mkdir(exist_ok=True)
-            for file in made.iterdir():
-                os.replace(file, self._place / LORA / file.name)
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
+        self.model.export(self._place / LORA, self.average)
 
     @property
     def _place(self) -> Path:

@@ -362,7 +362,7 @@ class Run:
         self.optimizer.step()
         with torch.no_grad():
             self.steps += 1
-            torch._foreach_lerp_(self._averaged, self._learning, _newest(self.average_decay, self.steps))
+            torch._foreach_lerp_(self._averaged, self._learning, newest(self.average_decay, self.steps))
 
     def _look_at(self, loss: Tensor, gradients: list[Tensor]) -> None:
         """Whether loss and gradients are finite, or ``Diverged``."""
@@ -488,7 +488,7 @@ class Run:
         fill(network, tensors, name)
 
 
-def _newest(decay: float, n: int) -> float:
+def newest(decay: float, n: int) -> float:
     """The share of the newest of ``n`` values in their running average, whose shares fall by ``decay`` and sum to 1."""
     return 1 / n if decay == 1 else (1 - decay) / (1 - decay**n)
 
