@@ -10,7 +10,6 @@ Where a model is told what to make, samples compete only with samples of the sam
 import math
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,21 +20,46 @@ CLIP = 20.0
 WITHIN = ("mean_one", "best", "above")
 
 
-def log_weights(r: Tensor, tau: Any, weighting: str = "exp", clip: float = CLIP) -> Tensor:
-    """``log w`` for rewards ``r``, (n,) or (m, n), where each row stands for itself: in r's shape.
+def log_weights(r: Tensor, tau: float, weighting: str = "exp", clip: float = CLIP) -> Tensor:
+    """``log w`` for rewards ``r`` (n,): (n,).
 
     Args:
         r: rewards, finite.
-        tau: inverse temperature, >= 0; 0 makes all weights 1. A number, or of rows one each, (m,).
+        tau: inverse temperature, >= 0; 0 makes all weights 1.
         weighting: one of ``KINDS``.
         clip: the largest weight of "clipped", > 0.
 
     Raises:
         ValueError: an argument out of range, or ``tau r`` beyond the range of floating-point numbers.
     """
+    return _log_weights(_vector("r", r), checks.number("tau", tau, low=0.0), tau, weighting, clip)
+
+
+def log_weights_of_rows(r: Tensor, tau: Any, weighting: str = "exp", clip: float = CLIP) -> Tensor:
+    """``log_weights`` of each row of ``r`` (m, n) by itself: (m, n).
+
+    Args:
+        r: rewards, finite.
+        tau: inverse temperature of each row, (m,), or one number for all.
+        weighting: as in ``log_weights``.
+        clip: as in ``log_weights``.
+
+    Raises:
+        ValueError: as ``log_weights`` does.
+    """
+    r = _vector("r", r, rows=True)
+    allowed = f"a finite number >= 0, or one for each of {len(r)} rows"
+    each = checks.array("tau", tau, allowed).detach()
+    if each.shape not in ((), (len(r),)) or bool((each < 0).any()):
+        raise checks.fail("tau", tau, allowed)
+    return _log_weights(r, each.to(r)[..., None], tau, weighting, clip)
+
+
+def _log_weights(r: Tensor, factor: Any, tau: Any, weighting: str, clip: float) -> Tensor:
+    """Of checked rewards (..., n), ``factor`` being tau as r can be multiplied by it."""
     checks.choice("weighting", weighting, KINDS)
-    r, clip = _vector("r", r, rows=True), checks.number("clip", clip, above=0.0)
-    log_w = _inverse_temperature(tau, r) * r
+    clip = checks.number("clip", clip, above=0.0)
+    log_w = factor * r
     if not bool(log_w.isfinite().all()):
         raise checks.fail("tau", tau, f"a number for which tau r is finite; r is up to {float(r.abs().max()):g}")
     if weighting == "mean_one":
@@ -70,7 +94,7 @@ def within(r: Tensor, tau: float, weighting: str = "mean_one", threshold: float 
     if (threshold is None) == (weighting == "above"):
         raise checks.fail("threshold", threshold, 'a number for "above", None for other weightings')
     if weighting == "mean_one":
-        return torch.stack([log_weights(row, tau, "mean_one") for row in r])
+        return log_weights_of_rows(r, tau, "mean_one")
     if weighting == "best":
         chosen = torch.zeros_like(r, dtype=torch.bool).scatter_(1, r.argmax(1, keepdim=True), True)
     else:
@@ -123,21 +147,10 @@ def _logarithms(log_w: Any, rows: bool = False) -> Tensor:
 
 
 def _vector(name: str, x: Any, *, rows: bool = False) -> Tensor:
-    """Numbers, (n,), or with ``rows`` (m, n) too, in no shorter floating type than float32."""
-    shapes = "(n,) or (m, n), at least one of each" if rows else "(n,) with n >= 1"
+    """Numbers, (n,), or with ``rows`` (m, n), in no shorter floating type than float32."""
+    shapes = "(m, n), at least one of each" if rows else "(n,) with n >= 1"
     allowed = f"finite real numbers, a tensor or array of shape {shapes}"
     x = checks.array(name, x, allowed)
-    if x.ndim not in ((1, 2) if rows else (1,)) or x.numel() == 0:
+    if x.ndim != 1 + rows or x.numel() == 0:
         raise checks.fail(name, x, allowed)
     return x.to(torch.promote_types(x.dtype, torch.float32))  # a sum in bfloat16 has three digits
-
-
-def _inverse_temperature(tau: Any, r: Tensor) -> Any:
-    """``tau`` as what ``r`` (n,) or (m, n) is multiplied by."""
-    if r.ndim == 1 or not isinstance(tau, Tensor | np.ndarray | list | tuple) or np.ndim(tau) == 0:
-        return checks.number("tau", tau, low=0.0)
-    allowed = f"a finite number >= 0, or one for each of {len(r)} rows"
-    each = checks.array("tau", tau, allowed).detach()
-    if each.shape != (len(r),) or bool((each < 0).any()):
-        raise checks.fail("tau", tau, allowed)
-    return each.to(r)[:, None]

@@ -263,7 +263,7 @@ def weights_of_rewards(device):
     r, rows = points(device)[:, 0], points(device)
     return [
         *(weights.log_weights(r, 2.0, kind) for kind in weights.KINDS),
-        weights.log_weights(rows, torch.ones(16)),
+        weights.log_weights_of_rows(rows, torch.ones(16)),
         weights.units(rows).tolist(),
         weights.effective_sample_sizes(rows).tolist(),
         *(weights.within(rows, 1.0, kind, 0.1 if kind == "above" else None) for kind in weights.WITHIN),

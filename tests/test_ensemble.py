@@ -96,6 +96,10 @@ def test_a_run_goes_on_alone_as_it_would_have_here():
     advance(ensemble, 3)
     run = ensemble.run(2)
     assert (run.round, run.steps, run.seed, run.cost.rewards) == (3, 6, 7, 30)
+    same = alone(mlp(), 2, **settings)
+    advance(same, 3)
+    assert run._good["round"] == same._good["round"] == 2, "and knows where to go back to"
+    assert torch.allclose(run._good["policy.net.0.weight"], same._good["policy.net.0.weight"], atol=1e-12)
     advance(run, 5), advance(ensemble, 5)
     assert apart(run, ensemble.run(2)) < 1e-10
     with pytest.raises(ValueError, match="i is 4; allowed"):
@@ -242,6 +246,7 @@ def test_where_a_gradient_stops_being_finite():
     assert ensemble.stopped[1].what == "loss or its gradient"
     assert ensemble.stopped[1].round == 3
     assert apart(before, ensemble.run(1)) == 0, "as it was before that round"
+    assert all(v.isfinite().all() for v in ensemble.state_dict().values()), "nothing odd stays anywhere"
     assert [apart(ensemble.run(i), twin.run(i)) for i in (0, 2)] == [0, 0]
 
 

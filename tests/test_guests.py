@@ -643,6 +643,7 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
     },
     "orwlab.methods.ensemble.Ensemble.save": {"path": lambda: Path(FILE).absolute()},
     "orwlab.methods.ensemble.Ensemble.load": {"path": lambda: saved_ensemble(), "data": lambda: None},
+    "orwlab.weights.log_weights_of_rows": {"r": lambda: X, "tau": lambda: WEIGHT},
     "orwlab.weights.units": {"log_w": lambda: X},
     "orwlab.weights.effective_sample_sizes": {"log_w": lambda: X},
     "orwlab.adapters": {"rank": lambda: 2, "network": lambda: adapters.attach(network(), 2)},

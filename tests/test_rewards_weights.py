@@ -177,6 +177,26 @@ def test_weights_of_bfloat16_and_of_lists_are_those_of_float32(generator):
     assert weights.effective_sample_size(r) == pytest.approx(weights.effective_sample_size(r.double()), rel=1e-6)
 
 
+def test_rows_are_weighed_each_by_itself():
+    r = torch.randn(5, 7, generator=torch.Generator().manual_seed(0)) * 40
+    taus = torch.tensor([0.0, 0.5, 1.0, 2.0, 8.0])
+    for kind in weights.KINDS:
+        together = weights.log_weights_of_rows(r, taus, kind)
+        each = [weights.log_weights(row, float(tau), kind) for row, tau in zip(r, taus)]
+        assert torch.allclose(together, torch.stack(each), rtol=1e-6)
+        assert torch.allclose(weights.log_weights_of_rows(r, 2.0, kind)[3], each[3], rtol=1e-6)
+        sizes = [weights.effective_sample_size(row) for row in each]
+        assert weights.units(together).tolist() == [weights.unit(row) for row in together]
+        assert weights.effective_sample_sizes(together).tolist() == pytest.approx(sizes, rel=1e-4)
+    nothing = torch.full((1, 3), -torch.inf)
+    assert (weights.units(nothing), weights.effective_sample_sizes(nothing)) == (0, 0)
+    for tau in (torch.ones(4), torch.ones(7), [-1.0] * 5, "one"):
+        with pytest.raises(ValueError, match=r"tau is .*or one for each of 5 rows"):
+            weights.log_weights_of_rows(r, tau)
+    with pytest.raises(ValueError, match=r"r is .*allowed: .*shape \(m, n\)"):
+        weights.log_weights_of_rows(r[0], 1.0)
+
+
 def test_bad_weights_are_named():
     for call, message in [
         (lambda: weights.log_weights([], 1.0), "r is"),

@@ -285,7 +285,7 @@ class Ensemble(FineTuning):
     def _weighed(self, x1: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
         r = rewards.evaluate(self.reward, x1)
         tau = torch.tensor(self.tau, dtype=torch.float64)[self._acting()]
-        return r, weights.log_weights(self._by_run(r), tau, self.weighting).flatten()
+        return r, weights.log_weights_of_rows(self._by_run(r), tau, self.weighting).flatten()
 
     def _mean(self, w: Tensor) -> Tensor:
         return self._by_run(w).mean(1).repeat_interleave(self.pool_size)
@@ -298,7 +298,7 @@ class Ensemble(FineTuning):
 
     def _learn(self, x1: Tensor, c: Tensor | None = None) -> Numbers:
         numbers = super()._learn(x1, c)
-        self._put_back(self._stopped)
+        self._put_back()
         return numbers
 
     def _measured(self, r: Tensor, log_w: Tensor, terms: Tensor) -> Numbers:
@@ -362,7 +362,6 @@ class Ensemble(FineTuning):
             self._stopped[i] = {key: value.clone() for key, value in self._alone(self._good, i).items()}
             for name, value in {**facts, "lr": self.lr}.items():
                 self._stopped[i][name] = torch.tensor(value, dtype=torch.float64)
-        self._put_back(new)
         self._if_any_goes_on()
 
     def _if_any_goes_on(self) -> None:
@@ -371,13 +370,13 @@ class Ensemble(FineTuning):
             self._good = {k: v for k, v in self._good.items() if not k.startswith("stopped.")} | self._stops()
             raise self._why(max(self._stopped, key=lambda i: float(self._stopped[i]["failed"])))
 
-    def _put_back(self, which: Iterable[int]) -> None:
+    def _put_back(self) -> None:
         """Policies and averages of runs that have stopped to what they were."""
         with torch.no_grad():
             for name in ("policy", "average"):
                 for key, p in stacked.rows(getattr(self, name)).items():
-                    for i in which:
-                        p[i] = self._stopped[i][f"{name}.{key}"]
+                    for i, kept in self._stopped.items():
+                        p[i] = kept[f"{name}.{key}"]
 
     def _why(self, i: int) -> Diverged:
         facts = {name: float(self._stopped[i][name]) for name in ("what", "failed", "alpha", "tau", "lr")}
