@@ -5,6 +5,9 @@
 Runs of eight Gaussians (MLP 3 x 128, batch 256), as one ``Ensemble`` and as so many ``FineTuning``, a few rounds each
 in turn, in one process; a ratio is taken within each turn and the median is reported, of processor time, which other
 work on the machine disturbs less.
+
+Measured twice, beside other work on two cores: four runs are 1.0 times as fast together, 1.0 and 1.2 times with eight
+gradient steps a draw, and sixteen runs 1.2 and 1.3 times. So the live lab's four lanes stay runs of their own.
 """
 
 import argparse

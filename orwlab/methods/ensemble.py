@@ -11,8 +11,8 @@ the same order, and what comes out is the same but for rounding. For the loss is
 has no gradient that leads from one run to another; Adam and the running average go number by number; weights are
 taken row by row, a row a run.
 
-That pays where a machine has more to give than one small network asks for: on a graphics card. On one thread of a CPU
-it does not: see ``benchmarks/ensemble.py``.
+That is made for machines that have more to give than one small network asks for, graphics cards (there it was not
+measured: ``benchmarks/gpu.py``). On one thread of a CPU it gains next to nothing: ``benchmarks/ensemble.py``.
 """
 
 import math
