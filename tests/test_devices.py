@@ -522,6 +522,7 @@ def test_the_device_that_is_not_there_refuses_what_a_card_would():
 # -- in which floating type ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore")  # that a grid is too coarse is known
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("default", [torch.float32, torch.float64])
 def test_the_policys_floating_type_is_the_runs_whatever_torchs_default_is(dtype, default):
