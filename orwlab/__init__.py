@@ -33,9 +33,12 @@ __all__ = [  # noqa: RUF022  the reading order
     # the method, and its rivals
     "methods",
     "finetune",
-    # real pictures, pretrained networks, and tasks made of both
+    # real pictures, and pretrained networks
     "data",
     "zoo",
+    # many runs
+    "sweep",
+    # all of it at work on pictures and words
     "tasks",
     # the method for models that fill a graphics card
     "large",

@@ -1,4 +1,4 @@
-"""The command ``orwlab``: the app, JupyterLab, the notebooks, the zoo, the science report. Also ``python -m orwlab``.
+"""The command ``orwlab``: the app, JupyterLab, the notebooks, the zoo, sweeps, the report. Also ``python -m orwlab``.
 
 Nothing heavy is imported before it is known what is wanted. Whatever a person can do wrong ends in one sentence.
 """
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    # the zoo and the report have command lines of their own, which get the rest as it is
+    # the zoo, sweeps and the report have command lines of their own, which get the rest as it is
     if arguments[:1] == ["zoo"]:
         from orwlab.zoo import __main__ as zoo
 
@@ -57,6 +57,10 @@ def _run(arguments: list[str]) -> int:
         from orwlab.teach.science import __main__ as science
 
         return science.main(arguments[1:], program="orwlab science")
+    if arguments[:1] == ["sweep"]:
+        from orwlab.sweep import __main__ as sweep
+
+        return sweep.main(arguments[1:], program="orwlab sweep")
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
     if options.command is None:
@@ -101,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     copy.add_argument("folder", metavar="FOLDER", help="where to; made if there is none")
     copy.add_argument("--force", action="store_true", help="replace files that differ")
     commands.add_parser("zoo", help="list the pretrained networks, or train one again")
+    commands.add_parser("sweep", help="many runs from a file, held to their exact answers")
     commands.add_parser("science", help="measure every claim again, and write a report")
     return parser
 

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import stat
+import unicodedata
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
@@ -70,6 +71,36 @@ def _whole(target: Path, named: str | PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def cell(text: str) -> str:
+    """``text`` for a table that a spreadsheet opens: with a ' before what it would work out as a formula.
+
+    Also before wide letters that it takes for such signs, and before a ', so that ``uncelled`` gives back any text.
+
+    Raises:
+        ValueError: no text.
+    """
+    text = _text(text)
+    return f"'{text}" if unicodedata.normalize("NFKC", text[:1]) in _SIGNS else text
+
+
+def uncelled(text: str) -> str:
+    """The text of which ``cell`` made this.
+
+    Raises:
+        ValueError: no text.
+    """
+    return _text(text).removeprefix("'")
+
+
+_SIGNS = {"=", "+", "-", "@", "\t", "\r", "\n", "'"}
+
+
+def _text(text: Any) -> str:
+    if not isinstance(text, str):
+        raise checks.fail("text", text, "a text")
+    return text
 
 
 def read(path: str | PathLike[str], format: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -15,6 +15,7 @@ from orwlab.oracle import PopulationDynamics
 from orwlab.show import figures
 from orwlab.show.figures import Band, Curve, Patient
 from orwlab.show.figures.bound import WORDS
+from orwlab.sweep import Row, Table
 from orwlab.tasks.images import Outcome
 
 # numbers that every floating type holds exactly
@@ -27,6 +28,7 @@ IMAGES = (SQUARE / 2).reshape(1, 1, 4, 4).repeat(3, 1, 1, 1)
 NUMBERS = {"judge": 0.5, "off_data": 0.5, "diversity": 1.0}
 LABELS = dict(xlabel="x", ylabel="y")
 FIELDS = torch.rand(3, 4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+TABLE = Table((Row(target="a", reward="b", method="c", alpha=0.5, tau=1.0, seed=0, strength=2.0, kl=0.5),))
 EXACT = Map(ROW.double(), ROW[:3].double(), *FIELDS, torch.ones(4, 3).bool())
 
 
@@ -70,6 +72,8 @@ GOOD = {
     "maps_over_alpha_and_tau": lambda: dict(exact=EXACT, points=[(0.5, 1.0, 0.25, 2.0)], collapse=0.5),
     "readings_table": lambda: dict(chart={"a": {"u": 1.0, "v": 2.0}}),
     "reward_against_diversity": lambda: dict(alphas=ROW, exact=(ROW, ROW), learned={1.0: PLANE.abs()}, collapse=0.5),
+    "sweep_maps": lambda: dict(table=TABLE, what="kl"),
+    "sweep_over_alpha": lambda: dict(table=TABLE, tau=1.0, what="kl"),
     "ward": lambda: dict(patients=[Patient("a", PLANE, ROW)], reference=PLANE, extent=3.0),
     "bands": lambda: dict(
         estimates=[Band("a", ROW, ROW, ROW / 2, ROW * 2)], truth=Curve("b", ROW, ROW), log_y=True, show=ROW, **LABELS

@@ -35,6 +35,7 @@ from orwlab.large import tiny
 from orwlab.large.settings import Settings
 from orwlab.large.training import Training
 from orwlab.methods.run import Diverged, Run
+from orwlab.sweep import Row, Table
 from orwlab.tasks import contest, digits, images, photographs, results, words
 from orwlab.zoo import recipes
 from orwlab.zoo.prompted import Prompted
@@ -289,6 +290,25 @@ def photographs_task():
     return photographs.Photographs()
 
 
+@functools.cache
+def swept():
+    """A table of one row."""
+    row = Row(target="gaussian", reward="right", method="raft", alpha=0.5, tau=1.0, seed=3, strength=2.0, kl=0.25)
+    return Table((row,))
+
+
+def specified():
+    path = Path("orwlab-sweep.yaml").absolute()
+    path.write_text("alphas: 0.5\n")
+    return path
+
+
+def written():
+    path = Path("orwlab-sweep.csv").absolute()
+    swept().write(path)
+    return path
+
+
 CLASSIFIER = {"x": lambda: IMAGE, "event_shape": lambda: (1, 4, 4), "width": lambda: 2}
 WORDS = {
     "x": described,
@@ -333,6 +353,7 @@ SAID = {  # where the word by which people know a thing is not the argument's na
     ("orwlab.exact.grid.Grid", "n"): "axis",
     ("orwlab.exact.grid.GridDensity", "values"): "density",
     ("orwlab.zoo.target", "name"): "target",
+    ("orwlab.sweep.spec.read", "path"): "YAML",
     ("orwlab.methods.failures.get", "name"): "failure",
     ("orwlab.zoo.clip.Clip.score", "texts"): "text",
     ("orwlab.large.training.Training", "reward"): "clip_model",  # which is asked where there is no other
@@ -388,6 +409,20 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
         "metadata": lambda: {"format": zoo.FORMAT},
         "content": lambda: b"guests",
     },
+    "orwlab.files.cell": {"text": lambda: "=1"},
+    "orwlab.files.uncelled": {"text": lambda: "'=1"},
+    "orwlab.sweep.plan.planned": {
+        "seeds": lambda: (3, 4),
+        "target": lambda: "gaussian",
+        "reward": lambda: {"mine": right},
+        "method": lambda: "orw_cfm_w2",
+    },
+    "orwlab.sweep.spec.parsed": {"text": lambda: "alphas: 0.5"},
+    "orwlab.sweep.spec.read": {"path": specified},
+    "orwlab.sweep.table.Table": {"rows": lambda: list(swept().rows), "what": lambda: "kl", "setting": lambda: "alpha"},
+    "orwlab.sweep.table.Table.parsed": {"text": lambda: swept().csv()},
+    "orwlab.sweep.table.Table.read": {"path": written},
+    "orwlab.sweep.table.Table.write": {"path": lambda: Path("orwlab-sweep.csv").absolute()},
     "orwlab.flow.fit": {"network": network, "lr": lambda: 2.0**-20},
     "orwlab.flow": {"sampler": lambda: ("euler", 2)},
     "orwlab.flow.learn": {"network": Pupil.network, "losses": Pupil.losses},
@@ -731,8 +766,17 @@ HOUSEHOLD = (
     "orwlab.tasks.contest.run",
     "orwlab.tasks.results.each_once",
     "orwlab.tasks.results.main",
-    "orwlab.tasks.results.on_one_thread",
     "orwlab.tasks.results.make",
+    "orwlab.sweep.meaning.",
+    "orwlab.sweep.once.",
+    "orwlab.sweep.plan.Plan",
+    "orwlab.sweep.plan.all_settings",
+    "orwlab.sweep.plan.known_settings",
+    "orwlab.sweep.plan.unknown",
+    "orwlab.sweep.run",  # its arguments are those of plan.planned; no two of its tables have the same seconds
+    "orwlab.sweep.spec.folder_of",
+    "orwlab.sweep.table.Row",
+    "orwlab.sweep.work.",
     "orwlab.tasks.images.networks_of",
     "orwlab.tasks.images.network",
     "orwlab.tasks.images.plan_of",
@@ -799,6 +843,7 @@ MADE: dict[str, Callable[[], object]] = {  # of the classes whose objects come f
     "orwlab.tasks.words.Words": words_task,
     "orwlab.exact.frontiers.Frontier": frontier,
     "orwlab.large.training.Training": large_run,
+    "orwlab.sweep.table.Table": swept,
 }
 
 INSIDE: dict[str, set[str]] = {  # what those who write a check or a package say: nobody else's value comes here
@@ -826,6 +871,10 @@ INSIDE: dict[str, set[str]] = {  # what those who write a check or a package say
     "orwlab.large.tiny": {"folder"},  # it is made
     "orwlab.lazy": {"package", "names"},
     "orwlab.large.rewards.Clip": {"revision"},  # a folder has none
+    "orwlab.sweep.plan.planned": {"seeds", "target", "method"},  # one, or several
+    "orwlab.sweep.spec.parsed": {"text"},  # what is wrong has a line, and not its name
+    "orwlab.files.cell": {"text"},  # any text is one
+    "orwlab.files.uncelled": {"text"},
 }
 
 # -- guests ------------------------------------------------------------------------------------------------------

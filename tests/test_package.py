@@ -21,6 +21,7 @@ FLOORS = [  # from the ground up: what stands on a floor imports only from below
     [f"orwlab.{face}" for face in ("finetune", "oracle", "optima", "frontiers", "tradeoff", "metrics", "wasserstein")],
     ["orwlab.data"],
     ["orwlab.zoo"],
+    ["orwlab.sweep"],
     ["orwlab.tasks"],
     ["orwlab.large"],
     ["orwlab.show.theme"],

@@ -11,8 +11,9 @@ import torch
 import yaml
 
 import orwlab
-from orwlab import cli, flow, oracle, rewards, targets, zoo
+from orwlab import cli, flow, oracle, rewards, sweep, targets, zoo
 from orwlab.large import __main__ as large
+from orwlab.sweep import plan, spec
 from orwlab.tasks import contest, results
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +30,25 @@ def test_the_ten_lines_run_and_meet_the_exact_limit(capsys):
     x0 = flow.noise(4000, (2,), generator=scope["run"].generator)
     learned = float(rewards.get("right")(flow.sample(scope["run"].average, x0)).mean())
     assert learned == pytest.approx(scope["exact"].mean_reward, abs=0.04)
+
+
+def test_many_runs_come_to_what_the_readme_prints(tmp_path, monkeypatch, capsys):
+    """The example with its printed numbers; of two seeds the first, and in this process: the numbers are the same."""
+    section = re.search(r"## Many runs\n(.*?)\n## ", README, re.S).group(1)
+    example, written = (re.search(rf"```{kind}\n(.*?)```", section, re.S).group(1) for kind in ("python", "yaml"))
+    monkeypatch.chdir(tmp_path)
+    assert "seeds=(0, 1), " in example
+    quick = example.replace("seeds=(0, 1), ", "seeds=0, jobs=1, progress=False, ").replace("(0.3, 1.0, 3.0)", "1.0")
+    scope = {}
+    exec(compile(quick, "README.md", "exec"), scope)
+    (row,) = scope["table"]
+    assert sweep.Table.read("my-sweep.csv").rows == (row,)
+    (printed,) = re.findall(r"^ +1  ([\d.]+) ± ([\d.]+) +([\d.]+)", section, re.M)
+    mean, spread, exact = map(float, printed)
+    assert row.exact == pytest.approx(exact, abs=0.002)
+    assert row.mean_reward == pytest.approx(mean, abs=0.01 + 2 * spread)
+    asked = plan.planned(**spec.parsed(written))
+    assert len(asked.places) == 4 * 2 * 2 * 2 * 2
 
 
 def test_your_own_data_end_where_the_readme_says():
@@ -121,7 +141,7 @@ def test_its_commands_are_understood():
         cli._parser().parse_args(line.split())
     assert re.findall(r"orwlab-([\d.]+)-py3", README) == [orwlab.__version__]
     for line in re.findall(r"`orwlab (\w[^`]*)`", README):
-        assert line.split()[0] in {"app", "lab", "notebooks", "zoo", "science"}, line
+        assert line.split()[0] in {"app", "lab", "notebooks", "zoo", "science", "sweep"}, line
 
 
 def test_every_name_in_the_table_exists():

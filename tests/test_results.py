@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from orwlab import files
+from orwlab.sweep import once
 from orwlab.tasks import digits, images, photographs, results
 from orwlab.tradeoff import alpha_from_rewards
 
@@ -126,13 +127,13 @@ def test_an_alpha_from_rewards_alone_is_several_times_too_large_for_digits_and_t
 def test_one_row_can_be_made_again():
     """On another machine the numbers differ a little: a tolerance far below what alpha changes."""
     found = results.load("digits")
-    row, samples = results._one("digits", 1, 0.1)
+    row, tensors = once.on_one_thread(results._one, "digits", 1, 0.1)
     (kept,) = (row for row in found.rows if (row["seed"], row["alpha"]) == (1, 0.1))
     assert row["reward"] == pytest.approx(kept["reward"], abs=0.03)
     for name, value in kept["numbers"].items():
         assert row["numbers"][name] == pytest.approx(value, abs=0.2 if name in ("diversity", "smallest") else 0.06)
     assert len(row["rewards"]) == len(kept["rewards"])
-    assert samples.shape == (results.SHOWN, 1, 8, 8)
+    assert tensors["samples"].shape == (results.SHOWN, 1, 8, 8)
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ def small(monkeypatch):
 
 
 def test_what_was_done_before_an_interruption_is_not_done_again(small, tmp_path, monkeypatch):
-    done, real = [], results._done
+    done, real = [], results._one
 
     def until_the_fourth(*task):
         if len(done) == 4:
@@ -155,11 +156,11 @@ def test_what_was_done_before_an_interruption_is_not_done_again(small, tmp_path,
         done.append(task)
         return real(*task)
 
-    monkeypatch.setattr(results, "_done", until_the_fourth)
+    monkeypatch.setattr(results, "_one", until_the_fourth)
     with pytest.raises(KeyboardInterrupt):
         results.make("digits", tmp_path, jobs=1)
     assert not list(tmp_path.glob("*.safetensors"))
-    monkeypatch.setattr(results, "_done", lambda *task: done.append(task) or real(*task))
+    monkeypatch.setattr(results, "_one", lambda *task: done.append(task) or real(*task))
     made = results.make("digits", tmp_path, jobs=1)
     assert len(done) == len(set(done)) == len(made.rows) == 6
     assert [path.name for path in tmp_path.iterdir()] == ["digits.safetensors"]

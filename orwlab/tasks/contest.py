@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from orwlab import checks, flow, methods, rewards, targets, zoo
 from orwlab.exact.dynamics import PopulationDynamics
 from orwlab.methods import dial, rollout
 from orwlab.methods.run import Diverged
-from orwlab.tasks.results import FOLDER, each_once, on_one_thread
+from orwlab.tasks.results import FOLDER, each_once
 
 FORMAT = "orwlab contest 1"
 TARGETS = ("gaussian", "two_modes_1d", "eight_gaussians")
@@ -147,8 +148,8 @@ def run(target: str, entry: str, seed: int) -> Row:
     )  # fmt: skip
 
 
-def _one(target: str, entry: str, seed: int) -> Row:
-    return on_one_thread(run, target, entry, seed)
+def _one(target: str, entry: str, seed: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    return asdict(run(target, entry, seed)), {}
 
 
 def load(folder: str | PathLike[str] = FOLDER) -> list[Row]:
@@ -178,7 +179,7 @@ def make(folder: str | PathLike[str] = FOLDER, jobs: int = -1) -> list[Row]:
     """
     place = checks.folder("folder", folder)
     tasks = [(target, entry, seed) for target in TARGETS for entry in ENTRIES for seed in SEEDS]
-    rows = [asdict(row) for row in each_once("contest", _recipe(), _one, tasks, place, jobs)]
+    rows = [row for row, _ in each_once("contest", _recipe(), _one, tasks, place, jobs)]
     text = json.dumps({"format": FORMAT, "recipe": _recipe(), "rows": rows}, indent=1)
     (place / "contest.json").write_text(text + "\n")
     return load(place)

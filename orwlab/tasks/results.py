@@ -23,10 +23,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from orwlab import checks, files, zoo
 from orwlab.data import as_bytes
+from orwlab.sweep import meaning, once
 from orwlab.tasks import images
 from orwlab.tasks.digits import Digits
 from orwlab.tasks.images import Outcome, Plan, Task
@@ -175,10 +175,10 @@ def make(name: str, folder: str | PathLike[str] = FOLDER, jobs: int = -1) -> Res
     recipe, place = recipe_of(name), checks.folder("folder", folder)
     tasks = [(name, seed, alpha) for seed in recipe["seeds"] for alpha in [None, *recipe["alphas"]]]
     rows, kept = [], []
-    for row, samples in each_once(name, recipe, _one, tasks, place, jobs):
+    for row, tensors in each_once(name, recipe, _one, tasks, place, jobs):
         rows.append(row)
         if row["seed"] == recipe["seeds"][0]:
-            kept.append(samples)
+            kept.append(tensors["samples"])
     metadata = {"format": FORMAT, "recipe": recipe, "rows": rows}
     files.write(place / f"{name}.safetensors", {"samples": torch.stack(kept)}, metadata)
     return load(name, place)
@@ -187,49 +187,36 @@ def make(name: str, folder: str | PathLike[str] = FOLDER, jobs: int = -1) -> Res
 def each_once(
     name: str, recipe: dict[str, Any], one: Callable[..., Any], tasks: list[tuple[Any, ...]], place: Path, jobs: int
 ) -> Iterator[Any]:
-    """``one(*task)`` for every task, in their order, over several processes; ``on_one_thread`` keeps each to itself.
+    """``one(*task)`` for every task, in their order, over several processes: something that JSON holds, and tensors.
 
     What was done when it was interrupted is not done again by the same recipe and code: until the last one it lies in a
     hidden folder in ``place``.
     """
-    from joblib import Memory, Parallel, delayed
-
-    jobs = checks.integer("jobs", jobs, low=-1)
-    if jobs == 0:
-        raise checks.fail("jobs", jobs, "a number of processes, or -1 for one a processor core")
-    unfinished = place / f".{name}-{_fingerprint(recipe)[:12]}"
+    once.checked_jobs(jobs)
+    code = meaning.of_code("tasks", "methods")  # what was done by other code is done again
+    unfinished = place / f".{name}-{once.digest([recipe, code])[:12]}"
     for stale in {*place.glob(f".{name}-*")} - {unfinished}:
         shutil.rmtree(stale)
-    kept = Memory(unfinished, verbose=0).cache(one)
-    work = Parallel(n_jobs=jobs, return_as="generator")(delayed(kept)(*task) for task in tasks)
-    yield from tqdm(work, total=len(tasks), desc=name)
+    unfinished.mkdir(exist_ok=True)
+    shelf = once.Shelf(unfinished, ".safetensors", _keep, _kept)
+    calls = {once.digest(task): (one, *task) for task in tasks}
+    found = dict(once.each(calls, shelf, jobs=jobs, name=name))
+    yield from (found[key] for key in calls)
     shutil.rmtree(unfinished)
 
 
-def _fingerprint(recipe: dict[str, Any]) -> str:
-    """Of a recipe and the code that follows it: what was done by other code is done again."""
-    package = Path(__file__).parent.parent
-    sources = sorted(path for room in ("tasks", "methods") for path in (package / room).glob("*.py"))
-    text = json.dumps(recipe, sort_keys=True).encode() + b"".join(path.read_bytes() for path in sources)
-    return hashlib.sha256(text).hexdigest()
+def _keep(path: Path, answer: tuple[Any, dict[str, Tensor]]) -> None:
+    said, tensors = answer
+    files.write(path, tensors, {"format": FORMAT, "said": said})
 
 
-def on_one_thread(one: Callable[..., Any], *task: Any) -> Any:
-    """``one(*task)`` with one thread of torch's."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        return one(*task)
-    finally:
-        torch.set_num_threads(before)
+def _kept(path: Path) -> tuple[Any, dict[str, Tensor]]:
+    tensors, metadata = files.read(path, FORMAT)
+    return metadata["said"], tensors
 
 
-def _one(name: str, seed: int, alpha: float | None) -> tuple[dict[str, Any], Tensor]:
-    """One seed and alpha, in a process of its own: its row, and the images to keep as bytes."""
-    return on_one_thread(_done, name, seed, alpha)
-
-
-def _done(name: str, seed: int, alpha: float | None) -> tuple[dict[str, Any], Tensor]:
+def _one(name: str, seed: int, alpha: float | None) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """One seed and alpha: its row, and the images to keep as bytes."""
     task, plan = _task(name), STUDIES[name].plan
     if alpha is None:
         outcome = task.outcome(task.reference, task.noise(task.judged_on, seed), None, seed)
@@ -238,7 +225,7 @@ def _done(name: str, seed: int, alpha: float | None) -> tuple[dict[str, Any], Te
     rewards = [round(reward, 4) for reward in outcome.rewards[:: _every(plan.rounds)]]
     row = {"seed": seed, "alpha": alpha, "reward": outcome.reward, "numbers": outcome.numbers, "rewards": rewards}
     shown = outcome.samples[task.shown(SHOWN, len(outcome.samples))]
-    return row, torch.from_numpy(as_bytes(shown)).permute(0, 3, 1, 2)
+    return row, {"samples": torch.from_numpy(as_bytes(shown)).permute(0, 3, 1, 2)}
 
 
 def _every(rounds: int) -> int:

@@ -16,7 +16,7 @@ import unicodedata
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from orwlab import checks
+from orwlab import checks, files
 from orwlab.show.classroom import lesson as lessons
 from orwlab.show.classroom import predictions
 from orwlab.show.classroom.lesson import Lesson, Scene
@@ -423,9 +423,9 @@ class Room:
             for person, guess in list(answers.items()):  # others may come in meanwhile
                 near = self._near(item, guess)
                 rows.writerow([
-                    number + 1, attempt + 1, _cell(ask.prompt if ask else ""), person,
-                    _cell(self._people.get(person, "")), json.dumps(guess), "" if truth is None else json.dumps(truth),
-                    "" if near is None else predictions.points(near),
+                    number + 1, attempt + 1, files.cell(ask.prompt if ask else ""), person,
+                    files.cell(self._people.get(person, "")), json.dumps(guess),
+                    "" if truth is None else json.dumps(truth), "" if near is None else predictions.points(near),
                 ])  # fmt: skip
         return file.getvalue()
 
@@ -456,8 +456,3 @@ def name_of(given: Any) -> str:
     if len(clean) > NAME:
         raise checks.fail("name", given, f"at most {NAME} characters, or none")
     return clean
-
-
-def _cell(text: str) -> str:
-    """As a spreadsheet takes it for a text: it would work out what begins like a formula, also in wide letters."""
-    return f"'{text}" if unicodedata.normalize("NFKC", text[:1]) in ("=", "+", "-", "@", "\t") else text

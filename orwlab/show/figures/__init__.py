@@ -15,6 +15,7 @@ from orwlab.show.figures.samples import (
     images_over_alpha,
     samples_in_panels,
 )
+from orwlab.show.figures.sweep import sweep_maps, sweep_over_alpha
 from orwlab.show.figures.theory import Curve, bars, curves, densities_on_a_line, learned_against_exact
 from orwlab.show.figures.tradeoff import (
     Patient,

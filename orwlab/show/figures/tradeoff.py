@@ -74,29 +74,16 @@ def maps_over_alpha_and_tau(
             raise checks.fail("exact", exact, "a map with at least one finite number")
         z = given.small(np.where(finite, field, np.nan))
         low, high = float(np.nanmin(z)), float(np.nanmax(z))
-        heat = go.Heatmap(
-            x=columns, y=rows, z=z, zmin=low, zmax=high, colorscale=SHADES, showscale=False, hoverinfo="skip"
-        )
-        figure.add_trace(heat, row=row, col=1)
-        words = []
-        for i, j in np.ndindex(*z.shape):
-            number = f"{field[i, j]:.2f}" if finite[i, j] else "–"
-            doubt = "" if trusted[i, j] else "?"
-            lost = " ✕" if collapse is not None and diversity[i, j] < collapse else ""
-            dark = (z[i, j] - low) < 0.5 * (high - low)
-            words.append(
-                dict(
-                    x=columns[j],
-                    y=rows[i],
-                    xref="x" if row == 1 else f"x{row}",
-                    yref="y" if row == 1 else f"y{row}",
-                    text=number + doubt + lost,
-                    showarrow=False,
-                    yshift=16 if networks else 0,
-                    font=dict(size=15, color="white" if dark else theme.INK),
-                )
-            )
-        figure.layout.annotations += tuple(map(go.layout.Annotation, words))  # all at once: one by one takes seconds
+        texts = [
+            [
+                (f"{field[i, j]:.2f}" if finite[i, j] else "–")
+                + ("" if trusted[i, j] else "?")
+                + (" ✕" if collapse is not None and diversity[i, j] < collapse else "")
+                for j in columns
+            ]
+            for i in rows
+        ]
+        cells(figure, row, z, texts, (low, high), yshift=16 if networks else 0)
         if networks:
             marker = dict(
                 size=19,
@@ -117,9 +104,7 @@ def maps_over_alpha_and_tau(
                 row=row,
                 col=1,
             )
-        x_ticks, y_ticks = [_short(a) for a in alphas], [_short(t) for t in taus]
-        figure.update_xaxes(title="α", tickvals=columns, ticktext=x_ticks, showgrid=False, row=row, col=1)
-        figure.update_yaxes(title="τ", tickvals=rows, ticktext=y_ticks, showgrid=False, zeroline=False, row=row, col=1)
+        axes_of_cells(figure, row, alphas, taus)
     return layout.finished(
         figure,
         title,
@@ -129,6 +114,58 @@ def maps_over_alpha_and_tau(
         bottom=60,
         showlegend=False,
     )
+
+
+def cells(
+    figure: go.Figure,
+    row: int,
+    z: np.ndarray,
+    texts: Sequence[Sequence[str]],
+    limits: tuple[float, float],
+    *,
+    shades: Sequence[Sequence[Any]] = SHADES,
+    dark: tuple[float, float] = (0.0, 0.5),
+    yshift: int = 0,
+) -> None:
+    """A map in a row of a figure: a cell a value, evenly spaced, each with its text in ink or in white.
+
+    Args:
+        figure: changed in place.
+        row: of the figure, from 1.
+        z: values (taus, alphas); NaN leaves a cell white.
+        texts: of every cell.
+        limits: the values at the two ends of the ``shades``.
+        shades: plotly's colour scale.
+        dark: between which shares of the way from one end to the other it is too dark for ink.
+        yshift: pixels by which the texts stand higher than the middle.
+    """
+    low, high = limits
+    columns, rows = list(range(z.shape[1])), list(range(z.shape[0]))
+    heat = go.Heatmap(x=columns, y=rows, z=z, zmin=low, zmax=high, colorscale=shades, showscale=False, hoverinfo="skip")
+    figure.add_trace(heat, row=row, col=1)
+    words = []
+    for i, j in np.ndindex(*z.shape):
+        white = dark[0] * (high - low) <= z[i, j] - low < dark[1] * (high - low)
+        words.append(
+            dict(
+                x=columns[j],
+                y=rows[i],
+                xref="x" if row == 1 else f"x{row}",
+                yref="y" if row == 1 else f"y{row}",
+                text=texts[i][j],
+                showarrow=False,
+                yshift=yshift,
+                font=dict(size=15, color="white" if white else theme.INK),
+            )
+        )
+    figure.layout.annotations += tuple(map(go.layout.Annotation, words))  # all at once: one by one takes seconds
+
+
+def axes_of_cells(figure: go.Figure, row: int, alphas: Sequence[float], taus: Sequence[float]) -> None:
+    """The axes of ``cells``, which say the alphas and taus."""
+    for update, title, values in ((figure.update_xaxes, "α", alphas), (figure.update_yaxes, "τ", taus)):
+        ticks = dict(tickvals=list(range(len(values))), ticktext=[_short(value) for value in values])
+        update(title=title, **ticks, showgrid=False, zeroline=False, row=row, col=1)
 
 
 def _short(value: float) -> str:

@@ -1,0 +1,88 @@
+"""A sweep as a YAML file: the names of ``sweep.run``'s arguments, and a value, or a list of values, for each.
+
+alphas: [0.1, 0.3, 1, 3]
+taus: [0.5, 1]
+seeds: [0, 1, 2]
+target: eight_gaussians
+reward: [right, ring]
+method: [orw_cfm_w2, reft]
+rounds: 300
+lr: 1e-3                  # and whatever else all the methods take
+folder: my-sweep
+"""
+
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from orwlab import checks, written
+from orwlab.sweep import plan
+
+LARGEST = 65_536  # bytes of a file
+HOW = ("folder", "jobs")
+"""names that say how a sweep is done, not what"""
+
+
+def read(path: str | PathLike[str]) -> dict[str, Any]:
+    """The arguments of ``sweep.run`` that a file says; a relative ``folder`` is relative to where one is, as there.
+
+    Raises:
+        ValueError: there is no such file, it is no YAML, or what it says is no sweep: with the line, and what is
+            allowed.
+    """
+    try:
+        content = Path(path).read_bytes()
+        text = content.decode()
+    except (OSError, TypeError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ValueError(
+            f"{path}: {why}; allowed: a YAML file, such as the one that orwlab.sweep.spec shows"
+        ) from error
+    if len(content) > LARGEST:
+        raise ValueError(f"{path}: it has {len(content)} bytes; allowed: at most {LARGEST}")
+    try:
+        return parsed(text)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def folder_of(path: str | PathLike[str]) -> str:
+    """Where a file's sweep is kept if nobody says: a folder of its name, beside it."""
+    return str(Path(path).with_suffix(""))
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """The arguments of ``sweep.run`` that a text says.
+
+    Raises:
+        ValueError: as ``read`` has it, without the file.
+    """
+    if not isinstance(text, str):
+        raise checks.fail("text", text, "the text of a YAML file")
+    sheet = written.read(text, "sweep", most=4000)
+    found = sheet.value
+    if not isinstance(found, dict):
+        said = "nothing is in it" if found is None else "it is no table"
+        raise ValueError(f"{said}; allowed: names and values, such as alphas: [0.1, 1]")
+    lines = {name: sheet.line([name]) for name in found}
+    settings = plan.all_settings()
+    for name in found:
+        if name not in (*plan.OWN, *HOW, *settings):
+            allowed = plan.unknown(name, [*plan.OWN, *HOW, *settings])
+            raise ValueError(f"line {lines[name]}: {name} is not known here; allowed: {allowed}")
+    for name, value in found.items():
+        if isinstance(value, dict):
+            raise ValueError(f"line {lines[name]}: {name} is a table; allowed: a value, or a list of values")
+    if "alphas" not in found:
+        raise ValueError("alphas is missing; allowed: a number, or a list of numbers, such as alphas: [0.1, 1]")
+    if not isinstance(found.get("folder", ""), str):
+        raise ValueError(
+            f"line {lines['folder']}: folder is {found['folder']!r}; allowed: the name of a folder, quoted"
+        )
+    try:
+        plan.planned(**{name: value for name, value in found.items() if name not in HOW})
+    except ValueError as error:
+        said = str(error)
+        line = next((lines[word] for word in said.replace(" of ", " ").split()[:4] if word in lines), None)
+        raise ValueError(said if line is None else f"line {line}: {said}") from error
+    return found
