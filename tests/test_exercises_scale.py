@@ -22,14 +22,14 @@ def gathered_weights(r, prompt, tau):
 
 
 def share_of_drawing(sampler_steps, steps_per_round, checkpointing):
-    return 1 / (1 + (4 + checkpointing) * steps_per_round / sampler_steps)
+    return 1 / (1 + (3 + checkpointing) * steps_per_round / sampler_steps)
 
 
-def time_with_failures(work, mtbf):
+def time_with_failures(work, mtbf, restart):
     """As a sum over tries, where the notebook has the closed form."""
     passes = math.exp(-work / mtbf)
     lost_a_try = mtbf - work * passes / (1 - passes)  # mean of a failure's time, given that it came within the work
-    return work + (1 / passes - 1) * lost_a_try
+    return work + (1 / passes - 1) * (lost_a_try + restart)
 
 
 RIGHT = [velocity_from, gathered_weights, share_of_drawing, time_with_failures]
@@ -39,7 +39,7 @@ def test_right_answers_pass(capsys):
     for answer in RIGHT:
         getattr(exercises, answer.__name__)(answer)
     printed = capsys.readouterr().out
-    assert printed.count(": yes") == 4 + 5 + 4 + 5
+    assert printed.count(": yes") == 5 + 6 + 4 + 6
     assert "NO" not in printed
 
 
@@ -56,7 +56,7 @@ def test_nonsense_ends_in_words(answer, bad):
         (lambda output, t, x: output(x, 1000 * (1 - t)), "from data to noise"),
         (lambda output, t, x: -output(x, 1000 * t), "At t = 0 all is noise"),
         (lambda output, t, x: output(x, 1000 * t), "from data to noise"),
-        (lambda output, t, x: -output(x, 1 - t), "from data to noise"),
+        (lambda output, t, x: -output(x, 1 - t), "a number from 0 to 1000"),
     ],
 )
 def test_wrong_velocities_fail(wrong, where):
@@ -64,17 +64,34 @@ def test_wrong_velocities_fail(wrong, where):
         exercises.velocity_from(wrong)
 
 
-def of_each_rank(r, prompt, tau):
+def test_a_velocity_may_be_asked_in_rows_and_in_float32():
+    exercises.velocity_from(lambda output, t, x: -output(x, torch.full((len(x),), 1000 * (1 - t), dtype=torch.float32)))
+
+
+def test_weights_may_be_float32():
+    exercises.gathered_weights(lambda r, prompt, tau: gathered_weights(r.float(), prompt, tau))
+
+
+def of_each_machine(r, prompt, tau):
     return torch.cat([gathered_weights(r[k : k + 1], prompt[k : k + 1], tau) for k in range(len(r))])
 
 
 @pytest.mark.parametrize(
     ("wrong", "where"),
     [
-        (of_each_rank, "lie on several ranks"),
+        (of_each_machine, "lie on several machines"),
         (lambda r, prompt, tau: (tau * r).exp() / (tau * r).exp().mean(), "a mean of its own"),
         (lambda r, prompt, tau: gathered_weights(r, prompt, 1.0), "tau times the reward"),
-        (lambda r, prompt, tau: gathered_weights(r, prompt, tau) / r.numel(), "lie on several ranks"),
+        (lambda r, prompt, tau: gathered_weights(r, prompt, tau) / r.numel(), "number of its images"),
+        (
+            lambda r, prompt, tau: torch.stack(
+                [
+                    (tau * (r - r.max())).exp() / (tau * (r - r.max()))[prompt == p].exp().mean() * (prompt == p)
+                    for p in range(3)
+                ]
+            ).nansum(0),
+            "too large",
+        ),
         (
             lambda r, prompt, tau: torch.stack(
                 [(tau * r).exp() / (tau * r)[prompt == p].exp().mean() * (prompt == p) for p in range(3)]
@@ -91,10 +108,10 @@ def test_wrong_weights_fail(wrong, where):
 @pytest.mark.parametrize(
     ("wrong", "where"),
     [
-        (lambda s, k, c: s / (4 * k), "part of the whole"),
-        (lambda s, k, c: s / (s + 3 * k), "part of the whole"),
-        (lambda s, k, c: s / (s + 4), "part of the whole"),
-        (lambda s, k, c: s / (s + 4 * k), "once more on the way back"),
+        (lambda s, k, c: s / (3 * k), "part of the whole"),
+        (lambda s, k, c: s / (s + 2 * k), "part of the whole"),
+        (lambda s, k, c: s / (s + 3), "part of the whole"),
+        (lambda s, k, c: s / (s + 3 * k), "once more on the way back"),
     ],
 )
 def test_wrong_shares_fail(wrong, where):
@@ -105,10 +122,12 @@ def test_wrong_shares_fail(wrong, where):
 @pytest.mark.parametrize(
     ("wrong", "where"),
     [
-        (lambda work, mtbf: work, "Half of a stretch"),
-        (lambda work, mtbf: work + work**2 / mtbf, "Half of a stretch"),
-        (lambda work, mtbf: work * math.exp(work / mtbf), "Half of a stretch"),
-        (lambda work, mtbf: work + work**2 / (2 * mtbf), "the same time lies ahead"),
+        (lambda work, mtbf, restart: work, "formula of the text"),
+        (lambda work, mtbf, restart: work * math.exp(work / mtbf), "formula of the text"),
+        (lambda work, mtbf, restart: mtbf * math.expm1(work / mtbf), "costs the restart"),
+        (lambda work, mtbf, restart: mtbf * math.expm1(work / mtbf) + restart, "costs the restart"),
+        (lambda work, mtbf, restart: mtbf * math.expm1((work + restart) / mtbf), "costs the restart"),
+        (lambda work, mtbf, restart: mtbf * math.expm1(work / mtbf) + restart * work / mtbf, "costs the restart"),
     ],
 )
 def test_wrong_times_fail(wrong, where):
