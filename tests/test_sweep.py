@@ -142,6 +142,15 @@ def test_one_dial_serves_every_method_and_what_comes_to_the_same_is_done_once(tm
     assert plan.Place(LINE, "right", "reft", 0.1, 0.3, 0).strength == 3.0, "no digit of rounding makes another run"
 
 
+def test_where_a_setting_leads_elsewhere_nothing_is_exact(tmp_path):
+    (cut,) = sweep.run(1.0, method="reft", threshold=0.25, folder=tmp_path, **QUICK)
+    (usual,) = sweep.run(1.0, method="reft", folder=tmp_path, **QUICK)
+    (paired,) = sweep.run(1.0, coupling="ot", **QUICK)
+    assert [math.isnan(row.exact) for row in (cut, usual, paired)] == [True, False, True]
+    assert not cut.error
+    assert math.isfinite(cut.mean_reward)
+
+
 def test_own_targets_and_rewards_and_a_density_that_nobody_knows():
     reward = lambda x: (x[:, 0] / 2.5).tanh()  # noqa: E731
     pair = targets.get(LINE), zoo.load(LINE)
