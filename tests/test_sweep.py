@@ -508,6 +508,9 @@ def test_rows_are_chosen_averaged_and_printed(done):
     assert lines[1].split()[:4] == ["alpha", "mean", "reward", "exact"]
     assert lines[2].split()[:2] == ["0.3", f"{second:.3f}"]
     assert lines[2].endswith("1 of 2: Diverged")
+    assert lines[4:] == ["Diverged: so"]
+    many = Table([replace(row, seed=k, error=f"E: {k}") for k, row in enumerate((*table, *table))])
+    assert str(many).splitlines()[-2:] == ["E: 4", "and 3 other errors"]
     assert f"{table.mean('gap', alpha=3.0).mean:.3f} ± " in lines[3]
     for call, message in [
         (lambda: table.select(alpha=7), r"alpha is 7; allowed: one of 0\.3, 3\.0"),
