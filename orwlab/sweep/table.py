@@ -207,7 +207,7 @@ class Table:
         return cls.parsed(text)
 
     def __str__(self) -> str:
-        """A line a cell, mean ± spread over its seeds; above it settings that are the same everywhere, below it errors."""
+        """A line a cell, mean ± spread over its seeds; above it what is the same everywhere, below it errors."""
         known = {name: self.values(name) for name in SETTINGS[:-1]}
         same = [f"{name} {_short(values[0])}" for name, values in known.items() if len(values) == 1]
         free = [name for name in ("target", "reward", "method", "tau", "alpha") if len(known[name]) > 1]
