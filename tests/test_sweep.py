@@ -142,6 +142,15 @@ def test_one_dial_serves_every_method_and_what_comes_to_the_same_is_done_once(tm
     assert plan.Place(LINE, "right", "reft", 0.1, 0.3, 0).strength == 3.0, "no digit of rounding makes another run"
 
 
+def test_where_a_setting_leads_elsewhere_nothing_is_exact(tmp_path):
+    (cut,) = sweep.run(1.0, method="reft", threshold=0.25, folder=tmp_path, **QUICK)
+    (usual,) = sweep.run(1.0, method="reft", folder=tmp_path, **QUICK)
+    (paired,) = sweep.run(1.0, coupling="ot", **QUICK)
+    assert [math.isnan(row.exact) for row in (cut, usual, paired)] == [True, False, True]
+    assert not cut.error
+    assert math.isfinite(cut.mean_reward)
+
+
 def test_own_targets_and_rewards_and_a_density_that_nobody_knows():
     reward = lambda x: (x[:, 0] / 2.5).tanh()  # noqa: E731
     pair = targets.get(LINE), zoo.load(LINE)
@@ -499,6 +508,9 @@ def test_rows_are_chosen_averaged_and_printed(done):
     assert lines[1].split()[:4] == ["alpha", "mean", "reward", "exact"]
     assert lines[2].split()[:2] == ["0.3", f"{second:.3f}"]
     assert lines[2].endswith("1 of 2: Diverged")
+    assert lines[4:] == ["Diverged: so"]
+    many = Table([replace(row, seed=k, error=f"E: {k}") for k, row in enumerate((*table, *table))])
+    assert str(many).splitlines()[-2:] == ["E: 4", "and 3 other errors"]
     assert f"{table.mean('gap', alpha=3.0).mean:.3f} ± " in lines[3]
     for call, message in [
         (lambda: table.select(alpha=7), r"alpha is 7; allowed: one of 0\.3, 3\.0"),

@@ -13,7 +13,7 @@ The same from a file, whose names are those of the arguments (``spec`` shows one
 **alpha and tau.** ORW-CFM-W2 takes both as they are, with weights of mean one. ``orw_cfm`` and ``rw_cfm`` have no
 alpha: tau is their strength. Every other method has one dial, its strength, which is tau / alpha. Combinations that
 come to the same run are done once, and are a row each. The exact answer of a cell is the same for all its seeds, and is
-found once.
+found once. Where a setting leads elsewhere than the dial says, as ReFT's ``threshold`` does, or "ot", none is known.
 
 **What is kept.** ``folder`` holds a small file for each finished task, under a name that is a fingerprint of all that
 decides its result: the settings, the networks' weights, what rewards compute (``meaning``), and the code of this

@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None, program: str = "python -m orwlab.sw
         place = options.csv or f"{found['folder']}/table.csv"
         table.write(place)
     except (ValueError, WorkerLost) as error:
-        print(f"{program.split()[0]}: {error}", file=sys.stderr)
+        print(f"orwlab: {error}", file=sys.stderr)
         return 1
     print(f"written: {place}", file=sys.stderr)
     return 0

@@ -72,9 +72,9 @@ class Plan:
             return None
         call = (
             *(work.limit, place.target if target is None else target[0], place.reward if reward is None else reward),
-            *(place.method, place.dial),
+            *(place.method, place.dial, known := not work.elsewhere(self.settings)),
         )
-        return self._told(call, "limit", place)
+        return self._told(call, "limit", place, **({} if known else {"known": False}))
 
     def _told(self, call: Call, kind: str, place: "Place", **more: Any) -> tuple[str, Call]:
         """The key of a call, and the call, which hands on what it is that it does."""

@@ -35,9 +35,7 @@ def read(path: str | PathLike[str]) -> dict[str, Any]:
         text = content.decode()
     except (OSError, TypeError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
-        raise ValueError(
-            f"{path}: {why}; allowed: a YAML file, such as the one that orwlab.sweep.spec shows"
-        ) from error
+        raise ValueError(f"{path}: {why}; allowed: a YAML file, such as `orwlab sweep --help` shows") from error
     if len(content) > LARGEST:
         raise ValueError(f"{path}: it has {len(content)} bytes; allowed: at most {LARGEST}")
     try:

@@ -72,6 +72,9 @@ NUMBERS = tuple(name for name in COLUMNS if name not in SETTINGS and _TYPES[name
 """the columns that ``mean`` takes"""
 
 
+SAID = 5  # errors that are printed below a table
+
+
 class Mean(NamedTuple):
     """Over seeds: the mean, the standard deviation (0 for one), and of how many runs."""
 
@@ -204,10 +207,10 @@ class Table:
         return cls.parsed(text)
 
     def __str__(self) -> str:
-        """A line a cell, mean ± spread over its seeds; settings that are the same everywhere stand above."""
-        said = {name: self.values(name) for name in SETTINGS[:-1]}
-        same = [f"{name} {_short(values[0])}" for name, values in said.items() if len(values) == 1]
-        free = [name for name in ("target", "reward", "method", "tau", "alpha") if len(said[name]) > 1]
+        """A line a cell, mean ± spread over its seeds; above it what is the same everywhere, below it errors."""
+        known = {name: self.values(name) for name in SETTINGS[:-1]}
+        same = [f"{name} {_short(values[0])}" for name, values in known.items() if len(values) == 1]
+        free = [name for name in ("target", "reward", "method", "tau", "alpha") if len(known[name]) > 1]
         seeds = self.values("seed")
         heading = [*same, f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds"]
         lines = [
@@ -246,7 +249,9 @@ class Table:
         body = [
             "  ".join(f"{text:>{width}}" for text, width in zip(line, widths, strict=True)).rstrip() for line in lines
         ]
-        return "\n".join([", ".join(heading), *body])
+        errors = list(dict.fromkeys(row.error for row in self.rows if row.error))
+        said = errors[:SAID] + [f"and {len(errors) - SAID} other errors"] * (len(errors) > SAID)
+        return "\n".join([", ".join(heading), *body, *said])
 
 
 def _lost(cell: Table) -> str:

@@ -34,8 +34,8 @@ BY_TAU = ("orw_cfm", "rw_cfm")
 """those without alpha: their strength is tau"""
 
 CODE = (
-    *("paths.py", "couplings.py", "weights.py", "rewards.py", "targets.py", "losses.py", "velocity.py", "solvers.py"),
-    *("flow.py", "measure", "exact", "methods", "sweep/work.py"),
+    *("foreign.py", "paths.py", "couplings.py", "weights.py", "rewards.py", "targets.py", "losses.py", "velocity.py"),
+    *("adapters.py", "solvers.py", "flow.py", "measure", "exact", "methods", "sweep/work.py"),
 )
 """what decides a result, beside the settings"""
 
@@ -130,7 +130,12 @@ def _away(
     }
 
 
-def limit(target: Any, reward: Any, method: str, dial_at: Settings) -> dict[str, Any]:
+def elsewhere(more: Settings) -> bool:
+    """Whether other arguments make a method go elsewhere than its dial says: then nobody knows where."""
+    return more.get("threshold") is not None or more.get("coupling", "independent") != "independent"
+
+
+def limit(target: Any, reward: Any, method: str, dial_at: Settings, known: bool = True) -> dict[str, Any]:
     """What an infinitely good network would come to: mean reward, KL and diversity; NaN where nobody knows.
 
     "reference" is the mean reward of the target itself, which is there for every method. "trusted" is false where the
@@ -141,14 +146,15 @@ def limit(target: Any, reward: Any, method: str, dial_at: Settings) -> dict[str,
         reward: a name, or a callable.
         method: a name.
         dial_at: as ``run`` has it.
+        known: whether it goes where its dial says; if not, only "reference" is worked out.
     """
     try:
-        return _limit(target, reward, method, dial_at)
+        return _limit(target, reward, method, dial_at, known)
     except Exception as error:
         return {"error": _sentence(error), "again": True}
 
 
-def _limit(target: Any, reward: Any, method: str, dial_at: Settings) -> dict[str, Any]:
+def _limit(target: Any, reward: Any, method: str, dial_at: Settings, known: bool) -> dict[str, Any]:
     target = zoo.target(target) if isinstance(target, str) else target
     reward = rewards.get(reward) if isinstance(reward, str) else reward
     with warnings.catch_warnings(record=True) as said:
@@ -157,9 +163,9 @@ def _limit(target: Any, reward: Any, method: str, dial_at: Settings) -> dict[str
         cells, density, r = dynamics.cells, dynamics.reference_density, dynamics.reward_values
         start = dynamics.mean_reward
         unknown = {"exact": math.nan, "exact_kl": math.nan, "exact_diversity": math.nan, "trusted": False}
+        if not known or dial_at.get("alpha") == 0:  # at 0 nothing holds it
+            return {"reference": start, **unknown}
         if method == PAPER:
-            if dial_at["alpha"] == 0:  # nothing holds it
-                return {"reference": start, **unknown}
             found = limits(dynamics, [dial_at["alpha"]], [dial_at["tau"]], tol=TOL)
             exact, kl, apart = float(found.reward), float(found.kl), float(found.diversity)
             trusted = bool(found.trusted)
