@@ -121,9 +121,12 @@ def each(
 
 def checked_jobs(jobs: Any) -> int | None:
     """``jobs`` must be a number of processes, -1 or None."""
-    if jobs is not None and checks.integer("jobs", jobs, low=-1) == 0:
+    if jobs is None:
+        return None
+    count = checks.integer("jobs", jobs, low=-1)
+    if count == 0:
         raise checks.fail("jobs", jobs, "a number of processes, or -1 for one a processor core")
-    return None if jobs is None else checks.integer("jobs", jobs, low=-1)
+    return count
 
 
 def _each(
