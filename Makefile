@@ -14,7 +14,7 @@ BIN = $(VENV)/bin
 INSTALL = test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e
 
-.PHONY: help app lab test test-fast lint notebooks figures results science wheel clean
+.PHONY: help app lab test test-fast lint notebooks figures results science site wheel clean
 
 help:
 	@echo "make app        install and serve the live lab on http://$(HOST):$(PORT)"
@@ -25,6 +25,7 @@ help:
 	@echo "make results    fine-tune digits and photographs again, over alphas and seeds: half an hour (NAMES=digits for some)"
 	@echo "make science    measure every claim again: a table, and science/report.html (several minutes)"
 	@echo "make figures    make the README's pictures again"
+	@echo "make site       notebooks, methods and API as pages for any static host, in _site"
 	@echo "make wheel      one file to install elsewhere: dist/orwlab-VERSION-py3-none-any.whl"
 
 # The stamps say which extras are installed; the test extras hold all others.
@@ -74,8 +75,11 @@ results: $(VENV)/.installed-app
 figures: $(VENV)/.installed-test
 	$(BIN)/python -m orwlab.show.readme
 
+site: $(VENV)/.installed-test
+	$(BIN)/python site/build.py
+
 wheel: $(VENV)/.installed-app
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check $(PIP_ARGS) --no-deps --wheel-dir dist .
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist _site
