@@ -37,9 +37,9 @@ class Plan:
         """("target" or "reward", name) -> a fingerprint of what is behind it."""
         found = {}
         for name, pair in self.targets.items():
-            found["target", name] = meaning.of((zoo.target(name), zoo.load(name)) if pair is None else pair)
+            found["target", name] = _meant("target", name, (zoo.target(name), zoo.load(name)) if pair is None else pair)
         for name, reward in self.rewards.items():
-            found["reward", name] = meaning.of(rewards.get(name) if reward is None else reward)
+            found["reward", name] = _meant("reward", name, rewards.get(name) if reward is None else reward)
         return found
 
     @functools.cached_property
@@ -163,6 +163,13 @@ def unknown(name: Any, known: Iterable[str]) -> str:
     known = list(known)
     near = written.nearest(str(name), known)
     return ("one of " if near is None else f"{near!r} (the nearest), or another of ") + ", ".join(known)
+
+
+def _meant(kind: str, name: str, value: Any) -> str:
+    try:
+        return meaning.of(value)
+    except ValueError as error:
+        raise ValueError(f"{kind} {name!r}: {error}") from None
 
 
 def _check_settings(plan: Plan) -> None:
