@@ -155,7 +155,8 @@ def _claim(plan: Plan, folder: Path, kept: once.Shelf) -> None:
         if other and any(task[kind] == [name, before["meaning"]] for task in _tasks(kept)):
             raise ValueError(
                 f"folder is {str(folder)!r}, where the {kind} {name!r} is another one than here: its code, what it "
-                "refers to, or the version of a library is not the same; allowed: another name, another folder, or what it was then"
+                "refers to, or the version of a library is not the same; allowed: another name, another folder, or "
+                "what it was then"
             )
         if before != said:
             shelf.put(key, said)
