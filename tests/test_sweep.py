@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -14,12 +15,14 @@ from functools import partial
 from pathlib import Path
 
 import joblib
+import numpy as np
 import pytest
 import torch
 
-from orwlab import cli, files, rewards, sweep, targets, zoo
+from orwlab import cli, files, methods, rewards, sweep, targets, zoo
 from orwlab.exact.dynamics import PopulationDynamics
 from orwlab.methods import reft
+from orwlab.methods.method import usual_settings
 from orwlab.sweep import meaning, once, plan, spec, work
 from orwlab.sweep.table import COLUMNS, NUMBERS, Row, Table
 
@@ -149,6 +152,42 @@ def test_where_a_setting_leads_elsewhere_nothing_is_exact(tmp_path):
     assert [math.isnan(row.exact) for row in (cut, usual, paired)] == [True, False, True]
     assert not cut.error
     assert math.isfinite(cut.mean_reward)
+
+
+@pytest.mark.parametrize("method", methods.names())
+def test_no_setting_but_one_that_says_how_well_is_taken_to_lead_to_the_same_place(method):
+    """By a rule: of what is not said to leave the destination as it is, nothing is known."""
+    kind = methods.get(method)
+    usual = usual_settings(kind)
+    assert set(plan.known_settings(method)) <= usual.keys(), "so a setting that is given as usual changes nothing"
+    assert kind.goes_there({name: usual[name] for name in plan.known_settings(method)})
+    other = dict(
+        rank=2, sampler=("euler", 1), coupling="ot", threshold=0.1, anchor=0.0, control_variate=0.5, mix=0.3,
+        old_decay=0.9, noisy_steps=3, noise=0.1, rule="exact", clip=0.5, foresight=True, way_steps=5, last=1,
+        held=False, batch_size=8, pool_size=8, lr=1e-2, steps_per_round=3, average_decay=0.5,
+    )  # fmt: skip
+    assert set(plan.known_settings(method)) <= other.keys(), "a new setting is decided here too"
+    same = {name for name in plan.known_settings(method) if kind.goes_there({name: other[name]})}
+    own = {"noisy_steps", "noise", "rule", "clip", "foresight"} if method == "flow_grpo" else set()
+    assert same == {"lr", "steps_per_round", "average_decay"} | own
+    assert kind.goes_there({"sampler": ["rk4", 3], "batch_size": 64, "pool_size": 640})
+    assert not kind.goes_there({"sampler": ["rk4", 2]})
+    assert not kind.goes_there({"sampler": ["euler", 24]})
+
+
+def test_what_a_method_only_aims_at_is_not_trusted():
+    kind, sure = methods.get("flow_grpo"), dict(foresight=True, noise=2**0.5, rule="exact", noisy_steps=20)
+    assert kind.is_sure(sure)
+    for change in (dict(foresight=False), dict(noise=0.7), dict(rule="euler"), dict(noisy_steps=5)):
+        assert not kind.is_sure(sure | change)
+    assert methods.get("awm").goes_there({"anchor": 2.0})
+    assert methods.get("adjoint_matching").goes_there({"noisy_steps": 40})
+    (row,) = sweep.run(1.0, method="flow_grpo", **QUICK)
+    assert math.isfinite(row.exact)
+    assert not row.trusted
+    (coarse,) = sweep.run(1.0, sampler=["euler", 1], **QUICK)
+    assert math.isnan(coarse.exact)
+    assert not coarse.trusted
 
 
 def test_own_targets_and_rewards_and_a_density_that_nobody_knows():
@@ -350,6 +389,65 @@ def test_a_cluster_gives_the_same_numbers_as_processes_and_none(here, tmp_path):
     assert len(kept(tmp_path)) == 6
 
 
+def noisy(x):
+    return x[:, 0] + torch.rand(len(x)) + random.random() + torch.from_numpy(np.random.rand(len(x)))  # noqa: NPY002
+
+
+def test_a_reward_that_draws_from_global_generators_draws_the_same_everywhere():
+    """In another order, in other processes, and after other draws; and whoever calls draws on as if nothing were."""
+    own = SMALL | {"reward": {"noisy": noisy}, "seeds": 0}
+
+    def drawn():
+        return random.random(), float(torch.rand(())), float(np.random.rand())  # noqa: NPY002
+
+    with torch.random.fork_rng(devices=[]):
+        random.seed(1), np.random.seed(1), torch.manual_seed(1)  # noqa: NPY002
+        first = drawn()
+        random.seed(1), np.random.seed(1), torch.manual_seed(1)  # noqa: NPY002
+        torch.set_default_dtype(torch.float64)
+        try:
+            table = sweep.run(**own, jobs=1)
+            assert torch.get_default_dtype() == torch.float64
+        finally:
+            torch.set_default_dtype(torch.float32)
+        assert drawn() == first
+    assert not any(row.error for row in table)
+    with joblib.parallel_config(backend="multiprocessing"):
+        assert numbers(sweep.run(**own, jobs=2)) == numbers(table)
+    back = sweep.run(**own | {"alphas": (1.0, 0.5)}, jobs=1)
+    assert numbers(back.select(alpha=1.0)) == numbers(table.select(alpha=1.0))
+    assert len({row.mean_reward for row in table}) == len(table), "other tasks draw other numbers"
+
+
+def test_a_reward_that_cannot_be_sent_is_named_with_what_is_to_blame_before_any_work(tmp_path, monkeypatch):
+    held = {"lock": threading.Lock()}
+
+    def reward(x):
+        return x[:, 0] if held else x
+
+    own = QUICK | {"reward": {"mine": partial(reward)}, "folder": tmp_path}
+    assert not sweep.run(1.0, **own).rows[0].error
+    with joblib.parallel_config(backend="threading"):
+        assert not sweep.run(1.0, **own | {"jobs": 2}).rows[0].error
+    monkeypatch.setattr(once, "each", lambda *_, **__: pytest.fail("work"))
+    message = r"reward 'mine' cannot be sent to another process: .*lock.* \(it is func > held > lock\); allowed: jobs=1"
+    with pytest.raises(ValueError, match=message):
+        sweep.run(1.0, **own | {"jobs": 2})
+
+
+def lost(name):
+    raise type(name, (Exception,), {"__module__": "distributed.scheduler"})("a worker has gone")
+
+
+def test_a_cluster_s_word_for_a_worker_that_has_gone_is_understood(tmp_path):
+    calls = {"a": (lost, "KilledWorker")}
+    with pytest.raises(once.WorkerLost, match=r"What is finished is kept: begin again"):
+        dict(once.each(calls, once.json_shelf(tmp_path, "f"), jobs=1, progress=False))
+    with pytest.raises(Exception, match="has gone") as raised:
+        dict(once.each({"a": (lost, "Other")}, once.json_shelf(tmp_path, "f"), jobs=1, progress=False))
+    assert not isinstance(raised.value, once.WorkerLost)
+
+
 def test_a_worker_that_dies_is_said_and_what_is_finished_stays(tmp_path):
     shelf = once.json_shelf(tmp_path, "f")
     shelf.put("a", 1)
@@ -373,6 +471,7 @@ def test_the_engine_keeps_each_answer_when_it_comes(tmp_path):
     assert shelf.get("good") == 7
     threads = dict(once.each({"t": (torch.get_num_threads,)}, shelf, jobs=1, progress=False))
     assert threads == {"t": 1}
+    assert dict(once.each({"m": (int, "3")}, shelf, jobs=-10_000, progress=False)) == {"m": 3}, "as joblib has it"
     with pytest.raises(ValueError, match="jobs is 0; allowed: "):
         once.each(calls, shelf, jobs=0)
 

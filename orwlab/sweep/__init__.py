@@ -13,13 +13,17 @@ The same from a file, whose names are those of the arguments (``spec`` shows one
 **alpha and tau.** ORW-CFM-W2 takes both as they are, with weights of mean one. ``orw_cfm`` and ``rw_cfm`` have no
 alpha: tau is their strength. Every other method has one dial, its strength, which is tau / alpha. Combinations that
 come to the same run are done once, and are a row each. The exact answer of a cell is the same for all its seeds, and is
-found once. Where a setting leads elsewhere than the dial says, as ReFT's ``threshold`` does, or "ot", none is known.
+found once. Where a setting leads elsewhere than the dial says, as ReFT's ``threshold`` does, "ot", a coarse sampler or
+a small ``rank``, none is known (``Contestant.goes_there``); where a method only aims at it, it is not trusted.
 
 **What is kept.** ``folder`` holds a small file for each finished task, under a name that is a fingerprint of all that
 decides its result: the settings, the networks' weights, what rewards compute (``meaning``), and the code of this
 package that did it: after an update of the methods it is done again. What is there is not done again. A folder in which
 a name means something else is refused. A run that diverges is a result, and stays. Anything else that goes wrong, such
 as a reward that raises, is a row with a sentence, and is tried again at the next start.
+
+**At random.** A reward that draws from Python's, numpy's or torch's own generator draws what is its task's: the same in
+every process, and the caller's generators stay as they are. Only threads share theirs.
 
 **On a cluster.** Tasks are pure and can be pickled; joblib's backend says where they run, and nothing else changes. A
 worker needs this package, and neither the folder nor its file system: only the caller writes.
@@ -44,7 +48,7 @@ from pathlib import Path
 from typing import Any
 
 from orwlab import checks
-from orwlab.sweep import once, work
+from orwlab.sweep import once, sent, work
 from orwlab.sweep.plan import Place, Plan, planned
 from orwlab.sweep.table import COLUMNS, SETTINGS, Row, Table
 
@@ -82,8 +86,8 @@ def run(
         method: names of ``methods.names()``, one or several.
         rounds: of every run.
         folder: where finished tasks are kept; made if there is none. None: nowhere.
-        jobs: processes, each on one thread; -1: as many as there are processor cores, or the cluster's; None: what
-            ``joblib.parallel_config`` says, else one.
+        jobs: processes, each on one thread; -1: as many as there are processor cores, or the cluster's; -2: one less;
+            None: what ``joblib.parallel_config`` says, else one.
         progress: whether there is a progress bar.
         settings: of the methods, all of which must have them: ``batch_size``, ``lr``, ``steps_per_round``, ...
 
@@ -92,7 +96,8 @@ def run(
         they are done to another on the same machine.
 
     Raises:
-        ValueError: an argument out of range, named, before any work; a folder in which a name means something else.
+        ValueError: an argument out of range, named, before any work; a folder in which a name means something else; a
+            reward that cannot be sent to another process; a folder that can no longer be written to.
         once.WorkerLost: a worker process was killed. What is finished is kept.
     """
     plan = planned(alphas, taus, seeds, target=target, reward=reward, method=method, rounds=rounds, **settings)
@@ -111,6 +116,9 @@ def _done(plan: Plan, folder: Path, jobs: int | None, progress: bool) -> Table:
     calls: dict[str, once.Call] = {}
     for place in plan.places:  # a cell's limit before its runs
         calls.update(task for task in (limits[place], runs[place]) if task is not None)
+    for kind, things in (("reward", plan.rewards), ("target", plan.targets)):
+        for name, thing in things.items():
+            sent.check(f"{kind} {name!r}", thing, jobs)
     found = dict(once.each(calls, shelf, jobs=jobs, name="sweep", progress=progress))
     return Table(
         tuple(

@@ -307,12 +307,12 @@ class _Description:
             kinds = sorted([self._said(kind), self._said(what)] for kind, what in value.registry.items())
             return ["singledispatch", kinds]
         module = value.__globals__.get("__name__") or ""
-        cells = {n: c.cell_contents for n, c in zip(value.__code__.co_freevars, value.__closure__ or ()) if _filled(c)}
+        cells = {n: c.cell_contents for n, c in zip(value.__code__.co_freevars, value.__closure__ or ()) if filled(c)}
         own = {name: part for name, part in vars(value).items() if name != "__wrapped__"}
         held = [self._own(cells), self._own(own)]
         if modules.is_library(module):  # what it was given may be anybody's
             return ["function", *modules.known_as(module), value.__code__.co_qualname, *held]
-        loaded, asked = _names_in(value.__code__)
+        loaded, asked = names_in(value.__code__)
         space = self._space(value.__globals__, module)
         for name in sorted(loaded & value.__globals__.keys()):
             self._reached(space, name, value.__globals__[name], asked)
@@ -473,7 +473,7 @@ def _at(name: str) -> Any:
 
 
 @functools.lru_cache(maxsize=4096)
-def _names_in(code: CodeType) -> tuple[set[str], set[str]]:
+def names_in(code: CodeType) -> tuple[set[str], set[str]]:
     """The global names that code, and the functions in it, read but do not set; and the attributes they ask for."""
     loaded, asked, stored = set[str](), set[str](), set[str]()
     waiting = [code]
@@ -490,7 +490,8 @@ def _names_in(code: CodeType) -> tuple[set[str], set[str]]:
     return loaded - stored, asked
 
 
-def _filled(cell: Any) -> bool:
+def filled(cell: Any) -> bool:
+    """Whether a closure's cell holds something yet."""
     try:
         return cell.cell_contents is not cell
     except ValueError:

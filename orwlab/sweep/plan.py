@@ -70,11 +70,14 @@ class Plan:
         target, reward = self.targets[place.target], self.rewards[place.reward]
         if target is not None and (target[0] is None or target[0].dim > 2):
             return None
+        kind = methods.get(place.method)
+        known = kind.goes_there(self.settings)
+        sure = known and kind.is_sure(self.settings)
         call = (
             *(work.limit, place.target if target is None else target[0], place.reward if reward is None else reward),
-            *(place.method, place.dial, known := not work.elsewhere(self.settings)),
+            *(place.method, place.dial, known, sure),
         )
-        return self._told(call, "limit", place, **({} if known else {"known": False}))
+        return self._told(call, "limit", place, **{n: v for n, v in (("known", known), ("sure", sure)) if not v})
 
     def _told(self, call: Call, kind: str, place: "Place", **more: Any) -> tuple[str, Call]:
         """The key of a call, and the call, which hands on what it is that it does."""
