@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import cloudpickle
 import joblib
 import numpy as np
 import pytest
@@ -199,7 +200,14 @@ def test_own_targets_and_rewards_and_a_density_that_nobody_knows():
     assert known.mean_reward == pytest.approx(named.mean_reward, abs=1e-5)
     assert known.exact == pytest.approx(named.exact, abs=1e-5)
     assert math.isnan(unknown.exact)
-    assert unknown.mean_reward == pytest.approx(known.mean_reward, abs=0.05), "without the control by the reference"
+    assert math.isnan(unknown.mean_reward), "one column never means two things"
+    assert unknown.raw_reward == known.raw_reward == pytest.approx(known.mean_reward, abs=0.05)
+    assert known.mean_reward == pytest.approx(known.raw_reward - known.raw_reference + known.exact_reference)
+    assert known.exact_reference == pytest.approx(0.0, abs=1e-6), "of a target that is even, and a reward that is odd"
+    lines = str(Table((known, unknown))).splitlines()
+    assert lines[1].split()[1:5] == ["raw", "reward", "mean", "reward"]
+    assert lines[3].split()[:3] == ["unknown", f"{unknown.raw_reward:.3f}", "-"]
+    assert "raw reward" not in str(Table((known,)))
     assert unknown.kl == known.kl
 
 
@@ -634,7 +642,10 @@ def test_rows_are_chosen_averaged_and_printed(done):
         (dict(alphas=()), "alphas is"),
         (dict(alphas=-1.0), r"alphas is -1\.0; allowed: a finite number >= 0"),
         (dict(alphas=(0.5, 0.5)), "alphas is .*; allowed: values that are all different"),
-        (dict(alphas="much"), "alphas is 'much'"),
+        (dict(alphas="much"), "alphas is 'much'; allowed: a number >= 0, or a list of them"),
+        (dict(alphas=True), "alphas is True; allowed: a number >= 0, or a list of them"),
+        (dict(taus=None), "taus is None; allowed: a number >= 0, or a list of them"),
+        (dict(alphas=[True]), "alphas is True; allowed: a finite number >= 0"),
         (dict(taus=math.nan), "taus is nan"),
         (dict(seeds=-1), "a seed of seeds is -1"),
         (dict(seeds=[]), "seeds is"),
@@ -761,6 +772,119 @@ def test_the_command_does_what_the_file_says_and_goes_on(tmp_path, capsys):
     path.write_text(FILE + "jobs: 0\n")
     assert cli.main(["sweep", str(path)]) == 1
     assert "jobs is 0" in capsys.readouterr().err
+
+
+INTERRUPTED = """
+import os, signal, sys
+from orwlab import cli
+from orwlab.sweep import once
+put = once.Shelf.put
+def then(shelf, key, value):
+    put(shelf, key, value)
+    if len(list(shelf.folder.glob("*.json"))) == 3 and shelf.folder.name == "tasks":
+        os.kill(os.getpid(), signal.SIGINT)
+once.Shelf.put = then
+sys.exit(cli.main(["sweep", sys.argv[1], "--jobs", "1"]))
+"""
+
+
+def test_ctrl_c_at_the_command_says_what_is_kept_and_where_and_how_to_go_on(tmp_path, capsys):
+    path = tmp_path / "my sweep.yaml"
+    path.write_text(FILE)
+    command = [sys.executable, "-c", INTERRUPTED, str(path)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert ended.returncode == cli.INTERRUPTED
+    said = ended.stderr.splitlines()[-1]
+    assert said.startswith(f"orwlab: interrupted. 3 of 4 tasks are finished, and kept in {tmp_path / 'my sweep'}. ")
+    assert f"goes on from there: orwlab sweep '{path}'" in said
+    assert "Traceback" not in ended.stderr
+    assert cli.main(["sweep", str(path), "--jobs", "1"]) == 0
+    assert len(kept(tmp_path / "my sweep")) == 4
+    assert sweep.finished(**spec.read(path), folder=tmp_path / "my sweep") == (4, 4)
+
+
+OWN = """
+from own_scale import SCALE
+from orwlab import zoo
+def redness(x):
+    return (SCALE * x[:, 0] / 2.5).tanh()
+def pair():
+    return zoo.target("two_modes_1d"), zoo.load("two_modes_1d")
+class Kind:
+    def __call__(self, x):
+        return redness(x)
+number = 3
+"""
+
+
+@pytest.fixture
+def beside(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "own_mine.py").write_text(OWN)
+    (tmp_path / "own_scale.py").write_text("SCALE = 1.0\n")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    yield tmp_path
+    for name in ("own_mine", "own_scale"):
+        sys.modules.pop(name, None)
+
+
+def test_a_file_names_rewards_and_targets_of_modules_beside_it(beside, capsys):
+    path = beside / "s.yaml"
+    rest = "alphas: 1\nrounds: 3\njobs: 1\n"
+    path.write_text(f'{rest}reward: [right, "own_mine:redness", "own_mine:Kind"]\ntarget: [{LINE}, "own_mine:pair"]\n')
+    assert cli.main(["sweep", str(path)]) == 0
+    table = Table.read(beside / "s" / "table.csv")
+    assert table.values("reward") == ["right", "own_mine:redness", "own_mine:Kind"]
+    assert table.values("target") == [LINE, "own_mine:pair"]
+    assert len({round(row.mean_reward, 5) for row in table}) == 1, "all mean the same"
+    (named,) = sweep.run(1.0, **QUICK)
+    assert named.raw_reward == table.rows[0].raw_reward
+    (beside / "own_scale.py").write_text("SCALE = 2.0\n")
+    sys.modules.pop("own_mine"), sys.modules.pop("own_scale")
+    capsys.readouterr()
+    assert cli.main(["sweep", str(path)]) == 1
+    assert "the reward 'own_mine:redness' is another one than here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            'reward: "own_mine:blueness"',
+            "line 2: reward is 'own_mine:blueness'; allowed: the name of something in own_",
+        ),
+        ('reward: ["own_none:f"]', "line 2: reward is 'own_none:f'; allowed: .*No module named 'own_none'"),
+        ('reward: "own_mine:number"', "line 2: reward 'own_mine:number' is 3; allowed: a callable"),
+        ('target: "own_mine:number"', r"line 2: target 'own_mine:number' is 3; allowed: \(target, reference\)"),
+        ('reward: ["own_mine:redness", "own_mine:redness"]', "line 2: reward is .*all different"),
+        ('reward: ["own_mine:redness", rihgt]', "line 2: reward is 'rihgt'"),
+        ('reward: "a b:c"', "line 2: reward is 'a b:c'; allowed: \"module:function\""),
+    ],
+)
+def test_what_is_wrong_with_a_name_of_one_s_own_is_said_with_its_line(line, message, beside):
+    (beside / "s.yaml").write_text(f"alphas: 1\n{line}\n")
+    with pytest.raises(ValueError, match=message):
+        spec.read(beside / "s.yaml")
+
+
+def test_modules_beside_a_file_are_sent_along_with_what_they_import(beside):
+    """A process that knows nothing of the folder gets the reward, with the module that it imports."""
+    (beside / "s.yaml").write_text('alphas: 1\nreward: "own_mine:redness"\n')
+    reward = spec.read(beside / "s.yaml")["reward"]["own_mine:redness"]
+    (beside / "sent").write_bytes(cloudpickle.dumps(reward))
+    code = "import pickle, sys, torch; print(pickle.load(open(sys.argv[1], 'rb'))(torch.full((1, 1), 2.5)))"
+    command = [sys.executable, "-c", code, str(beside / "sent")]
+    said = subprocess.run(command, cwd="/", capture_output=True, text=True, check=True).stdout
+    assert said.startswith("tensor([0.7616"), "tanh of 1"
+
+
+def test_help_says_what_is_known(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["sweep", "--help"])
+    said = capsys.readouterr().out
+    for word in (*zoo.names("points"), *rewards.names(), *methods.names(), *plan.all_settings(), "mine:redness", "130"):
+        assert word in said
 
 
 def test_json_of_a_kept_task_says_what_it_is_of(done):

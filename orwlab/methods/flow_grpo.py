@@ -1,7 +1,6 @@
 """Flow-GRPO: DDPO's policy gradient for flows, held by the KL of every noisy step to the reference's."""
 
 import math
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -12,7 +11,6 @@ from orwlab.exact.optima import Optimum, kl_tilt
 from orwlab.methods import rollout
 from orwlab.methods.cards import Card
 from orwlab.methods.ddpo import Ddpo
-from orwlab.methods.method import usual_settings
 from orwlab.rewards import Reward
 
 STEPS = 20  # so many count as many
@@ -52,11 +50,10 @@ class FlowGrpo(Ddpo):
     leave: ClassVar = dict.fromkeys(("noisy_steps", "noise", "rule", "clip", "foresight"), lambda value: True)
 
     @classmethod
-    def is_sure(cls, settings: Mapping[str, Any]) -> bool:
+    def _is_sure(cls, settings: dict[str, Any]) -> bool:
         """Only with foresight and steps that forget where they began; else it comes near the tilt, and not there."""
-        found = usual_settings(cls) | dict(settings)
-        memoryless = found["rule"] == "exact" and math.isclose(found["noise"], rollout.MEMORYLESS, rel_tol=0.01)
-        return bool(found["foresight"]) and memoryless and found["noisy_steps"] >= STEPS
+        memoryless = settings["rule"] == "exact" and math.isclose(settings["noise"], rollout.MEMORYLESS, rel_tol=0.01)
+        return bool(settings["foresight"]) and memoryless and settings["noisy_steps"] >= STEPS
 
     def __init__(
         self,

@@ -64,6 +64,12 @@ def usual_settings(method: type) -> dict[str, Any]:
     return found
 
 
+def _by_name(settings: Any) -> dict[str, Any]:
+    if not isinstance(settings, Mapping) or not all(isinstance(name, str) for name in settings):
+        raise checks.fail("settings", settings, "settings by name")
+    return dict(settings)
+
+
 class Contestant:
     """What is known of a method beside its rounds: a card, and the exact answer."""
 
@@ -77,7 +83,7 @@ class Contestant:
 
         A setting of which nothing is known leads elsewhere, unless it has its usual value.
         """
-        usual = usual_settings(cls)
+        usual, settings = usual_settings(cls), _by_name(settings)
         other = {n: v for n, v in settings.items() if n not in HOW_WELL and not (n in usual and usual[n] == v)}
         if "sampler" in other:
             sampler = flow.as_sampler(other.pop("sampler"))
@@ -91,6 +97,11 @@ class Contestant:
     @classmethod
     def is_sure(cls, settings: Mapping[str, Any]) -> bool:
         """Whether it settles at ``exact`` with these settings, and does not only aim at it."""
+        return cls._is_sure(usual_settings(cls) | _by_name(settings))
+
+    @classmethod
+    def _is_sure(cls, settings: dict[str, Any]) -> bool:
+        """``is_sure``, of all settings."""
         return True
 
     @classmethod

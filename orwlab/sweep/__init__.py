@@ -52,7 +52,7 @@ from orwlab.sweep import once, sent, work
 from orwlab.sweep.plan import Place, Plan, planned
 from orwlab.sweep.table import COLUMNS, SETTINGS, Row, Table
 
-__all__ = ["Row", "Table", "run"]
+__all__ = ["Row", "Table", "finished", "run"]
 
 FORMAT = "orwlab sweep 1"
 TASKS, NAMES = "tasks", "names"
@@ -108,18 +108,38 @@ def run(
     return _done(plan, _own(folder), jobs, progress)
 
 
+def finished(*, folder: str | PathLike[str], jobs: Any = None, progress: Any = None, **asked: Any) -> tuple[int, int]:
+    """How many tasks of a sweep, asked for as ``run`` is, are finished in its folder; and how many there are.
+
+    Raises:
+        ValueError: as ``run`` does.
+    """
+    plan = planned(**asked)
+    shelf, calls = _shelf(_own(folder)), _calls(plan)
+    return sum(shelf.get(key) is not None for key in calls), len(calls)
+
+
+def _shelf(folder: Path) -> once.Shelf:
+    return once.json_shelf(folder / TASKS, FORMAT, lambda value: not value.get("again"))
+
+
+def _calls(plan: Plan) -> dict[str, once.Call]:
+    """All tasks, a cell's limit before its runs."""
+    calls: dict[str, once.Call] = {}
+    for place in plan.places:
+        calls.update(task for task in (plan.limit(place), plan.run(place)) if task is not None)
+    return calls
+
+
 def _done(plan: Plan, folder: Path, jobs: int | None, progress: bool) -> Table:
-    shelf = once.json_shelf(folder / TASKS, FORMAT, lambda value: not value.get("again"))
+    shelf = _shelf(folder)
     _claim(plan, folder, shelf)
     runs = {place: plan.run(place) for place in plan.places}
     limits = {place: plan.limit(place) for place in plan.places}
-    calls: dict[str, once.Call] = {}
-    for place in plan.places:  # a cell's limit before its runs
-        calls.update(task for task in (limits[place], runs[place]) if task is not None)
     for kind, things in (("reward", plan.rewards), ("target", plan.targets)):
         for name, thing in things.items():
             sent.check(f"{kind} {name!r}", thing, jobs)
-    found = dict(once.each(calls, shelf, jobs=jobs, name="sweep", progress=progress))
+    found = dict(once.each(_calls(plan), shelf, jobs=jobs, name="sweep", progress=progress))
     return Table(
         tuple(
             _row(place, found[runs[place][0]], found[task[0]] if (task := limits[place]) is not None else {})
@@ -135,8 +155,8 @@ def _row(place: Place, run: dict[str, Any], limit: dict[str, Any]) -> Row:
     said = {name: getattr(place, name) for name in (*SETTINGS, "strength")}
     measured, exact = ({k: v for k, v in kept.items() if k in COLUMNS} for kept in (run, limit))
     row = {**said, **exact, **measured, "error": "; ".join(errors)}
-    if "mean_reward" in run:
-        row["mean_reward"] += limit.get("reference", run["reference"]) - run["reference"]
+    if "raw_reward" in run:
+        row["mean_reward"] = run["raw_reward"] + (limit.get("exact_reference", math.nan) - run["raw_reference"])
         row["gap"] = row["mean_reward"] - limit.get("exact", math.nan)
     return Row(**row)
 

@@ -136,8 +136,8 @@ def planned(
         ValueError: any of them out of range, named; before any work.
     """
     plan = Plan(
-        alphas=_different("alphas", checks.numbers("alphas", _several(alphas), low=0.0)),
-        taus=_different("taus", checks.numbers("taus", _several(taus), low=0.0)),
+        alphas=_amounts("alphas", alphas),
+        taus=_amounts("taus", taus),
         seeds=_different("seeds", [checks.seed("a seed of seeds", one) for one in _list("seeds", seeds)]),
         targets=_named("target", target, zoo.names("points"), _target),
         rewards=_named("reward", reward, rewards.names(), _reward),
@@ -195,12 +195,16 @@ def _slope(x: Any) -> Any:
     return x.sum(-1)
 
 
-def _several(value: Any) -> Any:
-    """One number as a list of one."""
-    try:
-        return [checks.number("value", value)]
-    except ValueError:
-        return value
+def _amounts(name: str, value: Any) -> tuple[float, ...]:
+    """Numbers >= 0: one, or several."""
+    listed = hasattr(value, "__iter__") and not isinstance(value, str | bytes | Mapping)
+    several = listed and getattr(value, "ndim", 1) > 0
+    if not several:
+        with contextlib.suppress(ValueError):
+            value = checks.number(name, value)
+        if not isinstance(value, float):
+            raise checks.fail(name, value, "a number >= 0, or a list of them")
+    return _different(name, checks.numbers(name, value if several else [value], low=0.0))
 
 
 def _list(name: str, value: Any) -> list[Any]:

@@ -1,11 +1,16 @@
 """Whether a callable can go to another process: if not, what in it is to blame is said before any work."""
 
+import contextlib
 import functools
+import importlib
+import sys
 from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
 from types import FunctionType, MethodType
 from typing import Any
 
-from orwlab.sweep import meaning
+from orwlab.sweep import meaning, modules
 
 DEPTH = 8  # how far in one looks for what is to blame
 
@@ -23,6 +28,19 @@ def check(name: str, value: Any, jobs: int | None) -> None:
     raise ValueError(
         f"{name} cannot be sent to another process: {why}{where}; allowed: jobs=1, or what is made when it is called"
     )
+
+
+def carry(home: str | PathLike[str]) -> None:
+    """From now on the modules that lie in a folder are sent along, for where they go nobody else has them."""
+    place, found = Path(home).resolve(), []
+    for kept in ("cloudpickle", "joblib.externals.cloudpickle"):  # joblib had one of its own
+        with contextlib.suppress(ImportError):
+            found.append(importlib.import_module(kept))
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        own = file is not None and Path(file).resolve().is_relative_to(place) and not modules.is_library(name)
+        for pickler in found if own and name != "__main__" else ():
+            pickler.register_pickle_by_value(module)
 
 
 def _leaves(jobs: int | None) -> bool:

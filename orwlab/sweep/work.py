@@ -1,7 +1,8 @@
 """The two tasks of a sweep, as pure functions with names: a run, measured, and the exact answer that it is held to.
 
-Mean rewards are of the running average's samples from fixed noise. Beside them stands what the pretrained reference has
-from the same noise, so that neither the noise nor what the reference has not learned counts in the end.
+Mean rewards are of the running average's samples from fixed noise, as they are. Beside them stands what the pretrained
+reference has from the same noise: ``table.Row`` takes the difference, in which neither the noise nor what the reference
+has not learned counts.
 """
 
 import contextlib
@@ -143,8 +144,8 @@ def _run(
     x1, y1 = flow.sample(made.average, x0), flow.sample(made.reference, x0)
     last = ess[-max(1, round(LAST * rounds)) :] if len(ess) == rounds else ess[-1:]
     return {
-        "mean_reward": float(rewards.evaluate(reward, x1).double().mean()),
-        "reference": float(rewards.evaluate(reward, y1).double().mean()),
+        "raw_reward": float(rewards.evaluate(reward, x1).double().mean()),
+        "raw_reference": float(rewards.evaluate(reward, y1).double().mean()),
         "diversity": samples.mean_pairwise_distance(x1[:APART]),
         **_away(made.average, made.reference, reward, x0, x1, y1),
         "ess": sum(last) / len(last) if last else math.nan,
@@ -190,15 +191,15 @@ def limit(
 ) -> dict[str, Any]:
     """What an infinitely good network would come to: mean reward, KL and diversity; NaN where nobody knows.
 
-    "reference" is the mean reward of the target itself, which is there for every method. "trusted" is false where the
-    search for the limit did not end, where the grid does not resolve it, and where the method only aims at it.
+    "exact_reference" is the mean reward of the target itself, which is there for every method. "trusted" is false where
+    the search for the limit did not end, where the grid does not resolve it, and where the method only aims at it.
 
     Args:
         target: a name of the zoo's flows of points, or a target with ``dim``, 1 or 2, and ``log_prob``.
         reward: a name, or a callable.
         method: a name.
         dial_at: as ``run`` has it.
-        known: whether it goes where its dial says; if not, only "reference" is worked out.
+        known: whether it goes where its dial says; if not, only "exact_reference" is worked out.
         sure: whether it gets there.
     """
     try:
@@ -218,7 +219,7 @@ def _limit(target: Any, reward: Any, method: str, dial_at: Settings, known: bool
         start = dynamics.mean_reward
         unknown = {"exact": math.nan, "exact_kl": math.nan, "exact_diversity": math.nan, "trusted": False}
         if not known or dial_at.get("alpha") == 0:  # at 0 nothing holds it
-            return {"reference": start, **unknown}
+            return {"exact_reference": start, **unknown}
         if method == PAPER:
             found = limits(dynamics, [dial_at["alpha"]], [dial_at["tau"]], tol=TOL)
             exact, kl, apart = float(found.reward), float(found.kl), float(found.diversity)
@@ -226,10 +227,10 @@ def _limit(target: Any, reward: Any, method: str, dial_at: Settings, known: bool
         else:
             optimum = methods.get(method).exact(cells, density, r, dial_at["strength"])
             if optimum is None:
-                return {"reference": start, **unknown}
+                return {"exact_reference": start, **unknown}
             exact, kl, apart = optimum.mean_reward, optimum.kl, mean_distance(cells, optimum.density)
             trusted = not any(issubclass(one.category, OracleWarning) for one in said)
-    return {"reference": start, "exact": exact, "exact_kl": kl, "exact_diversity": apart, "trusted": trusted}
+    return {"exact_reference": start, "exact": exact, "exact_kl": kl, "exact_diversity": apart, "trusted": trusted}
 
 
 def _sentence(error: BaseException) -> str:
