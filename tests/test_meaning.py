@@ -12,6 +12,7 @@ import io
 import operator
 import os
 import pathlib
+import random
 import re
 import runpy
 import sqlite3
@@ -20,6 +21,7 @@ import sys
 import textwrap
 import threading
 import types
+import zipfile
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +50,16 @@ class Kind(enum.IntEnum):
 class Named(tuple):
     def __call__(self, x):
         return x * self[0]
+
+
+class FromFile:
+    """What a copy is made of is a name, behind which anything may lie."""
+
+    def __init__(self, k):
+        self.k = k
+
+    def __reduce__(self):
+        return FromFile, ("weights",)
 
 
 class Lazy:
@@ -222,6 +234,7 @@ KINDS = {
     "torch.compile": lambda k: torch.compile(nn.LeakyReLU(k)),
     "a compiled function": lambda k: torch.compile(lambda x: k * x),
     "a distribution": lambda k: torch.distributions.Normal(0.0, k),
+    "an object that names a file": FromFile,
     "a spline": spline,
     "an estimator": neighbours,
 }
@@ -251,6 +264,8 @@ def test_nothing_that_decides_is_left_out(make):
         (lambda: zoo.load("two_modes_1d"), lambda v: v(torch.tensor(0.5), torch.ones(3, 1))),
         (lambda: plain(), lambda f: f.eval()),
         (lambda: counting, lambda f: f(1.0)),
+        (lambda: lambda x: drawn_by() + x, lambda f: f(1.0)),
+        (lambda: lambda x: drawn_by_numpy() + x, lambda f: f(1.0)),
     ],
 )
 def test_it_does_not_matter_whether_it_was_called_before(make, call):
@@ -260,6 +275,7 @@ def test_it_does_not_matter_whether_it_was_called_before(make, call):
     assert meaning.of(made) == before
 
 
+drawn_by, drawn_by_numpy = random.random, np.random.rand  # methods of generators that are everybody's
 SEEN = None
 
 
@@ -395,6 +411,33 @@ def test_a_change_in_a_module_of_one_s_own_is_noticed_however_it_is_reached(own)
     assert {name: f(2.0) for name, f in changed.items()} == dict.fromkeys(before, 6.0)
     after = {name: meaning.of(f) for name, f in changed.items()}
     assert [name for name in before if before[name] == after[name]] == []
+
+
+def test_a_module_in_an_archive_counts_too(tmp_path, monkeypatch):
+    prints = []
+    for k in (1, 2):
+        path = tmp_path / f"{k}" / "own.zip"
+        path.parent.mkdir()
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("own_zipped.py", f"def f(x): return {k} * x\n")
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(path)
+            prints.append(meaning.of(zipped))
+    assert prints[0] != prints[1]
+
+
+def zipped(x):
+    import own_zipped
+
+    return own_zipped.f(x)
+
+
+def test_an_array_in_a_file_counts_by_its_numbers(tmp_path):
+    prints = []
+    for k in (1.0, 2.0):
+        np.save(tmp_path / "a.npy", np.array([k]))
+        prints.append(meaning.of(np.load(tmp_path / "a.npy", mmap_mode="r")))
+    assert prints[0] != prints[1]
 
 
 def test_a_module_is_not_run_to_be_read_and_is_noticed_before_it_is_imported(own):

@@ -40,6 +40,9 @@ def main(arguments: list[str] | None = None, program: str = "python -m orwlab.sw
         print(table)
         place = options.csv or f"{found['folder']}/table.csv"
         table.write(place)
+    except KeyboardInterrupt:
+        print("\norwlab: interrupted before any work", file=sys.stderr)
+        return INTERRUPTED
     except (ValueError, WorkerLost) as error:
         print(f"orwlab: {error}", file=sys.stderr)
         return 1

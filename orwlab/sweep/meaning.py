@@ -24,6 +24,7 @@ import functools
 import hashlib
 import io
 import math
+import random
 import sys
 import threading
 import types
@@ -51,6 +52,7 @@ _NAMED = (
     types.GetSetDescriptorType,
     types.MemberDescriptorType,
 )
+_EVERYBODY_S = (random.random.__self__, np.random.rand.__self__, torch.default_generator)  # type: ignore[attr-defined]
 _CACHED = type(functools.lru_cache(math.sin))
 _LOCKS = (type(threading.Lock()), type(threading.RLock()), threading.local)
 _MADE_ANEW = {"__newobj__", "__newobj_ex__", "_reconstructor", "__reduce_ex__"}
@@ -116,6 +118,7 @@ class _Description:
         self._kinds: list[tuple[Any, Callable[[Any], list[Any]]]] = [
             (Tensor, self._tensor),
             (np.generic, lambda v: [type(v).__name__, v.dtype.str, self._array(np.asarray(v))]),
+            (np.memmap, lambda v: ["numpy.ndarray", self._array(v)]),
             (np.ndarray, lambda v: [self._said(type(v)), self._array(v), self._own(getattr(v, "__dict__", {}))]),
             (np.dtype, lambda v: ["dtype", repr(v)]),
             (np.ufunc, self._ufunc),
@@ -190,6 +193,8 @@ class _Description:
         depth = len(self._path)
         if value is None or type(value) in _PLAIN:
             return once.digest([type(value).__name__, repr(value)])
+        if any(value is one for one in _EVERYBODY_S):
+            return once.digest(["everybody's generator", type(value).__name__])
         if id(value) in self._path:
             self._back = min(self._back, self._path[id(value)])
             return once.digest(["again", depth - self._path[id(value)]])
@@ -433,7 +438,11 @@ class _Description:
             module = getattr(value, "__module__", None) or kind.__module__
             return ["named", *self._home(module), reduced]
         make, arguments, state, items, pairs = (*reduced, *[None] * 5)[:5]
+        held: Any = None
+        if make.__name__ not in _MADE_ANEW and not modules.is_library(kind.__module__):
+            held = self._held(value)  # it may be made again of the name of a file
         return [
+            held,
             *("object", self._said(kind), self._said(make) if make.__name__ not in _MADE_ANEW else "new"),
             *(self._all(arguments), self._state(kind, state)),
             *(self._all(items or ()), [self._all(pair) for pair in pairs or ()]),
@@ -446,6 +455,15 @@ class _Description:
         if not isinstance(state, dict):
             return self._said(state)
         return self._own({name: part for name, part in state.items() if not _is_kept(kind, name)})
+
+    def _held(self, value: Any) -> Any:
+        """The attributes of an object that says itself what to make it of, if they can be read."""
+        before = self._back
+        try:
+            return self._state(type(value), getattr(value, "__dict__", {}))
+        except _Unsaid:
+            self._back = before
+            return None
 
     def _as_it_lies(self, value: Any) -> list[Any]:
         kind, slots = type(value), {}

@@ -53,11 +53,10 @@ def contents(name: str) -> dict[str, str]:
         for module in _with_parents(waiting.pop()):
             if module in found or is_library(module):
                 continue
-            file = _file(module)
-            content = b"" if file is None else file.read_bytes()
+            content = _content(module)
             found[module] = hashlib.sha256(content).hexdigest()
-            if file is not None and file.suffix == ".py":
-                waiting += _imported(content, module, is_package=file.name == "__init__.py")
+            spec = _spec(module)
+            waiting += _imported(content, module, spec is not None and spec.submodule_search_locations is not None)
     return found
 
 
@@ -104,7 +103,7 @@ def _meant(name: str, level: int, names: Any, package: str) -> list[str]:
         except (ImportError, ValueError):
             return []
     inside = [f"{name}.{one}" for one in names if one != "*"]
-    return [name, *(one for one in inside if is_library(one) or _file(one) is not None)]
+    return [name, *(one for one in inside if _spec(one) is not None)]
 
 
 def _with_parents(name: str) -> list[str]:
@@ -116,6 +115,17 @@ def _file(name: str) -> Path | None:
     spec = _spec(name)
     file = None if spec is None or not spec.has_location or spec.origin is None else Path(spec.origin)
     return file if file is not None and file.is_file() else None
+
+
+def _content(name: str) -> bytes:
+    """What a module's file holds; of one in an archive what its loader says."""
+    if (file := _file(name)) is not None:
+        return file.read_bytes()
+    try:
+        source = _spec(name).loader.get_source(name)  # type: ignore[union-attr]
+    except (AttributeError, ImportError):
+        return b""
+    return (source or "").encode()
 
 
 def _spec(name: str) -> ModuleSpec | None:
