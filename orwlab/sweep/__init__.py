@@ -86,8 +86,8 @@ def run(
         method: names of ``methods.names()``, one or several.
         rounds: of every run.
         folder: where finished tasks are kept; made if there is none. None: nowhere.
-        jobs: processes, each on one thread; -1: as many as there are processor cores, or the cluster's; -2: one less;
-            None: what ``joblib.parallel_config`` says, else one.
+        jobs: processes, each on one thread; -1: as many as there are processor cores, or the cluster's; None: what
+            ``joblib.parallel_config`` says, else one.
         progress: whether there is a progress bar.
         settings: of the methods, all of which must have them: ``batch_size``, ``lr``, ``steps_per_round``, ...
 

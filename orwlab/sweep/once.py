@@ -109,7 +109,7 @@ def each(
     Args:
         calls: key -> (function, argument, ...). Keys are names of files.
         shelf: where answers lie.
-        jobs: processes, each on one thread; -1: as many as there are processor cores, -2: one less; None: what
+        jobs: processes, each on one thread; -1: as many as there are processor cores; None: what
             ``joblib.parallel_config`` says, else one.
         name: beside the progress bar.
         progress: whether there is one.
@@ -123,12 +123,13 @@ def each(
 
 
 def checked_jobs(jobs: Any) -> int | None:
-    """``jobs`` must be a number of processes; below 0 as joblib has it: -1 one a core, -2 one less; or None."""
+    """``jobs`` must be a number of processes, -1 or None."""
     if jobs is None:
         return None
     count = checks.integer("jobs", jobs, low=-checks.LARGEST)
-    if count == 0:
-        raise checks.fail("jobs", jobs, "a number of processes; -1 for one a processor core, -2 for one less")
+    if count == 0 or count < -1:
+        less = "; all but one, as joblib's -2 has it, is to be said as a number" if count < -1 else ""
+        raise checks.fail("jobs", jobs, f"a number of processes, or -1 for one a processor core{less}")
     return count
 
 
