@@ -411,13 +411,14 @@ GOOD_IN: dict[str, dict[str, Callable[[], object]]] = {
     },
     "orwlab.files.cell": {"text": lambda: "=1"},
     "orwlab.files.uncelled": {"text": lambda: "'=1"},
+    "orwlab.foreign.named": {"name": lambda: "spec", "spec": lambda: "math:sin", "home": lambda: None},
     "orwlab.sweep.plan.planned": {
         "seeds": lambda: (3, 4),
         "target": lambda: "gaussian",
         "reward": lambda: {"mine": right},
         "method": lambda: "orw_cfm_w2",
     },
-    "orwlab.sweep.spec.parsed": {"text": lambda: "alphas: 0.5"},
+    "orwlab.sweep.spec.parsed": {"text": lambda: "alphas: 0.5", "home": lambda: None},
     "orwlab.sweep.spec.read": {"path": specified},
     "orwlab.sweep.table.Table": {"rows": lambda: list(swept().rows), "what": lambda: "kl", "setting": lambda: "alpha"},
     "orwlab.sweep.table.Table.parsed": {"text": lambda: swept().csv()},
@@ -742,6 +743,7 @@ for _name in methods_of_the_arena.names():
         "tau": lambda: 0.5,
     }
     GOOD_IN[f"{_label}.exact_round"] = GOOD_IN[f"{_label}.exact"]
+    GOOD_IN[f"{_label}.goes_there"] = GOOD_IN[f"{_label}.is_sure"] = {"settings": lambda: {"lr": 1e-3}}
     GOOD_IN[f"{_label}.save"] = {"path": lambda: Path(FILE).absolute()}
     GOOD_IN[f"{_label}.load"] = {
         "path": lambda name=_name: saved_rival(name),
@@ -767,7 +769,10 @@ HOUSEHOLD = (
     "orwlab.tasks.results.each_once",
     "orwlab.tasks.results.main",
     "orwlab.tasks.results.make",
+    "orwlab.sweep.finished",  # likewise
     "orwlab.sweep.meaning.",
+    "orwlab.sweep.modules.",
+    "orwlab.sweep.sent.",
     "orwlab.sweep.once.",
     "orwlab.sweep.plan.Plan",
     "orwlab.sweep.plan.all_settings",
