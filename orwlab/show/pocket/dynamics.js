@@ -130,11 +130,7 @@ export class Dynamics {
 
   /** Goes on until one more refresh moves at most `tol` in total variation: see `anderson.js` for the answer. */
   fixedPoint(options = {}) {
-    const search = this.seeking(options);
-    for (;;) {
-      const { done, value } = search.next();
-      if (done) return value;
-    }
+    return finished(this.seeking(options));
   }
 
   /** `fixedPoint`, refresh by refresh: a generator, so that whoever asks may do something else in between. */
@@ -285,4 +281,12 @@ export function apart(q, p) {
   let sum = 0;
   for (let k = 0; k < q.length; k++) sum += Math.abs(q[k] - p[k]);
   return 0.5 * sum;
+}
+
+/** What a generator answers in the end. */
+export function finished(generator) {
+  for (;;) {
+    const { done, value } = generator.next();
+    if (done) return value;
+  }
 }

@@ -1,7 +1,5 @@
 // From densities to particles: `density`, `place` and `uniform` of show/lab/exact.py in the browser.
 
-import { Grid } from "./grid.js";
-
 const places = new WeakMap(); // of finer grids, where their cells lie
 
 /** A state's density on finer cells, `fine` = {grid, logP}: masses. log(q / p_ref) is smooth and is interpolated. */
@@ -90,10 +88,4 @@ function erfc(x) {
   let fraction = x;
   for (let k = 60; k > 0; k--) fraction = x + k / 2 / fraction;
   return Math.exp(-square) / Math.sqrt(Math.PI) / fraction;
-}
-
-/** The finer cells that are drawn: `logProb(points)` of the target on `n` cells an axis. */
-export function finer(n, extent, logProb) {
-  const grid = new Grid(2, n, extent);
-  return { grid, logP: logProb(grid.points) };
 }
