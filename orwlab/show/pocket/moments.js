@@ -4,7 +4,7 @@
 const STOP = 0.6;
 
 /** Of a row's largest entry, below which a kernel is 0: what lies outside the band costs time and changes nothing. */
-export const CUT = 1e-20;
+export const CUT = 1e-30;
 
 /**
  * Row x of the kernel `exp(-(x - t g)^2 / (2 (1 - t)^2))`, divided by its largest entry, written to `row` from `at`.
