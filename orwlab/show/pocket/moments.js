@@ -3,24 +3,31 @@
 /** Cells: the kernel's width at the last time; narrower ones fall between the cells. */
 const STOP = 0.6;
 
-/** Of a row's largest entry, below which a kernel is 0: what lies outside the band costs time and changes nothing. */
-export const CUT = 1e-30;
+/**
+ * Of a row's largest entry, below which a kernel is 0. Where a reference is uneven, entries count that look like
+ * nothing: cut at 1e-12, twenty rounds end up to 0.07 in total variation elsewhere; at 1e-20, 0.01; at 1e-40, nowhere else.
+ */
+export const CUT = 1e-40;
 
 /**
  * Row x of the kernel `exp(-(x - t g)^2 / (2 (1 - t)^2))`, divided by its largest entry, written to `row` from `at`.
- * Returns the band [first, after] outside of which it is below `cut`, and 0.
+ * Sets the band [first, after] outside of which it is below `cut`, and 0: there nothing is written.
  */
 export function kernelRow(x, t, g, row, at, cut, band) {
   const n = g.length, step = g[1] - g[0], width = 1 - t, scale = -0.5 / (width * width);
   // the nearest t g to x has the largest entry
   const peak = t > 0 ? Math.min(n - 1, Math.max(0, Math.round((x / t - g[0]) / step))) : 0;
-  const least = (x - t * g[peak]) ** 2, reach = Math.sqrt(least - 2 * width * width * Math.log(cut));
-  const edge = (y) => (y / t - g[0]) / step;
-  const first = t > 0 ? Math.min(n - 1, Math.max(0, Math.ceil(edge(x - reach)))) : 0;
-  const after = t > 0 ? Math.max(first + 1, Math.min(n, Math.floor(edge(x + reach)) + 1)) : n;
-  for (let j = first; j < after; j++) {
-    const away = x - t * g[j];
-    row[at + j] = Math.exp(scale * (away * away - least));
+  const away = x - t * g[peak], reach = Math.sqrt(away * away - 2 * width * width * Math.log(cut));
+  const first = t > 0 ? Math.min(peak, Math.max(0, Math.ceil(((x - reach) / t - g[0]) / step))) : 0;
+  const after = t > 0 ? Math.max(peak + 1, Math.min(n, Math.floor(((x + reach) / t - g[0]) / step) + 1)) : n;
+  // from one entry to the next by a factor, which itself changes by a factor: three exponentials a row
+  const move = t * step, bend = Math.exp(2 * scale * move * move);
+  row[at + peak] = 1;
+  for (let j = peak + 1, value = 1, factor = Math.exp(scale * move * (move - 2 * away)); j < after; j++, factor *= bend) {
+    row[at + j] = value *= factor;
+  }
+  for (let j = peak - 1, value = 1, factor = Math.exp(scale * move * (move + 2 * away)); j >= first; j--, factor *= bend) {
+    row[at + j] = value *= factor;
   }
   band[0] = first;
   band[1] = after;
