@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.optimize import linear_sum_assignment
+from test_scripts import _names
 
 from orwlab import flow, rewards, targets
 from orwlab.exact import sweep
@@ -457,6 +458,11 @@ def test_modules_are_joined_after_what_they_need():
     assert files.index("pocket/grid.js") < files.index("pocket/dynamics.js") < files.index("pocket/settle.js")
     text = pocket.script("settle.js")
     assert not any(line.startswith(("import ", "export ")) for line in text.splitlines())
+
+
+@pytest.mark.parametrize("entry", sorted(file.name for file in (pocket._SHOW / "pocket").glob("*.js")))
+def test_no_name_is_given_twice_in_what_a_module_needs(entry):
+    assert [name for name, count in _names(pocket.script(entry)).items() if count > 1] == []
 
 
 def test_modules_that_need_each_other_are_refused(tmp_path, monkeypatch):

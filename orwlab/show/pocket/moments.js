@@ -98,7 +98,7 @@ export class Moments {
       sumsOnALine(kernel, n, F, memory.answers[0]);
       sumsOnALine(kernel, n, G, memory.answers[1]);
     } else {
-      turned(F, G, memory.turned, n);
+      sideBySide(F, G, memory.turned, n);
       alongX(kernel, n, memory.turned, memory.half);
       alongY(kernel, n, memory.half, ...memory.answers[0], ...memory.answers[1]);
     }
@@ -270,7 +270,7 @@ function sumsOnALine({ pairs, first, after }, n, F, [out, outX]) {
 }
 
 /** Two fields by columns, side by side: what is multiplied together then lies together. */
-function turned(F, G, out, n) {
+function sideBySide(F, G, out, n) {
   for (let i = 0; i < n; i++) {
     for (let j = 0, from = i * n, to = 2 * i; j < n; j++, from++, to += 2 * n) {
       out[to] = F[from];
