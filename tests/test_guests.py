@@ -810,7 +810,6 @@ HOUSEHOLD = (
     "orwlab.large.training.Training.load_state_dict",
     "orwlab.large.training.Training.rounds",
     "orwlab.large.training.device",
-    "orwlab.large.training.kept",
     "orwlab.measure.coupled_flows.",
     "orwlab.methods.run.Run",
     "orwlab.methods.run.Cost",
@@ -824,6 +823,9 @@ HOUSEHOLD = (
     "orwlab.methods.run.fill",
     # what is told by a file, or passes between the parts of a run: tests/test_large_*.py ask them
     "orwlab.large.hub.",
+    "orwlab.large.keeping.",
+    "orwlab.large.origin.",
+    "orwlab.large.words.",
     "orwlab.large.preflight.",
     "orwlab.large.settings.",
     "orwlab.large.sheets.",

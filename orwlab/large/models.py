@@ -76,7 +76,7 @@ class Model:
         seed: int,
         gradient_checkpointing: bool,
     ) -> None:
-        self.pipeline, self.device, self.dtype, self.guidance = pipeline, device, dtype, guidance
+        self.pipeline, self.device, self.dtype, self.guidance = pipeline, numbered(device), dtype, guidance
         self.network: Any = pipeline.transformer.eval().requires_grad_(False)
         for part in (pipeline.vae, *self._encoders()):
             part.eval().requires_grad_(False)
@@ -134,6 +134,10 @@ class Model:
                 setattr(self.pipeline, name, None)
         self.network.to(self.device)
 
+    def reading(self) -> contextlib.AbstractContextManager[None]:
+        """Within the block the text encoders are on the model's device; ``encode`` alone takes them there and back."""
+        return self._here(*self._encoders())
+
     def _encoders(self) -> list[nn.Module]:
         found = (getattr(self.pipeline, name, None) for name in ("text_encoder", "text_encoder_2", "text_encoder_3"))
         return [part for part in found if part is not None]
@@ -161,6 +165,15 @@ class Model:
             self.network.to(self.device)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             return -self._answer(x.to(self.device, torch.float32), timestep, c.to(self.device)).to(x)
+
+    def heard(self, t: Tensor) -> Tensor:
+        """The times that the network hears when it is asked at ``t``, in t's floating type.
+
+        Flux rounds them to the type in which it computes, twice: bfloat16 has 8 binary digits, and near the noise a
+        time is heard up to 0.004 beside itself (measured). What learns there must be at the time that is heard. Draws
+        leave it at that, as the pipeline's own do.
+        """
+        return t
 
     def times(self, steps: int) -> Tensor:
         """The times of a draw, from 0 to 1, as the pipeline's scheduler spaces them: (steps + 1,), float64."""
@@ -340,6 +353,13 @@ class Flux(Model):
         )[0]
         return pipeline._unpack_latents(answer, self.resolution, self.resolution, pipeline.vae_scale_factor)
 
+    def heard(self, t: Tensor) -> Tensor:
+        """See ``Model``."""
+        if self.dtype == torch.float32:
+            return t
+        sigma = ((1 - t.double()) * 1000).float() / 1000  # as ``velocity`` has it, and then diffusers
+        return (1 - (sigma.to(self.dtype) * 1000).double() / 1000).to(t.dtype)
+
     def _schedule(self, steps: int) -> dict[str, Any]:
         from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 
@@ -358,13 +378,56 @@ def _shift(config: Any, *, max_shift: float) -> dict[str, Any]:
     }
 
 
+def attention(network: Any) -> list[nn.Linear]:
+    """The layers that get adapters."""
+    return [
+        layer
+        for name, layer in network.named_modules()
+        if isinstance(layer, nn.Linear) and f".{name}".endswith(tuple(f".{end}" for end in ATTENTION))
+    ]
+
+
+def fits(rank: int, network: Any) -> None:
+    """A rank is at most the width of the narrowest layer: with it that layer can become any.
+
+    Raises:
+        ValueError: it is larger.
+    """
+    most = min(min(layer.in_features, layer.out_features) for layer in attention(network))
+    if rank > most:
+        raise checks.fail("rank", rank, f"a whole number from 1 to {most}, the least width of this model's attention")
+
+
+def numbered(device: torch.device) -> torch.device:
+    """The same device by its number: "cuda" is the current one, and compares as another than "cuda:0"."""
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", torch.cuda.current_device())
+    return device
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Within the block libraries draw on the CPU from a seed, in float32; all generators are then as they were.
+
+    ``torch.manual_seed`` would seed every GPU too, and nothing puts those back.
+    """
+    plain = torch.get_default_dtype()
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(plain)
+
+
 def _attach(network: Any, rank: int, seed: int) -> dict[str, nn.Parameter]:
     """Adapters on all attention, float32, which change nothing at first, by the names that LoRA files use."""
     from diffusers.training_utils import cast_training_params
     from peft import LoraConfig
 
-    with torch.random.fork_rng(devices=[]):  # peft draws from torch's generator
-        torch.manual_seed(seed)
+    fits(rank, network)
+    with seeded(seed):  # peft draws from torch's generator
         network.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=list(ATTENTION)))
     cast_training_params(network, torch.float32)
     return {name.replace(".default.", "."): p for name, p in network.named_parameters() if p.requires_grad}

@@ -8,7 +8,7 @@ allowed, and the line.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -65,6 +65,13 @@ def _switch(value: Any, info: ValidationInfo) -> bool:
     """As ``checks.yes_or_no``, in the words of YAML."""
     if not isinstance(value, bool):
         raise checks.fail(str(info.field_name), value, "true or false")
+    return value
+
+
+def _resume(value: Any, info: ValidationInfo) -> bool | str:
+    """A switch with a third side."""
+    if not isinstance(value, bool) and value != "anyway":
+        raise checks.fail(str(info.field_name), value, "true or false, or anyway")
     return value
 
 
@@ -239,7 +246,9 @@ class Settings(BaseModel):
     tracker: Annotated[str, _check(checks.choice, allowed=("tensorboard", "none"))] = Field(
         "tensorboard", description="where curves go: tensorboard or none"
     )
-    resume: Switch = Field(True, description="go on from what is in the folder; false: it must be empty")
+    resume: Annotated[bool | str, BeforeValidator(_resume)] = Field(
+        True, description="go on from the folder's state; false: it must have none; anyway: with another reward too"
+    )
 
     _home: Path = PrivateAttr()
 
@@ -293,28 +302,38 @@ class Settings(BaseModel):
         """All of it, as JSON can hold it."""
         return self.model_dump(mode="json")
 
-    def goes_on(self, kept: Mapping[str, Any]) -> None:
+    def goes_on(self, kept: Mapping[str, Any], but: Collection[str] = ()) -> None:
         """Whether a run with these settings may go on from one that was kept with others.
+
+        Model and reward are not compared here by their names: what they are counts, and is known once they are loaded.
 
         Args:
             kept: what ``as_json`` gave then.
+            but: settings that may differ.
 
         Raises:
             ValueError: a setting differs on which the numbers depend; the message begins with its name.
         """
         now = self.as_json()
         for name in now:
-            if name not in FREE and now[name] != kept.get(name):
-                said, before = (f"{_plain(value):.120}" for value in (now[name], kept.get(name)))
-                begun = f"{before}, with which the run in {self.folder} was begun; or another folder"
-                raise ValueError(f"{name} is {said}; allowed: {begun}")
+            before = kept.get(name, type(self).model_fields[name].default)  # one that there was not then
+            if name not in FREE and name not in but and now[name] != before:
+                said, was = (f"{_plain(value):.120}" for value in (now[name], before))
+                begun = f"{was}, with which the run in {self.folder} was begun; or another folder"
+                hatch = "; or resume: anyway, to go on with this one" if name in STEERED else ""
+                raise ValueError(f"{name} is {said}; allowed: {begun}{hatch}")
 
 
 FREE = (
     *("folder", "resume", "rounds", "save_every", "sheet_every", "sheet_prompts", "sheet_images", "tracker"),
     *("micro_batch", "gradient_checkpointing", "device"),
+    *("model", "revision", "reward", "clip_model"),
 )
-"""settings that a run may change on its way: what is learned does not depend on them, or only in its last digits"""
+"""settings that a run may change on its way: what is learned does not depend on them, or only in its last digits; or,
+as for the last, not on the name, but on what it stands for (``origin``)"""
+
+STEERED = ("lr", "tau", "alpha")
+"""settings that a run may change if it has diverged, or if ``resume`` is "anyway"; its history has them"""
 
 
 def read(path: str | PathLike[str], **values: Any) -> Settings:

@@ -180,6 +180,15 @@ class Sheets:
         except OSError as error:
             raise checks.fail("folder", str(self._place), f"one that can be written to ({error.strerror})") from None
 
+    def due(self, round: int) -> bool:
+        """Whether a sheet of that round is wanted."""
+        every = self.settings.sheet_every
+        return bool(every) and round > 0 and (round % every == 0 or round == self.settings.rounds)
+
+    def missing(self, round: int) -> bool:
+        """Whether one is, and is not there: a run may have ended while it was drawn, and its numbers come last."""
+        return self.due(round) and all(row["round"] != round for row in kept(self._place / NUMBERS))
+
     def add(self, round: int) -> dict[str, Any]:
         """Draw both sheets of a round, and keep its numbers: see ``numbers``, which are returned.
 

@@ -1,0 +1,505 @@
+"""What a run of large models may go on from: the same model and reward, a whole state, a folder of its own."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+import types
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from orwlab import files
+from orwlab.large import keeping, models, origin, preflight, sheets, tiny, training, words
+from orwlab.large.__main__ import main
+from orwlab.large.keeping import FORMAT, PREVIOUS, STATE
+from orwlab.large.settings import Settings
+from orwlab.large.training import Diverged, Training
+
+pytest.importorskip("diffusers")
+pytest.importorskip("accelerate")
+
+ROOT = Path(__file__).parents[1]
+REWARD = "import helper\n\ndef score(images, prompts):\n    return helper.scale() * images[:, 0].mean((1, 2))\n"
+HELPER = "def scale():\n    return 1.0\n"
+
+
+@pytest.fixture(scope="module")
+def pipelines(tmp_path_factory):
+    place = tmp_path_factory.mktemp("pipelines")
+    return {kind: tiny.save(kind, place / kind) for kind in tiny.KINDS}
+
+
+@pytest.fixture
+def place(pipelines, tmp_path):
+    """A person's folder, with a model and a reward that can be changed."""
+    shutil.copytree(pipelines["sd3"], tmp_path / "sd3")
+    (tmp_path / "helper.py").write_text(HELPER)
+    (tmp_path / "mine.py").write_text(REWARD)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def unread():
+    """Modules of one's own are read again in each test."""
+    yield
+    unload()
+
+
+def wanted(place, **values):
+    return Settings(
+        place,
+        **{
+            **dict(
+                model="sd3", prompts=("a fox", "an owl"), reward="mine:score", clip_model=None, folder="run", rank=4
+            ),
+            **dict(tau=50.0, lr=1e-3, images_a_prompt=2, micro_batch=4, sampler_steps=2, precision="fp32"),
+            **dict(gradient_checkpointing=False, device="cpu", tracker="none", sheet_every=0),
+            **values,
+        },
+    )
+
+
+def went(place, rounds=1, by=None, **values):
+    run = Training(wanted(place, **values), reward=by)
+    list(run.rounds(rounds))
+    return run
+
+
+def brightness(images, prompts):
+    return images.mean((1, 2, 3))
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+# -- what decides ------------------------------------------------------------------------------------------------------
+
+
+def edit_weights(folder, part, name):
+    """One number of many."""
+    (path,) = (folder / part).glob("*.safetensors")
+    tensors = load_file(path)
+    value = tensors[name].clone()
+    value.view(-1)[value.numel() // 2] += 1e-3
+    save_file(tensors | {name: value}, path, {"format": "pt"})
+
+
+def edit_config(folder, part, old, new):
+    (path,) = [p for p in (folder / part).glob("*config.json") if "generation" not in p.name]
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+CHANGES = {
+    "transformer": lambda at: edit_weights(at, "transformer", "transformer_blocks.1.ff.net.2.weight"),
+    "vae": lambda at: edit_config(at, "vae", '"scaling_factor": 1.5', '"scaling_factor": 1.6'),
+    "scheduler": lambda at: edit_config(at, "scheduler", '"shift": 3.0', '"shift": 2.0'),
+    "text_encoder_2": lambda at: edit_weights(at, "text_encoder_2", "text_projection.weight"),
+}
+
+
+@pytest.mark.parametrize("part", CHANGES)
+def test_another_model_of_that_name_is_refused_and_named(place, part):
+    went(place)
+    CHANGES[part](place / "sd3")
+    with pytest.raises(ValueError, match=rf"^{part} is not what it was when the run in .*resume: anyway"):
+        Training(wanted(place))
+    with pytest.warns(UserWarning, match=f"^after round 1: {part} is another one$"):
+        run = Training(wanted(place, resume="anyway"))
+    assert run.round == 1
+    next(run.rounds(1))
+    run.save()
+    history = files.read(place / "run" / STATE, FORMAT)[1]["history"]
+    assert [entry["after"] for entry in history] == [0, 1]
+    changed = {name for name in history[0]["origin"] if history[0]["origin"][name] != history[1]["origin"][name]}
+    assert changed == {part}
+    assert Training(wanted(place)).notes == [], "and then it is the run's own"
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_each_number_of_a_model_counts_whatever_its_type(pipelines, precision):
+    dtype = training.TYPES[precision]
+    chosen = Settings(model=pipelines["flux"], prompts=["a"], folder="run", clip_model=None, reward="a:b")
+    model = models.load(pipelines["flux"], resolution=16, rank=2, dtype=dtype)
+    before = origin.of(model, brightness, chosen)
+    assert {"transformer", "vae", "scheduler", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2"} < set(
+        before
+    )
+    other = models.load(pipelines["flux"], resolution=16, rank=4, dtype=dtype, seed=5)
+    assert origin.of(other, brightness, chosen) == before, "adapters are the run's own"
+    other.encode(["a prompt"])
+    assert origin.of(other, brightness, chosen) == before, "nor does use count"
+    rows = torch.arange(3 * origin.ROW, dtype=dtype).reshape(3, -1)
+    for name, value in (("one", rows), ("tail", rows.flatten()[: origin.ROW + 7]), ("none", rows[:0])):
+        for k in range(0, value.numel(), max(1, value.numel() // 5)):
+            touched = value.clone()
+            touched.view(-1)[k] = -1.5
+            assert origin._bits(touched) != origin._bits(value), (name, k)
+
+
+def test_an_edited_reward_is_noticed(place):
+    went(place)
+    assert Training(wanted(place)).round == 1
+    (place / "mine.py").write_text(REWARD.replace("[:, 0]", "[:, 1]"))
+    unload()
+    for refused in (lambda: Training(wanted(place)), lambda: preflight.check(wanted(place))):
+        with pytest.raises(ValueError, match=r"^reward is not what it was .*its code or what it refers to changed"):
+            refused()
+    (place / "mine.py").write_text(REWARD)
+    unload()
+    assert Training(wanted(place)).round == 1
+    with pytest.raises(ValueError, match=r"^reward is not what it was"):
+        Training(wanted(place), reward=lambda images, prompts: -brightness(images, prompts))
+
+
+def unload():
+    for name in ("mine", "helper"):
+        sys.modules.pop(name, None)
+
+
+def test_a_folder_may_move_and_be_copied(place, tmp_path_factory):
+    run = went(place)
+    home = tmp_path_factory.mktemp("elsewhere") / "moved"
+    shutil.copytree(place, home)
+    (home / "sd3").rename(home / "the-same-model")
+    (home / "mine.py").rename(home / "ours.py")
+    again = Training(wanted(home, model="the-same-model", reward="ours:score"))
+    assert again.round == 1
+    assert same(again.state_dict(), run.state_dict())
+
+
+def test_another_clip_is_another_reward(place):
+    tiny.save_clip(place / "clip")
+    chosen = dict(reward="clip", clip_model="clip")
+    went(place, **chosen)
+    (place / "clip").rename(place / "the-same")
+    chosen["clip_model"] = "the-same"
+    assert Training(wanted(place, **chosen)).round == 1
+    tiny.save_clip(place / "the-same", seed=1)
+    with pytest.raises(ValueError, match=r"^reward is not what it was"):
+        Training(wanted(place, **chosen))
+
+
+def test_a_clip_in_which_sheets_compare_is_compared_too(place):
+    tiny.save_clip(place / "clip")
+    went(place, clip_model="clip")
+    tiny.save_clip(place / "clip", seed=1)
+    with pytest.raises(ValueError, match=r"^clip_model is not what it was"):
+        Training(wanted(place, clip_model="clip"))
+
+
+def test_a_reward_that_cannot_be_described_is_said_to_be_so(place, monkeypatch):
+    def no(value):
+        raise ValueError("a lock has no description")
+
+    monkeypatch.setattr(origin.meaning, "of", no)
+    with pytest.warns(UserWarning, match="a change in it will not be noticed"):
+        run = went(place, by=brightness)
+    assert run.origin["reward"] is None
+    monkeypatch.undo()
+    assert Training(wanted(place), reward=brightness).round == 1
+
+
+# -- what a run is steered by ------------------------------------------------------------------------------------------
+
+
+def test_after_it_has_diverged_a_run_goes_on_with_other_values_and_says_which(place):
+    run = went(place, 2)
+    run.optimizer.param_groups[0]["lr"] = 1e30
+    with pytest.raises(Diverged):
+        list(run.rounds(3))
+    with pytest.warns(UserWarning, match=r"after round 2: lr is 0.0005 in place of 0.001, tau is 5.0 in place of 50.0"):
+        again = Training(wanted(place, lr=5e-4, tau=5.0))
+    assert again.round == 2
+    assert again.optimizer.param_groups[0]["lr"] == 5e-4
+    assert [(entry["after"], entry["lr"], entry["tau"]) for entry in again.history] == [(0, 1e-3, 50.0), (2, 5e-4, 5.0)]
+    list(again.rounds(1))
+    with pytest.raises(ValueError, match=r"^tau is 50.0; allowed: 5.0, with which .*; or resume: anyway"):
+        Training(wanted(place, lr=5e-4))
+    assert Training(wanted(place, lr=5e-4, tau=5.0)).history == again.history
+    with pytest.raises(ValueError, match=r"^rank is 2; allowed: 4"):
+        Training(wanted(place, rank=2, resume="anyway"))
+
+
+def test_after_it_has_diverged_a_bounded_reward_may_take_the_place(place):
+    run = went(place)
+    run.optimizer.param_groups[0]["lr"] = 1e30
+    with pytest.raises(Diverged):
+        list(run.rounds(3))
+    with pytest.warns(UserWarning, match="after round 1: reward is another one"):
+        Training(wanted(place), reward=brightness)
+
+
+def test_the_advice_after_a_divergence_is_one_that_can_be_followed(place, capsys, monkeypatch):
+    text = "\n".join(
+        f"{name}: {value}"
+        for name, value in dict(
+            model="sd3", prompts="[a fox, an owl]", reward="mine:score", clip_model="null", folder="run", rank=4,
+            precision="fp32", device="cpu", tracker="none", sheet_every=0, sampler_steps=2, images_a_prompt=2,
+            micro_batch=4, rounds=3, save_every=1,
+        ).items()
+    )  # fmt: skip
+    (place / "train.yaml").write_text(text)
+    whole = training.Training._whole_round
+
+    def wild(run):
+        if run.round == 1 and run.settings.lr > 1e-5:
+            run.optimizer.param_groups[0]["lr"] = 1e30
+        return whole(run)
+
+    monkeypatch.setattr(training.Training, "_whole_round", wild)
+    assert main([str(place / "train.yaml")]) == 1
+    said = capsys.readouterr().err
+    assert "reward. This is round 1 in " in said
+    assert "with another alpha, tau, lr or reward the same command goes on from there" in said
+    (place / "train.yaml").write_text(text + "\nlr: 1e-5\n")
+    assert main([str(place / "train.yaml")]) == 0
+    out = capsys.readouterr().out
+    assert "note: after round 1: lr is 1e-05 in place of 0.0001" in out
+    assert "round 3 of 3" in out
+
+
+# -- the state before --------------------------------------------------------------------------------------------------
+
+
+def test_a_state_that_cannot_be_read_gives_way_to_the_one_before(place):
+    run = went(place, 3, save_every=1)
+    whole = run.state_dict()
+    state, previous = place / "run" / STATE, place / "run" / PREVIOUS
+    assert int(files.read(previous, FORMAT)[0]["round"]) == 2
+    for content in (b"", state.read_bytes()[:-100], state.read_bytes()[:40]):
+        state.write_bytes(content)
+        with pytest.warns(UserWarning, match=r"state.safetensors cannot be read .*the state before it, of round 2"):
+            again = Training(wanted(place, save_every=1))
+        assert again.round == 2
+        assert "PosixPath" not in str(again.notes)
+    list(again.rounds(1))
+    assert same(again.state_dict(), whole), "and ends where it would have"
+    assert int(files.read(previous, FORMAT)[0]["round"]) == 2, "what could not be read took nobody's place"
+    state.unlink()
+    with pytest.warns(UserWarning, match="there is no such file"):
+        assert Training(wanted(place)).round == 2
+    previous.write_bytes(b"")
+    state.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"^path is '.*state.safetensors'; allowed: a readable"):
+        Training(wanted(place))
+
+
+def test_where_a_disk_has_no_links_the_state_before_is_a_copy(place, monkeypatch):
+    def no(*arguments, **more):
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no)
+    run = went(place, 2, save_every=1)
+    assert int(files.read(place / "run" / PREVIOUS, FORMAT)[0]["round"]) == 1
+    run.save()
+    run.save()  # the same state once more
+    assert sorted(path.name for path in (place / "run").iterdir()) == [".lock", "lora", PREVIOUS, STATE]
+
+
+# -- one run in a folder -----------------------------------------------------------------------------------------------
+
+SECOND = """
+from pathlib import Path
+from orwlab.large import keeping
+class Owner: pass
+owner = Owner()
+try:
+    print("held", keeping.hold(Path({folder!r}), owner))
+except ValueError as error:
+    print(error)
+"""
+
+
+def second(folder):
+    """What another process is told."""
+    done = subprocess.run(
+        [sys.executable, "-c", SECOND.format(folder=str(folder))],
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_second_process_is_told_which_has_the_folder(place):
+    run = went(place)
+    beside = Training(wanted(place))  # in one process that is one's own affair
+    said = second(place / "run")
+    assert said.startswith(f"folder is '{place / 'run'}'; allowed: one in which no other run is under way; process ")
+    assert f"process {os.getpid()} on " in said
+    run.close()
+    assert "process" in second(place / "run"), "the other still has it"
+    beside.close()
+    assert second(place / "run") == "held"
+
+
+def test_a_lock_falls_with_its_process(tmp_path):
+    script = textwrap.dedent(SECOND.format(folder=str(tmp_path))) + "import os; os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", script], env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=60, check=False)
+    assert (tmp_path / keeping.LOCK).read_text().startswith("process ")
+    owner = type("Owner", (), {})()
+    assert keeping.hold(tmp_path, owner) == ""
+    assert f"process {os.getpid()}" in (tmp_path / keeping.LOCK).read_text()
+
+
+def test_a_disk_without_locks_is_said_to_have_none(tmp_path, monkeypatch):
+    def no(*arguments):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(fcntl, "lockf", no)
+    owner = type("Owner", (), {})()
+    assert keeping.hold(tmp_path, owner).endswith(
+        "(No locks available): that no second run is started in it is up to you"
+    )
+
+
+# -- sheets that were not drawn ----------------------------------------------------------------------------------------
+
+
+def test_a_sheet_that_was_interrupted_is_drawn_at_the_next_start(place, capsys, monkeypatch):
+    (place / "train.yaml").write_text(
+        "model: sd3\nprompts: [a fox, an owl]\nreward: mine:score\nclip_model: null\nfolder: run\nrank: 4\nrounds: 2\n"
+        "precision: fp32\ndevice: cpu\ntracker: none\nsampler_steps: 1\nimages_a_prompt: 2\nsheet_images: 2\n"
+    )
+
+    def killed(self, round):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sheets.Sheets, "add", killed)
+        assert main([str(place / "train.yaml")]) == 130
+    assert not (place / "run" / "numbers.jsonl").exists()
+    capsys.readouterr()
+    for often in range(2):
+        assert main([str(place / "train.yaml")]) == 0
+        assert ("sheet of round 2, which was not there: reward" in capsys.readouterr().out) == (often == 0)
+        assert [row["round"] for row in sheets.kept(place / "run" / "numbers.jsonl")] == [2]
+    assert (place / "run" / "sheets" / "000002.png").exists()
+
+
+# -- what nobody else's settings decide --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", tiny.KINDS)
+def test_torchs_default_type_decides_nothing(place, pipelines, kind):
+    def done(folder):
+        more = dict(model=str(pipelines[kind]), resolution=16, folder=folder)
+        run = went(place, 2, by=brightness, **more)
+        return run.state_dict(), run.images(["a fox"], 1)
+
+    plain, drawn = done("plain")
+    torch.set_default_dtype(torch.float64)
+    try:
+        wide, seen = done("wide")
+        made = tiny.save(kind, place / "wide")
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert same(plain, wide)
+    assert torch.equal(drawn, seen)
+    for path in pipelines[kind].rglob("*.safetensors"):
+        assert path.read_bytes() == (made / path.relative_to(pipelines[kind])).read_bytes()
+
+
+def test_no_generator_of_a_gpu_is_seeded(pipelines, monkeypatch, tmp_path):
+    def no(seed):
+        raise AssertionError("the GPUs' generators are somebody's")
+
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", no)
+    before = torch.get_rng_state()
+    models.load(pipelines["sd3"], rank=2, seed=3)
+    tiny.save_clip(tmp_path / "clip")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_device_is_known_by_its_number(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 3)
+    assert models.numbered(torch.device("cuda")) == torch.device("cuda:3")
+    assert models.numbered(torch.device("cuda:1")) == torch.device("cuda:1")
+    assert models.numbered(torch.device("cpu")) == torch.device("cpu")
+
+
+def test_a_rank_is_no_larger_than_the_layers(place):
+    said = r"^rank is 1000000; allowed: a whole number from 1 to 16, the least width"
+    with pytest.raises(ValueError, match=said):
+        models.load(place / "sd3", rank=10**6)
+    with pytest.raises(ValueError, match=said):
+        preflight.check(wanted(place, rank=10**6))
+    assert preflight.check(wanted(place, rank=16)).learned == sum(
+        p.numel() for p in models.load(place / "sd3", rank=16).adapters.values()
+    )
+
+
+# -- times and words ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("kind", tiny.KINDS)
+def test_what_learns_is_at_the_time_that_the_network_hears(pipelines, kind, precision):
+    model = models.load(pipelines[kind], resolution=16, rank=2, dtype=training.TYPES[precision])
+    n = 64
+    t = torch.rand(n, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
+    x = torch.zeros(n, *model.event_shape)
+    heard = []
+    model.network.time_text_embed.time_proj.register_forward_pre_hook(lambda module, given: heard.append(given[0]))
+    with torch.no_grad():
+        model.velocity(t, x, model.encode(["a"])[[0] * n])
+    times = model.heard(t)
+    torch.testing.assert_close(1 - heard[0].double() / 1000, times.double(), atol=2e-7, rtol=0)
+    beside = float((times - t).abs().max())
+    if kind == "sd3" or precision == "fp32":
+        assert torch.equal(times, t)
+    else:
+        assert beside < {"bf16": 0.004, "fp16": 0.0005}[precision]
+        assert beside > {"bf16": 0.001, "fp16": 0.0001}[precision], "there is something to be heard"
+
+
+def test_a_run_learns_at_the_times_that_are_heard(place, pipelines, monkeypatch):
+    run = Training(wanted(place, model=str(pipelines["flux"]), resolution=16, precision="bf16"), reward=brightness)
+    seen = []
+    path = training.paths.get("linear")
+    spy = types.SimpleNamespace(interpolate=lambda t, *x: seen.append(t) or path.interpolate(t, *x))
+    monkeypatch.setattr(training.paths, "get", lambda name: spy)
+    next(run.rounds(1))
+    run.round = 0  # once more
+    t = run._noise(range(4), 1)[0]
+    assert torch.equal(seen[0], run.model.heard(t))
+    assert not torch.equal(seen[0], t)
+
+
+def test_many_prompts_take_no_more_memory_than_few(place, monkeypatch):
+    prompts = tuple(f"prompt {k}" for k in range(6))
+    more = dict(prompts=prompts, prompts_a_round=2, sheet_prompts=1)
+    whole = went(place, 4, by=brightness, folder="all", **more)
+    assert whole.words.all
+    assert whole.model._encoders() == []
+    each = words.bytes_of(whole.words.of(prompts[:1]))
+    monkeypatch.setattr(words, "MOST", 3 * each)
+    some = went(place, 4, by=brightness, folder="some", **more)
+    assert not some.words.all
+    assert len(some.words) == 3
+    for name, value in some.average.items():
+        torch.testing.assert_close(value, whole.average[name], atol=2e-4, rtol=0)
+    went(place, 2, by=brightness, folder="parts", **more)
+    parts = went(place, 2, by=brightness, folder="parts", **more)
+    assert same(parts.state_dict(), some.state_dict()), "whatever was kept when it stopped"
+    assert torch.equal(parts.images(prompts[:1], 1), some.images(prompts[:1], 1))
+
+
+def test_a_check_counts_what_prompts_take(place, monkeypatch):
+    prompts = tuple(f"prompt {k}" for k in range(60))
+    few, many = (preflight.check(wanted(place, prompts=prompts[:n])) for n in (6, 60))
+    assert "all 60 prompts, encoded at the start" in many.host[1]
+    assert many.host[0] == 10 * few.host[0]
+    assert "main memory" in str(many)
+    monkeypatch.setattr(words, "MOST", few.host[0])
+    bounded = preflight.check(wanted(place, prompts=prompts, prompts_a_round=2))
+    assert "6 of 60 prompts" in bounded.host[1]
+    assert bounded.host[0] > few.host[0], "the text encoders stay"
+    assert bounded.memory["text encoders, beside it"] > 0
