@@ -503,3 +503,74 @@ def test_a_check_counts_what_prompts_take(place, monkeypatch):
     assert "6 of 60 prompts" in bounded.host[1]
     assert bounded.host[0] > few.host[0], "the text encoders stay"
     assert bounded.memory["text encoders, beside it"] > 0
+
+
+# -- what one may ask for beside ---------------------------------------------------------------------------------------
+
+
+def test_states_that_stay_are_where_a_run_can_begin_again(place):
+    whole = went(place, 4, keep_every=2, save_every=100)
+    kept = place / "run" / keeping.KEPT
+    assert sorted(path.name for path in kept.iterdir()) == ["000002", "000004"]
+    (place / "again").mkdir()
+    shutil.copy(kept / "000002" / STATE, place / "again" / STATE)
+    again = went(place, 2, folder="again")
+    assert same(again.state_dict(), whole.state_dict())
+    (two,), (four,) = ((kept / name / "lora").iterdir() for name in ("000002", "000004"))
+    assert two.read_bytes() != four.read_bytes() == (place / "run" / "lora" / four.name).read_bytes()
+    some, none = (preflight.check(wanted(place, folder="new", rounds=10, keep_every=k)) for k in (2, 0))
+    assert some.disk - none.disk == 5 * 9 * 4 * none.learned
+
+
+def test_a_gradient_is_cut_to_a_length_and_keeps_its_direction(place):
+    def gradient(limit):
+        run = went(place, 1, by=brightness, folder=f"at {limit}", max_grad_norm=limit)
+        return torch.cat([p.grad.flatten() for p in run._learning])
+
+    free, loose, tight = gradient(None), gradient(1e9), gradient(1e-3)
+    assert torch.equal(free, loose)
+    assert float(free.norm()) > 0.1
+    torch.testing.assert_close(tight, 1e-3 * free / free.norm(), rtol=1e-4, atol=1e-9)
+
+
+def test_the_learning_rate_rises_over_the_first_steps(place):
+    seen = []
+
+    def lrs(run):
+        return run.optimizer.param_groups[0]["lr"]
+
+    run = Training(wanted(place, warmup_steps=4), reward=brightness)
+    moved = [p.detach().clone() for p in run._learning]
+    for _ in run.rounds(2):
+        seen.append(lrs(run))
+    run.save()
+    again = Training(wanted(place, warmup_steps=4), reward=brightness)
+    seen += [lrs(again) for _ in again.rounds(4)]
+    assert seen == pytest.approx([1e-3 * k / 4 for k in (1, 2, 3, 4, 4, 4)])
+    first = Training(wanted(place, folder="first", warmup_steps=4), reward=brightness)
+    next(first.rounds(1))
+    step = max(float((p - q).abs().max()) for p, q in zip(first._learning, moved))
+    assert step == pytest.approx(1e-3 / 4, rel=0.01), "Adam's first step is as long as lr"
+
+
+def test_prompts_that_are_held_out_are_scored_and_not_learned_on(place):
+    asked = []
+
+    def reward(images, prompts):
+        asked.append(set(prompts))
+        return images[:, 0].mean((1, 2)) + torch.tensor([10.0 * (prompt == "a hill") for prompt in prompts])
+
+    chosen = wanted(place, held_out=["a hill"], sheet_images=2, sheet_every=1)
+    run = Training(chosen, reward=reward)
+    list(run.rounds(2))
+    assert set().union(*asked) == {"a fox", "an owl"}
+    shown = sheets.Sheets(chosen, run.images, reward)
+    row = shown.add(2)
+    for of, name in (("average", "reward_held_out"), ("reference", "reward_held_out_reference")):
+        assert row[name] == pytest.approx(float(reward(run.images(["a hill"], 2, of=of), ["a hill"] * 2).mean()))
+    assert 10 < row["reward_held_out"] != row["reward_held_out_reference"]
+    assert row["reward"] < 1
+    assert "on prompts held out 10." in sheets.told(row)
+    with pytest.raises(ValueError, match=r"^held_out is 'a fox'; allowed: prompts that are not among"):
+        wanted(place, held_out=["a hill", "a fox"])
+    assert "reward_held_out" not in sheets.Sheets(wanted(place), run.images, reward).add(3)

@@ -91,9 +91,8 @@ def changed(settings: Settings, begun: Kept, origin: dict[str, str | None]) -> l
         ValueError: another model or reward, and nobody said that this is meant.
     """
     before, now = begun.metadata["settings"], settings.as_json()
-    found = [
-        f"{name} is {now[name]} in place of {before.get(name)}" for name in STEERED if now[name] != before.get(name)
-    ]
+    old_values = {name: before.get(name, Settings.model_fields[name].default) for name in STEERED}
+    found = [f"{name} is {now[name]} in place of {old}" for name, old in old_values.items() if now[name] != old]
     diverged, then = begun.metadata.get("diverged"), begun.metadata.get("origin", {})
     for part, new in sorted(origin.items()):
         old = then.get(part)

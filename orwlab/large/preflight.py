@@ -123,7 +123,10 @@ def check(settings: Settings, reward: rewards.Reward | None = None) -> Plan:
     resolution, event_shape = models.sizes(kind, network.config, decoder.config, settings.resolution)
     models.fits(settings.rank, network)
     learned = sum(settings.rank * (layer.in_features + layer.out_features) for layer in models.attention(network))
-    disk = (3 * STATE + 1) * 4 * learned + SHEET * _sheets(settings, done)  # two, and one that is being written
+    states = (
+        3 * STATE + 1 + (STATE + 1) * _stay(settings, done)
+    )  # the last two, one that is written, and those that stay
+    disk = states * 4 * learned + SHEET * _sheets(settings, done)
     if free < disk:
         allowed = f"one with {_bytes(disk)} free for states and sheets (expected); {_bytes(free)} are"
         raise checks.fail("folder", str(settings.folder), allowed)
@@ -240,7 +243,7 @@ def _tokens(kind: str) -> int:
 
 
 def _texts(settings: Settings) -> set[str]:
-    return {*settings.prompts, *settings.sheet_prompts}
+    return {*settings.prompts, *settings.sheet_prompts, *settings.held_out}
 
 
 def _fit(settings: Settings, kind: str, parts: dict[str, Any]) -> int:
@@ -299,6 +302,10 @@ def _warnings(settings: Settings, guided: bool, device: torch.device, expected: 
 
 def _sheets(settings: Settings, done: int) -> int:
     return max(0, settings.rounds - done) // settings.sheet_every + 1 if settings.sheet_every else 0
+
+
+def _stay(settings: Settings, done: int) -> int:
+    return max(0, settings.rounds - done) // settings.keep_every if settings.keep_every else 0
 
 
 def _count(network: nn.Module) -> int:

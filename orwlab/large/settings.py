@@ -150,6 +150,15 @@ def _sheet_prompts(value: Any, info: ValidationInfo) -> tuple[str, ...]:
     return prompts[: checks.integer(str(info.field_name), value, high=len(prompts))]
 
 
+def _held_out(value: Any, info: ValidationInfo) -> tuple[str, ...]:
+    """Prompts, or none."""
+    found = () if value is None else _prompts(value, info)
+    both = [prompt for prompt in found if prompt in (info.data.get("prompts") or ())]
+    if both:
+        raise checks.fail(str(info.field_name), both[0], "prompts that are not among those on which it learns")
+    return found
+
+
 Text = Annotated[str, _check(_text)]
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Count = Annotated[int, _check(checks.integer)]
@@ -210,6 +219,12 @@ class Settings(BaseModel):
     steps_per_round: Count = Field(1, description="gradient steps on each draw, each of them on all of it")
     micro_batch: Count = Field(4, description="images at once through the network, on each device")
     lr: Annotated[float, _check(checks.number, above=0.0)] = Field(1e-4, description="the optimiser's learning rate")
+    warmup_steps: Annotated[int, _check(checks.integer, low=0)] = Field(
+        0, description="gradient steps on which lr rises to its value in a straight line"
+    )
+    max_grad_norm: Annotated[float | None, _perhaps(checks.number, above=0.0)] = Field(
+        None, description="a longer gradient, of all adapters together, is cut to this length; null: none is"
+    )
     rank: Count = Field(16, description="of the low-rank adapters")
     average_decay: Annotated[float, _check(checks.number, low=0.0, high=1.0)] = Field(
         0.98, description="what a gradient step leaves of the running average, which sheets show"
@@ -235,6 +250,9 @@ class Settings(BaseModel):
     # what is kept and shown
     folder: Annotated[Path, BeforeValidator(_folder)] = Field(description="where the run is kept; made if need be")
     save_every: Count = Field(10, description="rounds between two states on the disk")
+    keep_every: Annotated[int, _check(checks.integer, low=0)] = Field(
+        0, description="rounds between two states that stay, in kept/; 0: only the last two are there"
+    )
     sheet_every: Annotated[int, _check(checks.integer, low=0)] = Field(
         10, description="rounds between two sheets of samples; 0: none"
     )
@@ -243,6 +261,10 @@ class Settings(BaseModel):
         description=f"a list, a file, or how many of the first; null: the first {SHEET_PROMPTS}",
     )
     sheet_images: Count = Field(4, description="of each prompt, on a sheet")
+    held_out: Annotated[tuple[str, ...], BeforeValidator(_held_out)] = Field(
+        None,  # type: ignore[arg-type]
+        description="prompts that nothing is learned on, a list or a file: sheets say their reward; null: none",
+    )
     tracker: Annotated[str, _check(checks.choice, allowed=("tensorboard", "none"))] = Field(
         "tensorboard", description="where curves go: tensorboard or none"
     )
@@ -326,13 +348,14 @@ class Settings(BaseModel):
 
 FREE = (
     *("folder", "resume", "rounds", "save_every", "sheet_every", "sheet_prompts", "sheet_images", "tracker"),
+    *("held_out", "keep_every"),
     *("micro_batch", "gradient_checkpointing", "device"),
     *("model", "revision", "reward", "clip_model"),
 )
 """settings that a run may change on its way: what is learned does not depend on them, or only in its last digits; or,
 as for the last, not on the name, but on what it stands for (``origin``)"""
 
-STEERED = ("lr", "tau", "alpha")
+STEERED = ("lr", "tau", "alpha", "warmup_steps", "max_grad_norm")
 """settings that a run may change if it has diverged, or if ``resume`` is "anyway"; its history has them"""
 
 

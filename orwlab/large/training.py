@@ -119,7 +119,7 @@ class Training:
         if begun is not None:
             self._compare(begun)  # before anything is computed
         self._steered()
-        texts = [*settings.prompts, *settings.sheet_prompts]
+        texts = [*settings.prompts, *settings.sheet_prompts, *settings.held_out]
         self._texts = set(texts)
         self.words = Words(model, texts, settings.prompts_a_round)
         self._learning = list(model.adapters.values())
@@ -164,8 +164,11 @@ class Training:
                 self.save()
                 raise
             self._diverged_with = ""
-            if self.round == last or self.round % self.settings.save_every == 0:
+            stays = self.settings.keep_every and self.round % self.settings.keep_every == 0
+            if stays or self.round == last or self.round % self.settings.save_every == 0:
                 self.save()
+            if stays:
+                self._stay()
             numbers = {
                 name: getattr(snapshot, name) for name in ("reward", "penalty", "fit", "ess", "seconds", "memory")
             }
@@ -290,6 +293,11 @@ class Training:
         calibrating = self.scaler.is_enabled() and self.scaler.get_scale() > LEAST_SCALE
         if not (checks.all_finite(totals) and (finite or calibrating)):
             raise self._diverged("loss or its gradient")
+        if self.settings.max_grad_norm is not None and finite:
+            torch.nn.utils.clip_grad_norm_(self._learning, self.settings.max_grad_norm)
+        if self.settings.warmup_steps:
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.settings.lr * min(1.0, (self.steps + 1) / self.settings.warmup_steps)
         self.scaler.step(self.optimizer)  # in float16 it leaves out a step whose scale was too large
         self.scaler.update()
         if finite:
@@ -335,7 +343,7 @@ class Training:
         """Images of prompts, from noise that is always the same: (prompts x each, 3, height, width), on the CPU.
 
         Args:
-            prompts: some of the settings' ``prompts`` and ``sheet_prompts``, whose words are still known.
+            prompts: some of the settings' ``prompts``, ``sheet_prompts`` and ``held_out``, whose words are known.
             each: how many of each, in a row.
             of: "average", the running average of the adapters; "policy", as they are now; or "reference", without them.
 
@@ -348,7 +356,7 @@ class Training:
             or not prompts
             or not {str(prompt) for prompt in prompts} <= self._texts
         ):
-            raise checks.fail("prompts", prompts, "some of the prompts and sheet_prompts of the settings")
+            raise checks.fail("prompts", prompts, "some of the prompts, sheet_prompts and held_out of the settings")
         told = [str(prompt) for prompt in prompts for _ in range(each)]
         shape, found = self.model.event_shape, []
         with self._as(of):
@@ -370,7 +378,7 @@ class Training:
             self._tracked = True
 
     def close(self) -> None:
-        """Write what the tracker still holds, and part from the other processes; no rounds after that. The folder is free."""
+        """Write what the tracker still holds, part from the other processes, and free the folder; no rounds after that."""
         self.accelerator.end_training()
         keeping.let_go(self._place, self)
 
@@ -424,6 +432,15 @@ class Training:
         keeping.write(self._place, tensors, metadata, rotate=self._rotate)
         self._rotate = True
         self.model.export(self._place / LORA, self.average)
+
+    def _stay(self) -> None:
+        """Keep what was just saved under its round: to go on from there, its state goes into a new run's folder."""
+        if not self.accelerator.is_main_process:
+            return
+        place = self._place / keeping.KEPT / f"{self.round:06d}"
+        place.mkdir(parents=True, exist_ok=True)
+        keeping.link(self._place / STATE, place / STATE)
+        self.model.export(place / LORA, self.average)
 
     @property
     def _place(self) -> Path:
