@@ -159,6 +159,24 @@ def test_an_edited_reward_is_noticed(place):
         Training(wanted(place), reward=lambda images, prompts: -brightness(images, prompts))
 
 
+def test_a_reward_that_changes_when_it_is_asked_is_the_same_at_the_next_start(place, capsys):
+    (place / "mine.py").write_text(
+        "class Score:\n    asked = None\n"
+        "    def __call__(self, images, prompts):\n"
+        "        self.asked = (self.asked or 0) + 1\n"
+        "        return images[:, 0].mean((1, 2))\n"
+    )
+    text = (
+        "model: sd3\nprompts: [a fox, an owl]\nreward: mine:Score\nclip_model: null\nfolder: run\nrank: 4\n"
+        "precision: fp32\ndevice: cpu\ntracker: none\nsampler_steps: 1\nimages_a_prompt: 2\nsheet_every: 0\n"
+    )
+    for rounds in (1, 2):
+        (place / "train.yaml").write_text(f"{text}rounds: {rounds}\n")
+        assert main([str(place / "train.yaml")]) == 0
+        unload()
+    assert "round 2 of 2" in capsys.readouterr().out
+
+
 def unload():
     for name in ("mine", "helper"):
         sys.modules.pop(name, None)
@@ -549,7 +567,7 @@ def test_the_learning_rate_rises_over_the_first_steps(place):
     assert seen == pytest.approx([1e-3 * k / 4 for k in (1, 2, 3, 4, 4, 4)])
     first = Training(wanted(place, folder="first", warmup_steps=4), reward=brightness)
     next(first.rounds(1))
-    step = max(float((p - q).abs().max()) for p, q in zip(first._learning, moved))
+    step = max(float((p.detach() - q).abs().max()) for p, q in zip(first._learning, moved))
     assert step == pytest.approx(1e-3 / 4, rel=0.01), "Adam's first step is as long as lr"
 
 
@@ -574,3 +592,99 @@ def test_prompts_that_are_held_out_are_scored_and_not_learned_on(place):
     with pytest.raises(ValueError, match=r"^held_out is 'a fox'; allowed: prompts that are not among"):
         wanted(place, held_out=["a hill", "a fox"])
     assert "reward_held_out" not in sheets.Sheets(wanted(place), run.images, reward).add(3)
+
+
+@pytest.mark.parametrize("kind", tiny.KINDS)
+def test_a_run_may_begin_with_adapters_that_diffusers_wrote(place, pipelines, kind):
+    more = dict(model=str(pipelines[kind]), resolution=16, lr=1e-2)
+    first = went(place, 2, by=brightness, **more)
+    shutil.copytree(place / "run" / "lora", place / "mine")
+    given = {k: v.clone() for k, v in first.average.items()}
+    again = Training(wanted(place, folder="again", lora="mine", **more), reward=brightness)
+    assert same(given, {name: p.detach() for name, p in again.model.adapters.items()})
+    assert torch.equal(again.images(["a fox"], 1), first.images(["a fox"], 1))
+    assert torch.equal(again.images(["a fox"], 1, of="reference"), first.images(["a fox"], 1, of="reference"))
+    assert next(again.rounds(1)).penalty > 0, "the W2 term holds to the model without them"
+    wider = models.load(pipelines[kind], resolution=16, rank=8, lora=place / "mine")
+    narrow = models.load(pipelines[kind], resolution=16, rank=4, lora=place / "mine")
+    x, c = torch.ones(1, *wider.event_shape), narrow.encode(["a fox"])
+    v, w, plain = (m.velocity(0.5, x, c).detach() for m in (narrow, wider, models.load(pipelines[kind], resolution=16)))
+    torch.testing.assert_close(v, w, atol=1e-5, rtol=1e-4)
+    assert not torch.allclose(v, plain, atol=1e-4)
+    with pytest.raises(ValueError, match=r"^rank is 2; allowed: a whole number >= 4, the rank of"):
+        models.load(pipelines[kind], resolution=16, rank=2, lora=place / "mine")
+
+
+def test_adapters_that_peft_wrote_have_its_scale(place):
+    from diffusers import SD3Transformer2DModel
+    from peft import LoraConfig, get_peft_model
+
+    model = models.load(place / "sd3", rank=2)
+    x, c = torch.ones(1, *model.event_shape), model.encode(["a fox"])
+    for rooted in (False, True):
+        config = LoraConfig(
+            r=4, lora_alpha=12, use_rslora=rooted, init_lora_weights=False, target_modules=["to_q", "to_v"]
+        )
+        network = SD3Transformer2DModel.from_pretrained(place / "sd3" / "transformer")
+        with models.seeded(1):
+            wrapped = get_peft_model(network, config)
+        folder = place / f"peft {rooted}"
+        wrapped.save_pretrained(folder)
+        ours = models.load(place / "sd3", rank=8, lora=folder)
+        with torch.no_grad():
+            theirs = wrapped.base_model.model(
+                hidden_states=x, timestep=torch.tensor([500.0]), encoder_hidden_states=c.embeds,
+                pooled_projections=c.pooled,
+            ).sample  # fmt: skip
+            v = ours.velocity(0.5, x, c)
+        torch.testing.assert_close(v, -theirs, atol=1e-4, rtol=1e-3)
+        assert not torch.allclose(v, model.velocity(0.5, x, c), atol=1e-2)
+
+
+def test_what_is_no_lora_of_this_model(place):
+    (place / "empty").mkdir()
+    (place / "text").write_text("none")
+    save_file({"transformer.proj_out.lora_A.weight": torch.zeros(2, 16)}, place / "other.safetensors")
+    wide = {f"transformer.transformer_blocks.0.attn.to_q.lora_{k}.weight": torch.zeros(2, 2) for k in "AB"}
+    save_file(wide, place / "wide.safetensors")
+    for name, said in (
+        ("empty", "with a LoRA"),
+        ("text", "with a LoRA"),
+        ("other.safetensors", "it has 'proj_out.lora_A.weight'"),
+        ("wide.safetensors", "its transformer_blocks.0.attn.to_q is of another width"),
+    ):
+        with pytest.raises(ValueError, match=f"^lora is .*{said}"):
+            preflight.check(wanted(place, lora=name))
+    with pytest.raises(ValueError, match=r"^lora is 'nowhere'; allowed: a file or folder that is there"):
+        wanted(place, lora="nowhere")
+
+
+@pytest.mark.parametrize("kind", tiny.KINDS)
+def test_images_need_not_be_square(place, pipelines, kind):
+    more = dict(model=str(pipelines[kind]), resolution=[8, 16], held_out=["a hill"], sheet_images=2)
+    run = went(place, 1, by=brightness, **more)
+    images = run.images(["a fox", "an owl"], 2)
+    assert images.shape == (4, 3, 8, 16)
+    plan = preflight.check(wanted(place, **more), brightness)
+    assert plan.event_shape == run.model.event_shape == (4, 8, 16)
+    assert "8 x 16 pixels" in str(plan)
+    sheets.Sheets(run.settings, run.images, brightness).add(1)
+    model = models.load(pipelines[kind], resolution=(8, 16), rank=2)
+    model.pipeline.set_progress_bar_config(disable=True)
+    x0 = torch.randn(2, *model.event_shape, generator=torch.Generator().manual_seed(0))
+    theirs = model.pipeline(
+        ["a fox", "an owl"], num_inference_steps=3, height=8, width=16, guidance_scale=1.0, output_type="pt",
+        max_sequence_length=tiny.WORDS,
+        latents=x0 if kind == "sd3" else model.pipeline._pack_latents(x0, 2, *model.event_shape),
+    ).images  # fmt: skip
+    assert torch.equal(model.decode(model.draw(model.encode(["a fox", "an owl"]), x0, 3)), theirs)
+    for wrong, said in (
+        ([8], "a whole number of pixels, or two"),
+        ([8, 7.5], "a whole number >= 8"),
+        ("8", "a whole number"),
+    ):
+        with pytest.raises(ValueError, match=f"^resolution is .*allowed: {said}"):
+            wanted(place, resolution=wrong)
+    with pytest.raises(ValueError, match=r"^resolution is 9; allowed: a multiple of 2 pixels"):
+        models.load(pipelines[kind], resolution=(8, 9))
+    assert wanted(place, resolution=[16, 16]).resolution == 16

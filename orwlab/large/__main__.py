@@ -80,10 +80,10 @@ def _train(plan: Any) -> int:
 
     from orwlab.large import sheets, training
 
-    settings, speaks = plan.settings, _first()
+    settings, speaks = plan.settings, large.first()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what they say the plan has said
-        run = training.Training(settings, reward=plan.reward)
+        run = training.Training(settings, reward=plan.reward, known=plan.known)
     shown = sheets.Sheets(settings, run.images, plan.reward, plan.features) if speaks else None
     left = settings.rounds - run.round
     _say(f"{left} of {settings.rounds} rounds are left" if left > 0 else f"all {settings.rounds} rounds are done")
@@ -138,18 +138,13 @@ def _example() -> int:
     return 0
 
 
-def _first() -> bool:
-    """Whether this process is the first, or the only one."""
-    return os.environ.get("RANK", "0") == "0"
-
-
 def _say(text: str) -> None:
-    if _first():
+    if large.first():
         print(text, flush=True)
 
 
 def _complain(sentence: str, status: int = 1) -> int:
-    if _first():
+    if large.first():
         print(f"{PROGRAM}: {sentence}", file=sys.stderr, flush=True)
     return status
 

@@ -28,12 +28,18 @@ NOT_OURS = ("transformers_version", "dtype", "torch_dtype", "architectures")
 """of a configuration: who wrote it, and what a setting says"""
 
 
-def of(model: Model, reward: Reward, settings: Settings) -> dict[str, str | None]:
-    """A fingerprint of each part, before ``settle`` drops some; None for a reward that cannot be described."""
+def of(
+    model: Model, reward: Reward, settings: Settings, known: Mapping[str, str | None] | None = None
+) -> dict[str, str | None]:
+    """A fingerprint of each part, before ``settle`` drops some; None for a reward that cannot be described.
+
+    What is ``known`` is taken from there.
+    """
     found: dict[str, str | None] = {name: _part(part) for name, part in _parts(model)}
-    found["reward"] = of_reward(reward)
+    found["reward"] = known["reward"] if known and "reward" in known else of_reward(reward)
     if settings.clip_model is not None and not isinstance(reward, Clip):  # then it is what sheets compare images in
         found["clip_model"] = _of_files(settings.clip_model)
+    found["lora"] = "none" if settings.lora is None else _of_files(settings.lora)
     return found
 
 
@@ -90,11 +96,12 @@ def _bits(value: Tensor) -> bytes:
 
 
 def _of_files(name: str) -> str:
-    """Of a folder's files, wherever it is; of a model on the hub its name."""
+    """Of a file or a folder's files, wherever it is; of a model on the hub its name."""
     place, total = Path(name), hashlib.sha256()
-    if not place.is_dir():
+    if not place.exists():
         return _digest(name)
-    for path in sorted(path for path in place.iterdir() if path.is_file() and not path.name.startswith(".")):
+    within = place.iterdir() if place.is_dir() else [place]
+    for path in sorted(path for path in within if path.is_file() and not path.name.startswith(".")):
         total.update(path.name.encode())
         with path.open("rb") as file:
             total.update(hashlib.file_digest(file, "sha256").digest())

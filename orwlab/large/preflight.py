@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from orwlab import checks
-from orwlab.large import hub, keeping, models, origin, quiet, rewards, training, words
+from orwlab import checks, large
+from orwlab.large import hub, keeping, lora, models, origin, quiet, rewards, training, words
 from orwlab.large.settings import Settings
 
 GREY = 0.5
@@ -34,7 +34,8 @@ class Plan:
 
     settings: Settings
     kind: str
-    resolution: int
+    resolution: tuple[int, int]
+    """height and width, in pixels"""
     event_shape: tuple[int, ...]
     parameters: int
     """of the frozen network"""
@@ -61,6 +62,8 @@ class Plan:
     warnings: tuple[str, ...]
     reward: rewards.Reward
     """on the device, ready to be asked"""
+    known: dict[str, str | None]
+    """its fingerprint, from before it was asked; see ``Training``"""
     features: rewards.Features
     """in which sheets compare images; of the first process alone, which draws them"""
 
@@ -74,8 +77,8 @@ class Plan:
         if self.done >= s.rounds:
             state = f"is at round {self.done}: nothing is left to do"
         lines = {
-            "model": f"{s.model}: {self.kind}, {_many(self.parameters)} parameters, {self.resolution} x "
-            f"{self.resolution} pixels, latents {' x '.join(map(str, self.event_shape))}, {s.precision}",
+            "model": f"{s.model}: {self.kind}, {_many(self.parameters)} parameters, {self.resolution[0]} x "
+            f"{self.resolution[1]} pixels, latents {' x '.join(map(str, self.event_shape))}, {s.precision}",
             "learns": f"{_many(self.learned)} parameters (rank {s.rank}), lr {s.lr:g}, tau {s.tau:g}, "
             f"alpha {s.alpha:g}",
             "prompts": f"{len(s.prompts)}, such as {s.prompts[0]!r:.80}",
@@ -110,10 +113,7 @@ def check(settings: Settings, reward: rewards.Reward | None = None) -> Plan:
         the one with which the folder's run was begun.
     """
     device, processes = training.device(settings), int(os.environ.get("WORLD_SIZE", 1))
-    if settings.images_a_round % processes:
-        allowed = f"numbers whose product is a multiple of {processes}, as there are so many processes"
-        said = f"{settings.prompts_a_round} and {settings.images_a_prompt}"
-        raise ValueError(f"prompts_a_round and images_a_prompt are {said}; allowed: {allowed}")
+    training.shared(settings, processes)
     _installed(settings)
     begun, free = keeping.kept(settings), _folder(settings)
     done = 0 if begun is None else begun.round
@@ -122,7 +122,10 @@ def check(settings: Settings, reward: rewards.Reward | None = None) -> Plan:
     network, decoder = parts["transformer"], parts["vae"]
     resolution, event_shape = models.sizes(kind, network.config, decoder.config, settings.resolution)
     models.fits(settings.rank, network)
-    learned = sum(settings.rank * (layer.in_features + layer.out_features) for layer in models.attention(network))
+    layers = models.attention(network)
+    if settings.lora is not None:
+        lora.read(settings.lora, layers, settings.rank)
+    learned = sum(settings.rank * (layer.in_features + layer.out_features) for layer in layers.values())
     states = (
         3 * STATE + 1 + (STATE + 1) * _stay(settings, done)
     )  # the last two, one that is written, and those that stay
@@ -134,10 +137,11 @@ def check(settings: Settings, reward: rewards.Reward | None = None) -> Plan:
     images = settings.images_a_round
     memory = _memory(settings, kind, parts, event_shape, resolution, learned)
     reward = rewards.get(settings, device=device) if reward is None else reward
+    known = {"reward": origin.of_reward(reward)}  # now: it may change when it is asked
     if begun is not None:  # what the model is will be seen when it is read
-        keeping.changed(settings, begun, {"reward": origin.of_reward(reward)})
+        keeping.changed(settings, begun, known)
     grey = _grey(reward, settings, resolution, device)
-    draws = settings.sheet_every and os.environ.get("RANK", "0") == "0"
+    draws = settings.sheet_every and large.first()
     return Plan(
         settings=settings,
         kind=kind,
@@ -157,6 +161,7 @@ def check(settings: Settings, reward: rewards.Reward | None = None) -> Plan:
         grey=grey,
         warnings=tuple(_warnings(settings, guided, device, sum(memory.values()))),
         reward=reward,
+        known=known,
         features=rewards.features(settings, reward, device=device) if draws else rewards.thumbnails,
     )
 
@@ -212,7 +217,7 @@ def _memory(
     kind: str,
     parts: dict[str, Any],
     event_shape: tuple[int, ...],
-    resolution: int,
+    resolution: tuple[int, int],
     learned: int,
 ) -> dict[str, float]:
     """Bytes that a device holds at the most, roughly: text encoders leave it before anything is drawn."""
@@ -223,7 +228,9 @@ def _memory(
     block = tokens * config.num_attention_heads * config.attention_head_dim * each
     blocks = config.num_layers + (config.num_single_layers if kind == "flux" else 0)
     passing = block * (blocks + INSIDE if settings.gradient_checkpointing else blocks * INSIDE)
-    decoding = settings.micro_batch * resolution**2 * 3 * max(decoder.config.block_out_channels[:2]) * each
+    decoding = (
+        settings.micro_batch * resolution[0] * resolution[1] * 3 * max(decoder.config.block_out_channels[:2]) * each
+    )
     holding = {
         "network": _count(network) * each,
         "adapters, gradients, optimiser": learned * (4 + 4 + 4 + (2 if settings.eight_bit else 8)),
@@ -275,9 +282,11 @@ def _host(settings: Settings, kind: str, parts: dict[str, Any]) -> tuple[float, 
     )
 
 
-def _grey(reward: rewards.Reward, settings: Settings, resolution: int, device: torch.device) -> tuple[float, ...]:
+def _grey(
+    reward: rewards.Reward, settings: Settings, resolution: tuple[int, int], device: torch.device
+) -> tuple[float, ...]:
     """What the reward says of two grey images."""
-    images = torch.full((2, 3, resolution, resolution), GREY, device=device)
+    images = torch.full((2, 3, *resolution), GREY, device=device)
     prompts = [settings.prompts[0], settings.prompts[-1]]
     return tuple(rewards.values(reward, images, prompts).tolist())
 

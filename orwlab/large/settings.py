@@ -68,6 +68,17 @@ def _switch(value: Any, info: ValidationInfo) -> bool:
     return value
 
 
+def _pixels(value: Any, info: ValidationInfo) -> int | tuple[int, int] | None:
+    """One whole number, or two."""
+    name, each = str(info.field_name), dict(low=8, high=4096)
+    if not isinstance(value, list | tuple):
+        return None if value is None else checks.integer(name, value, **each)
+    if len(value) != 2:
+        raise checks.fail(name, value, "a whole number of pixels, or two: [height, width]")
+    height, width = (checks.integer(name, one, **each) for one in value)
+    return height if height == width else (height, width)
+
+
 def _resume(value: Any, info: ValidationInfo) -> bool | str:
     """A switch with a third side."""
     if not isinstance(value, bool) and value != "anyway":
@@ -93,6 +104,16 @@ def _model(value: Any, info: ValidationInfo) -> str:
 
 def _model_or_none(value: Any, info: ValidationInfo) -> str | None:
     return None if value is None else _model(value, info)
+
+
+def _place(value: Any, info: ValidationInfo) -> str | None:
+    """A file or a folder that is there; relative names are seen from home."""
+    if value is None:
+        return None
+    place = _home(info) / Path(_text(info.field_name, value)).expanduser()
+    if not place.exists():
+        raise checks.fail(str(info.field_name), value, f"a file or folder that is there, not {place}")
+    return str(place)
 
 
 def _prompts(value: Any, info: ValidationInfo) -> tuple[str, ...]:
@@ -188,8 +209,8 @@ class Settings(BaseModel):
     revision: Annotated[str | None, _perhaps(_text)] = Field(
         None, description="of the model on the hub; null: the newest"
     )
-    resolution: Annotated[int | None, _perhaps(checks.integer, low=8, high=4096)] = Field(
-        None, description="height and width of the images, in pixels; null: the model's own"
+    resolution: Annotated[int | tuple[int, int] | None, BeforeValidator(_pixels)] = Field(
+        None, description="of the images in pixels: a number, or [height, width]; null: the model's own"
     )
     prompts: Prompts = Field(description="a list, or the name of a text file with one a line")
 
@@ -226,6 +247,10 @@ class Settings(BaseModel):
         None, description="a longer gradient, of all adapters together, is cut to this length; null: none is"
     )
     rank: Count = Field(16, description="of the low-rank adapters")
+    lora: Annotated[str | None, BeforeValidator(_place)] = Field(
+        None,
+        description="a file or folder of adapters to begin with, of diffusers or peft; null: they begin as nothing",
+    )
     average_decay: Annotated[float, _check(checks.number, low=0.0, high=1.0)] = Field(
         0.98, description="what a gradient step leaves of the running average, which sheets show"
     )
@@ -350,7 +375,7 @@ FREE = (
     *("folder", "resume", "rounds", "save_every", "sheet_every", "sheet_prompts", "sheet_images", "tracker"),
     *("held_out", "keep_every"),
     *("micro_batch", "gradient_checkpointing", "device"),
-    *("model", "revision", "reward", "clip_model"),
+    *("model", "revision", "reward", "clip_model", "lora"),
 )
 """settings that a run may change on its way: what is learned does not depend on them, or only in its last digits; or,
 as for the last, not on the name, but on what it stands for (``origin``)"""

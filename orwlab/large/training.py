@@ -24,7 +24,7 @@ import os
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -73,19 +73,30 @@ class Training:
         settings: see ``settings.Settings``.
         model: to fine-tune in place of the one that ``settings`` name; its text encoders are dropped.
         reward: a callable (images, prompts) -> (n,) in place of theirs.
+        known: fingerprints that were taken before, as ``origin`` has them: of a reward that has been asked since, and
+            may have changed by that.
 
     Raises:
         ValueError: the folder cannot be written, holds a run of other settings, of another model or reward, or is
             another process's; model or reward are not there; the processes cannot share a round's images evenly.
     """
 
-    def __init__(self, settings: Settings, model: Model | None = None, reward: Reward | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        model: Model | None = None,
+        reward: Reward | None = None,
+        *,
+        known: Mapping[str, str | None] | None = None,
+    ) -> None:
         if not isinstance(settings, Settings):
             raise checks.fail("settings", settings, "a Settings, such as settings.read('train.yaml')")
         if model is not None and not isinstance(model, Model):
             raise checks.fail("model", model, "a Model, such as models.load gives, or None")
         if reward is not None and not callable(reward):
             raise checks.fail("reward", reward, "a callable (images, prompts) -> (n,), or None")
+        if known is not None and not isinstance(known, Mapping):
+            raise checks.fail("known", known, "fingerprints by name, or None")
         self.settings = settings
         self.accelerator = _accelerator(settings)
         self.round = 0
@@ -94,23 +105,20 @@ class Training:
         self._hold()
         begun = keeping.kept(settings)
         device, count = self.accelerator.device, self.accelerator.num_processes
-        if settings.images_a_round % count:
-            raise checks.fail(
-                "prompts_a_round x images_a_prompt", settings.images_a_round, f"a multiple of {count}, the processes"
-            )
+        share = shared(settings, count)
         if model is None:
             with self.accelerator.local_main_process_first():  # it fetches what the others find
                 model = models.load(
                     settings.model, revision=settings.revision, resolution=settings.resolution, device=device,
-                    dtype=TYPES[settings.precision], rank=settings.rank, guidance=settings.guidance, seed=settings.seed,
-                    gradient_checkpointing=settings.gradient_checkpointing,
+                    dtype=TYPES[settings.precision], rank=settings.rank, lora=settings.lora, seed=settings.seed,
+                    guidance=settings.guidance, gradient_checkpointing=settings.gradient_checkpointing,
                 )  # fmt: skip
         self.model = model
         self.reward = rewards.get(settings, device=device) if reward is None else reward
         if model.kind == "sd3" and model.guidance > 1 and self.accelerator.is_main_process:
             warnings.warn(guided(model.guidance), stacklevel=2)
 
-        found = origin.of(model, self.reward, settings) if self.accelerator.is_main_process else {}
+        found = origin.of(model, self.reward, settings, known or {}) if self.accelerator.is_main_process else {}
         self.origin = self._gathered([found])[0]
         self.history: list[dict[str, Any]] = []
         """what the run was steered by, and after which round it began to be so; with ``origin``, if that changed"""
@@ -127,7 +135,6 @@ class Training:
         self.optimizer = _optimizer(self._learning, settings)
         self.scaler = torch.amp.GradScaler(device.type, init_scale=SCALE, enabled=model.dtype == torch.float16)
         self.steps = 0
-        share = settings.images_a_round // count
         first = self.accelerator.process_index * share
         self._own = range(first, first + share)  # the images of a round that are this process's
         self._good = self.state_dict()
@@ -378,7 +385,7 @@ class Training:
             self._tracked = True
 
     def close(self) -> None:
-        """Write what the tracker still holds, part from the other processes, and free the folder; no rounds after that."""
+        """Write what the tracker still holds, part from other processes, and free the folder; no rounds after that."""
         self.accelerator.end_training()
         keeping.let_go(self._place, self)
 
@@ -514,6 +521,19 @@ class _Clock:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         return time.perf_counter()
+
+
+def shared(settings: Settings, processes: int) -> int:
+    """How many images of a round are each process's.
+
+    Raises:
+        ValueError: they cannot be shared evenly.
+    """
+    if settings.images_a_round % processes:
+        allowed = f"numbers whose product is a multiple of {processes}, as there are so many processes"
+        said = f"{settings.prompts_a_round} and {settings.images_a_prompt}"
+        raise ValueError(f"prompts_a_round and images_a_prompt are {said}; allowed: {allowed}")
+    return settings.images_a_round // processes
 
 
 def guided(guidance: float) -> str:
