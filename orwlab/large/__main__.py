@@ -87,7 +87,7 @@ def _train(plan: Any) -> int:
     shown = sheets.Sheets(settings, run.images, plan.reward, plan.features) if speaks else None
     left = settings.rounds - run.round
     _say(f"{left} of {settings.rounds} rounds are left" if left > 0 else f"all {settings.rounds} rounds are done")
-    for sentence in run.notes:
+    for sentence in [sentence for sentence in run.notes if sentence not in plan.warnings]:
         _say(f"note: {sentence}")
     try:
         if shown is not None and shown.missing(run.round):

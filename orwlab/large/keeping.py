@@ -80,7 +80,7 @@ def kept(settings: Settings) -> Kept | None:
 
 
 def changed(settings: Settings, begun: Kept, origin: dict[str, str | None]) -> list[str]:
-    """What differs from the run that is gone on from, in sentences: of values that may be steered, and of the origin.
+    """How a run goes on that was kept, in sentences: from which state, and with what other values, model or reward.
 
     Args:
         settings: of now.
@@ -106,7 +106,8 @@ def changed(settings: Settings, begun: Kept, origin: dict[str, str | None]) -> l
             f"{'its code or what it refers to' if part == 'reward' else 'its numbers or its configuration'} changed; "
             "allowed: what it was, another folder, or resume: anyway, which goes on with what it is now"
         )
-    return found
+    note = [begun.note] if begun.note else []
+    return [*note, f"after round {begun.round}: {', '.join(found)}"] if found else note
 
 
 def write(place: Path, tensors: dict[str, Tensor], metadata: dict[str, Any], *, rotate: bool = True) -> None:

@@ -23,6 +23,7 @@ from orwlab.large.settings import Settings
 from orwlab.sweep import meaning
 
 ROW = 1024
+UNKNOWN = "the reward holds something that cannot be compared: a change in it will not be noticed"
 WHOLE = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64, 16: torch.int64}
 NOT_OURS = ("transformers_version", "dtype", "torch_dtype", "architectures")
 """of a configuration: who wrote it, and what a setting says"""

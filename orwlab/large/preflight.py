@@ -138,8 +138,10 @@ def check(settings: Settings, reward: rewards.Reward | None = None) -> Plan:
     memory = _memory(settings, kind, parts, event_shape, resolution, learned)
     reward = rewards.get(settings, device=device) if reward is None else reward
     known = {"reward": origin.of_reward(reward)}  # now: it may change when it is asked
-    if begun is not None:  # what the model is will be seen when it is read
-        keeping.changed(settings, begun, known)
+    # what the model is will be seen when it is read
+    notes = [] if begun is None else keeping.changed(settings, begun, known)
+    if known["reward"] is None:
+        notes.append(origin.UNKNOWN)
     grey = _grey(reward, settings, resolution, device)
     draws = settings.sheet_every and large.first()
     return Plan(
@@ -159,7 +161,7 @@ def check(settings: Settings, reward: rewards.Reward | None = None) -> Plan:
         free=free,
         done=done,
         grey=grey,
-        warnings=tuple(_warnings(settings, guided, device, sum(memory.values()))),
+        warnings=(*notes, *_warnings(settings, guided, device, sum(memory.values()))),
         reward=reward,
         known=known,
         features=rewards.features(settings, reward, device=device) if draws else rewards.thumbnails,

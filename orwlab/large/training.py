@@ -123,7 +123,7 @@ class Training:
         self.history: list[dict[str, Any]] = []
         """what the run was steered by, and after which round it began to be so; with ``origin``, if that changed"""
         if self.origin["reward"] is None:
-            self._note("the reward holds something that cannot be compared: a change in it will not be noticed")
+            self._note(origin.UNKNOWN)
         if begun is not None:
             self._compare(begun)  # before anything is computed
         self._steered()
@@ -139,7 +139,7 @@ class Training:
         self._own = range(first, first + share)  # the images of a round that are this process's
         self._good = self.state_dict()
         self._tracked = False
-        self._diverged_with = ""
+        self._diverged_with = begun.metadata.get("diverged", "") if begun is not None else ""
         self._rotate = begun is None or not begun.note  # what cannot be read is no state before
         if begun is not None:
             self._go_on(begun.tensors)
@@ -474,10 +474,8 @@ class Training:
     def _compare(self, begun: keeping.Kept) -> None:
         """Whether the run may go on with this model, reward and settings; and what of it is new."""
         self.history = list(begun.metadata.get("history", []))
-        self._note(begun.note)
-        now = keeping.changed(self.settings, begun, self.origin)
-        if now:
-            self._note(f"after round {begun.round}: {', '.join(now)}")
+        for sentence in keeping.changed(self.settings, begun, self.origin):
+            self._note(sentence)
         self.round = begun.round
 
     def _steered(self) -> None:
