@@ -1,11 +1,11 @@
 """What a run of large models may go on from: the same model and reward, a whole state, a folder of its own."""
 
+import contextlib
 import fcntl
 import os
 import shutil
 import subprocess
 import sys
-import textwrap
 import types
 from pathlib import Path
 
@@ -326,46 +326,57 @@ def test_where_a_disk_has_no_links_the_state_before_is_a_copy(place, monkeypatch
 # -- one run in a folder -----------------------------------------------------------------------------------------------
 
 SECOND = """
+import sys
 from pathlib import Path
 from orwlab.large import keeping
 class Owner: pass
-owner = Owner()
-try:
-    print("held", keeping.hold(Path({folder!r}), owner))
-except ValueError as error:
-    print(error)
+owner, folder = Owner(), Path({folder!r})
+for line in sys.stdin:
+    try:
+        print("held", keeping.hold(folder, owner), flush=True)
+        keeping.let_go(folder, owner) if line == "try\\n" else None
+    except ValueError as error:
+        print(error, flush=True)
 """
 
 
+@contextlib.contextmanager
 def second(folder):
-    """What another process is told."""
-    done = subprocess.run(
+    """Another process: what it is told when it wants the folder."""
+    process = subprocess.Popen(
         [sys.executable, "-c", SECOND.format(folder=str(folder))],
-        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60,
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+
+    def told(line="try"):
+        process.stdin.write(f"{line}\n")
+        process.stdin.flush()
+        return process.stdout.readline().strip()
+
+    try:
+        yield told
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_second_process_is_told_which_has_the_folder(place):
     run = went(place)
     beside = Training(wanted(place))  # in one process that is one's own affair
-    said = second(place / "run")
-    assert said.startswith(f"folder is '{place / 'run'}'; allowed: one in which no other run is under way; process ")
-    assert f"process {os.getpid()} on " in said
-    run.close()
-    assert "process" in second(place / "run"), "the other still has it"
-    beside.close()
-    assert second(place / "run") == "held"
-
-
-def test_a_lock_falls_with_its_process(tmp_path):
-    script = textwrap.dedent(SECOND.format(folder=str(tmp_path))) + "import os; os.kill(os.getpid(), 9)"
-    subprocess.run([sys.executable, "-c", script], env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=60, check=False)
-    assert (tmp_path / keeping.LOCK).read_text().startswith("process ")
-    owner = type("Owner", (), {})()
-    assert keeping.hold(tmp_path, owner) == ""
-    assert f"process {os.getpid()}" in (tmp_path / keeping.LOCK).read_text()
+    with second(place / "run") as told:
+        said = told()
+        assert said.startswith(
+            f"folder is '{place / 'run'}'; allowed: one in which no other run is under way; process "
+        )
+        assert f"process {os.getpid()} on " in said
+        run.close()
+        assert f"process {os.getpid()} on " in told(), "the other still has it"
+        beside.close()
+        assert told() == "held"
+        assert told("keep") == "held"
+        with pytest.raises(ValueError, match=r"^folder is .*no other run is under way; process \d+ on "):
+            Training(wanted(place))
+    assert Training(wanted(place)).round == 1, "a lock falls with its process, however it ends"
 
 
 def test_a_disk_without_locks_is_said_to_have_none(tmp_path, monkeypatch):
