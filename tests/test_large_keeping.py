@@ -187,8 +187,9 @@ def test_a_folder_may_move_and_be_copied(place, tmp_path_factory):
     home = tmp_path_factory.mktemp("elsewhere") / "moved"
     shutil.copytree(place, home)
     (home / "sd3").rename(home / "the-same-model")
-    (home / "mine.py").rename(home / "ours.py")
-    again = Training(wanted(home, model="the-same-model", reward="ours:score"))
+    unload()
+    again = Training(wanted(home, model="the-same-model"))
+    assert sys.modules["helper"].__file__.startswith(str(home))
     assert again.round == 1
     assert same(again.state_dict(), run.state_dict())
 
