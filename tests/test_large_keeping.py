@@ -136,8 +136,9 @@ def test_each_number_of_a_model_counts_whatever_its_type(pipelines, precision):
     assert origin.of(other, brightness, chosen) == before, "adapters are the run's own"
     other.encode(["a prompt"])
     assert origin.of(other, brightness, chosen) == before, "nor does use count"
-    rows = torch.arange(3 * origin.ROW, dtype=dtype).reshape(3, -1)
-    for name, value in (("one", rows), ("tail", rows.flatten()[: origin.ROW + 7]), ("none", rows[:0])):
+    rows = torch.arange(12 * origin.ROW, dtype=dtype).reshape(3, -1)  # of 8 KiB
+    assert origin._bits(rows) == origin._bits(torch.cat([rows.flatten()[:1], rows.flatten()])[1:]), "wherever they lie"
+    for name, value in (("rows", rows), ("and a tail", rows.flatten()[: 8 * origin.ROW + 7]), ("none", rows[:0])):
         for k in range(0, value.numel(), max(1, value.numel() // 5)):
             touched = value.clone()
             touched.view(-1)[k] = -1.5
