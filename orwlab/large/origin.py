@@ -3,9 +3,9 @@
     origin.of(model, reward, settings)  # {"transformer": "9f…", "vae": …, "reward": …}
 
 They are of what was loaded, and not of names: a folder may move, and a file may be written again. What counts of a
-network is its configuration and every bit of its numbers, by sums of whole numbers that are exact in any order, on any
-device, and take about as long as reading the memory (measured: some GiB a second on one core). It is no proof: numbers
-that are exchanged in whole rows of 8 KiB are not told apart. Of a reward its code and all that it refers to count, as ``sweep.meaning`` has it.
+network is its configuration and every bit of its numbers, by sums of whole numbers that are exact in any order and on
+any device, at some GiB a second on one core (measured). It is no proof: numbers that are exchanged in whole rows of
+8 KiB are not told apart. Of a reward its code and all that it refers to count, as ``sweep.meaning`` has it.
 """
 
 import hashlib
