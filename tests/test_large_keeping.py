@@ -145,16 +145,17 @@ def test_each_number_of_a_model_counts_whatever_its_type(pipelines, precision):
             assert origin._bits(touched) != origin._bits(value), (name, k)
 
 
-def test_an_edited_reward_is_noticed(place):
+def test_an_edited_reward_is_noticed_also_in_what_it_imports(place):
     went(place)
     assert Training(wanted(place)).round == 1
-    (place / "mine.py").write_text(REWARD.replace("[:, 0]", "[:, 1]"))
-    unload()
-    for refused in (lambda: Training(wanted(place)), lambda: preflight.check(wanted(place))):
-        with pytest.raises(ValueError, match=r"^reward is not what it was .*its code or what it refers to changed"):
-            refused()
-    (place / "mine.py").write_text(REWARD)
-    unload()
+    for file, text, old, new in (("mine.py", REWARD, "[:, 0]", "[:, 1]"), ("helper.py", HELPER, "1.0", "2.0")):
+        (place / file).write_text(text.replace(old, new))
+        unload()
+        for refused in (lambda: Training(wanted(place)), lambda: preflight.check(wanted(place))):
+            with pytest.raises(ValueError, match=r"^reward is not what it was .*its code or what it refers to changed"):
+                refused()
+        (place / file).write_text(text)
+        unload()
     assert Training(wanted(place)).round == 1
     with pytest.raises(ValueError, match=r"^reward is not what it was"):
         Training(wanted(place), reward=lambda images, prompts: -brightness(images, prompts))
