@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.optimize import linear_sum_assignment
+from test_scripts import _names
 
 from orwlab import flow, rewards, targets
 from orwlab.exact import sweep
@@ -192,13 +193,13 @@ def test_a_wider_cut_of_the_kernels_would_be_seen(tmp_path):
     given = plain(state)
     state.iterate(10)
     script = """
-return [1e-30, 1e-12].map((cut) => {
+return [1e-40, 1e-12].map((cut) => {
   const d = dynamicsOf(given.start, { cut });
   for (let k = 0; k < 10; k++) d.advance();
   return d.q;
 });"""
     narrow, wide = (apart(q, state) for q in in_node(tmp_path, script, start=given))
-    assert narrow < 1e-7 < 1e-4 < wide
+    assert narrow < 1e-9 < 1e-4 < wide
 
 
 # Limits -------------------------------------------------------------------------------------------------------------
@@ -307,9 +308,9 @@ return { start, policy: d.policy.at(t, x), velocity: d.velocity.at(t, x), one: d
         ("velocity", state.velocity(t, x)),
         ("one", state.velocity(0.5, x)),
     ):
-        np.testing.assert_allclose(found[name], v.flatten(), rtol=1e-9, atol=1e-9, err_msg=name)
+        np.testing.assert_allclose(found[name], v.flatten(), rtol=1e-7, atol=1e-7, err_msg=name)
     assert not np.allclose(found["policy"], found["velocity"], atol=1e-2)
-    np.testing.assert_allclose(found["ways"], carried.reshape(3, -1), rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(found["ways"], carried.reshape(3, -1), rtol=1e-7, atol=1e-7)
     assert found["given"] == x.flatten().tolist(), "the points given are left alone"
 
 
@@ -457,6 +458,11 @@ def test_modules_are_joined_after_what_they_need():
     assert files.index("pocket/grid.js") < files.index("pocket/dynamics.js") < files.index("pocket/settle.js")
     text = pocket.script("settle.js")
     assert not any(line.startswith(("import ", "export ")) for line in text.splitlines())
+
+
+@pytest.mark.parametrize("entry", sorted(file.name for file in (pocket._SHOW / "pocket").glob("*.js")))
+def test_no_name_is_given_twice_in_what_a_module_needs(entry):
+    assert [name for name, count in _names(pocket.script(entry)).items() if count > 1] == []
 
 
 def test_modules_that_need_each_other_are_refused(tmp_path, monkeypatch):
