@@ -249,7 +249,8 @@ return told;
 BAD = [
     ("alpha", -1), ("alpha", "x"), ("alpha", None), ("tau", 7), ("tau", True), ("seed", 1.5), ("seed", -1),
     ("others", [1, 2, 3, 4]), ("others", 3), ("others", [1, -2]), ("steer", "x"), ("budget", 0),
-    ("methods", ["raft"] * 2), ("methods", ["x"]), ("weighting", "x"), ("arrows", 1), ("speed", 101), ("mode", "x"), ("t", 2),
+    ("methods", ["raft"] * 2), ("methods", ["x"]),
+    ("weighting", "x"), ("arrows", 1), ("speed", 101), ("mode", "x"), ("t", 2),
     ("nothing", 1),
 ]  # fmt: skip
 

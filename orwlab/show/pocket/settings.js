@@ -43,6 +43,7 @@ function checkedNumber(name, value, { low, high, allowed }) {
   return value;
 }
 
+const MOST_LANES_HERE = 4; // side by side
 const CHECKS = {
   Number: (control, value) => checkedNumber(control.called, value, control),
   Whole: (control, value) => checkedWhole(control.called, value, control.low, control.high, control.allowed),
@@ -63,7 +64,6 @@ const CHECKS = {
     return found;
   },
 };
-const MOST_LANES_HERE = 4;
 
 /** The clean value of a setting; an Error names it, the value and what is allowed. */
 export function checkedSetting(name, value) {
