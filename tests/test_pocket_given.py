@@ -12,6 +12,7 @@ from orwlab import rewards, targets, zoo
 from orwlab.show import pocket
 from orwlab.show.lab import formula, own, painting, points
 from orwlab.show.pocket import given as tables
+from orwlab.show.stage import scenes
 
 FORMULAS = [
     "exp(-x^2) * sin(3*y)",
@@ -28,9 +29,50 @@ FORMULAS = [
     "  2*(x - 1)^2 ",
 ]
 NO_FORMULAS = [
-    *("", "  ", "2x", "x y", "sin x", "sin(x", "(x", "x)", "min(x)", "sin(x, y)", "x,y", "1,5", "x +", "* x", "x ^ ", "()"),
-    *("z", "import os", "x @ y", "'x'", "log(x)", "1/x", "1/(x-1.2345)", "sqrt(x)", "exp(x^3)", "1e7", "0/0", "exp(20*x)"),
-    *("(" * 31 + "x" + ")" * 31, "x" + "+x" * 100, "x²", "𝑥", "1e999", "-(-(", "x**-1", "__proto__", "constructor(x)", "exp(89 + x/100) * 0"),
+    *(
+        "",
+        "  ",
+        "2x",
+        "x y",
+        "sin x",
+        "sin(x",
+        "(x",
+        "x)",
+        "min(x)",
+        "sin(x, y)",
+        "x,y",
+        "1,5",
+        "x +",
+        "* x",
+        "x ^ ",
+        "()",
+    ),
+    *(
+        "z",
+        "import os",
+        "x @ y",
+        "'x'",
+        "log(x)",
+        "1/x",
+        "1/(x-1.2345)",
+        "sqrt(x)",
+        "exp(x^3)",
+        "1e7",
+        "0/0",
+        "exp(20*x)",
+    ),
+    *(
+        "(" * 31 + "x" + ")" * 31,
+        "x" + "+x" * 100,
+        "x²",
+        "𝑥",
+        "1e999",
+        "-(-(",
+        "x**-1",
+        "__proto__",
+        "constructor(x)",
+        "exp(89 + x/100) * 0",
+    ),
 ]
 
 
@@ -118,8 +160,6 @@ def test_named_targets_are_the_same(tmp_path, dim):
 
 
 def test_where_modes_are_and_how_far_they_reach(tmp_path):
-    from orwlab.show.stage import scenes
-
     names = targets.names(2)
     for name, found in zip(names, in_node(tmp_path, TARGETS, texts=names, x=[[0, 0]]), strict=True):
         modes = scenes._modes(targets.get(name))
@@ -150,10 +190,12 @@ def test_what_was_brought_is_the_same_target(tmp_path):
 
 def test_a_painting_is_the_same_reward(tmp_path):
     texts, x = paintings(), scattered()
-    found = in_node(tmp_path, "return handed.texts.map((t) => given.reward(t)(field(handed.x)));", texts=texts, x=x.tolist())
+    found = in_node(
+        tmp_path, "return handed.texts.map((t) => given.reward(t)(field(handed.x)));", texts=texts, x=x.tolist()
+    )
     for text, r in zip(texts, found, strict=True):
         np.testing.assert_allclose(r, own.reward(text)(x), atol=1e-12)
-        assert max(r) > 0.2
+        assert max(r) > 0.1
 
 
 def test_a_formula_is_the_same_reward(tmp_path):
@@ -182,21 +224,48 @@ def test_what_is_no_formula_is_refused_in_the_same_words(tmp_path):
 
 def test_random_texts_are_formulas_in_both_or_in_none(tmp_path):
     rng = np.random.default_rng(0)
-    parts = [*"xyr()+-*/^,1.2 ", "exp(", "min(", "sin(", "tanh(", "pi", "angle", "**", "3e2", "é"]
-    texts = ["formula:" + "".join(rng.choice(parts, rng.integers(1, 8))) for _ in range(150)]
-    found = in_node(tmp_path, "return handed.texts.map((t) => attempt(() => given.checkReward(t)).message ?? null);", texts=texts)
+    parts = [
+        *"xxyyr+-*/^,12 ",
+        "(x)",
+        "(x)",
+        "exp(y)",
+        "exp(",
+        "min(",
+        "sin(",
+        "tanh(",
+        "pi",
+        "angle",
+        "**",
+        "3e2",
+        "é",
+    ]
+    texts = ["formula:" + "".join(rng.choice(parts, rng.integers(1, 6))) for _ in range(150)]
+    found = in_node(
+        tmp_path, "return handed.texts.map((t) => attempt(() => given.checkReward(t)).message ?? null);", texts=texts
+    )
     assert found == [said(own.check_reward, text) for text in texts]
     assert 10 < sum(one is None for one in found) < 140
 
 
 def test_what_is_damaged_is_refused_in_both(tmp_path):
     paint, dots = paintings(3)[2], own_points(1)[0]
-    texts = ["paint:", "paint:AA", paint[:-1], paint + ".", paint + "é", "paint:" + "A" * 20_000, "points:", "points:AAAA"]
+    texts = [
+        "paint:",
+        "paint:AA",
+        paint[:-1],
+        paint + ".",
+        paint + "é",
+        "paint:" + "A" * 20_000,
+        "points:",
+        "points:AAAA",
+    ]
     texts += [dots[:-1], dots + "A", dots + "AAAAAAAA", dots + "=", "points:AAEAAAAAAAA", "formula:x", "digits:02468"]
     texts += ["judge:1", "digits:11", "nobody", "", "toString", "points:AAEAAAAAAAE", paint, dots, "right", "rings"]
     script = "return handed.texts.map((t) => [attempt(() => given[handed.check](t)), given.isOwn(t), given.words(t)]);"
     for check, python in (("checkTarget", own.check_target), ("checkReward", own.check_reward)):
-        for text, (answer, is_own, words) in zip(texts, in_node(tmp_path, script, texts=texts, check=check), strict=True):
+        for text, (answer, is_own, words) in zip(
+            texts, in_node(tmp_path, script, texts=texts, check=check), strict=True
+        ):
             wanted = said(python, text)
             if check == "checkReward" and text in ("digits:02468", "judge:1"):
                 wanted = tables.NO_DIGITS
