@@ -375,7 +375,8 @@ new Function("self", given.source)(self);
 const wait = (ms) => new Promise((done) => setTimeout(done, ms)), found = [];
 for (const [k, [target, reward]] of given.cases.entries()) {
   sent.length = 0;
-  const start = { tables: given.tables, ownTables: given.own, settings: { target, reward }, particles: 20, axis: 64 };
+  const { tables, own: ownTables } = given, settings = { target, reward };
+  const start = { tables, ownTables, settings, particles: 20, axis: 64 };
   self.onmessage({ data: { id: k, call: "start", arguments: [start] } });
   for (let n = 0; n < 200 && !sent.some((one) => one.picture); n++) await wait(10);
   self.onmessage({ data: { id: -1, call: "stop" } });
