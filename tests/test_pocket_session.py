@@ -362,7 +362,7 @@ def test_joined_script_is_one_program(tmp_path):
 
 
 def test_whole_worker_shows_every_target_and_reward(tmp_path):
-    """The joined script with the real tables: a picture of each, none failed, with the app's numbers of the reference."""
+    """The joined script with the real tables: a picture of each, with the app's numbers of the reference."""
     names = [name for name in controls.BY_NAME["target"].options if name in given.tables()["targets"]]
     rewards = [name for name in controls.BY_NAME["reward"].options if name in given.tables()["rewards"]]
     cases = [[name, rewards[k % len(rewards)]] for k, name in enumerate(names)]
