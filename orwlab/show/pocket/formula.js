@@ -209,7 +209,10 @@ function climbTo(steps, places) {
   for (let apart = 1 / FINENESS; apart > 1e-8; apart /= 2) {
     const points = new Float64Array(50 * places.length);
     places.forEach(([x, y], m) => {
-      for (let k = 0; k < 25; k++) points.set([onSquare(x + apart * (Math.floor(k / 5) / 2 - 1)), onSquare(y + apart * ((k % 5) / 2 - 1))], 50 * m + 2 * k);
+      for (let k = 0; k < 25; k++) {
+        const dx = apart * (Math.floor(k / 5) / 2 - 1), dy = apart * ((k % 5) / 2 - 1);
+        points.set([onSquare(x + dx), onSquare(y + dy)], 50 * m + 2 * k);
+      }
     });
     const heights = lookedAt(steps, points).map(Math.abs);
     places = places.map((_, m) => {
@@ -226,14 +229,16 @@ function climbTo(steps, places) {
  * nearest point counts.
  */
 export function formulaReward(text) {
-  if ([...text].length > LONGEST_FORMULA) throw wrong(`it has ${[...text].length.toLocaleString("en")} characters; allowed: at most ${LONGEST_FORMULA}`);
+  const count = [...text].length;
+  if (count > LONGEST_FORMULA) throw wrong(`it has ${count.toLocaleString("en")} characters; allowed: at most ${LONGEST_FORMULA}`);
   const { steps } = new FormulaParser(text);
   lookEverywhere(steps);
   const reward = (points) => {
     const found = valuesOf(steps, points);
     if (found.every(isGood)) return found;
     const nearer = points.map((value, k) => (isGood(found[k >> 1]) ? value : onSquare(value)));
-    return valuesOf(steps, nearer).map((value) => (Number.isNaN(value) ? 0 : Math.min(LARGEST_REWARD, Math.max(-LARGEST_REWARD, value))));
+    const bounded = (value) => Math.min(LARGEST_REWARD, Math.max(-LARGEST_REWARD, value));
+    return valuesOf(steps, nearer).map((value) => (Number.isNaN(value) ? 0 : bounded(value)));
   };
   return Object.defineProperty(reward, "unbounded", { get: () => growsOn(steps) });
 }

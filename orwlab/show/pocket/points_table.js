@@ -7,7 +7,7 @@ const MOST_TABLE = 20000000; // bytes of a table
 const MOST_ROWS = 20000; // that are read of a long table
 const HALF_SQUARE = 4; // half the side of the square into which points are brought
 const LONGEST_LINE = 10000; // characters
-const LOOKED_AT = 200; // lines, to see how a table is made
+const LINES_TRIED = 200; // lines, to see how a table is made
 const HUGE = 1e150; // whose square is still a number
 const MOST_TRIED = 1000; // points, on which the bandwidth is chosen
 const THINNEST = 0.15; // a bandwidth
@@ -46,9 +46,12 @@ function tableOf(text) {
   if (!lines.some((line) => line.trim())) throw new Error("the table is empty; allowed: lines with two numbers each");
   let numbered = lines.map((line, k) => [k + 1, line]).filter(([, line]) => line.trim() && !line.trimStart().startsWith("#"));
   const long = numbered.find(([, line]) => line.length > LONGEST_LINE);
-  if (long) throw new Error(`line ${long[0]} has ${long[1].length.toLocaleString("en")} characters; allowed: at most ${LONGEST_LINE.toLocaleString("en")}`);
+  if (long) {
+    const [length, most] = [long[1].length, LONGEST_LINE].map((count) => count.toLocaleString("en"));
+    throw new Error(`line ${long[0]} has ${length} characters; allowed: at most ${most}`);
+  }
   if (!numbered.length) throw new Error("the table has no lines but comments; allowed: lines with two numbers each");
-  const first = numbered.slice(0, LOOKED_AT).map(([, line]) => line), style = bestStyle(first), said = [];
+  const first = numbered.slice(0, LINES_TRIED).map(([, line]) => line), style = bestStyle(first), said = [];
   const head = cellsOf(first[0], style), titled = numbered.length > 1 && !head.some((cell) => isNumber(cell, style)) && head.some(isFilled);
   if (titled) numbered = numbered.slice(1);
   if (numbered.length > MOST_ROWS) {
@@ -107,7 +110,7 @@ function valueOf(cell, style) {
   return MISSING.includes(word) ? NaN : INFINITE.includes(word.replace(/^[+-]+/, "")) ? Infinity : null;
 }
 
-const someOf = (rows) => rows.filter((_, k) => k % Math.max(1, Math.floor(rows.length / LOOKED_AT)) === 0);
+const someOf = (rows) => rows.filter((_, k) => k % Math.max(1, Math.floor(rows.length / LINES_TRIED)) === 0);
 
 /** Which columns to take, one or two: the first that hold numbers in at least half of their filled cells. */
 function columnsOf(table) {
@@ -135,7 +138,8 @@ function columnsOf(table) {
 function countsRows({ rows, header, style }, k) {
   const values = someOf(rows).map((row) => (k < row.length ? valueOf(row[k], style) : null)), known = values.filter((value) => value !== null);
   const rising = known.every((b, i) => i === 0 || !Number.isFinite(known[i - 1] + b) || (b > known[i - 1] && Number.isInteger(b)));
-  return NUMBERING.includes(header === null ? "x" : (header[k] ?? "").toLowerCase()) && known.length === values.length && known.length > 2 && rising;
+  const title = header === null ? "x" : (header[k] ?? "").toLowerCase();
+  return NUMBERING.includes(title) && known.length === values.length && known.length > 2 && rising;
 }
 
 /** The finite rows of the chosen columns, and how many were left out, and why. */
@@ -145,7 +149,8 @@ function numbersOf(table, columns) {
     const values = columns.map((k) => (k < row.length ? valueOf(row[k], table.style) : NaN)), text = values.indexOf(null);
     if (text >= 0) {
       const where = `line ${table.lines[i]}: ${shownCell(row[columns[text]])} in column ${titleOf(table, columns[text])}`;
-      throw new Error(`${where} is not a number; allowed: numbers such as ${table.style[1] === "." ? "1.5" : "1,5"}, or nothing where one is missing`);
+      const number = table.style[1] === "." ? "1.5" : "1,5";
+      throw new Error(`${where} is not a number; allowed: numbers such as ${number}, or nothing where one is missing`);
     }
     if (values.some(Number.isNaN)) lost["with missing numbers"]++;
     else if (values.includes(Infinity)) lost["with infinite numbers"]++;
@@ -209,7 +214,8 @@ function sketchOf(data) {
     variance += gathered.within;
   }
   const std = Math.min(Math.max(Math.sqrt(variance), THINNEST), WIDEST), most = Math.max(...piles.map(({ count }) => count));
-  const whole = piles.map(({ place, count }) => [...place.map((x) => roundHalf(((x / WIDEST + 1) / 2) * 65535)), Math.max(1, roundHalf((count / most) * 65535))]);
+  const placed = (x) => roundHalf(((x / WIDEST + 1) / 2) * 65535), heaviness = (count) => Math.max(1, roundHalf((count / most) * 65535));
+  const whole = piles.map(({ place, count }) => [...place.map(placed), heaviness(count)]);
   whole.sort((a, b) => a[1] - b[1] || a[0] - b[0]);
   const width = Math.max(1, roundHalf((std / WIDEST) * 65535));
   return { width, centres: whole.flatMap(([x, y]) => [x, y]), weights: whole.map(([, , weight]) => weight) };
