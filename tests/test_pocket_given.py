@@ -76,19 +76,22 @@ NO_FORMULAS = [
 ]
 
 
-def in_node(folder, script, **handed):
-    """What ``script`` finds, a body of JavaScript with ``given``, all names of its modules, and ``handed``."""
+def in_node(folder, script, entry="given.js", **handed):
+    """What ``script`` finds, a body of JavaScript with the names of ``entry`` and its modules, and ``handed``."""
     if shutil.which("node") is None:
         pytest.skip("no Node")
-    (folder / "handed.json").write_text(json.dumps({"tables": tables.tables(), **handed}))
+    (folder / "handed.json").write_text(
+        json.dumps(handed | ({"tables": tables.tables()} if entry == "given.js" else {}))
+    )
     (folder / "run.mjs").write_text(f"""
 import {{ readFileSync, writeFileSync }} from "node:fs";
-{pocket.script("given.js")}
+{pocket.script(entry)}
 const handed = JSON.parse(readFileSync("handed.json", "utf8"));
-given.load(handed.tables);
+if (handed.tables) given.load(handed.tables);
 const attempt = (act) => {{ try {{ return act(); }} catch ({{ message }}) {{ return {{ message }}; }} }};
 const field = (values) => Float64Array.from(values.flat());
-const plain = (key, value) => (ArrayBuffer.isView(value) ? [...value].map((v) => (Number.isFinite(v) ? v : String(v))) : value);
+const text = (value) => (Number.isFinite(value) ? value : String(value));
+const plain = (key, value) => (ArrayBuffer.isView(value) ? [...value].map(text) : value);
 writeFileSync("found.json", JSON.stringify((() => {{ {script} }})(), plain));
 """)
     done = subprocess.run(["node", "run.mjs"], cwd=folder, capture_output=True, text=True)
@@ -274,3 +277,65 @@ def test_what_is_damaged_is_refused_in_both(tmp_path):
                 assert answer["message"] == wanted
             assert is_own == own.is_own(text)
             assert words == own.words(text)
+
+
+def csv_of(rows, delimiter=",", decimal="."):
+    return "\n".join(delimiter.join(f"{v:.3f}".replace(".", decimal) for v in row) for row in rows)
+
+
+def numbers(n, columns=2, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, columns)) * 3 + 100
+
+
+TABLES = [
+    *(
+        csv_of(numbers(60), delimiter, decimal)
+        for delimiter, decimal in ((",", "."), (";", ","), ("\t", "."), (" ", ","))
+    ),
+    "x,y\n" + csv_of(numbers(40)),
+    '\ufeffno;größe;\'s "Name"\n' + "\n".join(f"{k};{k * k % 7},5;−{k % 3}" for k in range(30)),
+    "# a comment\n\n1 2\r\n3 4\r\n5 na\r\n-inf 6\n7 1e200\n",
+    "value\n" + "\n".join(map(str, range(12))),
+    csv_of(numbers(300, 4)),
+    "1,234.5,2\n2,345.5,3\n1,2\n",
+    "a,b\n1,5\n2,5\n3,5",
+    '"x" , "y"\n"1","2"\n 3, 4\n"5","6"\n"7",8',
+    csv_of([*numbers(100), [1e6, 1e6]]),
+    csv_of(np.repeat(numbers(5), 20, 0)),
+]
+NO_TABLES = [
+    "",
+    " \n",
+    "# only\n",
+    "a,b\nc,d",
+    "1,2",
+    "1,2\n1,2\n",
+    "1,2\nx,3\n4,5\n6,7",
+    "a\0b",
+    "1,2\n" + "7" * 10_001,
+]
+NO_TABLES += ["1,na\nna,2", "x;y\n1,5;2\nzwölf\u00a0;3\n4;5\n7;8"]
+
+
+def test_a_table_becomes_the_same_text_of_points_with_the_same_report(tmp_path):
+    script = "return handed.texts.map((text) => attempt(() => pointsOf(text)));"
+    found = in_node(tmp_path, script, entry="points_table.js", texts=TABLES + NO_TABLES)
+    for text, answer in zip(TABLES + NO_TABLES, found, strict=True):
+        if (why := said(points.parse, text)) is not None:
+            assert answer == {"message": why}
+        else:
+            read = points.parse(text)
+            assert answer == {"value": points.write(points.sketch(read.data)), "report": list(read.report)}
+    assert sum("value" in answer for answer in found) == len(TABLES)
+
+
+def test_many_points_become_a_density_as_near_to_them(tmp_path):
+    """Which points are drawn, and where k-means begins, differs: not what comes of it."""
+    text = csv_of(np.concatenate([numbers(3000), numbers(2000, seed=1) / 3 + 60]))
+    value = in_node(tmp_path, "return pointsOf(handed.text).value;", entry="points_table.js", text=text)
+    read = points.parse(text)
+    here, there = (own.target(one) for one in (value, points.write(points.sketch(read.data))))
+    data = torch.from_numpy(read.data)
+    assert abs(here.log_prob(data).mean() - there.log_prob(data).mean()) < 0.02
+    torch.testing.assert_close(here.cov(), there.cov(), rtol=0.02, atol=0.02)
+    assert here.n_modes == there.n_modes
