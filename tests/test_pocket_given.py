@@ -1,6 +1,7 @@
 """What the Pocket lab makes of texts is what Python makes of them: targets, rewards, paintings, points and formulas."""
 
 import json
+import os
 import shutil
 import subprocess
 
@@ -79,6 +80,7 @@ NO_FORMULAS = [
 def in_node(folder, script, entry="given.js", **handed):
     """What ``script`` finds, a body of JavaScript with the names of ``entry`` and its modules, and ``handed``."""
     if shutil.which("node") is None:
+        assert os.environ.get("ORWLAB_REQUIRE_BROWSER") != "1", "no Node"
         pytest.skip("no Node")
     (folder / "handed.json").write_text(
         json.dumps(handed | ({"tables": tables.tables()} if entry == "given.js" else {}))

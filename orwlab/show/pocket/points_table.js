@@ -131,7 +131,8 @@ function columnsOf(table) {
     found = found.slice(1);
   }
   const more = found.length - 2;
-  if (more > 0) table.said.push(`Only the first two columns of numbers are used; there ${more === 1 ? "is" : "are"} ${counted(more, "further column")}.`);
+  const further = `${more === 1 ? "is" : "are"} ${counted(more, "further column")}`;
+  if (more > 0) table.said.push(`Only the first two columns of numbers are used; there ${further}.`);
   return found.slice(0, 2);
 }
 
@@ -139,7 +140,7 @@ function countsRows({ rows, header, style }, k) {
   const values = someOf(rows).map((row) => (k < row.length ? valueOf(row[k], style) : null)), known = values.filter((value) => value !== null);
   const rising = known.every((b, i) => i === 0 || !Number.isFinite(known[i - 1] + b) || (b > known[i - 1] && Number.isInteger(b)));
   const title = header === null ? "x" : (header[k] ?? "").toLowerCase();
-  return NUMBERING.includes(title) && known.length === values.length && known.length > 2 && rising;
+  return rising && NUMBERING.includes(title) && known.length === values.length && known.length > 2;
 }
 
 /** The finite rows of the chosen columns, and how many were left out, and why. */
