@@ -22,7 +22,8 @@ function mixture({ weights, means, covs, modes, centres, spreads }) {
       return Math.log(weight / whole / (2 * Math.PI * Math.sqrt(det))) - (c * u * u - 2 * b * u * v + a * v * v) / (2 * det);
     };
   });
-  const each = (points, of) => Float64Array.from({ length: points.length / 2 }, (_, k) => of(parts.map((part) => part(points[2 * k], points[2 * k + 1]))));
+  const each = (points, of) => Float64Array.from({ length: points.length / 2 }, (_, k) =>
+    of(parts.map((part) => part(points[2 * k], points[2 * k + 1]))));
   return {
     weights, means, covs, centres, spreads,
     logProb: (points) => each(points, (logs) => {

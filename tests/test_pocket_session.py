@@ -37,7 +37,9 @@ loadTables(given.tables, world);
 const flat = (key, value) => (ArrayBuffer.isView(value) ? [...value] : Number.isNaN(value) ? "nan" : value);
 const search = (session) => { while (session.limits.pending) session.limits.work(() => false); };
 const seen = (text) => { const { meta, arrays } = decodeFrame(text); return { meta, arrays }; };
-const shown = ({ scene, exact, frame, story }) => ({ scene: seen(scene), exact: seen(exact), frame: seen(frame), story });
+const shown = ({ story, ...parts }) => ({
+  story, ...Object.fromEntries(["scene", "exact", "frame"].map((part) => [part, seen(parts[part])])),
+});
 """
 
 
@@ -69,7 +71,8 @@ COURSES = [
     ({"alpha": 0.0, "reward": "plane", "tau": 2.0}, 12, [["tau", 3.0]], 8),
     ({"steer": "w2", "budget": 0.3, "seed": 5, "target": "two_moons"}, 9, [["budget", 0.6]], 6),
     ({"steer": "kl", "budget": 0.4, "weighting": "clipped"}, 6, [["steer", ""], ["reward", "plane"]], 6),
-    ({"alpha": 3.0, "weighting": "mean_one", "others": [0.02, 0.3, 10.0], "coupling": "ot"}, 4, [["truth", "right"]], 2),
+    ({"alpha": 3.0, "weighting": "mean_one", "others": [0.02, 0.3, 10.0], "coupling": "ot"}, 4,
+     [["truth", "right"]], 2),
 ]  # fmt: skip
 
 
@@ -229,7 +232,8 @@ for (const scene of [{ mode: "both", lr: 0.01 }, { mode: "exact" }, { methods: [
   session.order({ scene, state: "paused" });
   session.advance();
   const { frame, story } = session.frame(), { meta } = seen(frame);
-  told.push({ scene: JSON.parse(story).scene, mode: meta.mode, networks: meta.networks, alphas: meta.lanes.map((lane) => lane.alpha) });
+  const { scene: kept } = JSON.parse(story), { mode, networks } = meta;
+  told.push({ scene: kept, mode, networks, alphas: meta.lanes.map((lane) => lane.alpha) });
 }
 return told;
 """,
@@ -244,8 +248,8 @@ return told;
 
 BAD = [
     ("alpha", -1), ("alpha", "x"), ("alpha", None), ("tau", 7), ("tau", True), ("seed", 1.5), ("seed", -1),
-    ("others", [1, 2, 3, 4]), ("others", 3), ("others", [1, -2]), ("steer", "x"), ("budget", 0), ("methods", ["raft"] * 2),
-    ("methods", ["x"]), ("weighting", "x"), ("arrows", 1), ("speed", 101), ("mode", "x"), ("t", 2), ("nothing", 1),
+    ("others", [1, 2, 3, 4]), ("others", 3), ("others", [1, -2]), ("steer", "x"), ("budget", 0),
+    ("methods", ["raft"] * 2), ("methods", ["x"]), ("weighting", "x"), ("arrows", 1), ("speed", 101), ("mode", "x"), ("t", 2), ("nothing", 1),
 ]  # fmt: skip
 
 
@@ -255,7 +259,9 @@ def test_refusals_are_python_s_sentences(tmp_path):
     found = in_node(
         tmp_path,
         """
-const said = (name, value) => { try { changedSettings({ [name]: value }); return ""; } catch (error) { return error.message; } };
+const said = (name, value) => {
+  try { changedSettings({ [name]: value }); return ""; } catch (error) { return error.message; }
+};
 return [given.bad.map(([name, value]) => said(name, value)), changedSettings(given.good)];
 """,
         bad=BAD,
@@ -275,12 +281,16 @@ def test_orders_of_anything_never_break_it(tmp_path):
         """
 let state = 1;
 const chance = (n) => (state = (state * 48271) % 2147483647) % n, pick = (list) => list[chance(list.length)];
-const values = [0, 1, -1, 0.05, 3, 100, "", "x", null, true, [], [0.3], [1, 2, 3], {}, "right", "plane", "two_moons", "w2", "kl",
-  "formula:y", "exact", "both", "clipped", "ot", ["raft"], "eight_gaussians"];
+const values = [0, 1, -1, 0.05, 3, 100, "", "x", null, true, [], [0.3], [1, 2, 3], {}, "right", "plane", "two_moons",
+  "w2", "kl", "formula:y", "exact", "both", "clipped", "ot", ["raft"], "eight_gaussians"];
 const names = [...Object.keys(given.tables.defaults), "x"];
 const order = () => pick([
-  () => ({ name: pick(names), value: pick(values), stamp: chance(1e6) }), () => ({ press: pick(["play", "pause", "toggle", "step", "reset", "undo", "x"]) }),
-  () => ({ scene: { [pick(names)]: pick(values) }, log: pick([[], [[1, "alpha", 2]], 3, [[2, "x", 1]]]), round: pick([0, 3, -1, undefined]), state: pick(["paused", "running", "x"]) }),
+  () => ({ name: pick(names), value: pick(values), stamp: chance(1e6) }),
+  () => ({ press: pick(["play", "pause", "toggle", "step", "reset", "undo", "x"]) }),
+  () => ({
+    scene: { [pick(names)]: pick(values) }, log: pick([[], [[1, "alpha", 2]], 3, [[2, "x", 1]]]),
+    round: pick([0, 3, -1, undefined]), state: pick(["paused", "running", "x"]),
+  }),
   () => ({ trace: pick(values) }), () => pick(values), () => ({}),
 ])();
 const sent = [], service = new Service({ send: (message) => sent.push(message), given: world, later: () => {} });
@@ -313,7 +323,8 @@ const wait = (ms) => new Promise((done) => setTimeout(done, ms)), pictures = () 
 const meta = () => seen(pictures().at(-1).picture.frame).meta;
 service.hear({ id: 1, call: "start", arguments: [{ settings: {}, particles: 50 }] });
 service.hear({ id: 2, call: "obey", arguments: ["pocket", [{ press: "play" }, { name: "alpha", value: 0.5, stamp: 1 }]] });
-for (let k = 0; k < 400 && (pictures().length < 4 || service.session.limits.pending || meta().round < 3); k++) {
+const young = () => pictures().length < 4 || service.session.limits.pending || meta().round < 3;
+for (let k = 0; k < 400 && young(); k++) {
   await wait(25);
   service.acknowledge("pocket", service.session.seq);
 }

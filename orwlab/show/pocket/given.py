@@ -9,8 +9,10 @@ from torch import Tensor
 
 from orwlab import checks, rewards, targets, zoo
 from orwlab.rewards import Reward
+from orwlab.show.lab import own
 from orwlab.targets import GaussianMixture
 
+NO_DIGITS = "Which digits are wanted is judged by a network; networks need the app, in which this page's link shows them."
 KINDS = (rewards.Direction, rewards.Plane, rewards.Bump, rewards.Ring, rewards.Angle, rewards.Box, rewards.Sum)
 """rewards that ``rewards.js`` can compute"""
 
@@ -21,6 +23,8 @@ def tables() -> dict[str, Any]:
     return {
         "targets": {name: _target(zoo.target(name)) for name in (*targets.names(), *zoo.CODES)},
         "rewards": {name: _reward(rewards.get(name)) for name in rewards.names()},
+        "mostWords": own.MOST_WORDS,
+        "noDigits": NO_DIGITS,
     }
 
 

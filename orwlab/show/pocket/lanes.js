@@ -133,7 +133,8 @@ export class Lanes {
   read(lane, dear) {
     const state = this.states[lane], { ground, settings } = this;
     const values = {
-      reward: state.meanReward, diversity: meanDistance(ground.reference.grid, state.q), effective: ess(state), moved: state.moved, alpha: state.alpha,
+      reward: state.meanReward, diversity: meanDistance(ground.reference.grid, state.q), effective: ess(state),
+      moved: state.moved, alpha: state.alpha,
     };
     if (dear) values.w2 = toReference(fineDensity(state, ground), ground);
     if (settings.truth) values.truth = total(rewardOn(settings.truth, this.axis, ground.extent), state.q);

@@ -1,6 +1,6 @@
 // Gaussian mixtures: targets.py and show/lab/clouds.py in the browser.
 
-const NOTHING = -40; // below the largest, what a component's log density adds is lost in rounding
+const NEGLIGIBLE = -40; // below the largest, what a component's log density adds is lost in rounding
 const CELLS = 80; // an axis, on which hills are told apart
 const CLEAR = 1.5; // how many times as dense as the pass a hill's top must be
 const FAINT = 1e-3; // of the highest density, below which nothing founds a hill
@@ -59,7 +59,7 @@ export class Mixture {
       let sum = 0;
       for (let k = 0; k < terms.length; k++) {
         const below = terms[k] - top;
-        if (below > NOTHING) sum += Math.exp(below);
+        if (below > NEGLIGIBLE) sum += Math.exp(below);
       }
       out[i] = top + Math.log(sum);
     }

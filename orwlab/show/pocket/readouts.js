@@ -10,6 +10,8 @@ const signed = (value) => said(value, false);
 const significant = (value) => said(value, true);
 const perCent = (share) => `${(100 * share).toFixed(share >= 0.1 || share === 0 ? 0 : 1)} %`;
 
+
+/** A read-out. */
 const tile = (key, name, short, value, exact, hint) => ({ key, name, short, value, exact, hint, spread: null });
 
 function exactly(limit, name, say) {

@@ -1,19 +1,19 @@
 // The gallery's rewards: rewards.py in the browser. What each says of itself comes from Python.
 
-const along = (points, dim, degrees) => {
+const coordinateAlong = (points, dim, degrees) => {
   const angle = (degrees * Math.PI) / 180, c = Math.cos(angle), s = Math.sin(angle);
   return (k) => (dim === 1 ? points[k] * c : points[2 * k] * c + points[2 * k + 1] * s);
 };
-const distance = (points, dim) => (k) => (dim === 1 ? Math.abs(points[k]) : Math.hypot(points[2 * k], points[2 * k + 1]));
+const distanceOf = (points, dim) => (k) => (dim === 1 ? Math.abs(points[k]) : Math.hypot(points[2 * k], points[2 * k + 1]));
 
 /** What Python calls each kind -> (its numbers, points, dim) -> (k -> the reward at point k). */
 const KINDS_OF_REWARD = {
   Direction({ degrees, width }, points, dim) {
-    const x = along(points, dim, degrees);
+    const x = coordinateAlong(points, dim, degrees);
     return (k) => Math.tanh(x(k) / width);
   },
   Plane({ degrees, slope }, points, dim) {
-    const x = along(points, dim, degrees);
+    const x = coordinateAlong(points, dim, degrees);
     return (k) => slope * x(k);
   },
   Bump({ centre, width, height }, points, dim) {
@@ -24,11 +24,11 @@ const KINDS_OF_REWARD = {
     };
   },
   Ring({ radius, width }, points, dim) {
-    const r = distance(points, dim);
+    const r = distanceOf(points, dim);
     return (k) => Math.exp(-(((r(k) - radius) / width) ** 2) / 2);
   },
   Angle({ degrees }, points, dim) {
-    const x = along(points, dim, degrees), r = distance(points, dim);
+    const x = coordinateAlong(points, dim, degrees), r = distanceOf(points, dim);
     return (k) => x(k) / Math.max(r(k), 1e-6);
   },
   Box({ low, high }, points, dim) {

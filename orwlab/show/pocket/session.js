@@ -264,7 +264,8 @@ export class Session {
   }
 
   _ownStory() {
-    if (this.settings.methods.length && this.meant.start.methods.length) return this.meant.seenAs(this.settings).changed(Math.max(this.meant.round, this.it.round));
+    const { settings, meant, it } = this;
+    if (settings.methods.length && meant.start.methods.length) return meant.seenAs(settings).changed(Math.max(meant.round, it.round));
     return this.it.story.seenAs(this.settings);
   }
 }

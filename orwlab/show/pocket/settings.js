@@ -84,12 +84,14 @@ export const seenAs = (settings, { mode, measured, truth, speed, t, arrows, path
   ({ ...settings, mode, measured, truth, speed, t, arrows, paths });
 
 /** Whether two values of a setting are the same. */
-export const alike = (a, b) => (Array.isArray(a) && Array.isArray(b) ? a.length === b.length && a.every((one, k) => one === b[k]) : a === b);
+export const alike = (a, b) => a === b ||
+  (Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((one, k) => one === b[k]));
 
 export const sameSettings = (a, b) => Object.keys(a).every((name) => alike(a[name], b[name]));
 
 export const isExact = ({ mode, methods }) => mode === "exact" && methods.length === 0;
-export const isSteered = (settings) => settings.methods.length === 0 && (settings.steer === "w2" || (settings.steer === "kl" && isExact(settings)));
+export const isSteered = (settings) => settings.methods.length === 0 &&
+  (settings.steer === "w2" || (settings.steer === "kl" && isExact(settings)));
 export const lanesOf = ({ methods, others }) => methods.length || 1 + others.length;
 
 /** Whether coming from `before` means to start again from the reference. */

@@ -24,7 +24,7 @@ Answer = Callable[[Any], Awaitable[dict[str, Any]]]
 _FOLDER = Path(__file__).parent
 _SCRIPTS = (  # in the order of what they need
     *("widgets.js", "line.js", "address.js", "memory.js", "run_page.js"),
-    *("strokes.js", "tables.js", "paint.js", "digits.js", "own.js", "keep.js", "truth.js", "lab.js"),
+    *("strokes.js", "tables.js", "paint.js", "digit_words.js", "digits.js", "own.js", "keep.js", "truth.js", "lab.js"),
 )
 _STYLES = ("lab.css", "keep.css", "own.css")
 _FAILED = "Something went wrong on the server. Your settings are kept; it tries again by itself."
