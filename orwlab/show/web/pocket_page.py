@@ -141,7 +141,7 @@ def _own() -> dict[str, Any]:
     return {
         "worker": f'(() => {{\n"use strict";\n{pocket.script("worker.js")}\n}})();',
         "tables": tables.plain(),
-        "ownTables": given.plain(),
+        "ownTables": given.tables(),
         "replay": {**words, "shell": shell, "hidden": hidden, "revealed": revealed},
         "cell": {"text": _CELL, "story": "@STORY@"},
     }
