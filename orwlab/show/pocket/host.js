@@ -119,7 +119,8 @@ export function openPocket(element, { around, createStage, own, stage: parts }) 
     if (says.textContent !== (meta.networks ?? "")) says.textContent = meta.networks ?? "";
   };
   host.attach(createStage(element.querySelector(".orw-stage"), host));
-  const { first } = element.querySelector(".lab").lab, small = Math.min(screen.width, screen.height) < PHONE;
-  server.begin({ settings: { ...tables.defaults, ...first }, particles: small ? PARTICLES_ON_PHONES : PARTICLES }).catch((error) => host.notice(error.message));
+  const { lab } = element.querySelector(".lab"), small = Math.min(screen.width, screen.height) < PHONE;
+  if (!location.hash) lab.told = { scene: { ...lab.first }, log: [] }; // what the link says until somebody changes something
+  server.begin({ settings: { ...tables.defaults, ...lab.first }, particles: small ? PARTICLES_ON_PHONES : PARTICLES }).catch((error) => host.notice(error.message));
   return server;
 }
