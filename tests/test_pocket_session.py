@@ -249,7 +249,9 @@ return told;
 BAD = [
     ("alpha", -1), ("alpha", "x"), ("alpha", None), ("tau", 7), ("tau", True), ("seed", 1.5), ("seed", -1),
     ("others", [1, 2, 3, 4]), ("others", 3), ("others", [1, -2]), ("steer", "x"), ("budget", 0),
-    ("methods", ["raft"] * 2), ("methods", ["x"]), ("weighting", "x"), ("arrows", 1), ("speed", 101), ("mode", "x"), ("t", 2), ("nothing", 1),
+    ("methods", ["raft"] * 2), ("methods", ["x"]),
+    ("weighting", "x"), ("arrows", 1), ("speed", 101), ("mode", "x"), ("t", 2),
+    ("nothing", 1),
 ]  # fmt: skip
 
 
@@ -322,7 +324,8 @@ const sent = [], service = new Service({ send: (message) => sent.push(message), 
 const wait = (ms) => new Promise((done) => setTimeout(done, ms)), pictures = () => sent.filter((one) => one.picture);
 const meta = () => seen(pictures().at(-1).picture.frame).meta;
 service.hear({ id: 1, call: "start", arguments: [{ settings: {}, particles: 50 }] });
-service.hear({ id: 2, call: "obey", arguments: ["pocket", [{ press: "play" }, { name: "alpha", value: 0.5, stamp: 1 }]] });
+const orders = [{ press: "play" }, { name: "alpha", value: 0.5, stamp: 1 }];
+service.hear({ id: 2, call: "obey", arguments: ["pocket", orders] });
 const young = () => pictures().length < 4 || service.session.limits.pending || meta().round < 3;
 for (let k = 0; k < 400 && young(); k++) {
   await wait(25);
@@ -352,6 +355,6 @@ return { played, asleep, still, answers: sent.filter((one) => one.id) };
 
 def test_joined_script_is_one_program(tmp_path):
     """No name twice: hosts evaluate all of it as one text."""
-    (tmp_path / "all.mjs").write_text(pocket.script("service.js"))
+    (tmp_path / "all.mjs").write_text(pocket.script("worker.js"))
     done = subprocess.run(["node", "--check", "all.mjs"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

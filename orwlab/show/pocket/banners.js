@@ -11,7 +11,7 @@ export const hasNoCeiling = (text) => tabled.banners.unbounded.includes(text) ||
 const way = (settings) => (hasNoCeiling(settings.reward) ? "unbounded" : "ceiling");
 
 /** Whether points, which began as `first`, have collapsed or are leaving the data; or null. */
-export function lookedAt(x, first, region, settings) {
+export function glancedAt(x, first, region, settings) {
   const { collapsed, collapsedOutside, left, advice } = tabled.banners;
   const fallen = meanPairwise(x) < KEEPS_LITTLE * meanPairwise(first), outside = region.outside(x) > TOO_MANY_OUTSIDE;
   if (fallen && outside) return { ...collapsed, title: collapsedOutside };

@@ -1,6 +1,6 @@
 // What a session works on, and the pictures of it: show/lab/experiment.py and picture.py in the browser.
 
-import { lookedAt } from "./banners.js";
+import { glancedAt } from "./banners.js";
 import { FINE_AXIS } from "./ground.js";
 import { Lanes, meanOver } from "./lanes.js";
 import { curvesOf, laneNumbers, sessionNumbers } from "./readouts.js";
@@ -75,7 +75,7 @@ export class Experiment {
     if (this.looked <= this.round && this.round < this.looked + LOOK_EVERY) return;
     this.looked = this.round;
     const first = lanes.first.subarray(0, 2 * LOOKED_AT);
-    this.looks = this.finished.map((x) => lookedAt(x.subarray(0, 2 * LOOKED_AT), first, lanes.ground.region, this.settings));
+    this.looks = this.finished.map((x) => glancedAt(x.subarray(0, 2 * LOOKED_AT), first, lanes.ground.region, this.settings));
   }
 
   /** The most important thing to say about a lane. */

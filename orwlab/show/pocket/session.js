@@ -3,7 +3,8 @@
 import { failedFor } from "./banners.js";
 import { Experiment } from "./experiment.js";
 import { Limits } from "./limits.js";
-import { changedSettings, checkedChoice, checkedWhole, isExact, refused, sameSettings, seenAs, shownFor, startsAgain, tabled } from "./settings.js";
+import { changedSettings, checkedChoice, checkedWhole, isExact, notAllowed, sameSettings, seenAs } from "./settings.js";
+import { shownFor, startsAgain, tabled } from "./settings.js";
 import { RESUME, Story } from "./story.js";
 
 /** What one can press. */
@@ -33,7 +34,7 @@ export class Session {
     const known = typeof order === "object" && order !== null && !Array.isArray(order);
     const kinds = known ? ["press", "scene", "trace", "name"].filter((kind) => kind in order) : [];
     if (kinds.length !== 1 || (kinds[0] === "name" && !("value" in order && "stamp" in order))) {
-      throw refused("order", order, "a name, a value and a stamp; or press and the name of a button; or a scene; or a trace");
+      throw notAllowed("order", order, "a name, a value and a stamp; or press and the name of a button; or a scene; or a trace");
     }
     if (kinds[0] === "press") this.press(checkedChoice("action", order.press, ACTIONS));
     else if (kinds[0] === "scene") {
@@ -48,7 +49,7 @@ export class Session {
   }
 
   _moved({ name, value, stamp }) {
-    if (typeof stamp !== "number" || !(stamp >= 0 && stamp <= 2 ** 53)) throw refused("stamp", stamp, "a finite number >= 0");
+    if (typeof stamp !== "number" || !(stamp >= 0 && stamp <= 2 ** 53)) throw notAllowed("stamp", stamp, "a finite number >= 0");
     const settings = changedSettings({ [name]: value }, this.settings);
     if (stamp < (this.stamps[name] ?? 0)) return false;
     this.obey(settings);

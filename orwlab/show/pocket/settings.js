@@ -12,7 +12,7 @@ export function loadTables(tables, given) {
 }
 
 /** The error of every check. */
-export function refused(name, value, allowed) {
+export function notAllowed(name, value, allowed) {
   return new RangeError(`${name} is ${brief(value)}; allowed: ${allowed}`);
 }
 
@@ -28,41 +28,42 @@ function brief(value) {
 
 export function checkedChoice(name, value, options) {
   if (typeof value !== "string" || !options.includes(value)) {
-    throw refused(name, value, `one of ${options.map((option) => `'${option}'`).join(", ")}`);
+    throw notAllowed(name, value, `one of ${options.map((option) => `'${option}'`).join(", ")}`);
   }
   return value;
 }
 
 export function checkedWhole(name, value, low, high, allowed = `a whole number >= ${low} and <= ${high}`) {
-  if (!Number.isInteger(value) || value < low || value > high) throw refused(name, value, allowed);
+  if (!Number.isInteger(value) || value < low || value > high) throw notAllowed(name, value, allowed);
   return value;
 }
 
 function checkedNumber(name, value, { low, high, allowed }) {
-  if (typeof value !== "number" || !(value >= low && value <= high)) throw refused(name, value, allowed);
+  if (typeof value !== "number" || !(value >= low && value <= high)) throw notAllowed(name, value, allowed);
   return value;
 }
 
+const MOST_LANES_HERE = 4; // side by side
 const CHECKS = {
   Number: (control, value) => checkedNumber(control.called, value, control),
   Whole: (control, value) => checkedWhole(control.called, value, control.low, control.high, control.allowed),
   Switch: (control, value) => {
-    if (typeof value !== "boolean") throw refused(control.called, value, "True or False");
+    if (typeof value !== "boolean") throw notAllowed(control.called, value, "True or False");
     return value;
   },
   Choice: (control, value) => checkedChoice(control.called, value, control.options),
   Several: ({ called, of, most }, value) => {
-    if (!Array.isArray(value) || value.length > most) throw refused(called, value, `at most ${most} numbers, to be shown side by side`);
+    if (!Array.isArray(value) || value.length > most) throw notAllowed(called, value, `at most ${most} numbers, to be shown side by side`);
     return value.map((one) => checkedNumber(of.called, one, of));
   },
   Lineup: ({ called, options }, value) => {
-    if (!Array.isArray(value) || value.length > MOST_LANES_HERE) throw refused(`${called}s`, value, `at most ${MOST_LANES_HERE}, to be shown side by side`);
+    const allowed = `at most ${MOST_LANES_HERE}, to be shown side by side`;
+    if (!Array.isArray(value) || value.length > MOST_LANES_HERE) throw notAllowed(`${called}s`, value, allowed);
     const found = value.map((one) => checkedChoice(called, one, options));
-    if (new Set(found).size < found.length) throw refused(`${called}s`, value, "each one once");
+    if (new Set(found).size < found.length) throw notAllowed(`${called}s`, value, "each one once");
     return found;
   },
 };
-const MOST_LANES_HERE = 4;
 
 /** The clean value of a setting; an Error names it, the value and what is allowed. */
 export function checkedSetting(name, value) {

@@ -1,6 +1,6 @@
 // A run as one can tell it: show/lab/story.py in the browser, and its JSON, so that a link opens in either.
 
-import { alike, changedSettings, checkedChoice, checkedWhole, refused, seenAs, tabled } from "./settings.js";
+import { alike, changedSettings, checkedChoice, checkedWhole, notAllowed, seenAs, tabled } from "./settings.js";
 import { CLOSE } from "./history.js";
 
 const MOST_CHANGES = 500;
@@ -17,20 +17,20 @@ export class Story {
   /** A story from outside, {scene, log, round}; an Error says in plain words what is wrong with it. */
   static read(given) {
     const plain = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
-    if (!plain(given) || !plain(given.scene)) throw refused("scene", given, "controls and their values, such as {'alpha': 0.3}");
+    if (!plain(given) || !plain(given.scene)) throw notAllowed("scene", given, "controls and their values, such as {'alpha': 0.3}");
     const start = changedSettings(given.scene), entries = given.log ?? [];
     if (!Array.isArray(entries) || entries.length > MOST_CHANGES) {
-      throw refused("log", entries, `a list of at most ${MOST_CHANGES} changes, each [round, control, value]`);
+      throw notAllowed("log", entries, `a list of at most ${MOST_CHANGES} changes, each [round, control, value]`);
     }
     const log = [];
     let settings = start, at = 0;
     for (const entry of entries) {
-      if (!Array.isArray(entry) || entry.length !== 3) throw refused("change", entry, "[round, control, value]");
+      if (!Array.isArray(entry) || entry.length !== 3) throw notAllowed("change", entry, "[round, control, value]");
       at = checkedWhole("round of a change", entry[0], at, LAST_ROUND);
       const name = checkedChoice("control of a change", entry[1], [...tabled.onTheWay, RESUME]);
       if (name !== RESUME) settings = changedSettings({ [name]: entry[2] }, settings);
       if (settings.others.length !== start.others.length) {
-        throw refused("further α", entry[2], `as many as at the beginning, ${start.others.length}`);
+        throw notAllowed("further α", entry[2], `as many as at the beginning, ${start.others.length}`);
       }
       put(log, [at, name, name === RESUME ? true : settings[name]]);
     }
