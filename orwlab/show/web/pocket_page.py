@@ -53,8 +53,9 @@ _MOVES = (
 WORDS = lab_markup.Words(
     path=PATH,
     name=NAME,
-    lead="A flow model has learned these data. Press <b>Play</b>: round by round it becomes what perfect training on its "
-    "own best samples would make of it, and violet ground pays more. Then drag <b>α</b>.",
+    lead="A flow model has learned the grey contours. Press <b>Play</b>: round by round it becomes what perfect training on "
+    "its own best samples makes of it, in orange. Watch the <b>reward</b> rise and the <b>diversity</b> fall. Then drag "
+    "<b>α</b>.",
     moves=_MOVES,
     story="Four moves that tell the story. Each sets every control and says what to watch.",
     begin={"mode": "exact"},
@@ -67,7 +68,7 @@ term, α times the squared distance between its velocity and the reference's, ho
 sent anywhere: a page that was saved works without internet. A link from here opens in the app, where networks can be
 trained beside the exact answer; a link from there opens here.</p></details>"""
 
-_CELL = '''# A run of the Pocket lab. The lab writes the cell that repeats it, and prints its numbers.
+_CELL = """# A run of the Pocket lab. The lab writes the cell that repeats it, and prints its numbers.
 import json
 
 from orwlab.show.lab.cell import cell
@@ -76,7 +77,7 @@ from orwlab.show.lab.story import Story
 text = cell(Story.read(json.loads(@STORY@)), mode="exact")
 print(text)
 exec(text)
-'''
+"""
 _LEFT_OUT = (  # of the Live lab's markup
     "<dt><kbd>E</kbd></dt><dd>show: learned, both, exact</dd>",
     '<option value="+points">Your own points …</option>',
