@@ -5,6 +5,7 @@ import json
 import lab
 import pytest
 
+from orwlab import oracle, rewards, targets
 from orwlab.show.lab.cell import cell
 from orwlab.show.lab.story import Story
 from orwlab.show.web import pocket_page
@@ -70,17 +71,17 @@ def test_it_plays_without_a_network_and_its_link_opens_as_it_was(opened):
 
 
 def test_its_numbers_are_those_of_the_app(opened):
-    from orwlab.show.lab.session import Session
-    from orwlab.show.lab.settings import Settings
+    def after_four_rounds(alpha):
+        dynamics = oracle.PopulationDynamics(
+            targets.get("eight_gaussians"), rewards.get("right"), tau=2.0, alpha=alpha, axis=64
+        )
+        for _ in range(4):
+            dynamics.step()
+        return dynamics.mean_reward
 
-    settings = Settings(mode="exact", alpha=0.3, tau=2.0, others=(1.0,))
-    session = Session(settings, particles=100)
-    for _ in range(4):
-        session.press("step")
-        session.advance(10)
     page = opened("#alpha=0.3&tau=2&others=1&mode=exact&round=4")
     lab.wait(page, "round === 4 && !meta.replaying && counters.painted > 1")
-    exact = [lane.mean_reward for lane in session.experiment.lanes.states]
+    exact = [after_four_rounds(alpha) for alpha in (0.3, 1.0)]
     assert [lab.reward(page, k) for k in range(2)] == pytest.approx(exact, abs=0.006)
 
 

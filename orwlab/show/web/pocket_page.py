@@ -53,9 +53,9 @@ _MOVES = (
 WORDS = lab_markup.Words(
     path=PATH,
     name=NAME,
-    lead="A flow model has learned the grey contours. Press <b>Play</b>: round by round it becomes what perfect training on "
-    "its own best samples makes of it, in orange. Watch the <b>reward</b> rise and the <b>diversity</b> fall. Then drag "
-    "<b>α</b>.",
+    lead="A flow model has learned the grey contours. Press <b>Play</b>: round by round it becomes what perfect training "
+    "on its own best samples makes of it, in orange. Watch the <b>reward</b> rise and the <b>diversity</b> fall. Then "
+    "drag <b>α</b>.",
     moves=_MOVES,
     story="Four moves that tell the story. Each sets every control and says what to watch.",
     begin={"mode": "exact"},
@@ -85,7 +85,10 @@ _LEFT_OUT = (  # of the Live lab's markup
 _OPEN = """
 openPocket(document.getElementById("lab"), {
   around, createStage, own: JSON.parse(document.getElementById("pocket").textContent),
-  stage: { style: document.getElementById("stage-style").textContent, script: document.getElementById("stage-script").textContent },
+  stage: {
+    style: document.getElementById("stage-style").textContent,
+    script: document.getElementById("stage-script").textContent,
+  },
 });"""
 _DARK = """const dark = matchMedia("(prefers-color-scheme: dark)");
 const follow = () => document.documentElement.classList.toggle("dark", dark.matches);
