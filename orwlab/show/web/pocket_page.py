@@ -53,9 +53,9 @@ _MOVES = (
 WORDS = lab_markup.Words(
     path=PATH,
     name=NAME,
-    lead="A flow model has learned the grey contours. Press <b>Play</b>: round by round it becomes what perfect training "
-    "on its own best samples makes of it, in orange. Watch the <b>reward</b> rise and the <b>diversity</b> fall. Then "
-    "drag <b>α</b>.",
+    lead="A flow model has learned the grey contours. Press <b>Play</b>: round by round it becomes what perfect "
+    "training on its own best samples makes of it, in orange. Watch the <b>reward</b> rise and the <b>diversity</b> "
+    "fall. Then drag <b>α</b>.",
     moves=_MOVES,
     story="Four moves that tell the story. Each sets every control and says what to watch.",
     begin={"mode": "exact"},
