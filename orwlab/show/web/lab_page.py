@@ -73,7 +73,7 @@ class LabPage(lab_markup.Words):
             registry.acknowledge,
             template=lab_markup.markup(self, pages),
             styles="".join((_FOLDER / name).read_text(encoding="utf-8") for name in (*_STYLES, *self.styles)),
-            script=_script(self.scripts),
+            script=script(self.scripts),
             functions=[_obey(registry), *(asked(name, answer) for name, answer in questions.items() if answer)],
             elem_id="lab",
         )
@@ -102,7 +102,7 @@ class LabPage(lab_markup.Words):
         demo.unload(leave)
 
 
-def _script(instrument: tuple[str, ...] = ()) -> str:
+def script(instrument: tuple[str, ...] = ()) -> str:
     """The page's own scripts as one; its names are kept apart from the stage's."""
     names = (*_SCRIPTS[:-1], *instrument, *_SCRIPTS[-1:])
     text = without_exports("\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in names))
