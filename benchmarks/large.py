@@ -63,7 +63,7 @@ def measure(model: str, options: argparse.Namespace, place: Path) -> None:
     learns = sum(p.numel() for p in run.model.adapters.values())
     print(
         f"\n{name} ({shared.kind}) on {where(options.device)}, {options.precision}: {own:.3g} weights, {learns:.3g} in "
-        f"adapters; {options.images} images of {shared.resolution} pixels, {options.steps} steps of the sampler"
+        f"adapters; {options.images} images of {shared.resolution[0]} pixels, {options.steps} steps of the sampler"
     )
     print(f"{'':<24}{'seconds':>9}" + "".join(f"{part:>9}" for part in PARTS) + f"{'peak memory':>15}")
     for checkpointing, shots in seen.items():

@@ -35,7 +35,7 @@ class LowRank(nn.Module):
         rank, generator = checks.integer("rank", rank), checks.generator("generator", generator)
         rows, columns = len(weight), weight[0].numel()
         rank = min(rank, rows, columns)
-        down = (2 * torch.rand(rank, columns, generator=generator) - 1) / columns**0.5
+        down = (2 * torch.rand(rank, columns, generator=generator, dtype=torch.float32) - 1) / columns**0.5
         self.down, self.up = nn.Parameter(down.to(weight)), nn.Parameter(weight.new_zeros(rows, rank))
         self.on = True
 

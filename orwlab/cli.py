@@ -1,4 +1,6 @@
-"""The command ``orwlab``: the app, JupyterLab, the notebooks, the zoo, sweeps, the report. Also ``python -m orwlab``.
+"""The command ``orwlab``: the app, the pocket lab, JupyterLab, the notebooks, the zoo, sweeps, the report.
+
+Also ``python -m orwlab``.
 
 Nothing heavy is imported before it is known what is wanted. Whatever a person can do wrong ends in one sentence.
 """
@@ -13,8 +15,10 @@ from pathlib import Path
 import orwlab
 
 COPIES = "orwlab-notebooks"  # where `orwlab lab` puts copies, if nobody says where
+POCKET = "orwlab-pocket.html"
 NEEDS = {  # beyond what every installation has, with the extra that brings it
     "app": ("app", ("gradio",)),
+    "pocket": ("app", ("gradio",)),
     "lab": ("notebooks", ("jupyterlab", "ipywidgets", "anywidget", "plotly")),
     "science": ("app", ("plotly",)),
 }
@@ -75,6 +79,8 @@ def _run(arguments: list[str]) -> int:
 
         print(handout.copy(options.folder, force=options.force))
         return 0
+    if options.command == "pocket":
+        return _pocket(options.out)
     return _app(options) if options.command == "app" else _lab(options.folder, rest)
 
 
@@ -104,6 +110,8 @@ def _parser() -> argparse.ArgumentParser:
     copy = commands.add_parser("notebooks", help="copy the notebooks to a folder", allow_abbrev=False)
     copy.add_argument("folder", metavar="FOLDER", help="where to; made if there is none")
     copy.add_argument("--force", action="store_true", help="replace files that differ")
+    pocket = commands.add_parser("pocket", help="write the pocket lab: one HTML file for a browser", allow_abbrev=False)
+    pocket.add_argument("--out", metavar="FILE", default=POCKET, help=f"where to (default: {POCKET})")
     commands.add_parser("zoo", help="list the pretrained networks, or train one again")
     commands.add_parser("sweep", help="many runs from a file, held to their exact answers")
     commands.add_parser("science", help="measure every claim again, and write a report")
@@ -117,6 +125,15 @@ def _app(options: argparse.Namespace) -> int:
     from orwlab.show.web import serve
 
     serve.main("orwlab app --port {port}")
+    return 0
+
+
+def _pocket(out: str) -> int:
+    from orwlab import files
+    from orwlab.show.web import pocket_page
+
+    files.write_bytes(out, pocket_page.page().encode())
+    print(out)
     return 0
 
 

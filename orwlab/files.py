@@ -1,6 +1,7 @@
 """Networks and runs in safetensors files, and other files: written whole or not at all, and checked before use."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -26,7 +27,8 @@ def write(path: str | PathLike[str], tensors: dict[str, Tensor], metadata: dict[
     A new file's permissions are those that the umask leaves; an old one keeps its own. A link is followed, and stays.
 
     Raises:
-        ValueError: ``path`` is no place for a file, or what is to be written is not as it should be.
+        ValueError: ``path`` is no place for a file, the disk is full, its folder has gone meanwhile, or what is to be
+            written is not as it should be.
     """
     target = _real(path)
     if not isinstance(tensors, dict) or not all(isinstance(v, Tensor) for v in tensors.values()):
@@ -46,7 +48,8 @@ def write_bytes(path: str | PathLike[str], content: bytes) -> None:
     """Write ``content`` to a file, as it is; otherwise as ``write``.
 
     Raises:
-        ValueError: ``path`` is no place for a file, or ``content`` is not bytes.
+        ValueError: ``path`` is no place for a file, the disk is full, its folder has gone meanwhile, or ``content`` is
+            not bytes.
     """
     target = _real(path)
     if not isinstance(content, bytes):
@@ -57,20 +60,47 @@ def write_bytes(path: str | PathLike[str], content: bytes) -> None:
 
 @contextlib.contextmanager
 def _whole(target: Path, named: str | PathLike[str]) -> Iterator[Path]:
-    """A file beside ``target``, to be written to, that takes its place at the end and with it its permissions."""
+    """A file beside ``target``, to be written to, that takes its place at the end and with it its permissions.
+
+    It is on the disk before it does, and the folder after: a power cut leaves the old one or the new one, whole.
+    """
     temporary = target.with_name(f"{secrets.token_hex(8)}.partial")
     try:
         handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)  # less the umask
-    except OSError as error:
-        raise checks.fail("path", str(named), f"a file in a folder that can be written to ({error})") from error
-    try:
-        mode = os.fstat(handle).st_mode
-        os.close(handle)
+        try:
+            mode = os.fstat(handle).st_mode
+        finally:
+            os.close(handle)
         yield temporary  # safetensors gives it a mode of its own
         os.chmod(temporary, stat.S_IMODE(target.stat().st_mode if target.exists() else mode))
+        _to_disk(temporary, os.O_RDWR)
         os.replace(temporary, target)
+        _to_disk(target.parent, os.O_RDONLY)
+    except (OSError, SafetensorError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        gone = "" if target.parent.is_dir() else "the folder is no longer there; "
+        allowed = f"a file in a folder that can be written to, which {target.parent} is not ({gone}{why})"
+        raise checks.fail("path", str(named), allowed) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what has gone wrong is said already
+            temporary.unlink(missing_ok=True)
+
+
+def _to_disk(place: Path, how: int) -> None:
+    """Have what was written lie on the disk, and not only in memory; a folder's names too, where that can be asked."""
+    try:
+        handle = os.open(place, how)
+    except OSError:
+        if place.is_dir():
+            return  # of Windows, where a folder cannot be opened
+        raise
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):  # a file system that cannot do so
+            raise
+    finally:
+        os.close(handle)
 
 
 def cell(text: str) -> str:

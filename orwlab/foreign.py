@@ -7,11 +7,16 @@ names what is wrong.
 
 import contextlib
 import functools
+import importlib
+import importlib.machinery
 import inspect
+import re
 import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from os import PathLike
+from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -28,6 +33,56 @@ _FUNCTIONS = (FunctionType, MethodType, functools.partial)
 
 _lock = threading.Lock()
 _resting: weakref.WeakKeyDictionary[nn.Module, int] = weakref.WeakKeyDictionary()  # how many blocks hold each part
+
+
+def named(name: str, spec: Any, home: str | PathLike[str] | None = None) -> Any:
+    """What ``"module:function"`` names; of a class, what it makes when it is called without arguments.
+
+    Args:
+        name: what errors call it.
+        spec: the name of a module, a colon, and that of something in it.
+        home: a folder with modules of one's own, which come before those that are installed. It stays on Python's path,
+            for what they import later.
+
+    Raises:
+        ValueError: there is no such thing, or it cannot be imported.
+    """
+    allowed = '"module:function"'
+    if not isinstance(spec, str) or not re.fullmatch(r"[\w.]+:[\w.]+", spec):
+        raise checks.fail(name, spec, allowed)
+    module, _, inside = spec.partition(":")
+    try:
+        found = _imported(module, None if home is None else checks.folder("home", home))
+    except Exception as error:  # whatever somebody's module does
+        said = f"{type(error).__name__}: {error}"
+        raise checks.fail(name, spec, f"{allowed} that can be imported ({said})") from error
+    for part in inside.split("."):
+        if not hasattr(found, part):
+            raise checks.fail(name, spec, f"the name of something in {module} ({getattr(found, '__file__', '')})")
+        found = getattr(found, part)
+    if not isinstance(found, type):
+        return found
+    try:
+        return found()
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        raise checks.fail(name, spec, f"a class that needs no arguments ({said})") from error
+
+
+def _imported(module: str, home: Path | None) -> ModuleType:
+    if home is None:
+        return importlib.import_module(module)
+    place = str(home.absolute())
+    if place in sys.path:
+        sys.path.remove(place)
+    sys.path.insert(0, place)
+    importlib.invalidate_caches()
+    top = module.partition(".")[0]
+    there, known = importlib.machinery.PathFinder.find_spec(top, [place]), sys.modules.get(top)
+    if there is not None and known is not None and getattr(known, "__file__", None) != there.origin:
+        for name in [name for name in sys.modules if name == top or name.startswith(f"{top}.")]:
+            del sys.modules[name]  # of another folder
+    return importlib.import_module(module)
 
 
 def networks(f: Any) -> list[nn.Module]:

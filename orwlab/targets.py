@@ -251,7 +251,10 @@ def three_modes_1d() -> GaussianMixture:
     """Three modes on a line, unequal in weight and width: the smallest sits where rewards like to pull."""
     means = torch.tensor([[-2.2], [0.0], [2.4]], dtype=torch.float64)
     return GaussianMixture(
-        torch.tensor([0.5, 0.35, 0.15]), means, torch.tensor([0.4, 0.6, 0.3]) ** 2, name="three_modes_1d"
+        torch.tensor([0.5, 0.35, 0.15], dtype=torch.float32),
+        means,
+        torch.tensor([0.4, 0.6, 0.3], dtype=torch.float32) ** 2,
+        name="three_modes_1d",
     )
 
 

@@ -383,7 +383,7 @@ class Preconditioned(Field):
             self.config = dict(kind="preconditioned", network=network.config, mean=mean.tolist(), std=std)
         self.network = network
         self.register_buffer("mean", kept)
-        self.register_buffer("std", torch.tensor(std).to(like))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).to(like))
 
     def inward(self, t: Tensor | float, x: Tensor) -> tuple[Tensor, Tensor]:
         """``tau`` and ``y`` where v's time and place are t, a scalar or (n,), and x (n, *event)."""

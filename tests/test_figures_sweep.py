@@ -111,3 +111,13 @@ def test_what_is_not_said_is_asked_for():
     for draw in (figures.sweep_maps, lambda t: figures.sweep_over_alpha(t, tau=2.0)):
         with pytest.raises(ValueError, match="table holds no number to show"):
             draw(nothing)
+
+
+def test_without_any_density_the_raw_reward_is_drawn_and_called_so():
+    raw = table(mean_reward=math.nan, raw_reward=0.25, exact=math.nan)
+    (learned,) = figures.sweep_maps(raw).data
+    assert learned.z[0, 0] == 0.25
+    assert any("as they are" in (a.text or "") for a in figures.sweep_maps(raw).layout.annotations)
+    line = figures.sweep_over_alpha(raw, tau=0.5)
+    assert np.nanmax(line.data[0].y) == np.nanmin(line.data[0].y) == 0.25
+    assert "as they are" in line.layout.yaxis.title.text

@@ -1,7 +1,9 @@
 """Files are written whole or not at all, with the permissions and at the place that people expect."""
 
+import errno
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -80,7 +82,7 @@ def test_the_old_file_survives_a_failed_write(tmp_path, monkeypatch):
         raise OSError("no space left on device")
 
     monkeypatch.setattr(files, "save_file", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(ValueError, match=r"can be written to, which .* is not .no space"):
         files.write(path, TENSORS, {"format": "f"})
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["x.safetensors"]
@@ -117,3 +119,71 @@ def test_the_same_content_gives_the_same_bytes(tmp_path):
     for name in ("x", "y"):
         files.write(tmp_path / name, TENSORS, {"format": "f", "b": 1, "a": json.loads('{"z": 1, "y": 2}')})
     assert (tmp_path / "x").read_bytes() == (tmp_path / "y").read_bytes()
+
+
+@pytest.mark.parametrize("step", ["write", "fsync", "replace"])
+@pytest.mark.parametrize("write", [files.write, files.write_bytes])
+def test_a_full_disk_is_one_sentence_with_the_folder_and_the_old_file_stays(step, write, tmp_path, monkeypatch):
+    path, more = tmp_path / "x", ({"format": "f"},) if write is files.write else ()
+    first, second = ({"a": torch.ones(1)}, {"a": torch.zeros(1)}) if more else (b"old", b"new")
+    write(path, first, *more)
+    before = path.read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if step == "write":
+        monkeypatch.setattr(files, "save_file", full)
+        monkeypatch.setattr(type(path), "write_bytes", full)
+    else:
+        monkeypatch.setattr(os, step, full)
+    said = f"path is .*x.*; allowed: a file in a folder that can be written to, which {tmp_path} is not .No space left"
+    with pytest.raises(ValueError, match=said):
+        write(path, second, *more)
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir()] == ["x"]
+
+
+@pytest.mark.parametrize("write", ["save_file", "write_bytes"])
+def test_a_folder_that_goes_in_the_middle_is_said(write, tmp_path, monkeypatch):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    place, real = (files, files.save_file) if write == "save_file" else (type(folder), type(folder).write_bytes)
+
+    def gone(*given):
+        shutil.rmtree(folder)
+        return real(*given)
+
+    monkeypatch.setattr(place, write, gone)
+    given = (files.write, TENSORS, {"format": "f"}) if write == "save_file" else (files.write_bytes, b"new")
+    with pytest.raises(ValueError, match=f"which {folder} is not .the folder is no longer there; "):
+        given[0](folder / "x", *given[1:])
+
+
+def test_what_is_written_lies_on_the_disk_before_it_takes_its_place_and_its_name_after(tmp_path, monkeypatch):
+    done, opened = [], {}
+    real = os.fsync, os.replace, os.open
+
+    def open_(path, *more, **others):
+        handle = real[2](path, *more, **others)
+        opened[handle] = os.fspath(path)
+        return handle
+
+    monkeypatch.setattr(os, "open", open_)
+    monkeypatch.setattr(os, "fsync", lambda handle: (done.append(("to disk", opened[handle])), real[0](handle)))
+    monkeypatch.setattr(os, "replace", lambda *of: (done.append(("renamed", *map(os.fspath, of))), real[1](*of)))
+    files.write_bytes(tmp_path / "x", b"new")
+    (first, written), (second, source, target), (third, folder) = done
+    assert (first, second, third) == ("to disk", "renamed", "to disk")
+    assert written == source
+    assert (target, folder) == (str(tmp_path / "x"), str(tmp_path))
+
+
+def test_a_file_system_that_cannot_be_asked_to_is_no_reason_to_fail(tmp_path, monkeypatch):
+    def cannot(handle):
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", cannot)
+    files.write_bytes(tmp_path / "x", b"new")
+    assert (tmp_path / "x").read_bytes() == b"new"

@@ -193,7 +193,7 @@ def test_what_is_wrong_is_a_sentence_before_anything_is_computed(name, wrote, tm
 def test_no_room_on_the_disk(wrote, capsys, monkeypatch):
     monkeypatch.setattr(preflight.shutil, "disk_usage", lambda place: types.SimpleNamespace(free=3 * 2**20))
     text = said(capsys, 1, wrote())
-    assert "with 12.5 MiB free for states and sheets (expected); 3 MiB are" in text
+    assert "with 12.7 MiB free for states and sheets (expected); 3 MiB are" in text
 
 
 def test_processes_share_a_round_evenly(wrote, capsys, monkeypatch):

@@ -419,4 +419,4 @@ def test_what_people_have_at_hand(model, c):
 
 def test_kinds(folders):
     assert {models.FLOWS[models.index(folder)["_class_name"]] for folder in folders.values()} == {"sd3", "flux"}
-    assert load(folders, "sd3", resolution=None).resolution == 16
+    assert load(folders, "sd3", resolution=None).resolution == (16, 16)

@@ -140,4 +140,6 @@ def test_what_goes_wrong_in_one_ends_both(said):
 
 def test_images_that_cannot_be_shared_evenly(said):
     for rank in (0, 1):
-        assert f"rank {rank}: prompts_a_round x images_a_prompt is 3; allowed: a multiple of 2, the processes;" in said
+        assert (
+            f"rank {rank}: prompts_a_round and images_a_prompt are 1 and 3; allowed: numbers whose product is" in said
+        )

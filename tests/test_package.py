@@ -30,6 +30,7 @@ FLOORS = [  # from the ground up: what stands on a floor imports only from below
     ["orwlab.show.grids"],
     ["orwlab.show.lab"],
     ["orwlab.show.classroom"],
+    ["orwlab.show.pocket"],
     ["orwlab.show", "orwlab.show.web", "orwlab.show.notebook"],
     ["orwlab.show.gallery"],
     ["orwlab.teach"],

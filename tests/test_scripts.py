@@ -21,7 +21,7 @@ def _names(script: str) -> Counter:
 
 
 _JOINED = {"stage": stage.javascript(), "images": images_page.PAGE.script(), "words": words_page.PAGE.script()} | {
-    page.name: lab_page._script(page.scripts).partition("\n")[2]
+    page.name: lab_page.script(page.scripts).partition("\n")[2]
     for page in pages.PAGES
     if isinstance(page, lab_page.LabPage)
 }

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -13,13 +14,16 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import cloudpickle
 import joblib
+import numpy as np
 import pytest
 import torch
 
-from orwlab import cli, files, rewards, sweep, targets, zoo
+from orwlab import cli, files, methods, rewards, sweep, targets, zoo
 from orwlab.exact.dynamics import PopulationDynamics
 from orwlab.methods import reft
+from orwlab.methods.method import usual_settings
 from orwlab.sweep import meaning, once, plan, spec, work
 from orwlab.sweep.table import COLUMNS, NUMBERS, Row, Table
 
@@ -151,6 +155,42 @@ def test_where_a_setting_leads_elsewhere_nothing_is_exact(tmp_path):
     assert math.isfinite(cut.mean_reward)
 
 
+@pytest.mark.parametrize("method", methods.names())
+def test_no_setting_but_one_that_says_how_well_is_taken_to_lead_to_the_same_place(method):
+    """By a rule: of what is not said to leave the destination as it is, nothing is known."""
+    kind = methods.get(method)
+    usual = usual_settings(kind)
+    assert set(plan.known_settings(method)) <= usual.keys(), "so a setting that is given as usual changes nothing"
+    assert kind.goes_there({name: usual[name] for name in plan.known_settings(method)})
+    other = dict(
+        rank=2, sampler=("euler", 1), coupling="ot", threshold=0.1, anchor=0.0, control_variate=0.5, mix=0.3,
+        old_decay=0.9, noisy_steps=3, noise=0.1, rule="exact", clip=0.5, foresight=True, way_steps=5, last=1,
+        held=False, batch_size=8, pool_size=8, lr=1e-2, steps_per_round=3, average_decay=0.5,
+    )  # fmt: skip
+    assert set(plan.known_settings(method)) <= other.keys(), "a new setting is decided here too"
+    same = {name for name in plan.known_settings(method) if kind.goes_there({name: other[name]})}
+    own = {"noisy_steps", "noise", "rule", "clip", "foresight"} if method == "flow_grpo" else set()
+    assert same == {"lr", "steps_per_round", "average_decay"} | own
+    assert kind.goes_there({"sampler": ["rk4", 3], "batch_size": 64, "pool_size": 640})
+    assert not kind.goes_there({"sampler": ["rk4", 2]})
+    assert not kind.goes_there({"sampler": ["euler", 24]})
+
+
+def test_what_a_method_only_aims_at_is_not_trusted():
+    kind, sure = methods.get("flow_grpo"), dict(foresight=True, noise=2**0.5, rule="exact", noisy_steps=20)
+    assert kind.is_sure(sure)
+    for change in (dict(foresight=False), dict(noise=0.7), dict(rule="euler"), dict(noisy_steps=5)):
+        assert not kind.is_sure(sure | change)
+    assert methods.get("awm").goes_there({"anchor": 2.0})
+    assert methods.get("adjoint_matching").goes_there({"noisy_steps": 40})
+    (row,) = sweep.run(1.0, method="flow_grpo", **QUICK)
+    assert math.isfinite(row.exact)
+    assert not row.trusted
+    (coarse,) = sweep.run(1.0, sampler=["euler", 1], **QUICK)
+    assert math.isnan(coarse.exact)
+    assert not coarse.trusted
+
+
 def test_own_targets_and_rewards_and_a_density_that_nobody_knows():
     reward = lambda x: (x[:, 0] / 2.5).tanh()  # noqa: E731
     pair = targets.get(LINE), zoo.load(LINE)
@@ -160,7 +200,14 @@ def test_own_targets_and_rewards_and_a_density_that_nobody_knows():
     assert known.mean_reward == pytest.approx(named.mean_reward, abs=1e-5)
     assert known.exact == pytest.approx(named.exact, abs=1e-5)
     assert math.isnan(unknown.exact)
-    assert unknown.mean_reward == pytest.approx(known.mean_reward, abs=0.05), "without the control by the reference"
+    assert math.isnan(unknown.mean_reward), "one column never means two things"
+    assert unknown.raw_reward == known.raw_reward == pytest.approx(known.mean_reward, abs=0.05)
+    assert known.mean_reward == pytest.approx(known.raw_reward - known.raw_reference + known.exact_reference)
+    assert known.exact_reference == pytest.approx(0.0, abs=1e-6), "of a target that is even, and a reward that is odd"
+    lines = str(Table((known, unknown))).splitlines()
+    assert lines[1].split()[1:5] == ["raw", "reward", "mean", "reward"]
+    assert lines[3].split()[:3] == ["unknown", f"{unknown.raw_reward:.3f}", "-"]
+    assert "raw reward" not in str(Table((known,)))
     assert unknown.kl == known.kl
 
 
@@ -350,6 +397,65 @@ def test_a_cluster_gives_the_same_numbers_as_processes_and_none(here, tmp_path):
     assert len(kept(tmp_path)) == 6
 
 
+def noisy(x):
+    return x[:, 0] + torch.rand(len(x)) + random.random() + torch.from_numpy(np.random.rand(len(x)))  # noqa: NPY002
+
+
+def test_a_reward_that_draws_from_global_generators_draws_the_same_everywhere():
+    """In another order, in other processes, and after other draws; and whoever calls draws on as if nothing were."""
+    own = SMALL | {"reward": {"noisy": noisy}, "seeds": 0}
+
+    def drawn():
+        return random.random(), float(torch.rand(())), float(np.random.rand())  # noqa: NPY002
+
+    with torch.random.fork_rng(devices=[]):
+        random.seed(1), np.random.seed(1), torch.manual_seed(1)  # noqa: NPY002
+        first = drawn()
+        random.seed(1), np.random.seed(1), torch.manual_seed(1)  # noqa: NPY002
+        torch.set_default_dtype(torch.float64)
+        try:
+            table = sweep.run(**own, jobs=1)
+            assert torch.get_default_dtype() == torch.float64
+        finally:
+            torch.set_default_dtype(torch.float32)
+        assert drawn() == first
+    assert not any(row.error for row in table)
+    with joblib.parallel_config(backend="multiprocessing"):
+        assert numbers(sweep.run(**own, jobs=2)) == numbers(table)
+    back = sweep.run(**own | {"alphas": (1.0, 0.5)}, jobs=1)
+    assert numbers(back.select(alpha=1.0)) == numbers(table.select(alpha=1.0))
+    assert len({row.mean_reward for row in table}) == len(table), "other tasks draw other numbers"
+
+
+def test_a_reward_that_cannot_be_sent_is_named_with_what_is_to_blame_before_any_work(tmp_path, monkeypatch):
+    held = {"lock": threading.Lock()}
+
+    def reward(x):
+        return x[:, 0] if held else x
+
+    own = QUICK | {"reward": {"mine": partial(reward)}, "folder": tmp_path}
+    assert not sweep.run(1.0, **own).rows[0].error
+    with joblib.parallel_config(backend="threading"):
+        assert not sweep.run(1.0, **own | {"jobs": 2}).rows[0].error
+    monkeypatch.setattr(once, "each", lambda *_, **__: pytest.fail("work"))
+    message = r"reward 'mine' cannot be sent to another process: .*lock.* \(it is func > held > lock\); allowed: jobs=1"
+    with pytest.raises(ValueError, match=message):
+        sweep.run(1.0, **own | {"jobs": 2})
+
+
+def lost(name):
+    raise type(name, (Exception,), {"__module__": "distributed.scheduler"})("a worker has gone")
+
+
+def test_a_cluster_s_word_for_a_worker_that_has_gone_is_understood(tmp_path):
+    calls = {"a": (lost, "KilledWorker")}
+    with pytest.raises(once.WorkerLost, match=r"What is finished is kept: begin again"):
+        dict(once.each(calls, once.json_shelf(tmp_path, "f"), jobs=1, progress=False))
+    with pytest.raises(Exception, match="has gone") as raised:
+        dict(once.each({"a": (lost, "Other")}, once.json_shelf(tmp_path, "f"), jobs=1, progress=False))
+    assert not isinstance(raised.value, once.WorkerLost)
+
+
 def test_a_worker_that_dies_is_said_and_what_is_finished_stays(tmp_path):
     shelf = once.json_shelf(tmp_path, "f")
     shelf.put("a", 1)
@@ -425,23 +531,28 @@ def test_callables_that_compute_the_same_have_one_fingerprint_and_others_another
 
 
 def test_a_fingerprint_is_the_same_in_another_process():
+    """Where things lie elsewhere in memory, and words have other hashes."""
     code = """
-        import functools, torch
+        import functools, os, torch
+        pad = [object() for _ in range(int(os.environ["PYTHONHASHSEED"]))]
         from orwlab.sweep import meaning
         class Own:
-            def __init__(self): self.names = {"b", "a", "c"}; self.me = self
+            def __init__(self):
+                self.names = {"b", "a", frozenset("cd")}; self.me = self
+                self.of = object(); self.f = lambda x: x
             def __call__(self, x): return x[:, 0] if x.ndim in {2, 3, 4} else helper(x)
         def helper(x): return x.sum() + functools.reduce(max, (1, 2))
         print(meaning.of([Own(), helper, lambda x: helper(x), torch.arange(3), {"z": 1, "a": 2.5}]))
+        print(meaning.of([functools.lru_cache(helper), torch.nn.Linear, torch.sin, [].append, Own().__call__]))
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]
     both = [
         subprocess.Popen(command, env=os.environ | {"PYTHONHASHSEED": seed}, text=True, stdout=subprocess.PIPE)
-        for seed in ("1", "2")
+        for seed in ("1", "23")
     ]
     texts = [one.communicate(timeout=100)[0] for one in both]
     assert texts[0] == texts[1]
-    assert len(texts[0].strip()) == 64
+    assert [len(text) for text in texts[0].split()] == [64, 64]
 
 
 # The table ----------------------------------------------------------------------------------------------------------
@@ -535,7 +646,10 @@ def test_rows_are_chosen_averaged_and_printed(done):
         (dict(alphas=()), "alphas is"),
         (dict(alphas=-1.0), r"alphas is -1\.0; allowed: a finite number >= 0"),
         (dict(alphas=(0.5, 0.5)), "alphas is .*; allowed: values that are all different"),
-        (dict(alphas="much"), "alphas is 'much'"),
+        (dict(alphas="much"), "alphas is 'much'; allowed: a number >= 0, or a list of them"),
+        (dict(alphas=True), "alphas is True; allowed: a number >= 0, or a list of them"),
+        (dict(taus=None), "taus is None; allowed: a number >= 0, or a list of them"),
+        (dict(alphas=[True]), "alphas is True; allowed: a finite number >= 0"),
         (dict(taus=math.nan), "taus is nan"),
         (dict(seeds=-1), "a seed of seeds is -1"),
         (dict(seeds=[]), "seeds is"),
@@ -560,6 +674,7 @@ def test_rows_are_chosen_averaged_and_printed(done):
         (dict(alphas=0.0, method="reft"), "strength is inf; allowed: 0.001 to 1000; for reft it is tau / alpha"),
         (dict(taus=0.0, method="orw_cfm"), "strength is 0.0; .*for orw_cfm it is tau"),
         (dict(jobs=0), "jobs is 0"),
+        (dict(jobs=-2), "jobs is -2; allowed: .*; all but one, as joblib's -2 has it, is to be said"),
         (dict(progress="yes"), "progress is 'yes'"),
         (dict(folder="/dev/null/x"), "folder is '/dev/null/x'"),
         (dict(folder=3), "folder is 3"),
@@ -662,6 +777,119 @@ def test_the_command_does_what_the_file_says_and_goes_on(tmp_path, capsys):
     path.write_text(FILE + "jobs: 0\n")
     assert cli.main(["sweep", str(path)]) == 1
     assert "jobs is 0" in capsys.readouterr().err
+
+
+INTERRUPTED = """
+import os, signal, sys
+from orwlab import cli
+from orwlab.sweep import once
+put = once.Shelf.put
+def then(shelf, key, value):
+    put(shelf, key, value)
+    if len(list(shelf.folder.glob("*.json"))) == 3 and shelf.folder.name == "tasks":
+        os.kill(os.getpid(), signal.SIGINT)
+once.Shelf.put = then
+sys.exit(cli.main(["sweep", sys.argv[1], "--jobs", "1"]))
+"""
+
+
+def test_ctrl_c_at_the_command_says_what_is_kept_and_where_and_how_to_go_on(tmp_path, capsys):
+    path = tmp_path / "my sweep.yaml"
+    path.write_text(FILE)
+    command = [sys.executable, "-c", INTERRUPTED, str(path)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert ended.returncode == cli.INTERRUPTED
+    said = ended.stderr.splitlines()[-1]
+    assert said.startswith(f"orwlab: interrupted. 3 of 4 tasks are finished, and kept in {tmp_path / 'my sweep'}. ")
+    assert f"goes on from there: orwlab sweep '{path}'" in said
+    assert "Traceback" not in ended.stderr
+    assert cli.main(["sweep", str(path), "--jobs", "1"]) == 0
+    assert len(kept(tmp_path / "my sweep")) == 4
+    assert sweep.finished(**spec.read(path), folder=tmp_path / "my sweep") == (4, 4)
+
+
+OWN = """
+from own_scale import SCALE
+from orwlab import zoo
+def redness(x):
+    return (SCALE * x[:, 0] / 2.5).tanh()
+def pair():
+    return zoo.target("two_modes_1d"), zoo.load("two_modes_1d")
+class Kind:
+    def __call__(self, x):
+        return redness(x)
+number = 3
+"""
+
+
+@pytest.fixture
+def beside(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "own_mine.py").write_text(OWN)
+    (tmp_path / "own_scale.py").write_text("SCALE = 1.0\n")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    yield tmp_path
+    for name in ("own_mine", "own_scale"):
+        sys.modules.pop(name, None)
+
+
+def test_a_file_names_rewards_and_targets_of_modules_beside_it(beside, capsys):
+    path = beside / "s.yaml"
+    rest = "alphas: 1\nrounds: 3\njobs: 1\n"
+    path.write_text(f'{rest}reward: [right, "own_mine:redness", "own_mine:Kind"]\ntarget: [{LINE}, "own_mine:pair"]\n')
+    assert cli.main(["sweep", str(path)]) == 0
+    table = Table.read(beside / "s" / "table.csv")
+    assert table.values("reward") == ["right", "own_mine:redness", "own_mine:Kind"]
+    assert table.values("target") == [LINE, "own_mine:pair"]
+    assert len({round(row.mean_reward, 5) for row in table}) == 1, "all mean the same"
+    (named,) = sweep.run(1.0, **QUICK)
+    assert named.raw_reward == table.rows[0].raw_reward
+    (beside / "own_scale.py").write_text("SCALE = 2.0\n")
+    sys.modules.pop("own_mine"), sys.modules.pop("own_scale")
+    capsys.readouterr()
+    assert cli.main(["sweep", str(path)]) == 1
+    assert "the reward 'own_mine:redness' is another one than here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            'reward: "own_mine:blueness"',
+            "line 2: reward is 'own_mine:blueness'; allowed: the name of something in own_",
+        ),
+        ('reward: ["own_none:f"]', "line 2: reward is 'own_none:f'; allowed: .*No module named 'own_none'"),
+        ('reward: "own_mine:number"', "line 2: reward 'own_mine:number' is 3; allowed: a callable"),
+        ('target: "own_mine:number"', r"line 2: target 'own_mine:number' is 3; allowed: \(target, reference\)"),
+        ('reward: ["own_mine:redness", "own_mine:redness"]', "line 2: reward is .*all different"),
+        ('reward: ["own_mine:redness", rihgt]', "line 2: reward is 'rihgt'"),
+        ('reward: "a b:c"', "line 2: reward is 'a b:c'; allowed: \"module:function\""),
+    ],
+)
+def test_what_is_wrong_with_a_name_of_one_s_own_is_said_with_its_line(line, message, beside):
+    (beside / "s.yaml").write_text(f"alphas: 1\n{line}\n")
+    with pytest.raises(ValueError, match=message):
+        spec.read(beside / "s.yaml")
+
+
+def test_modules_beside_a_file_are_sent_along_with_what_they_import(beside):
+    """A process that knows nothing of the folder gets the reward, with the module that it imports."""
+    (beside / "s.yaml").write_text('alphas: 1\nreward: "own_mine:redness"\n')
+    reward = spec.read(beside / "s.yaml")["reward"]["own_mine:redness"]
+    (beside / "sent").write_bytes(cloudpickle.dumps(reward))
+    code = "import pickle, sys, torch; print(pickle.load(open(sys.argv[1], 'rb'))(torch.full((1, 1), 2.5)))"
+    command = [sys.executable, "-c", code, str(beside / "sent")]
+    said = subprocess.run(command, cwd="/", capture_output=True, text=True, check=True).stdout
+    assert said.startswith("tensor([0.7616"), "tanh of 1"
+
+
+def test_help_says_what_is_known(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["sweep", "--help"])
+    said = capsys.readouterr().out
+    for word in (*zoo.names("points"), *rewards.names(), *methods.names(), *plan.all_settings(), "mine:redness", "130"):
+        assert word in said
 
 
 def test_json_of_a_kept_task_says_what_it_is_of(done):

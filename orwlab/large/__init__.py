@@ -25,6 +25,7 @@ It needs more than orwlab's other rooms: ``pip install "orwlab[large]"``.
 """
 
 import importlib.util
+import os
 from types import ModuleType
 
 from orwlab.lazy import submodules
@@ -45,6 +46,11 @@ def needs() -> None:
             raise ModuleNotFoundError(
                 f'{name} is not installed; this brings it: pip install "orwlab[large]"', name=name
             )
+
+
+def first() -> bool:
+    """Whether this process is the first of a run, or the only one: it speaks, writes and draws sheets."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 _load, __dir__ = submodules(__name__, __all__)

@@ -80,22 +80,22 @@ def _train(plan: Any) -> int:
 
     from orwlab.large import sheets, training
 
-    settings, speaks = plan.settings, _first()
+    settings, speaks = plan.settings, large.first()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what they say the plan has said
-        run = training.Training(settings, reward=plan.reward)
+        run = training.Training(settings, reward=plan.reward, known=plan.known)
     shown = sheets.Sheets(settings, run.images, plan.reward, plan.features) if speaks else None
     left = settings.rounds - run.round
     _say(f"{left} of {settings.rounds} rounds are left" if left > 0 else f"all {settings.rounds} rounds are done")
+    for sentence in [sentence for sentence in run.notes if sentence not in plan.warnings]:
+        _say(f"note: {sentence}")
     try:
+        if shown is not None and shown.missing(run.round):
+            _say(f"  sheet of round {run.round}, which was not there: {sheets.told(shown.add(run.round))}")
         for snapshot in run.rounds():
             _say(_told(snapshot, settings.rounds))
-            due = settings.sheet_every and (
-                snapshot.round % settings.sheet_every == 0 or snapshot.round == settings.rounds
-            )
-            if shown is not None and due:
-                row = shown.add(snapshot.round)
-                _say(f"  sheet: {sheets.told(row)}")
+            if shown is not None and shown.due(snapshot.round):
+                _say(f"  sheet: {sheets.told(shown.add(snapshot.round))}")
     except KeyboardInterrupt:
         if not run.round:
             raise  # there is nothing to keep
@@ -104,7 +104,10 @@ def _train(plan: Any) -> int:
             f"interrupted; round {run.round} is kept, and the same command goes on from there", INTERRUPTED
         )
     except training.Diverged as error:
-        return _complain(f"{error}. The last good state, of round {run.round}, is kept in {settings.folder}")
+        return _complain(
+            f"{error} This is round {run.round} in {settings.folder}: with another alpha, tau, lr or reward the same "
+            "command goes on from there"
+        )
     except torch.OutOfMemoryError:
         run.save()
         return _complain(
@@ -135,18 +138,13 @@ def _example() -> int:
     return 0
 
 
-def _first() -> bool:
-    """Whether this process is the first, or the only one."""
-    return os.environ.get("RANK", "0") == "0"
-
-
 def _say(text: str) -> None:
-    if _first():
+    if large.first():
         print(text, flush=True)
 
 
 def _complain(sentence: str, status: int = 1) -> int:
-    if _first():
+    if large.first():
         print(f"{PROGRAM}: {sentence}", file=sys.stderr, flush=True)
     return status
 

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from orwlab import checks, files
-from orwlab.large import hub, quiet
+from orwlab.large import hub, lora, quiet
 
 FLOWS = {"StableDiffusion3Pipeline": "sd3", "FluxPipeline": "flux"}
 SCHEDULER = "FlowMatchEulerDiscreteScheduler"
@@ -68,15 +68,16 @@ class Model:
         self,
         pipeline: Any,
         *,
-        resolution: int | None,
+        resolution: int | tuple[int, int] | None,
         device: torch.device,
         dtype: torch.dtype,
         rank: int,
+        begin: str | PathLike[str] | None,
         guidance: float,
         seed: int,
         gradient_checkpointing: bool,
     ) -> None:
-        self.pipeline, self.device, self.dtype, self.guidance = pipeline, device, dtype, guidance
+        self.pipeline, self.device, self.dtype, self.guidance = pipeline, numbered(device), dtype, guidance
         self.network: Any = pipeline.transformer.eval().requires_grad_(False)
         for part in (pipeline.vae, *self._encoders()):
             part.eval().requires_grad_(False)
@@ -84,7 +85,7 @@ class Model:
             with quiet.libraries():  # diffusers advises against it where weights have been rounded, as here they may be
                 pipeline.vae.to(torch.float32)  # some decoders leave the range of float16
         self.resolution, self.event_shape = sizes(self.kind, self.network.config, pipeline.vae.config, resolution)
-        self.adapters = _attach(self.network, rank, seed)
+        self.adapters = _attach(self.network, rank, seed, begin)
         if gradient_checkpointing:
             self.network.enable_gradient_checkpointing()
         self._untold: Told | None = None
@@ -102,6 +103,10 @@ class Model:
     def _schedule(self, steps: int) -> dict[str, Any]:
         """What the pipeline hands to its scheduler beside the number of steps."""
         raise NotImplementedError
+
+    def _tokens(self, patch: int) -> int:
+        """Of an image, to the network."""
+        return (self.event_shape[1] // patch) * (self.event_shape[2] // patch)
 
     # Words ----------------------------------------------------------------------------------------------------------
 
@@ -134,6 +139,10 @@ class Model:
                 setattr(self.pipeline, name, None)
         self.network.to(self.device)
 
+    def reading(self) -> contextlib.AbstractContextManager[None]:
+        """Within the block the text encoders are on the model's device; ``encode`` alone takes them there and back."""
+        return self._here(*self._encoders())
+
     def _encoders(self) -> list[nn.Module]:
         found = (getattr(self.pipeline, name, None) for name in ("text_encoder", "text_encoder_2", "text_encoder_3"))
         return [part for part in found if part is not None]
@@ -161,6 +170,15 @@ class Model:
             self.network.to(self.device)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             return -self._answer(x.to(self.device, torch.float32), timestep, c.to(self.device)).to(x)
+
+    def heard(self, t: Tensor) -> Tensor:
+        """The times that the network hears when it is asked at ``t``, in t's floating type.
+
+        Flux rounds them to the type in which it computes, twice: bfloat16 has 8 binary digits, and near the noise a
+        time is heard up to 0.004 beside itself (measured). What learns there must be at the time that is heard. Draws
+        leave it at that, as the pipeline's own do.
+        """
+        return t
 
     def times(self, steps: int) -> Tensor:
         """The times of a draw, from 0 to 1, as the pipeline's scheduler spaces them: (steps + 1,), float64."""
@@ -204,7 +222,7 @@ class Model:
         return plain + self.guidance * (v_t - plain)
 
     def decode(self, x1: Tensor) -> Tensor:
-        """Latents to images, without gradient: (n, 3, resolution, resolution), in [0, 1] and float32."""
+        """Latents to images, without gradient: (n, 3, height, width), in [0, 1] and float32."""
         vae, x1 = self.pipeline.vae, checks.samples("x1", x1, self.event_shape)
         with torch.no_grad(), self.decoding():
             latents = x1.to(self.device, torch.float32) / vae.config.scaling_factor + (vae.config.shift_factor or 0.0)
@@ -306,7 +324,7 @@ class StableDiffusion3(Model):
     def _schedule(self, steps: int) -> dict[str, Any]:
         from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import calculate_shift
 
-        config, tokens = self.pipeline.scheduler.config, (self.event_shape[1] // self.network.config.patch_size) ** 2
+        config, tokens = self.pipeline.scheduler.config, self._tokens(self.network.config.patch_size)
         if not config.get("use_dynamic_shifting"):
             return {}
         return {"mu": calculate_shift(tokens, **_shift(config, max_shift=1.16))}
@@ -338,12 +356,19 @@ class Flux(Model):
             img_ids=pipeline._prepare_latent_image_ids(n, height // 2, width // 2, x.device, x.dtype),
             return_dict=False,
         )[0]
-        return pipeline._unpack_latents(answer, self.resolution, self.resolution, pipeline.vae_scale_factor)
+        return pipeline._unpack_latents(answer, *self.resolution, pipeline.vae_scale_factor)
+
+    def heard(self, t: Tensor) -> Tensor:
+        """See ``Model``."""
+        if self.dtype == torch.float32:
+            return t
+        sigma = ((1 - t.double()) * 1000).float() / 1000  # as ``velocity`` has it, and then diffusers
+        return (1 - (sigma.to(self.dtype) * 1000).double() / 1000).to(t.dtype)
 
     def _schedule(self, steps: int) -> dict[str, Any]:
         from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 
-        config, tokens = self.pipeline.scheduler.config, (self.event_shape[1] // 2) ** 2
+        config, tokens = self.pipeline.scheduler.config, self._tokens(2)
         sigmas = None if config.get("use_flow_sigmas") else np.linspace(1.0, 1 / steps, steps)
         return {"sigmas": sigmas, "mu": calculate_shift(tokens, **_shift(config, max_shift=1.15))}
 
@@ -358,16 +383,62 @@ def _shift(config: Any, *, max_shift: float) -> dict[str, Any]:
     }
 
 
-def _attach(network: Any, rank: int, seed: int) -> dict[str, nn.Parameter]:
-    """Adapters on all attention, float32, which change nothing at first, by the names that LoRA files use."""
+def attention(network: Any) -> dict[str, nn.Linear]:
+    """The layers that get adapters, by name."""
+    return {
+        name: layer
+        for name, layer in network.named_modules()
+        if isinstance(layer, nn.Linear) and f".{name}".endswith(tuple(f".{end}" for end in ATTENTION))
+    }
+
+
+def fits(rank: int, network: Any) -> None:
+    """A rank is at most the width of the narrowest layer: with it that layer can become any.
+
+    Raises:
+        ValueError: it is larger.
+    """
+    most = min(min(layer.in_features, layer.out_features) for layer in attention(network).values())
+    if rank > most:
+        raise checks.fail("rank", rank, f"a whole number from 1 to {most}, the least width of this model's attention")
+
+
+def numbered(device: torch.device) -> torch.device:
+    """The same device by its number: "cuda" is the current one, and compares as another than "cuda:0"."""
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", torch.cuda.current_device())
+    return device
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Within the block libraries draw on the CPU from a seed, in float32; all generators are then as they were.
+
+    ``torch.manual_seed`` would seed every GPU too, and nothing puts those back.
+    """
+    plain = torch.get_default_dtype()
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(plain)
+
+
+def _attach(network: Any, rank: int, seed: int, begin: str | PathLike[str] | None) -> dict[str, nn.Parameter]:
+    """Adapters on all attention, float32, by the names that LoRA files use; they change nothing if nothing is given."""
     from diffusers.training_utils import cast_training_params
     from peft import LoraConfig
 
-    with torch.random.fork_rng(devices=[]):  # peft draws from torch's generator
-        torch.manual_seed(seed)
+    fits(rank, network)
+    given = {} if begin is None else lora.read(begin, attention(network), rank)
+    with seeded(seed):  # peft draws from torch's generator
         network.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=list(ATTENTION)))
     cast_training_params(network, torch.float32)
-    return {name.replace(".default.", "."): p for name, p in network.named_parameters() if p.requires_grad}
+    found = {name.replace(".default.", "."): p for name, p in network.named_parameters() if p.requires_grad}
+    lora.put(given, found)
+    return found
 
 
 def index(model: str | PathLike[str], revision: str | None = None) -> dict[str, Any]:
@@ -399,14 +470,29 @@ def index(model: str | PathLike[str], revision: str | None = None) -> dict[str, 
     return parts
 
 
-def sizes(kind: str, network: Any, decoder: Any, resolution: int | None) -> tuple[int, tuple[int, int, int]]:
-    """The pixels of an image's edge, and the shape of its latents.
+def pixels(name: str, value: Any) -> tuple[int, int]:
+    """Height and width: two whole numbers, or one for both.
+
+    Raises:
+        ValueError: neither.
+    """
+    both = value if isinstance(value, list | tuple) else (value, value)
+    if len(both) != 2:
+        raise checks.fail(name, value, "a whole number of pixels, or two: height and width")
+    height, width = (checks.integer(name, one, low=8, high=4096) for one in both)
+    return height, width
+
+
+def sizes(
+    kind: str, network: Any, decoder: Any, resolution: int | tuple[int, int] | None
+) -> tuple[tuple[int, int], tuple[int, int, int]]:
+    """Height and width of an image in pixels, and the shape of its latents.
 
     Args:
         kind: "sd3" or "flux".
         network: the transformer's configuration.
         decoder: and the decoder's.
-        resolution: that is wanted; None: the model's own.
+        resolution: that is wanted, one number or height and width; None: the model's own.
 
     Raises:
         ValueError: this model makes no images of that size.
@@ -417,32 +503,36 @@ def sizes(kind: str, network: Any, decoder: Any, resolution: int | None) -> tupl
         resolution = (FLUX_SIZE if kind == "flux" else network.sample_size) * scale
     unit = (2 if kind == "flux" else network.patch_size) * scale
     most = None if kind == "flux" else network.pos_embed_max_size * unit
-    if checks.integer("resolution", resolution, low=unit, high=most) % unit:
-        raise checks.fail("resolution", resolution, f"a multiple of {unit} pixels")
-    return resolution, (channels, resolution // scale, resolution // scale)
+    height, width = resolution if isinstance(resolution, list | tuple) else (resolution, resolution)
+    for one in (height, width):
+        if checks.integer("resolution", one, low=unit, high=most) % unit:
+            raise checks.fail("resolution", one, f"a multiple of {unit} pixels")
+    return (height, width), (channels, height // scale, width // scale)
 
 
 def load(
     model: str | PathLike[str],
     *,
     revision: str | None = None,
-    resolution: int | None = None,
+    resolution: int | tuple[int, int] | None = None,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
     rank: int = 16,
+    lora: str | PathLike[str] | None = None,
     guidance: float = 1.0,
     seed: int = 0,
     gradient_checkpointing: bool = False,
 ) -> Model:
-    """A pipeline with fresh adapters, which do nothing yet.
+    """A pipeline with adapters, which do nothing yet if they are fresh.
 
     Args:
         model: a folder, or a name on the hub, of a Stable Diffusion 3 or Flux pipeline.
         revision: on the hub; None: the newest.
-        resolution: height and width of the images in pixels; None: the model's own.
+        resolution: of the images in pixels, one number, or height and width; None: the model's own.
         device: where the network computes.
         dtype: of the frozen weights, and in which the network computes: torch.float32, bfloat16 or float16.
         rank: of the adapters.
+        lora: a folder or file of diffusers' or peft's whose adapters they begin as; ``reference`` is without them.
         guidance: 1 for none; see ``draw`` and ``Flux``.
         seed: of the adapters' initial values. torch's global generator is left as it was.
         gradient_checkpointing: compute again on the way back what would take memory to keep.
@@ -450,10 +540,12 @@ def load(
     Raises:
         ValueError: an argument out of range, named; there is no such model, or it is no flow.
     """
-    resolution = None if resolution is None else checks.integer("resolution", resolution)
+    resolution = None if resolution is None else pixels("resolution", resolution)
     rank, seed = checks.integer("rank", rank), checks.seed("seed", seed)
     guidance, device = checks.number("guidance", guidance, low=1.0), checks.device("device", device)
     gradient_checkpointing = checks.yes_or_no("gradient_checkpointing", gradient_checkpointing)
+    if lora is not None and not isinstance(lora, str | PathLike):
+        raise checks.fail("lora", lora, "a folder or file with a LoRA, or None")
     if dtype not in TYPES:
         raise checks.fail("dtype", dtype, "torch.float32, torch.bfloat16 or torch.float16")
     kind = FLOWS[index(model, revision)["_class_name"]]
@@ -476,6 +568,7 @@ def load(
         device=torch.device(device),
         dtype=dtype,
         rank=rank,
+        begin=lora,
         guidance=guidance,
         seed=seed,
         gradient_checkpointing=gradient_checkpointing,

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from orwlab import checks
-from orwlab.large import hub, models, quiet, rewards, training
+from orwlab import checks, large
+from orwlab.large import hub, keeping, lora, models, origin, quiet, rewards, training, words
 from orwlab.large.settings import Settings
 
 GREY = 0.5
@@ -34,7 +34,8 @@ class Plan:
 
     settings: Settings
     kind: str
-    resolution: int
+    resolution: tuple[int, int]
+    """height and width, in pixels"""
     event_shape: tuple[int, ...]
     parameters: int
     """of the frozen network"""
@@ -48,6 +49,8 @@ class Plan:
     """evaluations that learn from them, and half as many backward"""
     memory: dict[str, float]
     """bytes on each device, by what takes them, at the most: expected"""
+    host: tuple[float, str]
+    """bytes of main memory that each process takes for prompts, at the most, and how: expected"""
     disk: int
     """bytes that the folder will hold: expected"""
     free: int
@@ -59,6 +62,8 @@ class Plan:
     warnings: tuple[str, ...]
     reward: rewards.Reward
     """on the device, ready to be asked"""
+    known: dict[str, str | None]
+    """its fingerprint, from before it was asked; see ``Training``"""
     features: rewards.Features
     """in which sheets compare images; of the first process alone, which draws them"""
 
@@ -72,8 +77,8 @@ class Plan:
         if self.done >= s.rounds:
             state = f"is at round {self.done}: nothing is left to do"
         lines = {
-            "model": f"{s.model}: {self.kind}, {_many(self.parameters)} parameters, {self.resolution} x "
-            f"{self.resolution} pixels, latents {' x '.join(map(str, self.event_shape))}, {s.precision}",
+            "model": f"{s.model}: {self.kind}, {_many(self.parameters)} parameters, {self.resolution[0]} x "
+            f"{self.resolution[1]} pixels, latents {' x '.join(map(str, self.event_shape))}, {s.precision}",
             "learns": f"{_many(self.learned)} parameters (rank {s.rank}), lr {s.lr:g}, tau {s.tau:g}, "
             f"alpha {s.alpha:g}",
             "prompts": f"{len(s.prompts)}, such as {s.prompts[0]!r:.80}",
@@ -83,6 +88,7 @@ class Plan:
             f"and {self.to_learn // 2:,} backward",
             "memory": f"about {_bytes(sum(self.memory.values()))} on each device, expected: "
             + ", ".join(f"{name} {_bytes(size)}" for name, size in self.memory.items()),
+            "main memory": f"about {_bytes(self.host[0])} for each process, expected: {self.host[1]}",
             "disk": f"about {_bytes(self.disk)} in {s.folder}, expected; {_bytes(self.free)} are free",
             "run": f"{state}, of {s.rounds} rounds; a state every {s.save_every}"
             + (f", a sheet every {s.sheet_every}" if s.sheet_every else ", no sheets"),
@@ -103,25 +109,27 @@ def check(settings: Settings, reward: rewards.Reward | None = None) -> Plan:
 
     Raises:
         ValueError: it cannot work; the message says why: no GPU, no such model or no flow, no room or no right to
-            write, a library that is not installed, a reward that cannot be imported or answers wrongly.
+            write, a library that is not installed, a reward that cannot be imported, answers wrongly or is another than
+        the one with which the folder's run was begun.
     """
     device, processes = training.device(settings), int(os.environ.get("WORLD_SIZE", 1))
-    if settings.images_a_round % processes:
-        allowed = f"numbers whose product is a multiple of {processes}, as there are so many processes"
-        said = f"{settings.prompts_a_round} and {settings.images_a_prompt}"
-        raise ValueError(f"prompts_a_round and images_a_prompt are {said}; allowed: {allowed}")
+    training.shared(settings, processes)
     _installed(settings)
-    done, free = _folder(settings)
+    begun, free = keeping.kept(settings), _folder(settings)
+    done = 0 if begun is None else begun.round
     index = models.index(settings.model, settings.revision)
     kind, parts = models.FLOWS[index["_class_name"]], _parts(settings, index)
     network, decoder = parts["transformer"], parts["vae"]
     resolution, event_shape = models.sizes(kind, network.config, decoder.config, settings.resolution)
-    learned = sum(
-        settings.rank * (layer.in_features + layer.out_features)
-        for name, layer in network.named_modules()
-        if isinstance(layer, nn.Linear) and name.endswith(models.ATTENTION)
-    )
-    disk = (2 * STATE + 1) * 4 * learned + SHEET * _sheets(settings, done)  # the old state stays until the new is whole
+    models.fits(settings.rank, network)
+    layers = models.attention(network)
+    if settings.lora is not None:
+        lora.read(settings.lora, layers, settings.rank)
+    learned = sum(settings.rank * (layer.in_features + layer.out_features) for layer in layers.values())
+    states = (
+        3 * STATE + 1 + (STATE + 1) * _stay(settings, done)
+    )  # the last two, one that is written, and those that stay
+    disk = states * 4 * learned + SHEET * _sheets(settings, done)
     if free < disk:
         allowed = f"one with {_bytes(disk)} free for states and sheets (expected); {_bytes(free)} are"
         raise checks.fail("folder", str(settings.folder), allowed)
@@ -129,8 +137,13 @@ def check(settings: Settings, reward: rewards.Reward | None = None) -> Plan:
     images = settings.images_a_round
     memory = _memory(settings, kind, parts, event_shape, resolution, learned)
     reward = rewards.get(settings, device=device) if reward is None else reward
+    known = {"reward": origin.of_reward(reward)}  # now: it may change when it is asked
+    # what the model is will be seen when it is read
+    notes = [] if begun is None else keeping.changed(settings, begun, known)
+    if known["reward"] is None:
+        notes.append(origin.UNKNOWN)
     grey = _grey(reward, settings, resolution, device)
-    draws = settings.sheet_every and os.environ.get("RANK", "0") == "0"
+    draws = settings.sheet_every and large.first()
     return Plan(
         settings=settings,
         kind=kind,
@@ -143,12 +156,14 @@ def check(settings: Settings, reward: rewards.Reward | None = None) -> Plan:
         to_draw=images * settings.sampler_steps * (1 + guided),
         to_learn=2 * images * settings.steps_per_round,
         memory=memory,
+        host=_host(settings, kind, parts),
         disk=disk,
         free=free,
         done=done,
         grey=grey,
-        warnings=tuple(_warnings(settings, guided, device, sum(memory.values()))),
+        warnings=(*notes, *_warnings(settings, guided, device, sum(memory.values()))),
         reward=reward,
+        known=known,
         features=rewards.features(settings, reward, device=device) if draws else rewards.thumbnails,
     )
 
@@ -164,16 +179,15 @@ def _installed(settings: Settings) -> None:
         missing("eight_bit", True, "false", "bitsandbytes")
 
 
-def _folder(settings: Settings) -> tuple[int, int]:
-    """How many rounds the folder holds, and how many bytes are free in it. It is not made."""
+def _folder(settings: Settings) -> int:
+    """How many bytes are free in it. It is not made."""
     place = settings.folder
-    begun = training.kept(settings)
     there = next(path for path in (place, *place.parents) if path.exists())
     if not there.is_dir():
         raise checks.fail("folder", str(place), f"a folder; {there} is a file")
     if not os.access(there, os.W_OK | os.X_OK):
         raise checks.fail("folder", str(place), f"one that can be written to; {there} cannot")
-    return (0 if begun is None else int(begun[0]["round"])), shutil.disk_usage(there).free
+    return shutil.disk_usage(there).free
 
 
 def _parts(settings: Settings, index: dict[str, Any]) -> dict[str, nn.Module]:
@@ -205,33 +219,76 @@ def _memory(
     kind: str,
     parts: dict[str, Any],
     event_shape: tuple[int, ...],
-    resolution: int,
+    resolution: tuple[int, int],
     learned: int,
 ) -> dict[str, float]:
     """Bytes that a device holds at the most, roughly: text encoders leave it before anything is drawn."""
     network, decoder, each = parts["transformer"], parts["vae"], 4 if settings.precision == "fp32" else 2
     config = network.config
     patch = 2 if kind == "flux" else config.patch_size
-    told = 512 if kind == "flux" else 333  # tokens of a prompt, at most
-    tokens = settings.micro_batch * (told + event_shape[1] * event_shape[2] // patch**2)
+    tokens = settings.micro_batch * (_tokens(kind) + event_shape[1] * event_shape[2] // patch**2)
     block = tokens * config.num_attention_heads * config.attention_head_dim * each
     blocks = config.num_layers + (config.num_single_layers if kind == "flux" else 0)
     passing = block * (blocks + INSIDE if settings.gradient_checkpointing else blocks * INSIDE)
-    decoding = settings.micro_batch * resolution**2 * 3 * max(decoder.config.block_out_channels[:2]) * each
+    decoding = (
+        settings.micro_batch * resolution[0] * resolution[1] * 3 * max(decoder.config.block_out_channels[:2]) * each
+    )
     holding = {
         "network": _count(network) * each,
         "adapters, gradients, optimiser": learned * (4 + 4 + 4 + (2 if settings.eight_bit else 8)),
         "activations or decoding": max(passing, decoding + _count(decoder) * each),
     }
-    reading = sum(_count(part) for name, part in parts.items() if name.startswith("text_encoder")) * each
+    reading = _reading(parts) * each
+    if len(_texts(settings)) > _fit(settings, kind, parts):
+        return holding | {"text encoders, beside it": float(reading)}
     if reading > sum(holding.values()):
         holding = {"text encoders, at the start": reading}
     return dict(holding)
 
 
-def _grey(reward: rewards.Reward, settings: Settings, resolution: int, device: torch.device) -> tuple[float, ...]:
+def _tokens(kind: str) -> int:
+    """Of a prompt, at most."""
+    return 512 if kind == "flux" else 333
+
+
+def _texts(settings: Settings) -> set[str]:
+    return {*settings.prompts, *settings.sheet_prompts, *settings.held_out}
+
+
+def _fit(settings: Settings, kind: str, parts: dict[str, Any]) -> int:
+    """How many encoded prompts each process keeps, as ``words`` has it."""
+    return max(words.MOST // _told(settings, kind, parts), settings.prompts_a_round)
+
+
+def _told(settings: Settings, kind: str, parts: dict[str, Any]) -> int:
+    """Bytes of an encoded prompt, at most."""
+    config, each = parts["transformer"].config, 4 if settings.precision == "fp32" else 2
+    return (_tokens(kind) * config.joint_attention_dim + config.pooled_projection_dim) * each
+
+
+def _reading(parts: dict[str, Any]) -> int:
+    """Parameters of the text encoders."""
+    return sum(_count(part) for name, part in parts.items() if name.startswith("text_encoder"))
+
+
+def _host(settings: Settings, kind: str, parts: dict[str, Any]) -> tuple[float, str]:
+    """Bytes of main memory that each process needs for prompts, and how they are kept."""
+    texts, fit = len(_texts(settings)), _fit(settings, kind, parts)
+    size = _told(settings, kind, parts)
+    if texts <= fit:
+        return texts * size, f"all {texts} prompts, encoded at the start"
+    reading = _reading(parts) * (4 if settings.precision == "fp32" else 2)
+    return (
+        fit * size + reading,
+        f"text encoders, and {fit} of {texts} prompts; the others are encoded when their turn comes",
+    )
+
+
+def _grey(
+    reward: rewards.Reward, settings: Settings, resolution: tuple[int, int], device: torch.device
+) -> tuple[float, ...]:
     """What the reward says of two grey images."""
-    images = torch.full((2, 3, resolution, resolution), GREY, device=device)
+    images = torch.full((2, 3, *resolution), GREY, device=device)
     prompts = [settings.prompts[0], settings.prompts[-1]]
     return tuple(rewards.values(reward, images, prompts).tolist())
 
@@ -239,10 +296,7 @@ def _grey(reward: rewards.Reward, settings: Settings, resolution: int, device: t
 def _warnings(settings: Settings, guided: bool, device: torch.device, expected: float) -> list[str]:
     found = []
     if guided:
-        found.append(
-            f"guidance is {settings.guidance:g}: images are drawn from a guided field, not from the one that learns; "
-            "what the W2 term holds to is then not what the reference draws. At 1 theory and draws agree"
-        )
+        found.append(training.guided(settings.guidance))
     if device.type == "cuda":
         there = torch.cuda.get_device_properties(device).total_memory
         if expected > there:
@@ -259,6 +313,10 @@ def _warnings(settings: Settings, guided: bool, device: torch.device, expected: 
 
 def _sheets(settings: Settings, done: int) -> int:
     return max(0, settings.rounds - done) // settings.sheet_every + 1 if settings.sheet_every else 0
+
+
+def _stay(settings: Settings, done: int) -> int:
+    return max(0, settings.rounds - done) // settings.keep_every if settings.keep_every else 0
 
 
 def _count(network: nn.Module) -> int:

@@ -8,7 +8,7 @@ allowed, and the line.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -68,6 +68,24 @@ def _switch(value: Any, info: ValidationInfo) -> bool:
     return value
 
 
+def _pixels(value: Any, info: ValidationInfo) -> int | tuple[int, int] | None:
+    """One whole number, or two."""
+    name, each = str(info.field_name), dict(low=8, high=4096)
+    if not isinstance(value, list | tuple):
+        return None if value is None else checks.integer(name, value, **each)
+    if len(value) != 2:
+        raise checks.fail(name, value, "a whole number of pixels, or two: [height, width]")
+    height, width = (checks.integer(name, one, **each) for one in value)
+    return height if height == width else (height, width)
+
+
+def _resume(value: Any, info: ValidationInfo) -> bool | str:
+    """A switch with a third side."""
+    if not isinstance(value, bool) and value != "anyway":
+        raise checks.fail(str(info.field_name), value, "true or false, or anyway")
+    return value
+
+
 def _home(info: ValidationInfo) -> Path:
     return (info.context or {})["home"]
 
@@ -86,6 +104,16 @@ def _model(value: Any, info: ValidationInfo) -> str:
 
 def _model_or_none(value: Any, info: ValidationInfo) -> str | None:
     return None if value is None else _model(value, info)
+
+
+def _place(value: Any, info: ValidationInfo) -> str | None:
+    """A file or a folder that is there; relative names are seen from home."""
+    if value is None:
+        return None
+    place = _home(info) / Path(_text(info.field_name, value)).expanduser()
+    if not place.exists():
+        raise checks.fail(str(info.field_name), value, f"a file or folder that is there, not {place}")
+    return str(place)
 
 
 def _prompts(value: Any, info: ValidationInfo) -> tuple[str, ...]:
@@ -143,6 +171,15 @@ def _sheet_prompts(value: Any, info: ValidationInfo) -> tuple[str, ...]:
     return prompts[: checks.integer(str(info.field_name), value, high=len(prompts))]
 
 
+def _held_out(value: Any, info: ValidationInfo) -> tuple[str, ...]:
+    """Prompts, or none."""
+    found = () if value is None else _prompts(value, info)
+    both = [prompt for prompt in found if prompt in (info.data.get("prompts") or ())]
+    if both:
+        raise checks.fail(str(info.field_name), both[0], "prompts that are not among those on which it learns")
+    return found
+
+
 Text = Annotated[str, _check(_text)]
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Count = Annotated[int, _check(checks.integer)]
@@ -172,8 +209,8 @@ class Settings(BaseModel):
     revision: Annotated[str | None, _perhaps(_text)] = Field(
         None, description="of the model on the hub; null: the newest"
     )
-    resolution: Annotated[int | None, _perhaps(checks.integer, low=8, high=4096)] = Field(
-        None, description="height and width of the images, in pixels; null: the model's own"
+    resolution: Annotated[int | tuple[int, int] | None, BeforeValidator(_pixels)] = Field(
+        None, description="of the images in pixels: a number, or [height, width]; null: the model's own"
     )
     prompts: Prompts = Field(description="a list, or the name of a text file with one a line")
 
@@ -203,7 +240,17 @@ class Settings(BaseModel):
     steps_per_round: Count = Field(1, description="gradient steps on each draw, each of them on all of it")
     micro_batch: Count = Field(4, description="images at once through the network, on each device")
     lr: Annotated[float, _check(checks.number, above=0.0)] = Field(1e-4, description="the optimiser's learning rate")
+    warmup_steps: Annotated[int, _check(checks.integer, low=0)] = Field(
+        0, description="gradient steps on which lr rises to its value in a straight line"
+    )
+    max_grad_norm: Annotated[float | None, _perhaps(checks.number, above=0.0)] = Field(
+        None, description="a longer gradient, of all adapters together, is cut to this length; null: none is"
+    )
     rank: Count = Field(16, description="of the low-rank adapters")
+    lora: Annotated[str | None, BeforeValidator(_place)] = Field(
+        None,
+        description="a file or folder of adapters to begin with, of diffusers or peft; null: they begin as nothing",
+    )
     average_decay: Annotated[float, _check(checks.number, low=0.0, high=1.0)] = Field(
         0.98, description="what a gradient step leaves of the running average, which sheets show"
     )
@@ -228,6 +275,9 @@ class Settings(BaseModel):
     # what is kept and shown
     folder: Annotated[Path, BeforeValidator(_folder)] = Field(description="where the run is kept; made if need be")
     save_every: Count = Field(10, description="rounds between two states on the disk")
+    keep_every: Annotated[int, _check(checks.integer, low=0)] = Field(
+        0, description="rounds between two states that stay, in kept/; 0: only the last two are there"
+    )
     sheet_every: Annotated[int, _check(checks.integer, low=0)] = Field(
         10, description="rounds between two sheets of samples; 0: none"
     )
@@ -236,10 +286,16 @@ class Settings(BaseModel):
         description=f"a list, a file, or how many of the first; null: the first {SHEET_PROMPTS}",
     )
     sheet_images: Count = Field(4, description="of each prompt, on a sheet")
+    held_out: Annotated[tuple[str, ...], BeforeValidator(_held_out)] = Field(
+        None,  # type: ignore[arg-type]
+        description="prompts that nothing is learned on, a list or a file: sheets say their reward; null: none",
+    )
     tracker: Annotated[str, _check(checks.choice, allowed=("tensorboard", "none"))] = Field(
         "tensorboard", description="where curves go: tensorboard or none"
     )
-    resume: Switch = Field(True, description="go on from what is in the folder; false: it must be empty")
+    resume: Annotated[bool | str, BeforeValidator(_resume)] = Field(
+        True, description="go on from the folder's state; false: it must have none; anyway: with another reward too"
+    )
 
     _home: Path = PrivateAttr()
 
@@ -293,28 +349,39 @@ class Settings(BaseModel):
         """All of it, as JSON can hold it."""
         return self.model_dump(mode="json")
 
-    def goes_on(self, kept: Mapping[str, Any]) -> None:
+    def goes_on(self, kept: Mapping[str, Any], but: Collection[str] = ()) -> None:
         """Whether a run with these settings may go on from one that was kept with others.
+
+        Model and reward are not compared here by their names: what they are counts, and is known once they are loaded.
 
         Args:
             kept: what ``as_json`` gave then.
+            but: settings that may differ.
 
         Raises:
             ValueError: a setting differs on which the numbers depend; the message begins with its name.
         """
         now = self.as_json()
         for name in now:
-            if name not in FREE and now[name] != kept.get(name):
-                said, before = (f"{_plain(value):.120}" for value in (now[name], kept.get(name)))
-                begun = f"{before}, with which the run in {self.folder} was begun; or another folder"
-                raise ValueError(f"{name} is {said}; allowed: {begun}")
+            before = kept.get(name, type(self).model_fields[name].default)  # one that there was not then
+            if name not in FREE and name not in but and now[name] != before:
+                said, was = (f"{_plain(value):.120}" for value in (now[name], before))
+                begun = f"{was}, with which the run in {self.folder} was begun; or another folder"
+                hatch = "; or resume: anyway, to go on with this one" if name in STEERED else ""
+                raise ValueError(f"{name} is {said}; allowed: {begun}{hatch}")
 
 
 FREE = (
     *("folder", "resume", "rounds", "save_every", "sheet_every", "sheet_prompts", "sheet_images", "tracker"),
+    *("held_out", "keep_every"),
     *("micro_batch", "gradient_checkpointing", "device"),
+    *("model", "revision", "reward", "clip_model", "lora"),
 )
-"""settings that a run may change on its way: what is learned does not depend on them, or only in its last digits"""
+"""settings that a run may change on its way: what is learned does not depend on them, or only in its last digits; or,
+as for the last, not on the name, but on what it stands for (``origin``)"""
+
+STEERED = ("lr", "tau", "alpha", "warmup_steps", "max_grad_norm")
+"""settings that a run may change if it has diverged, or if ``resume`` is "anyway"; its history has them"""
 
 
 def read(path: str | PathLike[str], **values: Any) -> Settings:

@@ -11,6 +11,9 @@ changed. Both say for the images on them
   transport, and so at least W2^2;
 - the ``floor``: W2^2 between the reference's images and as many others of the reference, from other noise.
 
+With ``held_out`` prompts there is the mean reward on them too, ``reward_held_out`` beside the reference's: nothing is
+learned on them, so it says what the rise on the others is worth where prompts are new.
+
 How to read W2^2 of few images. Between two finite sets it overestimates: two draws of one law are the floor apart, and
 the fewer images, the higher it is. Policy and reference start from the same noise, so W2^2 is exactly 0 while nothing
 has been learned, and grows as images change. When their laws have so much moved that the common noise no longer tells,
@@ -175,10 +178,20 @@ class Sheets:
         self.settings, self._images, self._reward, self._features = settings, images, reward, features
         self._place = Path(settings.folder)
         self._unchanged: tuple[Samples, Samples] | None = None
+        self._elsewhere: float | None = None
         try:
             (self._place / "sheets").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise checks.fail("folder", str(self._place), f"one that can be written to ({error.strerror})") from None
+
+    def due(self, round: int) -> bool:
+        """Whether a sheet of that round is wanted."""
+        every = self.settings.sheet_every
+        return bool(every) and round > 0 and (round % every == 0 or round == self.settings.rounds)
+
+    def missing(self, round: int) -> bool:
+        """Whether one is, and is not there: a run may have ended while it was drawn, and its numbers come last."""
+        return self.due(round) and all(row["round"] != round for row in kept(self._place / NUMBERS))
 
     def add(self, round: int) -> dict[str, Any]:
         """Draw both sheets of a round, and keep its numbers: see ``numbers``, which are returned.
@@ -198,6 +211,10 @@ class Sheets:
         reference, other = self._unchanged
         policy = self._look(self._images(prompts, each, of="average"))
         found, about = numbers(policy, reference, other), f"tau {settings.tau:g}, alpha {settings.alpha:g}"
+        if settings.held_out:
+            if self._elsewhere is None:
+                self._elsewhere = self._scored("reference")
+            found |= {"reward_held_out": self._scored("average"), "reward_held_out_reference": self._elsewhere}
         for name, page in (
             (f"{round:06d}.png", sheet(prompts, policy, round, found, about)),
             (f"{round:06d}-beside-reference.png", beside(prompts, reference, policy, round, found, about)),
@@ -208,6 +225,12 @@ class Sheets:
         row = {"round": round, "tau": settings.tau, "alpha": settings.alpha, **found, "prompts": list(prompts)}
         keep(self._place / NUMBERS, row)
         return row
+
+    def _scored(self, of: str) -> float:
+        """The mean reward of images of the prompts on which nothing is learned, from the same noise each time."""
+        prompts, each = self.settings.held_out, self.settings.sheet_images
+        told = [prompt for prompt in prompts for _ in range(each)]
+        return float(rewards.values(self._reward, self._images(prompts, each, of=of), told).mean())
 
     def _look(self, images: Tensor) -> Samples:
         return look(images, self.settings.sheet_prompts, self._reward, self._features)
@@ -258,6 +281,10 @@ def _summary(found: dict[str, Any]) -> list[str]:
     if found["diversity"] is not None:
         said.append(f"diversity {found['diversity']:.3g} (reference {found['diversity_reference']:.3g})")
     said.append(f"W2² to the reference {found['w2_squared']:.3g} (two draws of the reference {found['floor']:.3g})")
+    if "reward_held_out" in found:
+        both = torch.tensor([found["reward_held_out"], found["reward_held_out_reference"]])
+        r, r_ref = map(_as_digits(both), both.tolist())
+        said.append(f"on prompts held out {r} (reference {r_ref})")
     return [*said, f"{found['images']} images"]
 
 

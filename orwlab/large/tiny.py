@@ -8,10 +8,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from orwlab import checks
 from orwlab.large import quiet
+from orwlab.large.models import seeded
 
 KINDS = ("sd3", "flux")
 WORDS = 24  # characters of a prompt that the text encoders read, less two
@@ -34,8 +33,7 @@ def save(kind: str, folder: str | PathLike[str], seed: int = 0) -> Path:
         ValueError: an argument out of range, or a folder that cannot be written.
     """
     kind, seed = checks.choice("kind", kind, KINDS), checks.seed("seed", seed)
-    with quiet.libraries(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with quiet.libraries(), seeded(seed):
         pipeline = _sd3() if kind == "sd3" else _flux()
         try:
             place = Path(folder).expanduser()
@@ -143,10 +141,9 @@ def save_clip(folder: str | PathLike[str], seed: int = 0) -> Path:
         ValueError: an argument out of range, or a folder that cannot be written.
     """
     seed = checks.seed("seed", seed)
-    with quiet.libraries(), torch.random.fork_rng(devices=[]):
+    with quiet.libraries(), seeded(seed):
         from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
 
-        torch.manual_seed(seed)
         layers = dict(hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2)
         words = dict(vocab_size=TOKENS, max_position_embeddings=WORDS, bos_token_id=0, eos_token_id=1, pad_token_id=2)
         picture = dict(image_size=SIZE, patch_size=SIZE // 2)

@@ -24,7 +24,7 @@ import os
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -34,17 +34,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from orwlab import checks, files, flow, losses, paths, weights
-from orwlab.large import models, rewards
+from orwlab import checks, flow, losses, paths, weights
+from orwlab.large import keeping, models, origin, rewards
+from orwlab.large.keeping import FORMAT, STATE
 from orwlab.large.models import Model, Told
 from orwlab.large.rewards import Reward
-from orwlab.large.settings import Settings
+from orwlab.large.settings import STEERED, Settings
+from orwlab.large.words import Words
 from orwlab.methods.run import Diverged, Numbers, newest
 
-__all__ = ["Diverged", "Snapshot", "Training"]
+__all__ = ["FORMAT", "STATE", "Diverged", "Snapshot", "Training"]
 
-FORMAT = "orwlab large run 1"
-STATE, LORA = "state.safetensors", "lora"
+LORA = "lora"
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 OF = ("policy", "average", "reference")
 SCALE = 2.0**10  # of a loss in float16 at first: the norms in it are sums, and a step that is too large costs a round
@@ -72,60 +73,76 @@ class Training:
         settings: see ``settings.Settings``.
         model: to fine-tune in place of the one that ``settings`` name; its text encoders are dropped.
         reward: a callable (images, prompts) -> (n,) in place of theirs.
+        known: fingerprints that were taken before, as ``origin`` has them: of a reward that has been asked since, and
+            may have changed by that.
 
     Raises:
-        ValueError: the folder cannot be written or holds a run of other settings; model or reward are not there; the
-            processes cannot share a round's images evenly.
+        ValueError: the folder cannot be written, holds a run of other settings, of another model or reward, or is
+            another process's; model or reward are not there; the processes cannot share a round's images evenly.
     """
 
-    def __init__(self, settings: Settings, model: Model | None = None, reward: Reward | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        model: Model | None = None,
+        reward: Reward | None = None,
+        *,
+        known: Mapping[str, str | None] | None = None,
+    ) -> None:
         if not isinstance(settings, Settings):
             raise checks.fail("settings", settings, "a Settings, such as settings.read('train.yaml')")
         if model is not None and not isinstance(model, Model):
             raise checks.fail("model", model, "a Model, such as models.load gives, or None")
         if reward is not None and not callable(reward):
             raise checks.fail("reward", reward, "a callable (images, prompts) -> (n,), or None")
+        if known is not None and not isinstance(known, Mapping):
+            raise checks.fail("known", known, "fingerprints by name, or None")
         self.settings = settings
         self.accelerator = _accelerator(settings)
-        begun = kept(settings)
-        self._writable()
+        self.round = 0
+        self.notes: list[str] = []
+        """what a person should know of how the run goes on"""
+        self._hold()
+        begun = keeping.kept(settings)
         device, count = self.accelerator.device, self.accelerator.num_processes
-        if settings.images_a_round % count:
-            raise checks.fail(
-                "prompts_a_round x images_a_prompt", settings.images_a_round, f"a multiple of {count}, the processes"
-            )
+        share = shared(settings, count)
         if model is None:
             with self.accelerator.local_main_process_first():  # it fetches what the others find
                 model = models.load(
                     settings.model, revision=settings.revision, resolution=settings.resolution, device=device,
-                    dtype=TYPES[settings.precision], rank=settings.rank, guidance=settings.guidance, seed=settings.seed,
-                    gradient_checkpointing=settings.gradient_checkpointing,
+                    dtype=TYPES[settings.precision], rank=settings.rank, lora=settings.lora, seed=settings.seed,
+                    guidance=settings.guidance, gradient_checkpointing=settings.gradient_checkpointing,
                 )  # fmt: skip
         self.model = model
         self.reward = rewards.get(settings, device=device) if reward is None else reward
         if model.kind == "sd3" and model.guidance > 1 and self.accelerator.is_main_process:
-            warnings.warn(
-                f"guidance is {model.guidance:g}: images are drawn from another field than the one that learns, and "
-                "the flow of v_ref is no longer what the penalty holds to. At 1 theory and draws agree.",
-                stacklevel=2,
-            )
+            warnings.warn(guided(model.guidance), stacklevel=2)
 
-        texts = list(dict.fromkeys([*settings.prompts, *settings.sheet_prompts]))
-        self._rows = {text: row for row, text in enumerate(texts)}
-        self._told = model.encode(texts)  # once, and on the CPU; then the text encoders are not needed any more
-        model.settle()
+        found = origin.of(model, self.reward, settings, known or {}) if self.accelerator.is_main_process else {}
+        self.origin = self._gathered([found])[0]
+        self.history: list[dict[str, Any]] = []
+        """what the run was steered by, and after which round it began to be so; with ``origin``, if that changed"""
+        if self.origin["reward"] is None:
+            self._note(origin.UNKNOWN)
+        if begun is not None:
+            self._compare(begun)  # before anything is computed
+        self._steered()
+        texts = [*settings.prompts, *settings.sheet_prompts, *settings.held_out]
+        self._texts = set(texts)
+        self.words = Words(model, texts, settings.prompts_a_round)
         self._learning = list(model.adapters.values())
         self.average = {name: p.detach().clone() for name, p in model.adapters.items()}
         self.optimizer = _optimizer(self._learning, settings)
         self.scaler = torch.amp.GradScaler(device.type, init_scale=SCALE, enabled=model.dtype == torch.float16)
-        self.round = self.steps = 0
-        share = settings.images_a_round // count
+        self.steps = 0
         first = self.accelerator.process_index * share
         self._own = range(first, first + share)  # the images of a round that are this process's
         self._good = self.state_dict()
         self._tracked = False
+        self._diverged_with = begun.metadata.get("diverged", "") if begun is not None else ""
+        self._rotate = begun is None or not begun.note  # what cannot be read is no state before
         if begun is not None:
-            self._go_on(*begun)
+            self._go_on(begun.tensors)
 
     def rounds(self, n: int | None = None) -> Iterator[Snapshot]:
         """Run ``n`` rounds, one each time the iterator is asked for its next snapshot; a state is kept on the way.
@@ -149,11 +166,16 @@ class Training:
         while self.round < last:
             try:
                 snapshot = self._whole_round()
-            except Diverged:
+            except Diverged as error:
+                self._diverged_with = str(error)
                 self.save()
                 raise
-            if self.round == last or self.round % self.settings.save_every == 0:
+            self._diverged_with = ""
+            stays = self.settings.keep_every and self.round % self.settings.keep_every == 0
+            if stays or self.round == last or self.round % self.settings.save_every == 0:
                 self.save()
+            if stays:
+                self._stay()
             numbers = {
                 name: getattr(snapshot, name) for name in ("reward", "penalty", "fit", "ess", "seconds", "memory")
             }
@@ -211,13 +233,13 @@ class Training:
                 here = x1[batch.start : batch.stop]
                 images = self.model.decode(here)
                 if wrong or not (checks.all_finite(here) and checks.all_finite(images)):
-                    found.append(torch.full((len(batch),), torch.nan))
+                    found.append(torch.full((len(batch),), torch.nan, dtype=torch.float32))
                     continue
                 try:
                     found.append(rewards.values(self.reward, images, [c[place] for place in batch]).float().cpu())
                 except ValueError as error:  # to be raised by all processes, or the others would wait for this one
                     wrong = str(error)
-                    found.append(torch.full((len(batch),), torch.nan))
+                    found.append(torch.full((len(batch),), torch.nan, dtype=torch.float32))
         for sentence in self._gathered([wrong]):
             if sentence:
                 raise ValueError(sentence)
@@ -235,7 +257,7 @@ class Training:
         """Weigh the draw and take the round's gradient steps."""
         settings, log_w = self.settings, self._weighed(r)
         w = log_w.exp()[list(self._own)].to(x1)
-        totals = torch.zeros(2)
+        totals = torch.zeros(2, dtype=torch.float32)
         for step in range(1, settings.steps_per_round + 1):
             totals += self._step(x1, c, w, step)
         fit, penalty = (totals.double() / settings.steps_per_round).tolist()
@@ -249,11 +271,11 @@ class Training:
         pull = self.settings.alpha / (1 + self.settings.alpha)  # (fit + alpha penalty) / (1 + alpha), for any alpha
         for p in self._learning:
             p.grad = None
-        totals = torch.zeros(2, device=self.accelerator.device)
+        totals = torch.zeros(2, dtype=torch.float32, device=self.accelerator.device)
         for batch in self._batches():
             here, told = slice(batch.start, batch.stop), self._of(c, batch)
             t, x0 = self._noise(batch, step)
-            x_t, u_t = paths.get("linear").interpolate(t.to(x1), x0.to(x1), x1[here])
+            x_t, u_t = paths.get("linear").interpolate(self.model.heard(t).to(x1), x0.to(x1), x1[here])
             with torch.no_grad(), self.model.reference():
                 v_ref_t = self.model.velocity(t, x_t, told)
             v_t = self.model.velocity(t, x_t, told)
@@ -278,6 +300,11 @@ class Training:
         calibrating = self.scaler.is_enabled() and self.scaler.get_scale() > LEAST_SCALE
         if not (checks.all_finite(totals) and (finite or calibrating)):
             raise self._diverged("loss or its gradient")
+        if self.settings.max_grad_norm is not None and finite:
+            torch.nn.utils.clip_grad_norm_(self._learning, self.settings.max_grad_norm)
+        if self.settings.warmup_steps:
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.settings.lr * min(1.0, (self.steps + 1) / self.settings.warmup_steps)
         self.scaler.step(self.optimizer)  # in float16 it leaves out a step whose scale was too large
         self.scaler.update()
         if finite:
@@ -298,12 +325,12 @@ class Training:
 
     def _of(self, c: Sequence[str], batch: range) -> Told:
         """What these images were told."""
-        return self._told[[self._rows[c[place]] for place in batch]].to(self.accelerator.device)
+        return self.words.of([c[place] for place in batch]).to(self.accelerator.device)
 
     def _noise(self, batch: range, step: int) -> tuple[Tensor, Tensor]:
         """A time and noise for each image, (n,) and (n, *event_shape), its own whoever it belongs to."""
         found = [self._seeded("images", self.round, step, self._own[place]) for place in batch]
-        t = torch.stack([torch.rand((), generator=own) for own in found])
+        t = torch.stack([torch.rand((), generator=own, dtype=torch.float32) for own in found])
         return t, torch.cat([flow.noise(1, self.model.event_shape, generator=own) for own in found])
 
     def _seeded(self, purpose: str, *numbers: int) -> torch.Generator:
@@ -311,7 +338,7 @@ class Training:
         entropy = [self.settings.seed, *purpose.encode(), *numbers]
         return torch.Generator().manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
 
-    def _gathered(self, found: list[str]) -> list[str]:
+    def _gathered(self, found: list[Any]) -> list[Any]:
         """Everybody's, in the processes' order."""
         from accelerate.utils import gather_object
 
@@ -323,7 +350,7 @@ class Training:
         """Images of prompts, from noise that is always the same: (prompts x each, 3, height, width), on the CPU.
 
         Args:
-            prompts: some of the settings' ``prompts`` and ``sheet_prompts``, whose words are still known.
+            prompts: some of the settings' ``prompts``, ``sheet_prompts`` and ``held_out``, whose words are known.
             each: how many of each, in a row.
             of: "average", the running average of the adapters; "policy", as they are now; or "reference", without them.
 
@@ -334,9 +361,9 @@ class Training:
         if (
             not isinstance(prompts, list | tuple)
             or not prompts
-            or not all(prompt in self._rows for prompt in map(str, prompts))
+            or not {str(prompt) for prompt in prompts} <= self._texts
         ):
-            raise checks.fail("prompts", prompts, "some of the prompts and sheet_prompts of the settings")
+            raise checks.fail("prompts", prompts, "some of the prompts, sheet_prompts and held_out of the settings")
         told = [str(prompt) for prompt in prompts for _ in range(each)]
         shape, found = self.model.event_shape, []
         with self._as(of):
@@ -358,8 +385,9 @@ class Training:
             self._tracked = True
 
     def close(self) -> None:
-        """Write what the tracker still holds, and part from the other processes; no rounds after that."""
+        """Write what the tracker still holds, part from other processes, and free the folder; no rounds after that."""
         self.accelerator.end_training()
+        keeping.let_go(self._place, self)
 
     # Keeping a run --------------------------------------------------------------------------------------------------
 
@@ -406,23 +434,64 @@ class Training:
         if not self.accelerator.is_main_process:
             return
         tensors = self.state_dict() | {f"good.{name}": value for name, value in self._good.items()}
-        files.write(self._place / STATE, tensors, {"format": FORMAT, "settings": self.settings.as_json()})
+        metadata = {"settings": self.settings.as_json(), "origin": self.origin, "history": self.history}
+        metadata["diverged"] = self._diverged_with
+        keeping.write(self._place, tensors, metadata, rotate=self._rotate)
+        self._rotate = True
         self.model.export(self._place / LORA, self.average)
+
+    def _stay(self) -> None:
+        """Keep what was just saved under its round: to go on from there, its state goes into a new run's folder."""
+        if not self.accelerator.is_main_process:
+            return
+        place = self._place / keeping.KEPT / f"{self.round:06d}"
+        place.mkdir(parents=True, exist_ok=True)
+        keeping.link(self._place / STATE, place / STATE)
+        self.model.export(place / LORA, self.average)
 
     @property
     def _place(self) -> Path:
         return Path(self.settings.folder)
 
-    def _writable(self) -> None:
-        """The folder is there and can be written to, before anything large is read."""
-        try:
-            self._place.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self._place):
-                pass
-        except OSError as error:
-            raise checks.fail("folder", str(self._place), f"a folder that can be written ({error.strerror})") from error
+    def _hold(self) -> None:
+        """The folder is there, can be written to and is this run's, before anything large is read."""
+        wrong = ""
+        if self.accelerator.is_main_process:
+            try:
+                self._place.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryFile(dir=self._place):
+                    pass
+                self._note(keeping.hold(self._place, self))
+            except OSError as error:
+                allowed = f"a folder that can be written ({error.strerror})"
+                wrong = str(checks.fail("folder", str(self._place), allowed))
+            except ValueError as error:
+                wrong = str(error)
+        for sentence in self._gathered([wrong]):
+            if sentence:
+                raise ValueError(sentence)
 
-    def _go_on(self, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+    def _compare(self, begun: keeping.Kept) -> None:
+        """Whether the run may go on with this model, reward and settings; and what of it is new."""
+        self.history = list(begun.metadata.get("history", []))
+        for sentence in keeping.changed(self.settings, begun, self.origin):
+            self._note(sentence)
+        self.round = begun.round
+
+    def _steered(self) -> None:
+        """Write down by what, from now on."""
+        entry = {name: getattr(self.settings, name) for name in STEERED} | {"origin": self.origin}
+        last = {name: value for name, value in self.history[-1].items() if name != "after"} if self.history else None
+        if entry != last:
+            self.history.append({"after": self.round, **entry})
+
+    def _note(self, sentence: str) -> None:
+        if sentence:
+            self.notes.append(sentence)
+            if self.accelerator.is_main_process:
+                warnings.warn(sentence, stacklevel=4)
+
+    def _go_on(self, tensors: dict[str, Tensor]) -> None:
         self.load_state_dict({name: value for name, value in tensors.items() if not name.startswith("good.")})
         self._good = {name.removeprefix("good."): v for name, v in tensors.items() if name.startswith("good.")}
 
@@ -452,21 +521,25 @@ class _Clock:
         return time.perf_counter()
 
 
-def kept(settings: Settings) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """The state of the run that these settings go on from, and what was said of it; None where they begin one.
+def shared(settings: Settings, processes: int) -> int:
+    """How many images of a round are each process's.
 
     Raises:
-        ValueError: the folder holds a run with other settings, or one though ``resume`` is false; or its file is
-            damaged.
+        ValueError: they cannot be shared evenly.
     """
-    path = Path(settings.folder) / STATE
-    if not path.exists():
-        return None
-    if not settings.resume:
-        raise checks.fail("folder", str(settings.folder), "one without a run in it, or resume: true")
-    tensors, metadata = files.read(path, FORMAT)
-    settings.goes_on(metadata["settings"])
-    return tensors, metadata
+    if settings.images_a_round % processes:
+        allowed = f"numbers whose product is a multiple of {processes}, as there are so many processes"
+        said = f"{settings.prompts_a_round} and {settings.images_a_prompt}"
+        raise ValueError(f"prompts_a_round and images_a_prompt are {said}; allowed: {allowed}")
+    return settings.images_a_round // processes
+
+
+def guided(guidance: float) -> str:
+    """What a guidance above 1 does to Stable Diffusion 3, in a sentence."""
+    return (
+        f"guidance is {guidance:g}: images are drawn from another field than the one that learns; what the W2 term "
+        "holds to is then not what the reference draws. At 1 theory and draws agree"
+    )
 
 
 def device(settings: Settings) -> torch.device:

@@ -96,7 +96,9 @@ def sliced_w2_squared(x: Tensor, y: Tensor, projections: int = 128, *, generator
     x, y = _pair(x, y)
     projections = checks.integer("projections", projections)
     device = checks.generator("generator", generator).device
-    directions = torch.randn(x.shape[1], projections, generator=generator, device=device).cpu().double()
+    directions = (
+        torch.randn(x.shape[1], projections, generator=generator, device=device, dtype=torch.float32).cpu().double()
+    )
     directions = torch.nn.functional.normalize(directions, dim=0)  # (d, projections)
     together = max(1, BLOCK // (8 * (len(x) + len(y))))  # POT holds eight arrays of that size
     costs = [_quantile_cost(x @ some, y @ some) for some in directions.split(together, dim=1)]

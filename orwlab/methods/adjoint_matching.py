@@ -14,6 +14,8 @@ from orwlab.methods.method import Method
 from orwlab.methods.run import Numbers
 from orwlab.rewards import Reward
 
+STEPS = 20  # so many count as many
+
 
 class AdjointMatching(Method):
     """Stochastic control as a regression. Arguments as ``Method`` has them, and:
@@ -44,6 +46,7 @@ class AdjointMatching(Method):
         steps=True,
     )
     settings_names = (*Method.settings_names, "noisy_steps")
+    leave: ClassVar = {"noisy_steps": lambda value: value >= STEPS}
 
     def __init__(
         self,
@@ -52,7 +55,7 @@ class AdjointMatching(Method):
         strength: float = 1.0,
         seed: int = 0,
         *,
-        noisy_steps: int = 20,
+        noisy_steps: int = STEPS,
         **more: Any,
     ) -> None:
         super().__init__(reference, reward, strength, seed, **more)

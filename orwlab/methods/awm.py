@@ -43,6 +43,7 @@ class Awm(Regression):
         settles=True,
     )
     settings_names = (*Regression.settings_names, "anchor")
+    leave: ClassVar = {"anchor": lambda value: value >= ANCHOR}  # more of it; with less the velocity drifts
 
     def __init__(
         self,

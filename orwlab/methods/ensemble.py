@@ -225,14 +225,16 @@ class Ensemble(FineTuning):
         if self.draws == "own":
             x0 = self._drawn(lambda g: flow.noise(n, self.event_shape, generator=g))
         else:
-            x0 = torch.randn(self.runs * n, *self.event_shape, generator=self.generator, device=self.device)
+            x0 = torch.randn(
+                self.runs * n, *self.event_shape, generator=self.generator, device=self.device, dtype=torch.float32
+            )
         return x0.to(self.device, self.dtype)
 
     def _times(self, n: int) -> Tensor:
         if self.draws == "own":
-            t = self._drawn(lambda g: torch.rand(n, generator=g))
+            t = self._drawn(lambda g: torch.rand(n, generator=g, dtype=torch.float32))
         else:
-            t = torch.rand(self.runs * n, generator=self.generator, device=self.device)
+            t = torch.rand(self.runs * n, generator=self.generator, device=self.device, dtype=torch.float32)
         return t.to(self.device, self.dtype)
 
     def _any(self, n: int, k: int) -> Tensor:
@@ -244,7 +246,9 @@ class Ensemble(FineTuning):
         if self.draws == "own":
             order = self._by_run(self._drawn(lambda g: torch.randperm(n, generator=g)[:k])).to(self.device)
         else:
-            order = torch.rand(self.runs, n, generator=self.generator, device=self.device).argsort(1)[:, :k]
+            order = torch.rand(self.runs, n, generator=self.generator, device=self.device, dtype=torch.float32).argsort(
+                1
+            )[:, :k]
         return (order + n * torch.arange(self.runs, device=self.device)[:, None]).flatten()
 
     # The algorithm, a row a run --------------------------------------------------------------------------------------

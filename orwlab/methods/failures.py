@@ -75,7 +75,7 @@ class DropoutInOne(FineTuning):
             return super()._told(network, c)
 
         def dropping(t: Tensor, x: Tensor) -> Tensor:
-            kept = torch.rand(x.shape, generator=self.generator).to(x) >= self.dropped
+            kept = torch.rand(x.shape, generator=self.generator, dtype=torch.float32).to(x) >= self.dropped
             return network(t, x) * kept / (1 - self.dropped)
 
         return dropping

@@ -1,5 +1,6 @@
 """Flow-GRPO: DDPO's policy gradient for flows, held by the KL of every noisy step to the reference's."""
 
+import math
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -7,9 +8,12 @@ from torch import Tensor, nn
 from orwlab import checks
 from orwlab.exact.grid import Grid
 from orwlab.exact.optima import Optimum, kl_tilt
+from orwlab.methods import rollout
 from orwlab.methods.cards import Card
 from orwlab.methods.ddpo import Ddpo
 from orwlab.rewards import Reward
+
+STEPS = 20  # so many count as many
 
 
 class FlowGrpo(Ddpo):
@@ -43,6 +47,13 @@ class FlowGrpo(Ddpo):
     )
 
     settings_names = (*Ddpo.settings_names, "foresight")
+    leave: ClassVar = dict.fromkeys(("noisy_steps", "noise", "rule", "clip", "foresight"), lambda value: True)
+
+    @classmethod
+    def _is_sure(cls, settings: dict[str, Any]) -> bool:
+        """Only with foresight and steps that forget where they began; else it comes near the tilt, and not there."""
+        memoryless = settings["rule"] == "exact" and math.isclose(settings["noise"], rollout.MEMORYLESS, rel_tol=0.01)
+        return bool(settings["foresight"]) and memoryless and settings["noisy_steps"] >= STEPS
 
     def __init__(
         self,

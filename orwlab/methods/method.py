@@ -8,6 +8,9 @@
 ``dial.achieved`` measures it.
 """
 
+import inspect
+import itertools
+from collections.abc import Callable, Mapping
 from os import PathLike
 from typing import Any, ClassVar, Self
 
@@ -27,6 +30,12 @@ from orwlab.rewards import Reward
 
 LINEAR = Linear()
 LOOK = 256  # samples of the reference at which a reward must have a slope
+HOW_WELL = ("batch_size", "pool_size", "steps_per_round", "lr", "average_decay", "seed")
+"""settings that say how well and how soon a method gets where it goes, and not where"""
+DRAW = 64
+"""from so many samples on: what a round takes from the mean of its own draw is off by one part in as many"""
+FINE = {"rk4": 3, "midpoint": 10, "euler": 200}
+"""steps of a sampler that draws as well as the usual one, or better (measured on the zoo's flows of points)"""
 
 
 def checked_strength(name: str, value: Any) -> float:
@@ -44,10 +53,56 @@ def is_flat(reward: Reward, x1: Tensor) -> bool:
     return not g.any() and float(r.max()) > float(r.min())
 
 
+def usual_settings(method: type) -> dict[str, Any]:
+    """What the arguments of a method are, if nobody says; a class's own before those of what it is made from."""
+    found: dict[str, Any] = {}
+    for kind in method.__mro__:
+        if "__init__" in vars(kind) and kind is not object:
+            arguments = inspect.signature(vars(kind)["__init__"]).parameters.values()
+            for one in itertools.filterfalse(lambda one: one.default is one.empty, arguments):
+                found.setdefault(one.name, one.default)
+    return found
+
+
+def _by_name(settings: Any) -> dict[str, Any]:
+    if not isinstance(settings, Mapping) or not all(isinstance(name, str) for name in settings):
+        raise checks.fail("settings", settings, "settings by name")
+    return dict(settings)
+
+
 class Contestant:
     """What is known of a method beside its rounds: a card, and the exact answer."""
 
     card: ClassVar[Card]
+    leave: ClassVar[Mapping[str, Callable[[Any], bool]]] = {}
+    """settings of the method's own -> for which values, beside the usual one, ``exact`` is still where it goes"""
+
+    @classmethod
+    def goes_there(cls, settings: Mapping[str, Any]) -> bool:
+        """Whether ``exact`` knows where the method goes with these settings, beside ``strength``.
+
+        A setting of which nothing is known leads elsewhere, unless it has its usual value.
+        """
+        usual, settings = usual_settings(cls), _by_name(settings)
+        other = {n: v for n, v in settings.items() if n not in HOW_WELL and not (n in usual and usual[n] == v)}
+        if "sampler" in other:
+            sampler = flow.as_sampler(other.pop("sampler"))
+            if not isinstance(sampler, tuple) or sampler[1] < FINE[sampler[0]]:
+                return False
+        if not all(name in cls.leave and cls.leave[name](value) for name, value in other.items()):
+            return False
+        sizes = [settings.get(name) or usual[name] for name in ("pool_size", "batch_size")]
+        return (sizes[0] or sizes[1]) >= DRAW
+
+    @classmethod
+    def is_sure(cls, settings: Mapping[str, Any]) -> bool:
+        """Whether it settles at ``exact`` with these settings, and does not only aim at it."""
+        return cls._is_sure(usual_settings(cls) | _by_name(settings))
+
+    @classmethod
+    def _is_sure(cls, settings: dict[str, Any]) -> bool:
+        """``is_sure``, of all settings."""
+        return True
 
     @classmethod
     def exact(cls, cells: Grid, reference: Any, reward: Any, strength: float) -> Optimum | None:

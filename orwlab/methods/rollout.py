@@ -89,7 +89,7 @@ def roll(v: Velocity, x0: Tensor, steps: list[Step], generator: torch.Generator)
 def along(v: Velocity, steps: list[Step], states: Tensor) -> Tensor:
     """``v`` at the start of every step, all at once: states (k, n, *event) -> (k, n, *event), k = len(steps)."""
     n = states.shape[1]
-    t = torch.tensor([step.t for step in steps]).to(states).repeat_interleave(n)
+    t = torch.tensor([step.t for step in steps], dtype=torch.float32).to(states).repeat_interleave(n)
     return v(t, states.flatten(0, 1)).view_as(states)
 
 

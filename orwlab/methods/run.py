@@ -335,7 +335,7 @@ class Run:
 
     def _times(self, n: int) -> Tensor:
         """``n`` times, evenly in [0, 1): drawn on the CPU in float32, as noise is."""
-        return torch.rand(n, generator=self.generator).to(self.device, self.dtype)
+        return torch.rand(n, generator=self.generator, dtype=torch.float32).to(self.device, self.dtype)
 
     def _any(self, n: int, k: int) -> Tensor:
         """``k`` of ``n`` samples, each time any of them."""

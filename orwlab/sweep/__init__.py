@@ -13,13 +13,17 @@ The same from a file, whose names are those of the arguments (``spec`` shows one
 **alpha and tau.** ORW-CFM-W2 takes both as they are, with weights of mean one. ``orw_cfm`` and ``rw_cfm`` have no
 alpha: tau is their strength. Every other method has one dial, its strength, which is tau / alpha. Combinations that
 come to the same run are done once, and are a row each. The exact answer of a cell is the same for all its seeds, and is
-found once. Where a setting leads elsewhere than the dial says, as ReFT's ``threshold`` does, or "ot", none is known.
+found once. Where a setting leads elsewhere than the dial says, as ReFT's ``threshold`` does, "ot", a coarse sampler or
+a small ``rank``, none is known (``Contestant.goes_there``); where a method only aims at it, it is not trusted.
 
 **What is kept.** ``folder`` holds a small file for each finished task, under a name that is a fingerprint of all that
 decides its result: the settings, the networks' weights, what rewards compute (``meaning``), and the code of this
 package that did it: after an update of the methods it is done again. What is there is not done again. A folder in which
 a name means something else is refused. A run that diverges is a result, and stays. Anything else that goes wrong, such
 as a reward that raises, is a row with a sentence, and is tried again at the next start.
+
+**At random.** A reward that draws from Python's, numpy's or torch's own generator draws what is its task's: the same in
+every process, and the caller's generators stay as they are. Only threads share theirs.
 
 **On a cluster.** Tasks are pure and can be pickled; joblib's backend says where they run, and nothing else changes. A
 worker needs this package, and neither the folder nor its file system: only the caller writes.
@@ -44,11 +48,11 @@ from pathlib import Path
 from typing import Any
 
 from orwlab import checks
-from orwlab.sweep import once, work
+from orwlab.sweep import once, sent, work
 from orwlab.sweep.plan import Place, Plan, planned
 from orwlab.sweep.table import COLUMNS, SETTINGS, Row, Table
 
-__all__ = ["Row", "Table", "run"]
+__all__ = ["Row", "Table", "finished", "run"]
 
 FORMAT = "orwlab sweep 1"
 TASKS, NAMES = "tasks", "names"
@@ -92,7 +96,8 @@ def run(
         they are done to another on the same machine.
 
     Raises:
-        ValueError: an argument out of range, named, before any work; a folder in which a name means something else.
+        ValueError: an argument out of range, named, before any work; a folder in which a name means something else; a
+            reward that cannot be sent to another process; a folder that can no longer be written to.
         once.WorkerLost: a worker process was killed. What is finished is kept.
     """
     plan = planned(alphas, taus, seeds, target=target, reward=reward, method=method, rounds=rounds, **settings)
@@ -103,15 +108,38 @@ def run(
     return _done(plan, _own(folder), jobs, progress)
 
 
+def finished(*, folder: str | PathLike[str], jobs: Any = None, progress: Any = None, **asked: Any) -> tuple[int, int]:
+    """How many tasks of a sweep, asked for as ``run`` is, are finished in its folder; and how many there are.
+
+    Raises:
+        ValueError: as ``run`` does.
+    """
+    plan = planned(**asked)
+    shelf, calls = _shelf(_own(folder)), _calls(plan)
+    return sum(shelf.get(key) is not None for key in calls), len(calls)
+
+
+def _shelf(folder: Path) -> once.Shelf:
+    return once.json_shelf(folder / TASKS, FORMAT, lambda value: not value.get("again"))
+
+
+def _calls(plan: Plan) -> dict[str, once.Call]:
+    """All tasks, a cell's limit before its runs."""
+    calls: dict[str, once.Call] = {}
+    for place in plan.places:
+        calls.update(task for task in (plan.limit(place), plan.run(place)) if task is not None)
+    return calls
+
+
 def _done(plan: Plan, folder: Path, jobs: int | None, progress: bool) -> Table:
-    shelf = once.json_shelf(folder / TASKS, FORMAT, lambda value: not value.get("again"))
+    shelf = _shelf(folder)
     _claim(plan, folder, shelf)
     runs = {place: plan.run(place) for place in plan.places}
     limits = {place: plan.limit(place) for place in plan.places}
-    calls: dict[str, once.Call] = {}
-    for place in plan.places:  # a cell's limit before its runs
-        calls.update(task for task in (limits[place], runs[place]) if task is not None)
-    found = dict(once.each(calls, shelf, jobs=jobs, name="sweep", progress=progress))
+    for kind, things in (("reward", plan.rewards), ("target", plan.targets)):
+        for name, thing in things.items():
+            sent.check(f"{kind} {name!r}", thing, jobs)
+    found = dict(once.each(_calls(plan), shelf, jobs=jobs, name="sweep", progress=progress))
     return Table(
         tuple(
             _row(place, found[runs[place][0]], found[task[0]] if (task := limits[place]) is not None else {})
@@ -127,8 +155,8 @@ def _row(place: Place, run: dict[str, Any], limit: dict[str, Any]) -> Row:
     said = {name: getattr(place, name) for name in (*SETTINGS, "strength")}
     measured, exact = ({k: v for k, v in kept.items() if k in COLUMNS} for kept in (run, limit))
     row = {**said, **exact, **measured, "error": "; ".join(errors)}
-    if "mean_reward" in run:
-        row["mean_reward"] += limit.get("reference", run["reference"]) - run["reference"]
+    if "raw_reward" in run:
+        row["mean_reward"] = run["raw_reward"] + (limit.get("exact_reference", math.nan) - run["raw_reference"])
         row["gap"] = row["mean_reward"] - limit.get("exact", math.nan)
     return Row(**row)
 
@@ -154,8 +182,9 @@ def _claim(plan: Plan, folder: Path, kept: once.Shelf) -> None:
         other = before is not None and before != said
         if other and any(task[kind] == [name, before["meaning"]] for task in _tasks(kept)):
             raise ValueError(
-                f"folder is {str(folder)!r}, where the {kind} {name!r} is another one than here: its code, or what it "
-                "refers to, is not the same; allowed: another name, another folder, or what it was then"
+                f"folder is {str(folder)!r}, where the {kind} {name!r} is another one than here: its code, what it "
+                "refers to, or the version of a library is not the same; allowed: another name, another folder, or "
+                "what it was then"
             )
         if before != said:
             shelf.put(key, said)

@@ -29,6 +29,9 @@ class WorkerLost(RuntimeError):
     """A process that worked on a task has gone."""
 
 
+_LOST = ("KilledWorker", "TerminatedWorkerError")
+"""what dask and joblib call it"""
+
 Call = tuple[Any, ...]
 """a function that has a name in a module, and its arguments"""
 
@@ -123,9 +126,10 @@ def checked_jobs(jobs: Any) -> int | None:
     """``jobs`` must be a number of processes, -1 or None."""
     if jobs is None:
         return None
-    count = checks.integer("jobs", jobs, low=-1)
-    if count == 0:
-        raise checks.fail("jobs", jobs, "a number of processes, or -1 for one a processor core")
+    count = checks.integer("jobs", jobs, low=-checks.LARGEST)
+    if count == 0 or count < -1:
+        less = "; all but one, as joblib's -2 has it, is to be said as a number" if count < -1 else ""
+        raise checks.fail("jobs", jobs, f"a number of processes, or -1 for one a processor core{less}")
     return count
 
 
@@ -168,7 +172,14 @@ def _done(calls: dict[str, Call], shelf: Shelf, jobs: int | None) -> Iterator[tu
             for key, value in parallel(still(part)):
                 shelf.put(key, value)
                 yield key, value
-    except BrokenExecutor as error:
+    except Exception as error:
+        if not isinstance(error, BrokenExecutor) and type(error).__name__ not in _LOST:
+            raise
+        if "un-serialize" in str(error):
+            raise WorkerLost(
+                "a worker process could not read what it was sent, mostly for lack of a module that is there only here "
+                f"({error.__cause__ or error}). What is finished is kept"
+            ) from error
         raise WorkerLost(
             "a worker process was ended from outside, mostly for lack of memory. What is finished is kept: begin again "
             "and it goes on; fewer jobs need less memory"

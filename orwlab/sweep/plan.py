@@ -37,9 +37,9 @@ class Plan:
         """("target" or "reward", name) -> a fingerprint of what is behind it."""
         found = {}
         for name, pair in self.targets.items():
-            found["target", name] = meaning.of((zoo.target(name), zoo.load(name)) if pair is None else pair)
+            found["target", name] = _meant("target", name, (zoo.target(name), zoo.load(name)) if pair is None else pair)
         for name, reward in self.rewards.items():
-            found["reward", name] = meaning.of(rewards.get(name) if reward is None else reward)
+            found["reward", name] = _meant("reward", name, rewards.get(name) if reward is None else reward)
         return found
 
     @functools.cached_property
@@ -70,11 +70,14 @@ class Plan:
         target, reward = self.targets[place.target], self.rewards[place.reward]
         if target is not None and (target[0] is None or target[0].dim > 2):
             return None
+        kind = methods.get(place.method)
+        known = kind.goes_there(self.settings)
+        sure = known and kind.is_sure(self.settings)
         call = (
             *(work.limit, place.target if target is None else target[0], place.reward if reward is None else reward),
-            *(place.method, place.dial, known := not work.elsewhere(self.settings)),
+            *(place.method, place.dial, known, sure),
         )
-        return self._told(call, "limit", place, **({} if known else {"known": False}))
+        return self._told(call, "limit", place, **{n: v for n, v in (("known", known), ("sure", sure)) if not v})
 
     def _told(self, call: Call, kind: str, place: "Place", **more: Any) -> tuple[str, Call]:
         """The key of a call, and the call, which hands on what it is that it does."""
@@ -133,8 +136,8 @@ def planned(
         ValueError: any of them out of range, named; before any work.
     """
     plan = Plan(
-        alphas=_different("alphas", checks.numbers("alphas", _several(alphas), low=0.0)),
-        taus=_different("taus", checks.numbers("taus", _several(taus), low=0.0)),
+        alphas=_amounts("alphas", alphas),
+        taus=_amounts("taus", taus),
         seeds=_different("seeds", [checks.seed("a seed of seeds", one) for one in _list("seeds", seeds)]),
         targets=_named("target", target, zoo.names("points"), _target),
         rewards=_named("reward", reward, rewards.names(), _reward),
@@ -165,6 +168,13 @@ def unknown(name: Any, known: Iterable[str]) -> str:
     return ("one of " if near is None else f"{near!r} (the nearest), or another of ") + ", ".join(known)
 
 
+def _meant(kind: str, name: str, value: Any) -> str:
+    try:
+        return meaning.of(value)
+    except ValueError as error:
+        raise ValueError(f"{kind} {name!r}: {error}") from None
+
+
 def _check_settings(plan: Plan) -> None:
     for method in plan.methods:
         known = known_settings(method)
@@ -185,12 +195,16 @@ def _slope(x: Any) -> Any:
     return x.sum(-1)
 
 
-def _several(value: Any) -> Any:
-    """One number as a list of one."""
-    try:
-        return [checks.number("value", value)]
-    except ValueError:
-        return value
+def _amounts(name: str, value: Any) -> tuple[float, ...]:
+    """Numbers >= 0: one, or several."""
+    listed = hasattr(value, "__iter__") and not isinstance(value, str | bytes | Mapping)
+    several = listed and getattr(value, "ndim", 1) > 0
+    if not several:
+        with contextlib.suppress(ValueError):
+            value = checks.number(name, value)
+        if not isinstance(value, float):
+            raise checks.fail(name, value, "a number >= 0, or a list of them")
+    return _different(name, checks.numbers(name, value if several else [value], low=0.0))
 
 
 def _list(name: str, value: Any) -> list[Any]:

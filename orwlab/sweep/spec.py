@@ -9,14 +9,17 @@ method: [orw_cfm_w2, reft]
 rounds: 300
 lr: 1e-3                  # and whatever else all the methods take
 folder: my-sweep
+# of one's own, in a module beside this file, mine.py:
+#   reward: [right, "mine:redness"]     a callable (n, *event) -> (n,)
+#   target: "mine:pair"                 (density or None, flow), or a function without arguments that gives them
 """
 
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from orwlab import checks, written
-from orwlab.sweep import plan
+from orwlab import checks, foreign, rewards, written, zoo
+from orwlab.sweep import plan, sent
 
 LARGEST = 65_536  # bytes of a file
 HOW = ("folder", "jobs")
@@ -39,7 +42,7 @@ def read(path: str | PathLike[str]) -> dict[str, Any]:
     if len(content) > LARGEST:
         raise ValueError(f"{path}: it has {len(content)} bytes; allowed: at most {LARGEST}")
     try:
-        return parsed(text)
+        return parsed(text, home=Path(path).resolve().parent)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
@@ -49,14 +52,19 @@ def folder_of(path: str | PathLike[str]) -> str:
     return str(Path(path).with_suffix(""))
 
 
-def parsed(text: str) -> dict[str, Any]:
+def parsed(text: str, home: str | PathLike[str] | None = None) -> dict[str, Any]:
     """The arguments of ``sweep.run`` that a text says.
+
+    Args:
+        text: of the file.
+        home: a folder with modules of one's own, for what is named "module:function".
 
     Raises:
         ValueError: as ``read`` has it, without the file.
     """
     if not isinstance(text, str):
         raise checks.fail("text", text, "the text of a YAML file")
+    home = None if home is None else checks.folder("home", home)
     sheet = written.read(text, "sweep", most=4000)
     found = sheet.value
     if not isinstance(found, dict):
@@ -78,9 +86,34 @@ def parsed(text: str) -> dict[str, Any]:
             f"line {lines['folder']}: folder is {found['folder']!r}; allowed: the name of a folder, quoted"
         )
     try:
+        for name in ("target", "reward"):
+            if name in found:
+                found[name] = _with_own(name, found[name], home)
         plan.planned(**{name: value for name, value in found.items() if name not in HOW})
     except ValueError as error:
         said = str(error)
         line = next((lines[word] for word in said.replace(" of ", " ").split()[:4] if word in lines), None)
         raise ValueError(said if line is None else f"line {line}: {said}") from error
+    return found
+
+
+def _with_own(kind: str, value: Any, home: Path | None) -> Any:
+    """Names, as they are; with one's own among them, a mapping from each name to what is behind it."""
+    names = value if isinstance(value, list) else [value]
+    if not any(isinstance(name, str) and ":" in name for name in names):
+        return value
+    found: dict[str, Any] = {}
+    for name in names:
+        if name in found:
+            raise checks.fail(kind, names, "names that are all different")
+        if isinstance(name, str) and ":" in name:
+            found[name] = foreign.named(kind, name, home)
+            if kind == "target" and callable(found[name]):
+                found[name] = found[name]()
+        elif kind == "reward":
+            found[name] = rewards.get(name)
+        else:
+            found[name] = zoo.target(name), zoo.load(name)
+    if home is not None:
+        sent.carry(home)
     return found

@@ -19,7 +19,13 @@ SETTINGS = ("target", "reward", "method", "alpha", "tau", "seed")
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One run. Numbers that there are not are NaN."""
+    """One run. Numbers that there are not are NaN.
+
+    ``mean_reward = raw_reward - raw_reference + exact_reference``: what the samples have gained over the reference's
+    from the same noise, beside what the target has exactly. So neither the noise nor what the reference has not learned
+    counts, and it can be held to ``exact``. Where nobody knows the target's density it is NaN, and ``raw_reward`` is
+    what there is.
+    """
 
     target: str
     reward: str
@@ -30,7 +36,14 @@ class Row:
     strength: float
     """tau / alpha; tau alone for methods without an alpha"""
     mean_reward: float = math.nan
-    """of the running average, less what the reference has from the same noise, plus what the target has exactly"""
+    """of the running average, less what the reference has from the same noise, plus what the target has exactly; NaN
+    where the target's density is not known"""
+    raw_reward: float = math.nan
+    """mean reward of the running average's samples, as they are"""
+    raw_reference: float = math.nan
+    """that of the reference's samples from the same noise"""
+    exact_reference: float = math.nan
+    """the mean reward under the target itself"""
     exact: float = math.nan
     """the mean reward where an infinitely good network would settle"""
     gap: float = math.nan
@@ -61,7 +74,8 @@ class Row:
     seconds: float = math.nan
     """of the rounds, on one thread"""
     trusted: bool = False
-    """whether the exact values are sure: the search for them ended, and the grid resolves the limit"""
+    """whether the exact values are sure: the search for them ended, the grid resolves the limit, and the method is
+    known to lead there"""
     error: str = ""
     """what went wrong, in a sentence"""
 
@@ -207,15 +221,20 @@ class Table:
         return cls.parsed(text)
 
     def __str__(self) -> str:
-        """A line a cell, mean ± spread over its seeds; above it what is the same everywhere, below it errors."""
+        """A line a cell, mean ± spread over its seeds; above it what is the same everywhere, below it errors.
+
+        "mean reward" is ``Row.mean_reward``. Where there is none for want of a density, "raw reward" stands beside it.
+        """
         known = {name: self.values(name) for name in SETTINGS[:-1]}
         same = [f"{name} {_short(values[0])}" for name, values in known.items() if len(values) == 1]
         free = [name for name in ("target", "reward", "method", "tau", "alpha") if len(known[name]) > 1]
         seeds = self.values("seed")
         heading = [*same, f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds"]
+        raw = any(math.isnan(row.mean_reward) and not math.isnan(row.raw_reward) for row in self.rows)
         lines = [
             [
                 *free,
+                *["raw reward"] * raw,
                 "mean reward",
                 "exact",
                 "gap",
@@ -240,6 +259,7 @@ class Table:
             )
             lines.append([
                 *(_short(getattr(first, name)) for name in free),
+                *[_spread(cell.mean("raw_reward"))] * raw,
                 _spread(cell.mean("mean_reward")), exact, _spread(cell.mean("gap")),
                 _spread(cell.mean("kl")), exact_kl, _plain(cell.mean("w2_squared"), 2),
                 _plain(cell.mean("diversity"), 2), exact_diversity, _plain(cell.mean("ess"), 0),

@@ -1,16 +1,21 @@
 """The two tasks of a sweep, as pure functions with names: a run, measured, and the exact answer that it is held to.
 
-Mean rewards are of the running average's samples from fixed noise. Beside them stands what the pretrained reference has
-from the same noise, so that neither the noise nor what the reference has not learned counts in the end.
+Mean rewards are of the running average's samples from fixed noise, as they are. Beside them stands what the pretrained
+reference has from the same noise: ``table.Row`` takes the difference, in which neither the noise nor what the reference
+has not learned counts.
 """
 
+import contextlib
 import math
+import random
+import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -20,6 +25,7 @@ from orwlab.exact.sweep import limits, mean_distance
 from orwlab.measure import distances, samples
 from orwlab.methods import dial
 from orwlab.methods.run import Diverged
+from orwlab.sweep import once
 
 SEEN = 4000  # samples whose mean reward is taken
 APART = 2000  # of these, between which distances are taken
@@ -39,13 +45,63 @@ CODE = (
 )
 """what decides a result, beside the settings"""
 
+_lock = threading.Lock()
+_under_way: list[int] = []  # the seeds of tasks
+_before: list[tuple[Any, ...]] = []  # the generators as they were before the first of these
+
 Settings = Mapping[str, Any]
 """of a method: "alpha" and "tau", or "strength", beside what else it takes"""
 
 
 def told(task: Settings, function: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
     """What a function gives, and which task it is of, for whoever finds the file."""
-    return {"task": dict(task), **function(*arguments)}
+    with _by_itself(task):
+        return {"task": dict(task), **function(*arguments)}
+
+
+@contextlib.contextmanager
+def _by_itself(task: Settings) -> Iterator[None]:
+    """Within the block a callable that draws from Python's, numpy's or torch's own generator draws what is the task's.
+
+    So that the same task gives the same numbers in whatever process and after whatever else, and nobody's generators
+    are changed. Of one process all threads have the same generators: there the numbers cannot be had, and what was
+    there before is put back when the last one is done. Likewise torch's usual floating type, of which another process
+    would not know.
+    """
+    seed = int(once.digest(dict(task))[:8], 16)
+    with _lock:
+        if not _before:
+            _before.append(_generators())
+        _under_way.append(seed)
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002  a callable may draw from it
+        torch.default_generator.manual_seed(seed)
+        if torch.cuda.is_initialized():
+            torch.cuda.manual_seed_all(seed)
+        torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        with _lock:
+            _under_way.remove(seed)
+            if not _under_way:
+                _put_back(_before.pop())
+
+
+def _generators() -> tuple[Any, ...]:
+    cards = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
+    numpys = np.random.get_state()  # noqa: NPY002
+    return random.getstate(), numpys, torch.get_rng_state(), cards, torch.get_default_dtype()
+
+
+def _put_back(before: tuple[Any, ...]) -> None:
+    python, numpys, torchs, cards, floating = before
+    random.setstate(python)
+    np.random.set_state(numpys)  # noqa: NPY002
+    torch.set_rng_state(torchs)
+    if cards is not None:
+        torch.cuda.set_rng_state_all(cards)
+    torch.set_default_dtype(floating)
 
 
 def run(
@@ -88,8 +144,8 @@ def _run(
     x1, y1 = flow.sample(made.average, x0), flow.sample(made.reference, x0)
     last = ess[-max(1, round(LAST * rounds)) :] if len(ess) == rounds else ess[-1:]
     return {
-        "mean_reward": float(rewards.evaluate(reward, x1).double().mean()),
-        "reference": float(rewards.evaluate(reward, y1).double().mean()),
+        "raw_reward": float(rewards.evaluate(reward, x1).double().mean()),
+        "raw_reference": float(rewards.evaluate(reward, y1).double().mean()),
         "diversity": samples.mean_pairwise_distance(x1[:APART]),
         **_away(made.average, made.reference, reward, x0, x1, y1),
         "ess": sum(last) / len(last) if last else math.nan,
@@ -130,28 +186,27 @@ def _away(
     }
 
 
-def elsewhere(more: Settings) -> bool:
-    """Whether other arguments make a method go elsewhere than its dial says: then nobody knows where."""
-    return more.get("threshold") is not None or more.get("coupling", "independent") != "independent"
-
-
-def limit(target: Any, reward: Any, method: str, dial_at: Settings, known: bool = True) -> dict[str, Any]:
+def limit(
+    target: Any, reward: Any, method: str, dial_at: Settings, known: bool = True, sure: bool = True
+) -> dict[str, Any]:
     """What an infinitely good network would come to: mean reward, KL and diversity; NaN where nobody knows.
 
-    "reference" is the mean reward of the target itself, which is there for every method. "trusted" is false where the
-    search for the limit did not end, or the grid does not resolve it.
+    "exact_reference" is the mean reward of the target itself, which is there for every method. "trusted" is false where
+    the search for the limit did not end, where the grid does not resolve it, and where the method only aims at it.
 
     Args:
         target: a name of the zoo's flows of points, or a target with ``dim``, 1 or 2, and ``log_prob``.
         reward: a name, or a callable.
         method: a name.
         dial_at: as ``run`` has it.
-        known: whether it goes where its dial says; if not, only "reference" is worked out.
+        known: whether it goes where its dial says; if not, only "exact_reference" is worked out.
+        sure: whether it gets there.
     """
     try:
-        return _limit(target, reward, method, dial_at, known)
+        found = _limit(target, reward, method, dial_at, known)
     except Exception as error:
         return {"error": _sentence(error), "again": True}
+    return found if sure else {**found, "trusted": False}
 
 
 def _limit(target: Any, reward: Any, method: str, dial_at: Settings, known: bool) -> dict[str, Any]:
@@ -164,7 +219,7 @@ def _limit(target: Any, reward: Any, method: str, dial_at: Settings, known: bool
         start = dynamics.mean_reward
         unknown = {"exact": math.nan, "exact_kl": math.nan, "exact_diversity": math.nan, "trusted": False}
         if not known or dial_at.get("alpha") == 0:  # at 0 nothing holds it
-            return {"reference": start, **unknown}
+            return {"exact_reference": start, **unknown}
         if method == PAPER:
             found = limits(dynamics, [dial_at["alpha"]], [dial_at["tau"]], tol=TOL)
             exact, kl, apart = float(found.reward), float(found.kl), float(found.diversity)
@@ -172,10 +227,10 @@ def _limit(target: Any, reward: Any, method: str, dial_at: Settings, known: bool
         else:
             optimum = methods.get(method).exact(cells, density, r, dial_at["strength"])
             if optimum is None:
-                return {"reference": start, **unknown}
+                return {"exact_reference": start, **unknown}
             exact, kl, apart = optimum.mean_reward, optimum.kl, mean_distance(cells, optimum.density)
             trusted = not any(issubclass(one.category, OracleWarning) for one in said)
-    return {"reference": start, "exact": exact, "exact_kl": kl, "exact_diversity": apart, "trusted": trusted}
+    return {"exact_reference": start, "exact": exact, "exact_kl": kl, "exact_diversity": apart, "trusted": trusted}
 
 
 def _sentence(error: BaseException) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from orwlab import checks, flow, methods, rewards, targets, zoo
+from orwlab import checks, files, flow, methods, rewards, targets, zoo
 from orwlab.exact.dynamics import PopulationDynamics
 from orwlab.methods import dial, rollout
 from orwlab.methods.run import Diverged
@@ -181,7 +181,7 @@ def make(folder: str | PathLike[str] = FOLDER, jobs: int = -1) -> list[Row]:
     tasks = [(target, entry, seed) for target in TARGETS for entry in ENTRIES for seed in SEEDS]
     rows = [row for row, _ in each_once("contest", _recipe(), _one, tasks, place, jobs)]
     text = json.dumps({"format": FORMAT, "recipe": _recipe(), "rows": rows}, indent=1)
-    (place / "contest.json").write_text(text + "\n")
+    files.write_bytes(place / "contest.json", f"{text}\n".encode())
     return load(place)
 
 

@@ -75,7 +75,7 @@ class Autoencoder(nn.Module):
         code, std = self._posterior(x.to(self.unit))
         if generator is not None:
             generator = checks.generator("generator", generator)
-            code = code + std * torch.randn(code.shape, generator=generator).to(code)
+            code = code + std * torch.randn(code.shape, generator=generator, dtype=torch.float32).to(code)
         return self._inwards(code).to(x)
 
     def decode(self, z: Tensor) -> Tensor:
@@ -109,8 +109,8 @@ class Autoencoder(nn.Module):
             generator: draws the codes.
             noise: std of what is added to the images before they are encoded.
         """
-        mean, std = self._posterior(x + noise * torch.randn(x.shape, generator=generator))
-        y = self.decoder(mean + std * torch.randn(mean.shape, generator=generator))
+        mean, std = self._posterior(x + noise * torch.randn(x.shape, generator=generator, dtype=torch.float32))
+        y = self.decoder(mean + std * torch.randn(mean.shape, generator=generator, dtype=torch.float32))
         fit = (y - x).square().flatten(1).sum(1) / (2 * PIXEL_STD**2)
         kl = ((mean.square() + std.square() - 1) / 2 - std.log()).sum(1)  # to N(0, I)
         return (fit + kl).mean(), y

@@ -428,7 +428,7 @@ def _losses_of_images(
     while True:
         drawn = pictures.draw(recipe.batch_size, generator=generator)
         x, labels = _with_spoilt(recipe, *drawn, len(pictures.names), generator)
-        noisy = x + recipe.noise * torch.randn(x.shape, generator=generator)
+        noisy = x + recipe.noise * torch.randn(x.shape, generator=generator, dtype=torch.float32)
         yield nn.functional.cross_entropy(network(noisy), labels)
 
 
@@ -491,7 +491,7 @@ def _prompts(recipe: Recipe, k: int) -> Batch:
     """Pictures, and the tokens of what is said of them: all, or a part, or nothing."""
     generator = _of_step(recipe, k)
     pictures, said = captions.sample(recipe.batch_size, recipe.split, generator=generator)
-    silent = (torch.rand(len(said), generator=generator) < LEFT_OUT).tolist()
+    silent = (torch.rand(len(said), generator=generator, dtype=torch.float32) < LEFT_OUT).tolist()
     return pictures, captions.tokens([Scene() if skip else scene for scene, skip in zip(said, silent)])
 
 
@@ -538,8 +538,10 @@ def spoil(x: Tensor, *, generator: torch.Generator) -> Tensor:
     n, channels = x.shape[:2]
     flat = x.reshape(n, channels, -1)
     order = torch.rand(n, 1, flat.shape[2], generator=generator, dtype=torch.float64).argsort(2)
-    noise = torch.randn(flat.shape, generator=generator).to(x)  # the same numbers for every floating type
-    even = 2 * torch.rand(flat.shape, generator=generator).to(x) - 1
+    noise = torch.randn(flat.shape, generator=generator, dtype=torch.float32).to(
+        x
+    )  # the same numbers for every floating type
+    even = 2 * torch.rand(flat.shape, generator=generator, dtype=torch.float32).to(x) - 1
     kinds = [
         flat.gather(2, order.expand_as(flat)),
         flat.mean(2, keepdim=True) + flat.std(2, keepdim=True) * noise,

@@ -150,7 +150,7 @@ def random_mixture(components: int, generator: torch.Generator) -> GaussianMixtu
 def _draws(generator: torch.Generator) -> tuple[Callable[..., Tensor], Callable[[float, float], float]]:
     """Normal numbers of any shape, and a uniform one between two bounds."""
     normal = lambda *shape: torch.randn(*shape, generator=generator, dtype=torch.float64)  # noqa: E731
-    uniform = lambda low, high: low + (high - low) * float(torch.rand((), generator=generator))  # noqa: E731
+    uniform = lambda low, high: low + (high - low) * float(torch.rand((), generator=generator, dtype=torch.float32))  # noqa: E731
     return normal, uniform
 
 

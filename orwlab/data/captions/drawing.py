@@ -37,11 +37,13 @@ FAINT = 0.05
 
 TOWARDS = {"left of": (0, -1), "right of": (0, 1), "above": (-1, 0), "below": (1, 0)}
 """where the first thing lies, seen from the second: down, across"""
-PALETTE = torch.tensor([[int(code[k : k + 2], 16) / 255 for k in (1, 3, 5)] for code in COLOURS.values()])
+PALETTE = torch.tensor(
+    [[int(code[k : k + 2], 16) / 255 for k in (1, 3, 5)] for code in COLOURS.values()], dtype=torch.float32
+)
 """the colours, (5, 3): red, green, blue, 0 .. 1"""
 
 _KINDS = (1, 2, 3, "pair")
-_ODDS = torch.tensor([0.3, 0.15, 0.15, 0.4])  # of a thing, two alike, three alike, two things
+_ODDS = torch.tensor([0.3, 0.15, 0.15, 0.4], dtype=torch.float32)  # of a thing, two alike, three alike, two things
 _TRIES = 64  # places that are looked at together
 _TOGETHER = 2048  # pictures that are in the making: more would only take memory
 _APART = torch.tensor([[(colour, thing) in HELD_OUT_COLOURS for thing in THINGS] for colour in COLOURS])
@@ -75,7 +77,11 @@ def sample(
     whole, generator = checks.yes_or_no("whole", whole), checks.generator("generator", generator)
     asked = _scenes(n, split, generator)
     aims = [
-        torch.where(torch.rand(n, 2, generator=generator) < 2 / 3, torch.randint(2, (n, 2), generator=generator), -1)
+        torch.where(
+            torch.rand(n, 2, generator=generator, dtype=torch.float32) < 2 / 3,
+            torch.randint(2, (n, 2), generator=generator),
+            -1,
+        )
         for _ in range(2)
     ]  # weight and lean of each group: one or the other on purpose, or as it comes
     pictures, scenes = _composed(asked, aims[0], aims[1], split, generator)
@@ -119,7 +125,9 @@ def shortened(scene: Scene, *, generator: torch.Generator) -> Scene:
     """
     if not isinstance(scene, Scene):
         raise checks.fail("scene", scene, "a Scene, such as parse gives")
-    talkative, turn, place, *kept = torch.rand(9, generator=checks.generator("generator", generator)).tolist()
+    talkative, turn, place, *kept = torch.rand(
+        9, generator=checks.generator("generator", generator), dtype=torch.float32
+    ).tolist()
     keep = [value < 0.2 + talkative for value in kept]
     groups = tuple(
         replace(
@@ -248,7 +256,7 @@ def _some_composed(
     rows, place = there.nonzero(as_tuple=True)
     kinds, whose = thing[rows, place], group[rows, place]
     writing = "train" if split == "train" else "test"
-    cover = torch.zeros(n, MOST, pens.TILE, pens.TILE)
+    cover = torch.zeros(n, MOST, pens.TILE, pens.TILE, dtype=torch.float32)
     cover[rows, place] = pens.tiles(kinds, weight[rows, whose], lean[rows, whose], writing, generator)
     pictures = _pasted(cover, PALETTE[colour], _placed(cover, there, relation, generator))
     manners = torch.full((2, n, MOST), -1)
@@ -289,7 +297,11 @@ def _placed(cover: Tensor, there: Tensor, relation: Tensor, generator: torch.Gen
     todo = torch.arange(len(cover))
     while len(todo):
         room = (SIDE - size[todo] + 1)[:, None]
-        corner = (torch.rand(len(todo), _TRIES, MOST, 2, generator=generator) * room).long().clamp(max=room - 1)
+        corner = (
+            (torch.rand(len(todo), _TRIES, MOST, 2, generator=generator, dtype=torch.float32) * room)
+            .long()
+            .clamp(max=room - 1)
+        )
         fits = torch.ones(len(todo), _TRIES, dtype=torch.bool)
         for a, b in ((0, 1), (0, 2), (1, 2)):
             before = corner[:, :, a] + size[todo, None, a] + GAP <= corner[:, :, b]
@@ -310,7 +322,7 @@ def _pasted(cover: Tensor, colour: Tensor, corner: Tensor) -> Tensor:
     """Tiles of cover (n, 3, 12, 12) in their colours (n, 3, 3) at their corners (n, 3, 2), on white: pictures."""
     n, edge = len(cover), pens.TILE
     wide = SIDE + 2 * edge  # tiles may reach over the edge, where they are empty
-    ink = torch.zeros(n, 3, wide, wide)
+    ink = torch.zeros(n, 3, wide, wide, dtype=torch.float32)
     line = torch.arange(edge)
     rows = torch.arange(n)[:, None, None]
     for k in range(MOST):

@@ -109,12 +109,12 @@ def tiles(thing: Tensor, weight: Tensor, lean: Tensor, split: str, generator: to
         split: whose handwriting, "train" or "test".
         generator: of all that varies.
     """
-    found = torch.zeros(len(thing), TILE, TILE)
+    found = torch.zeros(len(thing), TILE, TILE, dtype=torch.float32)
     shapes = (thing >= len(DIGITS)).nonzero()[:, 0]
     if len(shapes):
         names = [THINGS[k] for k in thing[shapes].tolist()]
         radius = _uniform([_SIZES[name] for name in names], generator)
-        place = torch.rand(len(shapes), 2, generator=generator) - 0.5 + (TILE - 1) / 2
+        place = torch.rand(len(shapes), 2, generator=generator, dtype=torch.float32) - 0.5 + (TILE - 1) / 2
         for name in SHAPES:
             rows = torch.tensor([k for k, other in enumerate(names) if other == name], dtype=torch.long)
             found[shapes[rows]] = shape(name, place[rows], radius[rows], TILE)
@@ -123,7 +123,9 @@ def tiles(thing: Tensor, weight: Tensor, lean: Tensor, split: str, generator: to
     while len(todo):  # a pen and a lean that make a word likely do not make it certain: what lacks it is drawn again
         kinds, heavy, leaning = thing[todo], weight[todo], lean[todo]
         counts = (starts[1:] - starts[:-1])[kinds]
-        rows = starts[kinds] + (torch.rand(len(todo), generator=generator) * counts).long().clamp(max=counts - 1)
+        rows = starts[kinds] + (torch.rand(len(todo), generator=generator, dtype=torch.float32) * counts).long().clamp(
+            max=counts - 1
+        )
         level = _uniform([_PENS[WEIGHTS[k] if k >= 0 else None] for k in heavy.tolist()], generator)
         shear = _uniform([_SHEARS[LEANS[k] if k >= 0 else None] for k in leaning.tolist()], generator)
         found[todo] = _written(split, rows, level, shear, generator)
@@ -168,8 +170,8 @@ def _handwriting(split: str) -> tuple[Tensor, Tensor, Tensor]:
 
 def _written(split: str, rows: Tensor, level: Tensor, shear: Tensor, generator: torch.Generator) -> Tensor:
     """Real digits with a pen and a lean each, half a pixel here or there: (n, 12, 12)."""
-    shift = torch.rand(len(rows), 2, generator=generator) - 0.5
-    line = (torch.arange(TILE * _FINE) + 0.5) / _FINE - TILE / 2
+    shift = torch.rand(len(rows), 2, generator=generator, dtype=torch.float32) - 0.5
+    line = (torch.arange(TILE * _FINE, dtype=torch.float32) + 0.5) / _FINE - TILE / 2
     y = line[None, :, None] - shift[:, 0, None, None]
     x = line[None, None, :] - shift[:, 1, None, None] + shear[:, None, None] * y
     y = y.expand_as(x)
@@ -181,5 +183,5 @@ def _written(split: str, rows: Tensor, level: Tensor, shear: Tensor, generator: 
 
 def _uniform(ranges: list[tuple[float, float]], generator: torch.Generator) -> Tensor:
     """A number from each range, (n,)."""
-    low, high = torch.tensor(ranges).reshape(-1, 2).unbind(1)
-    return low + (high - low) * torch.rand(len(ranges), generator=generator)
+    low, high = torch.tensor(ranges, dtype=torch.float32).reshape(-1, 2).unbind(1)
+    return low + (high - low) * torch.rand(len(ranges), generator=generator, dtype=torch.float32)

@@ -31,6 +31,7 @@ READINGS = {
     "diversity": _Reading("diversity E|x − x'|", "exact_diversity"),
 }
 """what has an exact value"""
+_RAW = _Reading("mean reward of samples, as they are", "exact")
 
 
 def sweep_maps(table: Table, *, what: str = "mean_reward", title: str = "") -> go.Figure:
@@ -41,10 +42,10 @@ def sweep_maps(table: Table, *, what: str = "mean_reward", title: str = "") -> g
 
     Args:
         table: of one target, one reward and one method; ``table.select`` takes one out.
-        what: "mean_reward", "kl" or "diversity".
+        what: "mean_reward", "kl" or "diversity"; where no density is known, the raw mean reward.
         title: above the maps.
     """
-    table, reading = _table(table), READINGS[checks.choice("what", what, READINGS)]
+    table, what, reading = _read(table, what)
     for setting in ("target", "reward", "method"):
         if len(table.values(setting)) > 1:
             said = ", ".join(map(str, table.values(setting)))
@@ -106,10 +107,10 @@ def sweep_over_alpha(
     Args:
         table: of a sweep.
         tau: which, if there are several.
-        what: "mean_reward", "kl" or "diversity".
+        what: "mean_reward", "kl" or "diversity"; where no density is known, the raw mean reward.
         title: above the figure.
     """
-    table, reading = _table(table), READINGS[checks.choice("what", what, READINGS)]
+    table, what, reading = _read(table, what)
     taus = table.values("tau")
     if tau is None and len(taus) > 1:
         raise checks.fail("tau", tau, f"one of {', '.join(f'{one:g}' for one in taus)}")
@@ -169,7 +170,11 @@ def _number(value: float, signed: bool) -> str:
     return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")
 
 
-def _table(table: Any) -> Table:
+def _read(table: Any, what: Any) -> tuple[Table, str, _Reading]:
+    """What is asked for, and the column that has it: without any target's density, the raw reward is what there is."""
     if not isinstance(table, Table):
         raise checks.fail("table", table, "a Table, as sweep.run returns it")
-    return table
+    what = checks.choice("what", what, READINGS)
+    if what == "mean_reward" and all(math.isnan(row.mean_reward) for row in table):
+        return table, "raw_reward", _RAW
+    return table, what, READINGS[what]

@@ -130,14 +130,14 @@ class Number(Control):
 
     def check(self, value: Any) -> float:
         """See ``Control``."""
-        return self.called(self.said or _small(self.label), value)
+        return self.called(self.said or small(self.label), value)
 
     def called(self, name: str, value: Any) -> float:
         """``check`` of a number that is called something else."""
         try:
             return checks.number(name, value, low=self.low, high=self.high)
         except ValueError:
-            allowed = f"a number from {_plainly(self.low)} to {_plainly(self.high)}"
+            allowed = f"a number from {plainly(self.low)} to {plainly(self.high)}"
             raise checks.fail(name, value, allowed) from None
 
     def words(self, value: float) -> str:
@@ -155,18 +155,18 @@ class Whole(Control):
     def check(self, value: Any) -> int:
         """See ``Control``."""
         try:
-            return checks.integer(_small(self.label), value, low=self.low, high=self.high)
+            return checks.integer(small(self.label), value, low=self.low, high=self.high)
         except ValueError:
             allowed = f"a whole number from {self.low} to {self.high}"
-            raise checks.fail(_small(self.label), value, allowed) from None
+            raise checks.fail(small(self.label), value, allowed) from None
 
 
-def _plainly(value: float) -> str:
+def plainly(value: float) -> str:
     """Without powers of ten."""
     return f"{value:.10f}".rstrip("0").rstrip(".")
 
 
-def _small(label: str) -> str:
+def small(label: str) -> str:
     """Within a sentence; W2 stays W2."""
     return label[0].lower() + label[1:] if label[1:2].islower() else label
 
@@ -210,7 +210,7 @@ class Sentence(Control):
 
     def check(self, value: Any) -> str:
         """See ``Control``; as the grammar writes it, whatever way it was typed."""
-        name = _small(self.label)
+        name = small(self.label)
         try:
             scene = captions.parse(value)
         except ValueError as error:
@@ -237,7 +237,7 @@ class Subset(Control):
 
     def check(self, value: Any) -> tuple[int, ...]:
         """See ``Control``."""
-        name, last = _small(self.label), len(self.options) - 1
+        name, last = small(self.label), len(self.options) - 1
         allowed = f"at least one of {self.options[0]} to {self.options[last]}, and not all of them"
         if isinstance(value, np.ndarray | Tensor):
             value = value.tolist()

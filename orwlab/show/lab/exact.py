@@ -29,6 +29,16 @@ ENDS = 4  # limits from which others are looked for
 KEPT = 32  # targets, what is derived from which is remembered
 NEAR = 1e-3  # the same, of a search that may end before it has settled
 
+NEVER_FINE = "no limit to show: it is finer than the grid"
+NEVER_INSIDE = "no limit to show: it leaves the grid"
+NO_CEILING = "no limit: the reward has no ceiling"
+STILL_MOVING = f"no limit found: still moving after {MAX_ROUNDS} rounds"
+SPIKE = Banner(
+    "stopped",
+    "The exact density has collapsed to less than a cell.",
+    "There is nothing finer to show. Try a larger α, or press Reset.",
+)
+
 
 class _Quiet(PopulationDynamics):
     """``problems`` are read and shown as banners; warnings' filters, on the other hand, are not safe in threads."""
@@ -304,12 +314,12 @@ def settle(state: PopulationDynamics, reward: str) -> str:
     try:
         found = state.fixed_point(SETTLED, max_rounds=MAX_ROUNDS)
     except FloatingPointError:
-        return "no limit to show: it is finer than the grid"
+        return NEVER_FINE
     if {"domain", "tail"} & state.problems.keys():
-        return "no limit: the reward has no ceiling" if unbounded(reward) else "no limit to show: it leaves the grid"
+        return NO_CEILING if unbounded(reward) else NEVER_INSIDE
     if "mass" in state.problems:
-        return "no limit to show: it is finer than the grid"
-    return f"no limit found: still moving after {MAX_ROUNDS} rounds" if found.moved > NEAR else ""
+        return NEVER_FINE
+    return STILL_MOVING if found.moved > NEAR else ""
 
 
 def _from(end: PopulationDynamics | None, fresh: PopulationDynamics) -> PopulationDynamics | None:
@@ -416,11 +426,7 @@ class ExactLanes:
                     spent = kl(state) if self.steered.kind == "kl" else penalty(state)
                     state.alpha = self.steered.after(state.round, spent)
             except FloatingPointError:
-                self.stopped[k] = Banner(
-                    "stopped",
-                    "The exact density has collapsed to less than a cell.",
-                    "There is nothing finer to show. Try a larger α, or press Reset.",
-                )
+                self.stopped[k] = SPIKE
         return True
 
     def push(self, n: int, every: slice = slice(None)) -> Tensor:

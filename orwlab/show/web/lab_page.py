@@ -24,7 +24,7 @@ Answer = Callable[[Any], Awaitable[dict[str, Any]]]
 _FOLDER = Path(__file__).parent
 _SCRIPTS = (  # in the order of what they need
     *("widgets.js", "line.js", "address.js", "memory.js", "run_page.js"),
-    *("strokes.js", "tables.js", "paint.js", "digits.js", "own.js", "keep.js", "truth.js", "lab.js"),
+    *("strokes.js", "tables.js", "paint.js", "digit_words.js", "digits.js", "own.js", "keep.js", "truth.js", "lab.js"),
 )
 _STYLES = ("lab.css", "keep.css", "own.css")
 _FAILED = "Something went wrong on the server. Your settings are kept; it tries again by itself."
@@ -73,7 +73,7 @@ class LabPage(lab_markup.Words):
             registry.acknowledge,
             template=lab_markup.markup(self, pages),
             styles="".join((_FOLDER / name).read_text(encoding="utf-8") for name in (*_STYLES, *self.styles)),
-            script=_script(self.scripts),
+            script=script(self.scripts),
             functions=[_obey(registry), *(asked(name, answer) for name, answer in questions.items() if answer)],
             elem_id="lab",
         )
@@ -102,7 +102,7 @@ class LabPage(lab_markup.Words):
         demo.unload(leave)
 
 
-def _script(instrument: tuple[str, ...] = ()) -> str:
+def script(instrument: tuple[str, ...] = ()) -> str:
     """The page's own scripts as one; its names are kept apart from the stage's."""
     names = (*_SCRIPTS[:-1], *instrument, *_SCRIPTS[-1:])
     text = without_exports("\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in names))

@@ -39,8 +39,8 @@ PAGES: tuple[Page, ...] = (
 """in the order in which they are listed; the first is at the app's own address"""
 
 
-BESIDE = {"classroom": "Classroom"}
-"""path -> name of what is served beside Gradio: see ``classroom``"""
+BESIDE = {"classroom": "Classroom", "pocket": "Pocket lab"}
+"""path -> name of what is served beside Gradio: see ``classroom`` and ``pocket_page``"""
 
 
 def names() -> dict[str, str]:

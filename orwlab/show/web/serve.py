@@ -80,7 +80,7 @@ def launch(demo: Any, host: str, port: int, registry: Any) -> None:
     """
     from starlette.middleware import Middleware
 
-    from orwlab.show.web import classroom, pages, preview
+    from orwlab.show.web import classroom, pages, pocket_page, preview
     from orwlab.show.web.door import Door
     from orwlab.show.web.own_address import OwnAddress
 
@@ -91,6 +91,7 @@ def launch(demo: Any, host: str, port: int, registry: Any) -> None:
     middleware = [
         Middleware(Door),
         Middleware(classroom.Classroom, registry=registry, rooms=rooms, days=days, names=names, hosts=hosts),
+        Middleware(pocket_page.PocketPage, names=names),
         Middleware(OwnAddress, find=not elsewhere, names=names),
     ]
     demo.launch(

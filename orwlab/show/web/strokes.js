@@ -4,18 +4,18 @@
 //   writePainting(strokes) -> "paint:...", readPainting(text) -> strokes, or an Error
 //   inkOf(strokes) -> Float64Array of SIDE * SIDE, at [x * SIDE + y], from 0 to 1
 
-const PAINT = "paint:";
-const EXTENT = 5; // half the side of the square one paints on
+export const PAINT = "paint:";
+export const EXTENT = 5; // half the side of the square one paints on
 const LATTICE = 256; // places an axis
-const SIDE = 128; // pixels an axis of a picture
+export const SIDE = 128; // pixels an axis of a picture
 const SIZES = [0.2, 0.35, 0.7, 1.2];
 const STRENGTHS = [1, 0.5, 0.25];
 const REACH = 5; // sizes, beyond which a brush leaves nothing
-const BLANK = 0.02; // the most ink of a picture on which one sees nothing
+export const BLANK = 0.02; // the most ink of a picture on which one sees nothing
 const FULL = 20000; // characters of a text
 const TOLERANCE = 0.03; // how far a line may move to need fewer points
 const NEAR = 31; // steps that fit a single digit are smaller than this
-const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+export const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const FAR = DIGITS[63]; // stands before a point that is given by its place
 
 // Each map of the square is applied to all there is so far: (x, y) of pixels -> where its cover comes from.
@@ -32,7 +32,7 @@ const onLattice = (place) => Math.trunc(within(Math.round(place), 0, LATTICE - 1
 const inPlane = (place) => ((place + 0.5) * 2 * EXTENT) / LATTICE - EXTENT;
 
 /** The stroke along points in the plane, with as few points as keep it within TOLERANCE. */
-function strokeOf(way, brush) {
+export function strokeOf(way, brush) {
   const kept = simplified(way.map(([x, y]) => [placeOf(x), placeOf(y)]), (TOLERANCE * LATTICE) / (2 * EXTENT));
   const points = kept.map(([x, y]) => [onLattice(x), onLattice(y)]);
   return { ...brush, points: points.filter(([x, y], k) => k === 0 || x !== points[k - 1][0] || y !== points[k - 1][1]) };
@@ -62,7 +62,7 @@ function squaredDistance(x, y, a, b) {
   return (px - along * u) ** 2 + (py - along * v) ** 2;
 }
 
-function writePainting(strokes) {
+export function writePainting(strokes) {
   const text = PAINT + strokes.map(strokeText).join(".");
   if (text.length > FULL) throw new Error("The painting is full. Undo some strokes, or clear it.");
   return text;
@@ -84,7 +84,7 @@ function placeText([x, y]) {
   return DIGITS[place >> 12] + DIGITS[(place >> 6) & 63] + DIGITS[place & 63];
 }
 
-function readPainting(text) {
+export function readPainting(text) {
   const damaged = new Error("This painting's text is damaged.");
   if (!text.startsWith(PAINT) || text.length > FULL) throw damaged;
   const body = text.slice(PAINT.length);
@@ -119,7 +119,7 @@ function strokeIn(part, damaged) {
 }
 
 /** How a stroke that is being drawn covers the pixels; it grows point by point. */
-class Cover {
+export class Cover {
   constructor({ size, strength, symmetry }) {
     Object.assign(this, { size, strength, symmetry });
     this.away = new Float64Array(SIDE * SIDE).fill(Infinity); // squared
@@ -176,14 +176,14 @@ function coverOf(stroke) {
 }
 
 /** The picture `ink` with a cover painted over it, or taken away. */
-const laidOn = (ink, cover, eraser) =>
+export const laidOn = (ink, cover, eraser) =>
   ink.map((value, at) => (eraser ? value * (1 - cover[at]) : value + (1 - value) * cover[at]));
 
-const blankInk = () => new Float64Array(SIDE * SIDE);
-const inkOf = (strokes) => strokes.reduce((ink, stroke) => laidOn(ink, coverOf(stroke), stroke.eraser), blankInk());
+export const blankInk = () => new Float64Array(SIDE * SIDE);
+export const inkOf = (strokes) => strokes.reduce((ink, stroke) => laidOn(ink, coverOf(stroke), stroke.eraser), blankInk());
 
 /** The places in the plane where a symmetric brush paints besides (x, y). */
-function imagesOf([x, y], symmetry) {
+export function imagesOf([x, y], symmetry) {
   let found = [[x, y]];
   const maps = new Map([[flipX, ([u, v]) => [-u, v]], [flipY, ([u, v]) => [u, -v]], [flipBoth, ([u, v]) => [-u, -v]], [turned, ([u, v]) => [-v, u]]]);
   for (const image of SYMMETRIES[symmetry]) found = [...found, ...found.map(maps.get(image))];

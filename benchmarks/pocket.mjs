@@ -1,0 +1,41 @@
+// Run by pocket.py: the Pocket lab's engine on the cases of a file, timed and compared with kernels that are not cut.
+import { readFileSync } from "node:fs";
+
+import { Dynamics, Reference, apart } from "../orwlab/show/pocket/dynamics.js";
+import { Grid } from "../orwlab/show/pocket/grid.js";
+
+const DENSE = 1e-150; // what Python cuts at
+const { timed, compared, cuts, rounds, repeats } = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const dynamicsOf = (g, cut) => new Dynamics(new Reference(new Grid(2, g.axis, g.extent), g.logP, { cut }), Float64Array.from(g.reward), g);
+const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
+const processor = (f) => {
+  const before = process.cpuUsage();
+  f();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000;
+};
+
+/** Median milliseconds of a refresh with each cut, taken by turns, and of making the reference. */
+function times(g) {
+  const all = [...cuts, DENSE].map((cut) => dynamicsOf(g, cut)), found = all.map(() => []);
+  for (let k = -3; k < repeats; k++) {
+    all.forEach((dynamics, i) => {
+      const ms = processor(() => dynamics.advance());
+      if (k >= 0) found[i].push(ms);
+    });
+  }
+  return { axis: g.axis, ms: found.map(median), reference: median([0, 1, 2].map(() => processor(() => dynamicsOf(g, cuts.at(-1))))) };
+}
+
+/** How far each cut is off after some rounds: total variation and mean reward. */
+function errors(g) {
+  const after = (cut) => {
+    const dynamics = dynamicsOf(g, cut);
+    for (let k = 0; k < rounds; k++) dynamics.advance();
+    return dynamics;
+  };
+  const dense = after(DENSE);
+  return cuts.map(after).map((d) => [apart(d.q, dense.q), Math.abs(d.meanReward - dense.meanReward)]);
+}
+
+console.log(JSON.stringify({ times: timed.map(times), errors: compared.map(errors) }));

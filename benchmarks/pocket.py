@@ -1,0 +1,104 @@
+"""How fast the Pocket lab's engine is and what cutting its kernels costs: ``python benchmarks/pocket.py``. Needs Node.
+
+First rounds a second of one lane, with kernels that are cut and whole ones by turns, beside a refresh of the oracle in
+Python on one thread. Processor time is counted, which other work on the machine disturbs less. Then many runs, each
+once with every cut and once with whole kernels: how far apart they end.
+"""
+
+import argparse
+import json
+import subprocess
+import tempfile
+import time
+import warnings
+from itertools import product
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from orwlab import rewards, targets
+from orwlab.oracle import OracleWarning, PopulationDynamics
+
+CUTS = (1e-12, 1e-20, 1e-30, 1e-40)  # of a row's largest entry, below which kernels are 0; the lab's own is 1e-40
+SETTINGS = ((0.05, "exp", 3.0), (0.3, "mean_one", 1.0), (1.0, "clipped", 3.0), (3.0, "exp", 1.0))
+
+
+def given(state: PopulationDynamics) -> dict[str, Any]:
+    """What JavaScript has to know of dynamics."""
+    return {
+        "axis": state.cells.n,
+        "extent": state.cells.extent,
+        "logP": state.target.log_prob(state.cells.flat).tolist(),
+        "reward": state.reward_values.flatten().tolist(),
+        "alpha": state.alpha,
+        "weighting": state.weighting,
+        "tau": state.tau,
+    }
+
+
+def refresh(state: PopulationDynamics, repeats: int) -> float:
+    """Median milliseconds of processor time of a refresh in Python."""
+    found = []
+    for k in range(-3, repeats):
+        start = time.process_time()
+        state.advance()
+        if k >= 0:
+            found.append(1000 * (time.process_time() - start))
+    return median(found)
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--axes", type=int, nargs="+", default=[48, 64, 96])
+    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=20, help="of each of the many runs")
+    parser.add_argument("--targets", nargs="*", default=targets.names(2), choices=targets.names(2))
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore", OracleWarning)
+    states = [
+        PopulationDynamics(targets.get("eight_gaussians"), rewards.get("right"), axis=axis) for axis in arguments.axes
+    ]
+    compared = [
+        given(
+            PopulationDynamics(
+                targets.get(target), rewards.get(reward), axis=48, alpha=alpha, weighting=weighting, tau=tau
+            )
+        )
+        for target, reward, (alpha, weighting, tau) in product(arguments.targets, rewards.names(), SETTINGS)
+    ]
+    asked = {
+        "timed": [given(state) for state in states],
+        "compared": compared,
+        "cuts": CUTS,
+        "rounds": arguments.rounds,
+        "repeats": arguments.repeats,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "cases.json"
+        file.write_text(json.dumps(asked))
+        command = ["node", str(Path(__file__).with_suffix(".mjs")), str(file)]
+        found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    names = [f"{cut:g}" for cut in CUTS]
+    print("one refresh, milliseconds of processor time; whole kernels are 1")
+    print(f"{'axis':>5}{'whole':>9}" + "".join(f"{name:>9}" for name in names) + f"{'Python':>9}   {'rounds/s':>9}")
+    for state, row in zip(states, found["times"]):
+        *cut, whole = row["ms"]
+        ratios = "".join(f"{ms / whole:9.2f}" for ms in cut)
+        python = refresh(state, arguments.repeats) / whole
+        print(f"{row['axis']:5}{whole:6.1f} ms{ratios}{python:9.2f}   {1000 / cut[CUTS.index(1e-40)]:9.0f}")
+    made = ", ".join(f"{row['reference']:.0f} ms" for row in found["times"])
+    print(f"making a reference: {made}")
+    if not compared:
+        return
+    print(f"\n{len(compared)} runs of {arguments.rounds} rounds at axis 48, the worst distance to whole kernels")
+    print(f"{'cut':>9}{'total variation':>18}{'mean reward':>14}")
+    for name, errors in zip(names, zip(*found["errors"])):
+        print(f"{name:>9}{max(tv for tv, _ in errors):18.1e}{max(reward for _, reward in errors):14.1e}")
+
+
+if __name__ == "__main__":
+    main()

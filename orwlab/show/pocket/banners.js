@@ -1,0 +1,39 @@
+// Sentences over the picture: show/lab/banners.py in the browser; the words are Python's.
+
+import { tabled } from "./settings.js";
+
+const TOO_MANY_OUTSIDE = 0.3; // of the samples
+const KEEPS_LITTLE = 0.25; // of the reference's mean distance: then it has collapsed
+
+/** Whether a reward has no ceiling. */
+export const hasNoCeiling = (text) => tabled.banners.unbounded.includes(text) || Boolean(tabled.given.reward(text).unbounded);
+
+const way = (settings) => (hasNoCeiling(settings.reward) ? "unbounded" : "ceiling");
+
+/** Whether points, which began as `first`, have collapsed or are leaving the data; or null. */
+export function glancedAt(x, first, region, settings) {
+  const { collapsed, collapsedOutside, left, advice } = tabled.banners;
+  const fallen = meanPairwise(x) < KEEPS_LITTLE * meanPairwise(first), outside = region.outside(x) > TOO_MANY_OUTSIDE;
+  if (fallen && outside) return { ...collapsed, title: collapsedOutside };
+  if (outside) return { ...left, text: `${left.text} ${advice[way(settings)]}` };
+  return fallen ? collapsed : null;
+}
+
+/** Anything that nobody foresaw. */
+export function failedFor(error) {
+  const { failed } = tabled.banners;
+  return { ...failed, text: failed.text.replace("{what}", String(error.message ?? error).replace(/\.+$/, "")) };
+}
+
+/** What exact dynamics say about their own grid. */
+export function beyondTheGrid(problems, settings) {
+  if ("domain" in problems || "tail" in problems) return tabled.banners.runsAway[way(settings)];
+  return "coarse" in problems || "mass" in problems ? tabled.banners.finer : null;
+}
+
+function meanPairwise(x) {
+  const n = x.length / 2;
+  let sum = 0;
+  for (let a = 0; a < n; a++) for (let b = 0; b < a; b++) sum += Math.hypot(x[2 * a] - x[2 * b], x[2 * a + 1] - x[2 * b + 1]);
+  return (2 * sum) / (n * (n - 1));
+}

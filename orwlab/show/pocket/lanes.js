@@ -1,0 +1,147 @@
+// The population dynamics of every lane, stepped round by round: ExactLanes of show/lab/exact.py in the browser.
+
+import { beyondTheGrid } from "./banners.js";
+import { Dynamics } from "./dynamics.js";
+import { trajectory } from "./field.js";
+import { cornersOf, fineDensity, FINE_AXIS, groundOf, placed, rewardOn, yardstick } from "./ground.js";
+import { assignmentW2, ess, meanDistance, modeMass, penalty } from "./measure.js";
+import { uniform } from "./place.js";
+import { alike, general, isSteered, tabled } from "./settings.js";
+import { SETTLED } from "./settle.js";
+import { Steered } from "./steering.js";
+import { total } from "./grid.js";
+
+/** The series that are read off a lane. */
+export const SERIES = ["reward", "diversity", "effective", "moved", "w2", "alpha", "spent", "truth"];
+const BACK_STEPS = 4; // of the solver that carries particles back
+const COURSE = ["target", "reward", "weighting", "coupling", "tau", "steer", "budget", "others"];
+
+/** Dynamics at round 0. */
+export function dynamicsFor(settings, alpha, axis) {
+  const { reference, extent } = groundOf(settings.target, axis), { tau, weighting } = settings;
+  return new Dynamics(reference, rewardOn(settings.reward, axis, extent), { tau, alpha, weighting });
+}
+
+/** All numbers of a limit; see Exact of show/lab/exact.py. */
+export function limitNumbers(state, settings, axis) {
+  const ground = groundOf(settings.target, axis), q = fineDensity(state, ground);
+  return {
+    reward: state.meanReward, resolved: Object.keys(state.problems).length === 0, density: q, extent: ground.extent,
+    modeMass: modeMass(state.q, ground.labels, ground.count), ess: ess(state),
+    diversity: meanDistance(ground.reference.grid, state.q), w2: toReference(q, ground),
+  };
+}
+
+/** The mean of a reward over a limit. */
+export const meanOver = (reward, { density: q, extent }) => total(rewardOn(reward, FINE_AXIS, extent), q);
+
+const toReference = (q, ground) => assignmentW2(placed(q, ground.extent, cornersOf()), ground.corners);
+
+/** `z`: normal numbers, from which the particles are placed. */
+export class Lanes {
+  constructor(settings, z, axis) {
+    Object.assign(this, { settings, axis, steered: new Steered(), ground: groundOf(settings.target, axis) });
+    this.states = [this.steered.obey(settings, 0), ...settings.others].map((alpha) => dynamicsFor(settings, alpha, axis));
+    this.stopped = this.states.map(() => null);
+    this.u = uniform(z);
+    this.first = placed(fineDensity(dynamicsFor(settings, 1, axis), this.ground), this.ground.extent, this.u);
+  }
+
+  get rounds() { return this.states.map(({ round }) => round); }
+  get alphas() { return this.states.map(({ alpha }) => alpha); }
+  get labels() { return this.alphas.map((alpha, k) => (k === 0 && isSteered(this.settings) ? "α steered" : `α = ${general(alpha)}`)); }
+
+  /** Whether another round would move nothing that one could see. */
+  get settled() {
+    return this.states.every(({ round, moved }, k) => this.stopped[k] || (round > 0 && moved < SETTLED));
+  }
+
+  /** Takes over what may change under way; whether the recursion is another one now. */
+  obey(settings) {
+    const before = this.settings;
+    this.settings = settings;
+    const changed = COURSE.some((name) => !alike(before[name], settings[name])) || resting(before) !== resting(settings);
+    if (changed) this.resume();
+    const alphas = [this.steered.obey(settings, this.states[0].round), ...settings.others];
+    this.states.forEach((state, k) => {
+      state.alpha = alphas[k];
+      state.tau = settings.tau;
+      if (before.reward !== settings.reward) state.reward = rewardOn(settings.reward, this.axis, this.ground.extent);
+    });
+    return changed;
+  }
+
+  resume() {
+    this.stopped = this.states.map(() => null);
+  }
+
+  /** One refresh of every lane that has not stopped. */
+  advance() {
+    this.states.forEach((state, k) => {
+      if (this.stopped[k]) return;
+      try {
+        state.advance();
+      } catch (error) {
+        if (error.name !== "NotFinite") throw error;
+        this.stopped[k] = tabled.banners.spike;
+        return;
+      }
+      if (k === 0 && this.steered.kind) state.alpha = this.steered.after(state.round, this._spent(state));
+    });
+  }
+
+  _spent(state) {
+    if (this.steered.kind === "kl") return Math.max(0, state.kl);
+    const { u, x0, t } = yardstick();
+    return penalty(state, x0, t, placed(fineDensity(state, this.ground), this.ground.extent, u));
+  }
+
+  /** The finished particles, one array of points a lane. */
+  push() {
+    this.densities = this.states.map((state) => fineDensity(state, this.ground));
+    return this.densities.map((q) => placed(q, this.ground.extent, this.u));
+  }
+
+  /** Where finished particles were at flow time t. */
+  at(x, t) {
+    return x.map((points, k) => trajectory(this.states[k].velocity, points, [1, t], BACK_STEPS).at(-1));
+  }
+
+  /** The ways that led to `x`, at `count` times from 0 to 1: of every lane, of every particle, points. */
+  paths(x, count) {
+    const times = Array.from({ length: count }, (_, k) => 1 - k / (count - 1));
+    return x.map((points, lane) => {
+      const ways = trajectory(this.states[lane].velocity, points, times, BACK_STEPS).reverse();
+      return Array.from({ length: points.length / 2 }, (_, k) => Float64Array.from(ways.flatMap((at) => [at[2 * k], at[2 * k + 1]])));
+    });
+  }
+
+  velocity(lane, t, x) {
+    return this.states[lane].velocity.at(t, x);
+  }
+
+  warning(lane) {
+    return beyondTheGrid(this.states[lane].problems, this.settings);
+  }
+
+  /** The mean of a reward over the reference. */
+  ofReference(reward) {
+    return total(rewardOn(reward, this.axis, this.ground.extent), this.ground.reference.p);
+  }
+
+  /** What is read off a lane, series -> value; W2 only if it is `dear`. */
+  read(lane, dear) {
+    const state = this.states[lane], { ground, settings } = this;
+    const values = {
+      reward: state.meanReward, diversity: meanDistance(ground.reference.grid, state.q), effective: ess(state),
+      moved: state.moved, alpha: state.alpha,
+    };
+    if (dear) values.w2 = toReference(fineDensity(state, ground), ground);
+    if (settings.truth) values.truth = total(rewardOn(settings.truth, this.axis, ground.extent), state.q);
+    if (lane === 0) values.spent = this.steered.spent;
+    return { values, modeMass: modeMass(state.q, ground.labels, ground.count) };
+  }
+}
+
+/** The first alpha where it rests; null where it is steered. */
+const resting = (settings) => (isSteered(settings) ? null : settings.alpha);

@@ -1,0 +1,51 @@
+// When the lanes are read, and what was read: show/lab/readings.py in the browser.
+
+import { History } from "./history.js";
+import { SERIES } from "./lanes.js";
+
+const READINGS = 5; // a second, at the speed that is asked for
+const MOST_APART = 10; // rounds
+const DEAR_APART = 10; // rounds from one W2 to the next, at least
+const SOMETIMES = ["spent", "truth"]; // known at some rounds only
+
+const every = (speed) => (speed === 0 ? MOST_APART : Math.min(MOST_APART, Math.max(1, Math.round(speed / READINGS))));
+
+export class Readings {
+  constructor(lanes) {
+    const count = lanes.states.length;
+    Object.assign(this, { lanes, history: new History(), last: null, dear: new Array(count).fill(0) });
+    this.modeMass = lanes.states.map(() => new Float64Array(lanes.ground.count));
+  }
+
+  _now() {
+    const { settings: { reward, tau, truth }, steered, rounds } = this.lanes;
+    return { round: Math.max(...rounds), reward, tau, truth, steered: steered.kind };
+  }
+
+  /** Whether to read now: `atRest` whatever has not been read yet; else only every so many rounds. */
+  due(atRest) {
+    const now = this._now(), { last } = this;
+    if (atRest && this.dear.some((round) => round !== now.round)) return true;
+    const others = !last || ["reward", "truth", "steered"].some((name) => now[name] !== last[name]);
+    if (others || atRest) return !last || Object.keys(now).some((name) => now[name] !== last[name]);
+    return now.round !== last.round && now.round % every(this.lanes.settings.speed) === 0;
+  }
+
+  /** Reads all lanes, and adds that to the curves; W2 only when it is `quiet`. */
+  read(quiet, atRest = false) {
+    const now = this._now(), { last, history, lanes } = this;
+    if (last && now.truth !== last.truth) history.forget("truth");
+    if (last && now.steered !== last.steered) history.forget("spent");
+    this.last = now;
+    const kept = (name) => (history.rounds.length ? [...history.last(name)] : lanes.states.map(() => (SOMETIMES.includes(name) ? NaN : 0)));
+    const values = Object.fromEntries(SERIES.map((name) => [name, kept(name)]));
+    lanes.states.forEach((_, k) => {
+      const far = !(this.dear[k] <= now.round && now.round < this.dear[k] + DEAR_APART), dear = atRest ? this.dear[k] !== now.round : quiet && far;
+      const found = lanes.read(k, dear);
+      if (dear) this.dear[k] = now.round;
+      this.modeMass[k] = found.modeMass;
+      for (const name in found.values) values[name][k] = found.values[name];
+    });
+    history.add(now.round, values);
+  }
+}

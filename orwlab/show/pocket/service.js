@@ -1,0 +1,123 @@
+// What a worker does for its page, wherever it runs: {id, call, arguments} is answered by {id, answer} or {id, error}, and
+// {picture} comes unasked.
+
+import { Session } from "./session.js";
+import { loadTables } from "./settings.js";
+
+const PERIOD = 0.04; // seconds from one picture to the next, at least
+const AHEAD = 12; // pictures that may be on their way: a stage speaks up after every tenth
+const TURN = 0.012; // seconds of work on limits before the page may speak
+const ORDERS = 50; // at a time
+const SLOW_ROUND = 0.06; // seconds of a round above which the grid is made coarser
+const AXES = [64, 48];
+
+const CALLS = {
+  start: (service, { tables, ownTables, ...options } = {}) => service.start(tables, ownTables, options),
+  obey: (service, run, orders) => service.obey(run, orders),
+  acknowledge: (service, run, seq) => service.acknowledge(run, seq),
+  stop: (service) => service.stop(),
+};
+
+export class Service {
+  /** `send(message)` to the page; `given`: what given.js exports; `later(callback, ms)`. */
+  constructor({ send, given, later = (callback, ms) => setTimeout(callback, ms), clock = () => performance.now() / 1000 }) {
+    Object.assign(this, { send, given, later, clock, session: null, painted: 0, due: 0, planned: 0, fresh: false });
+  }
+
+  /** A message from the page. */
+  hear({ id, call, arguments: given = [] }) {
+    try {
+      if (!Object.hasOwn(CALLS, call)) throw new RangeError(`call is '${call}'; allowed: ${Object.keys(CALLS).join(", ")}`);
+      this.send({ id, answer: CALLS[call](this, ...given) });
+    } catch (error) {
+      this.send({ id, error: String(error.message ?? error) });
+    }
+  }
+
+  /** Begins a session: `tables` of tables.py and `ownTables` of given.py the first time; {settings, particles, name}. */
+  start(tables, ownTables, options) {
+    if (tables) loadTables(tables, this.given);
+    if (ownTables) this.given.load(ownTables);
+    const axis = options.axis ?? this._affordable(options.settings);
+    this.session = new Session({ name: "pocket", ...options, axis, clock: this.clock });
+    this.painted = 0;
+    this.fresh = true;
+    this._plan(0);
+    return { known: true, run: this.session.name, settings: this.session.settings, axis };
+  }
+
+  /** The finest grid of which a round is quick enough here. */
+  _affordable(settings) {
+    return AXES.find((axis, k) => {
+      if (k === AXES.length - 1) return true;
+      const tried = new Session({ settings, particles: 16, axis, clock: this.clock });
+      tried.it.lanes.advance();
+      const before = this.clock(), lanes = tried.it.lanes.states.length;
+      tried.it.lanes.advance();
+      return (this.clock() - before) / lanes < SLOW_ROUND;
+    });
+  }
+
+  stop() {
+    this.session = null;
+    return { known: false };
+  }
+
+  /** Orders for a run, in order, and what came of them: see broadcast.obey_all. */
+  obey(run, given) {
+    const { session } = this;
+    if (!session || run !== session.name) return { known: false };
+    const all = Array.isArray(given) ? given : [given], errors = [];
+    const orders = all.filter((order) => !(order && typeof order === "object" && !Array.isArray(order) && Object.keys(order).length === 0));
+    for (const order of orders.slice(0, ORDERS)) {
+      try {
+        session.order(order);
+      } catch (error) {
+        const name = typeof order?.name === "string" && Object.hasOwn(session.settings, order.name) ? order.name : "";
+        errors.push({ name, text: error.message });
+      }
+    }
+    if (orders.length > ORDERS) errors.push({ name: "", text: `orders are ${orders.length}; allowed: at most ${ORDERS} at a time` });
+    this._plan(0);
+    return { known: true, settings: session.settings, errors };
+  }
+
+  /** The stage has painted picture `seq`; whether anybody is sending. */
+  acknowledge(run, seq) {
+    if (!this.session || run !== this.session.name) return false;
+    if (Number.isInteger(seq)) this.painted = Math.max(this.painted, Math.min(seq, this.session.seq));
+    else this.painted = this.session.seq;
+    this._plan(0);
+    return true;
+  }
+
+  _plan(seconds) {
+    const turn = ++this.planned; // a newer plan takes the place of an older one
+    this.later(() => { if (turn === this.planned) this._work(); }, Math.ceil(1000 * seconds));
+  }
+
+  /** A turn: a picture if one is due, else some of the search for a limit; then the page may speak. */
+  _work() {
+    const { session } = this;
+    if (!session) return;
+    const now = this.clock(), behind = session.seq - this.painted >= AHEAD;
+    if (!behind && now >= this.due && session.idleFor <= 0 && session.advance(PERIOD * 0.8)) this.fresh = true;
+    if (session.limits.pending && !this.fresh) {
+      const until = this.clock() + TURN;
+      if (session.limits.work(() => this.clock() >= until)) this.fresh = true;
+    }
+    if (this.fresh && !behind && this.clock() >= this.due) {
+      this.fresh = false;
+      this.due = now + PERIOD;
+      this.send({ picture: session.frame() });
+    }
+    this._next(behind);
+  }
+
+  _next(behind) {
+    const { session } = this, wait = Math.max(0, this.due - this.clock());
+    if (session.limits.pending) this._plan(this.fresh ? wait : 0);
+    else if (this.fresh && !behind) this._plan(wait);
+    else if (!behind && session.idleFor < Infinity) this._plan(Math.max(wait, session.idleFor));
+  }
+}

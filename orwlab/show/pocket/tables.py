@@ -1,0 +1,111 @@
+"""What the Pocket lab's worker has to know of the lab: controls, sentences and the yardstick, as JSON holds them.
+
+Python is their one source: JavaScript checks by the same table of controls and says the same sentences.
+"""
+
+import functools
+from dataclasses import asdict
+from typing import Any
+
+from orwlab.show.lab import banners, controls, digits, exact, limits, measures, readouts, yardstick
+from orwlab.show.lab.settings import FROM_THE_START, VIEWS, Settings
+from orwlab.show.lab.story import ON_THE_WAY
+
+NETWORKS = "This is the exact answer, without networks: those need the app, in which this page's link shows them."
+_GRAINS = 2**31
+"""what the yardstick's uniform numbers are whole multiples of, see ``yardstick.LEAST``"""
+
+
+@functools.cache
+def plain() -> dict[str, Any]:
+    """The tables that ``settings.js`` loads."""
+    return {
+        "defaults": asdict(Settings()),
+        "controls": {control.name: _control(control) for control in controls.TABLE},
+        "views": list(VIEWS),
+        "fromTheStart": list(FROM_THE_START),
+        "onTheWay": list(ON_THE_WAY),
+        "hints": readouts.HINTS,
+        "spent": readouts.SPENT,
+        "banners": _banners(),
+        "limits": _limits(),
+        "networks": NETWORKS,
+        "modeNames": {digits.PLANE: list(digits.TEN)},
+        "yardstick": _yardstick(),
+    }
+
+
+def _control(control: controls.Control) -> dict[str, Any]:
+    """How a control checks what it is given."""
+    small = controls.small(control.label)
+    made: dict[str, Any] = {"kind": type(control).__name__, "called": small}
+    if isinstance(control, controls.Number | controls.Whole):
+        made |= {"low": control.low, "high": control.high}
+    if isinstance(control, controls.Number):
+        made |= {"called": control.said or small, "allowed": f"a number {_span(control)}"}
+    elif isinstance(control, controls.Whole):
+        made |= {"allowed": f"a whole number {_span(control)}"}
+    elif isinstance(control, controls.Choice):
+        made |= {"called": control.name, "options": list(control.options)}
+    elif isinstance(control, controls.Lineup):
+        made |= {"called": control.said, "options": list(control.options)}
+    elif isinstance(control, controls.Several):
+        of = _control(control.of)
+        made |= {"called": control.said, "of": of | {"called": f"a {control.said}"}, "most": len(control.rows)}
+    elif isinstance(control, controls.Switch):
+        made |= {"called": control.name}
+    return made
+
+
+def _span(control: controls.Number | controls.Whole) -> str:
+    return f"from {controls.plainly(control.low)} to {controls.plainly(control.high)}"
+
+
+def _banners() -> dict[str, Any]:
+    """Those of exact lanes; of advice one for rewards with a ceiling and one for those without."""
+    ways = {"ceiling": Settings(reward="right"), "unbounded": Settings(reward=banners.UNBOUNDED[0])}
+
+    def seen(problem: str, settings: Settings) -> dict[str, str]:
+        found = banners.beyond_the_grid({problem: ""}, settings)
+        assert found is not None
+        return found.plain()
+
+    return {
+        "collapsed": banners.COLLAPSED.plain(),
+        "collapsedOutside": "It has collapsed, outside the data.",
+        "left": banners.LEFT.plain(),
+        "failed": banners.failed(ValueError("{what}")).plain(),
+        "spike": exact.SPIKE.plain(),
+        "unbounded": list(banners.UNBOUNDED),
+        "advice": {way: banners.advice(settings) for way, settings in ways.items()},
+        "runsAway": {way: seen("domain", settings) for way, settings in ways.items()},
+        "finer": seen("mass", ways["ceiling"]),
+    }
+
+
+def _limits() -> dict[str, Any]:
+    return {
+        "pending": limits.PENDING,
+        "failed": limits.FAILED,
+        "steered": exact.why_never(Settings(), None),
+        "coupled": exact.why_never(Settings(coupling="ot"), 1.0),
+        "free": exact.why_never(Settings(), 0.0),
+        "small": exact.why_never(Settings(), exact.SMALLEST_ALPHA / 2),
+        "smallest": exact.SMALLEST_ALPHA,
+        "finer": exact.NEVER_FINE,
+        "leaves": exact.NEVER_INSIDE,
+        "unbounded": exact.NO_CEILING,
+        "moving": exact.STILL_MOVING,
+    }
+
+
+def _yardstick() -> dict[str, Any]:
+    """``u``: the points in the unit square, in grains; ``x0`` and ``t``: where velocities are compared; flat lists."""
+    x0, t = yardstick.crossings()
+    return {
+        "grains": _GRAINS,
+        "u": [round(value) for value in (yardstick.uniform() * _GRAINS).flatten().tolist()],
+        "x0": [float(f"{value:.7g}") for value in x0.flatten().tolist()],
+        "t": [float(f"{value:.7g}") for value in t.tolist()],
+        "transport": measures.TRANSPORT,
+    }

@@ -1,0 +1,201 @@
+"""The Pocket lab's page: the Live lab's exact mode in one HTML file that needs no server, no network and no Python.
+
+Its markup, scripts and links are the Live lab's; in the server's place stands a worker thread: see ``show.pocket``.
+"""
+
+import functools
+import gzip
+import html
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from starlette.responses import Response
+
+from orwlab.show import pocket
+from orwlab.show.pocket import given, tables
+from orwlab.show.stage import javascript, replay, stylesheet
+from orwlab.show.web import controls, keep_markup, lab_markup, lab_page, preview
+
+PATH = "pocket"
+NAME = "Pocket lab"
+
+_FOLDER = Path(__file__).parent
+_STYLES = ("lab.css", "keep.css", "own.css")
+_NO_SCRIPT = "This page works everything out in your browser, in JavaScript, which is switched off here."
+_MOVES = (
+    controls.attempt(
+        "Let go: α = 0",
+        "Nothing holds the samples now. Round after round the best are imitated: the reward rises, the variety goes, "
+        "and everything ends in one place.",
+        {"alpha": 0, "tau": 2, "mode": "exact"},
+    ),
+    controls.attempt(
+        "Hold on: α = 1",
+        "Held to the reference, the same dynamics come to rest, at the dashed line. Drag α and watch where.",
+        {"alpha": 1, "mode": "exact"},
+        free=("alpha", "tau"),
+    ),
+    controls.attempt(
+        "α as a price",
+        "Here a budget is set, how far the samples may go, and α finds itself: it rises while more is spent, and falls "
+        "while less is.",
+        {"alpha": 0.3, "tau": 2, "steer": "w2", "budget": 0.5, "mode": "exact"},
+        free=("budget",),
+    ),
+    controls.attempt(
+        "Four α side by side",
+        "The same noise; only α differs. Small α: high reward, little variety. Large α: the reference again.",
+        {"alpha": 0, "others": [0.3, 1, 3], "mode": "exact"},
+    ),
+)
+WORDS = lab_markup.Words(
+    path=PATH,
+    name=NAME,
+    lead="A flow model has learned the grey contours. Press <b>Play</b>: round by round it becomes what perfect "
+    "training on its own best samples makes of it, in orange. Watch the <b>reward</b> rise and the <b>diversity</b> "
+    "fall. Then drag <b>α</b>.",
+    moves=_MOVES,
+    story="Four moves that tell the story. Each sets every control and says what to watch.",
+    begin={"mode": "exact"},
+)
+_ABOUT = """<details class="pocket-about"><summary>What you are seeing, and why</summary>
+<p>A flow model turns noise into samples of the grey contours. In every round it draws samples, each is weighted by
+how much the reward likes it, <i>w</i> = e<sup>τ r</sup>, and the model imitates its own weighted samples. A second
+term, α times the squared distance between its velocity and the reference's, holds it back.</p>
+<p>Here no network learns that. What a perfect one would do is computed on a grid, in your browser, and nothing is
+sent anywhere: a page that was saved works without internet. A link from here opens in the app, where networks can be
+trained beside the exact answer; a link from there opens here.</p></details>"""
+
+_CELL = """# A run of the Pocket lab. The lab writes the cell that repeats it, and prints its numbers.
+import json
+
+from orwlab.show.lab.cell import cell
+from orwlab.show.lab.story import Story
+
+text = cell(Story.read(json.loads(@STORY@)), mode="exact")
+print(text)
+exec(text)
+"""
+_LEFT_OUT = (  # of the Live lab's markup
+    "<dt><kbd>E</kbd></dt><dd>show: learned, both, exact</dd>",
+    '<option value="+points">Your own points …</option>',
+)
+_OPEN = """
+openPocket(document.getElementById("lab"), {
+  around, createStage, own: JSON.parse(document.getElementById("pocket").textContent),
+  stage: {
+    style: document.getElementById("stage-style").textContent,
+    script: document.getElementById("stage-script").textContent,
+  },
+});"""
+_DARK = """const dark = matchMedia("(prefers-color-scheme: dark)");
+const follow = () => document.documentElement.classList.toggle("dark", dark.matches);
+dark.addEventListener("change", follow);
+follow();"""
+
+
+def page(pages: Mapping[str, str] = {PATH: NAME}, up: str = "./") -> str:
+    """The file.
+
+    Args:
+        pages: path -> name of what the bar at the top lists; this page's own heading alone, if there is no app around.
+        up: the way from the page's address to the app's, "./" or "../".
+    """
+    markup = _without(lab_markup.markup(WORDS, pages), keep_markup.scenes(), *_LEFT_OUT)
+    markup = markup.replace('<a href="./', f'<a href="{up}')
+    icon = html.escape(preview.ICON.read_text(encoding="utf-8")).replace("#", "%23").replace("\n", "")
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{preview.title(NAME)}</title><meta name="description" content="{html.escape(preview.SAYS)}">
+<link rel="icon" type="image/svg+xml" href="data:image/svg+xml,{icon}">
+<style>{_styles()}</style>
+<style id="stage-style" media="not all">{stylesheet()}</style>
+<script>{_inside(_DARK)}</script></head>
+<body><main><noscript><p>{_NO_SCRIPT}</p></noscript>
+<div id="lab">{markup}<p class="pocket-says" role="status"></p></div>
+{_ABOUT}</main>
+<script type="application/json" id="pocket">{_json(_own())}</script>
+<script id="stage-script">{_inside(javascript())}</script>
+<script>{_inside(_scripts())}</script></body></html>
+"""
+
+
+def _styles() -> str:
+    """The rules of the component are written to lie within it, as ``lab.css`` says."""
+    within = "\n".join(_text(name) for name in _STYLES)
+    return f"#lab {{\n{stylesheet()}\n{within}\n}}\n" + "\n".join(
+        _text(name) for name in ("studio.css", "classroom_page.css", "pocket.css")
+    )
+
+
+def _scripts() -> str:
+    host = f"const openPocket = (() => {{\n{pocket.script('host.js')}\nreturn openPocket;\n}})();"
+    return f"{lab_page.script()}\n{host}\n{_OPEN}"
+
+
+@functools.cache
+def _own() -> dict[str, Any]:
+    """What ``host.js`` finds in the page: the worker, its tables, and what can be taken home."""
+    words = {"title": "@TITLE@", "note": "@NOTE@", "style": "@STYLE@", "script": "@SCRIPT@", "place": replay.PLACE}
+    shell = replay.shell(words["title"], words["note"])
+    shell = shell.replace(stylesheet(), words["style"]).replace(javascript(), words["script"])
+    hidden, revealed = ("stage.configure({ revealed: " + value + " })" for value in ("false", "true"))
+    return {
+        "worker": f'(() => {{\n"use strict";\n{pocket.script("worker.js")}\n}})();',
+        "tables": tables.plain(),
+        "ownTables": given.tables(),
+        "replay": {**words, "shell": shell, "hidden": hidden, "revealed": revealed},
+        "cell": {"text": _CELL, "story": "@STORY@"},
+    }
+
+
+def _text(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _inside(script: str) -> str:
+    """A script that can stand in a page."""
+    if "</script" in script or "<!--" in script:
+        raise ValueError("a script of the page holds </script or <!--, which would end it; allowed: one that does not")
+    return script
+
+
+def _without(markup: str, *parts: str) -> str:
+    for part in parts:
+        if part not in markup:
+            raise ValueError(f"the lab's markup has no {part[:60]!r} any more; allowed: parts that it has")
+        markup = markup.replace(part, "")
+    return markup
+
+
+class PocketPage:
+    """ASGI middleware that serves the page at ``/pocket``: a text, which costs the server nothing.
+
+    Args:
+        app: what serves the other pages.
+        names: path -> name of all pages, for the bar.
+    """
+
+    def __init__(self, app: Any, names: Mapping[str, str]) -> None:
+        self.app = app
+        self._file = functools.cache(lambda up: gzip.compress(page(names, up).encode(), mtime=0))
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+            return await self.app(scope, receive, send)
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if path not in (f"/{PATH}", f"/{PATH}/"):
+            return await self.app(scope, receive, send)
+        body, headers = self._file("../" if path.endswith("/") else "./"), {"cache-control": "no-cache"}
+        if b"gzip" in dict(scope["headers"]).get(b"accept-encoding", b""):
+            headers |= {"content-encoding": "gzip", "vary": "accept-encoding"}
+        else:
+            body = gzip.decompress(body)
+        return await Response(body, media_type="text/html", headers=headers)(scope, receive, send)
