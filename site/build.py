@@ -12,11 +12,9 @@ from importlib import util
 from pathlib import Path
 from typing import Any
 
+import pages as made
 import plotly.offline
 from sphinx.cmd.build import build_main
-
-import orwlab
-from orwlab import methods
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -41,12 +39,11 @@ def _write(source: Path) -> None:
         shutil.copy(HERE / name, static)
     (static / "plotly.min.js").write_text(plotly.offline.get_plotlyjs(), encoding="utf-8")
     names = _notebooks(source)
-    (source / "methods.md").write_text(_methods(), encoding="utf-8")
-    (source / "api.md").write_text(_api(), encoding="utf-8")
     shutil.copy(ROOT / "docs/images/alpha.png", static)
     pocket = _pocket(extra)
     pages = "\n".join(f"notebooks/{name}" for name in names)
-    (source / "index.md").write_text(_START.format(pages=pages, pocket=pocket), encoding="utf-8")
+    more = made.write(source)
+    (source / "index.md").write_text(_START.format(pages=pages, pocket=pocket, more=more), encoding="utf-8")
 
 
 _START = """# orwlab
@@ -60,18 +57,11 @@ Fine-tune a flow-matching model with a reward and watch what happens, beside an 
 :maxdepth: 1
 
 {pages}
-```
-
-```{{toctree}}
-:caption: Reference
-:maxdepth: 1
-
 notebooks/notation
 notebooks/where_this_sits
-notebooks/teaching
-methods
-api
 ```
+
+{more}
 """
 
 
@@ -113,23 +103,6 @@ def _figure(data: dict[str, Any]) -> str:
     still = "".join(data.get("image/png", "")).replace("\n", "")
     picture = f'<img src="data:image/png;base64,{still}" alt="">' if still else ""
     return f'<div class="orw-plotly">{picture}<script type="application/json">{text}</script></div>'
-
-
-def _methods() -> str:
-    cards = [methods.card(name) for name in methods.names()]
-    return "# Methods\n\n" + "\n\n".join(
-        f"## {c.title}\n\n{c.idea}\n\n$$\n{c.formula}\n$$\n\n"
-        f"- Needs: {c.needs}\n- Dial: {c.dial}\n- Goes to: {c.goes_to}\n- Source: {c.source} ({c.read})"
-        for c in cards
-    )
-
-
-def _api() -> str:
-    modules = "\n\n".join(
-        f"## orwlab.{name}\n\n```{{eval-rst}}\n.. automodule:: orwlab.{name}\n   :members:\n```"
-        for name in orwlab.__all__
-    )
-    return f"# API\n\nIn the order in which to read: each module needs only what stands before it.\n\n{modules}\n"
 
 
 if __name__ == "__main__":

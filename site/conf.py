@@ -16,7 +16,7 @@ html_theme = "furo"
 html_title = "orwlab"
 html_static_path = ["_static"]
 html_extra_path = ["extra"]
-html_css_files = ["site.css"]
+html_css_files = ["site.css", "pages.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
 html_copy_source = html_show_sourcelink = False
 nb_execution_mode = "off"  # outputs are committed
