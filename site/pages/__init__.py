@@ -21,9 +21,14 @@ def write(folder: Path) -> str:
         "Play": gallery.write(folder),
         "Teach": lessons.write(folder),
         "Use": chapters.write(folder),
-        "Look up": [*cards.write(folder), *report.write(folder), *api.write(folder)],
+        "Look up": [
+            *chapters.write_some(folder, chapters.LOOK_UP),
+            *cards.write(folder),
+            *report.write(folder),
+            *api.write(folder),
+        ],
     }
     return "\n\n".join(
-        "```{toctree}\n:caption: " + caption + "\n:maxdepth: 1\n\n" + "\n".join(names) + "\n```"
+        "```{toctree}\n:caption: " + caption + "\n:hidden:\n:maxdepth: 1\n\n" + "\n".join(names) + "\n```"
         for caption, names in listed.items()
     )

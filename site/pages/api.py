@@ -5,6 +5,7 @@ import inspect
 import pkgutil
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import orwlab
 from pages.words import plain
@@ -20,18 +21,27 @@ the figures and the exercises; their docstrings are beside their code.
 def write(folder: Path) -> list[str]:
     """The list of modules, and their pages."""
     (folder / "api").mkdir()
-    for name in orwlab.__all__:
-        for one in (name, *within(name)):
-            (folder / f"api/{one}.md").write_text(page(one), encoding="utf-8")
+    for name in names():
+        (folder / f"api/{name}.md").write_text(page(name), encoding="utf-8")
     (folder / "api.md").write_text(index(), encoding="utf-8")
     return ["api"]
 
 
+def names() -> list[str]:
+    """All modules that have a page, without ``orwlab.``, in the order in which to read them."""
+    found: list[str] = []
+    for name in orwlab.__all__:
+        found += _below(name)
+    return found
+
+
+def _below(name: str) -> list[str]:
+    return [name, *(one for inner in within(name) for one in _below(inner))]
+
+
 def index() -> str:
     """The list, in Markdown."""
-    lines = [
-        _line(name, "api/") + "".join("\n  " + _line(one, "api/") for one in within(name)) for name in orwlab.__all__
-    ]
+    lines = ["  " * name.count(".") + _line(name, "api/") for name in names()]
     return _TOP + "\n".join(lines) + "\n\n" + _toctree([f"api/{name}" for name in orwlab.__all__])
 
 
@@ -46,20 +56,31 @@ def within(name: str) -> list[str]:
 
 
 def page(name: str) -> str:
-    """One module's page in Markdown. What it takes over from other modules is shown too."""
+    """One module's page in Markdown. What it takes over from other modules is shown too; links lead to the others."""
     module, inner = _module(name), within(name)
+    own, others = members(module)
     lines = [f".. automodule:: orwlab.{name}"]
-    if inner and _lazy(module):  # its dir() lists modules alone
-        for one, value in vars(module).items():
-            own = inspect.isfunction(value) and value.__module__ == module.__name__
-            if own and not one.startswith("_"):
-                lines += ["", f".. autofunction:: orwlab.{name}.{one}"]
-    else:
+    if "__all__" not in vars(module):
         lines.append("   :members:")
+    else:
+        for one, value in {**own, **others}.items():
+            kind = "autoclass" if inspect.isclass(value) else "autofunction"
+            lines += ["", f".. {kind}:: orwlab.{name}.{one}"]
+            lines += ["   :members:"] * inspect.isclass(value) + ["   :no-index:"] * (one in others)
     text = f"# orwlab.{name}\n\n```{{eval-rst}}\n" + "\n".join(lines) + "\n```\n"
     if inner:
         text += "\n" + "\n".join(_line(one) for one in inner) + "\n\n" + _toctree(inner)
     return text
+
+
+def members(module: ModuleType) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Functions and classes that a module offers: those that it defines, and those that it takes over."""
+    known = vars(module)
+    offered = dict.fromkeys([*known.get("__all__", ()), *known])
+    found = {one: known[one] for one in offered if not one.startswith("_") and callable(known.get(one))}
+    own = {one: value for one, value in found.items() if getattr(value, "__module__", "") == module.__name__}
+    others = {one: value for one, value in found.items() if one not in own and one in known.get("__all__", ())}
+    return own, others
 
 
 def _line(name: str, folder: str = "") -> str:
@@ -82,10 +103,6 @@ def plain_within(text: str) -> str:
 
 def _toctree(names: list[str]) -> str:
     return "```{toctree}\n:hidden:\n\n" + "\n".join(names) + "\n```\n"
-
-
-def _lazy(module: ModuleType) -> bool:
-    return "__getattr__" in vars(module)
 
 
 def _module(name: str) -> ModuleType:

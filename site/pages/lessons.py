@@ -8,11 +8,8 @@ from pathlib import Path
 from orwlab.show.classroom import lesson as lessons
 from orwlab.show.classroom.lesson import Lesson, Scene
 from orwlab.show.web import classroom_assets, handout_markup, preview
-from orwlab.teach import handout
 from pages import chapters, pocket
 from pages.words import plain
-
-SHEET = "prediction_sheet.html"
 
 _TOP = """# Lessons
 
@@ -21,7 +18,7 @@ answer is shown over all guesses. In the app's *Classroom* they run by themselve
 says how. Without it, print a handout and project the scenes from this page. The answers are on the handout's last
 part, to be cut off; here they are not.
 
-- <a href="notebooks/{sheet}">A sheet for predictions</a> has a question for every notebook, to print.
+- <a href="notebooks/prediction_sheet.html">A sheet for predictions</a> has a question for every notebook, to print.
 - [Teaching](notebooks/teaching.md) has a class of 90 minutes, a course of three weeks, answers and rubrics.
 - A lesson is a YAML file. Download one, change it, and open it on the Classroom's page *Write a lesson*; its format is
   <a href="lessons/schema.json" download>a JSON schema</a> that editors understand.
@@ -30,7 +27,7 @@ part, to be cut off; here they are not.
 
 
 def write(folder: Path) -> list[str]:
-    """The page, the handouts with their style and script, the files, and the sheet."""
+    """The page, the handouts with their style and script, and the files."""
     (folder / "lessons.md").write_text(page(), encoding="utf-8")
     place = folder / "extra/lessons"
     place.mkdir(parents=True)
@@ -45,15 +42,13 @@ def write(folder: Path) -> list[str]:
         (place / address).parent.mkdir(parents=True, exist_ok=True)
         (place / address).write_text(found[1], encoding="utf-8")
     shutil.copy(preview.ICON, place / "favicon.ico")
-    (folder / "extra/notebooks").mkdir(exist_ok=True)
-    shutil.copy(handout.source() / SHEET, folder / "extra/notebooks")
     return ["lessons", "notebooks/teaching", *chapters.write_some(folder, chapters.TEACH)]
 
 
 def page() -> str:
     """The page in Markdown."""
     listed = "\n\n".join(_lesson(name, lessons.read(lessons.text_of(name))) for name in lessons.names())
-    return _TOP.format(count=len(lessons.names()), sheet=SHEET) + listed + "\n"
+    return _TOP.format(count=len(lessons.names())) + listed + "\n"
 
 
 def printed(name: str) -> str:
