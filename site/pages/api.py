@@ -47,55 +47,54 @@ def index() -> str:
 
 def within(name: str) -> list[str]:
     """The modules of the package ``orwlab.NAME`` that are for others, as ``NAME.MODULE``; [] of a plain module."""
-    module = _module(name)
-    if not hasattr(module, "__path__"):
+    package = module(name)
+    if not hasattr(package, "__path__"):
         return []
-    found = [one.name for one in pkgutil.iter_modules(module.__path__) if not one.name.startswith("_")]
-    said = getattr(module, "__all__", None)
+    found = [one.name for one in pkgutil.iter_modules(package.__path__) if not one.name.startswith("_")]
+    said = getattr(package, "__all__", None)
     return [f"{name}.{one}" for one in (found if said is None else said) if one in found]
 
 
 def page(name: str) -> str:
     """One module's page in Markdown. What it takes over from other modules is shown too; links lead to the others."""
-    module, inner = _module(name), within(name)
-    own, others = members(module)
+    known, inner = module(name), within(name)
     lines = [f".. automodule:: orwlab.{name}"]
-    if "__all__" not in vars(module):
+    if "__all__" not in vars(known):
         lines.append("   :members:")
     else:
-        for one, value in {**own, **others}.items():
+        for one, value in offered(known).items():
             kind = "autoclass" if inspect.isclass(value) else "autofunction"
             lines += ["", f".. {kind}:: orwlab.{name}.{one}"]
-            lines += ["   :members:"] * inspect.isclass(value) + ["   :no-index:"] * (one in others)
+            lines += ["   :members:"] * inspect.isclass(value)
+            lines += ["   :no-index:"] * (value.__module__ != known.__name__)
     text = f"# orwlab.{name}\n\n```{{eval-rst}}\n" + "\n".join(lines) + "\n```\n"
     if inner:
         text += "\n" + "\n".join(_line(one) for one in inner) + "\n\n" + _toctree(inner)
     return text
 
 
-def members(module: ModuleType) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Functions and classes that a module offers: those that it defines, and those that it takes over."""
-    known = vars(module)
-    offered = dict.fromkeys([*known.get("__all__", ()), *known])
-    found = {one: known[one] for one in offered if not one.startswith("_") and callable(known.get(one))}
-    own = {one: value for one, value in found.items() if getattr(value, "__module__", "") == module.__name__}
-    others = {one: value for one, value in found.items() if one not in own and one in known.get("__all__", ())}
-    return own, others
+def offered(known: ModuleType) -> dict[str, Any]:
+    """Functions and classes that a module with an ``__all__`` offers; beside it, where that lists modules alone."""
+    names = list(vars(known)["__all__"])
+    if "__getattr__" in vars(known):
+        names = [one for one, value in vars(known).items() if getattr(value, "__module__", "") == known.__name__]
+    found = {one: getattr(known, one) for one in names if not one.startswith("_")}
+    return {one: value for one, value in found.items() if callable(value)}  # constants are beside their code
 
 
 def _line(name: str, folder: str = "") -> str:
-    says = (_module(name).__doc__ or "").strip().partition("\n\n")[0]
+    says = (module(name).__doc__ or "").strip().partition("\n\n")[0]
     return f"- [`{name}`]({folder}{name}.md): {_plain_code(says)}"
 
 
 def _plain_code(text: str) -> str:
     """A docstring's words, with its ``code`` as code."""
     parts = text.split("``")
-    return "".join(f"`{part}`" if k % 2 else plain_within(part) for k, part in enumerate(parts))
+    return "".join(f"`{part}`" if k % 2 else _plain_within(part) for k, part in enumerate(parts))
 
 
-def plain_within(text: str) -> str:
-    """``plain``, with the blanks at both ends kept."""
+def _plain_within(text: str) -> str:
+    """As ``plain``, with the blanks at both ends kept."""
     said = plain(text)
     before, after = text[:1].isspace(), text[-1:].isspace()
     return f"{' ' * before}{said}{' ' * (after and bool(said))}"
@@ -105,5 +104,6 @@ def _toctree(names: list[str]) -> str:
     return "```{toctree}\n:hidden:\n\n" + "\n".join(names) + "\n```\n"
 
 
-def _module(name: str) -> ModuleType:
+def module(name: str) -> ModuleType:
+    """``orwlab.NAME``."""
     return importlib.import_module(f"orwlab.{name}")

@@ -67,16 +67,33 @@ def _kind(kind: str) -> str:
 
 
 def _network(card: Mapping[str, Any]) -> str:
-    recipe = dict(card["recipe"])
-    network = recipe.pop("network", None)
-    made = [(f"`{name}`", plain(_value(value))) for name, value in recipe.items()]
-    if network:
-        made.append(("`network`", plain(_value(network))))
-    made.append(("trained in", f"{card['training_seconds']:,} s, {_machine(card)}"))
+    lines = [
+        f"Made from: {plain(_value(card['recipe']))}",
+        f"Trained in {card['training_seconds']:,} s on {_machine(card)}",
+    ]
     if "parameters" in card:
-        made.append(("size", f"{card['parameters']:,} numbers, {card['bytes'] / 1000:,.0f} kB"))
-        made.append(("SHA-256", f"`{card['sha256']}`"))
-    return f"### {card['name']}\n\n{plain(listed.quality(card)).capitalize()}.\n\n{table(('', ''), made)}"
+        lines.append(
+            f"Size: {card['parameters']:,} numbers, {card['bytes'] / 1000:,.0f} kB; SHA-256 `{card['sha256']}`"
+        )
+    if card["kind"] != "solver":
+        lines.append(f"Measured: {plain(_value(card['quality']))}")
+    text = f"### {card['name']}\n\n{_sentence(listed.quality(card))}\n\n" + "\n".join(f"- {line}" for line in lines)
+    return text + (_measured(card["quality"]) if card["kind"] == "solver" else "")
+
+
+def _measured(quality: Mapping[str, Mapping[str, float]]) -> str:
+    """A solver's errors, flow by flow."""
+    columns = list(dict.fromkeys(column for found in quality.values() for column in found))
+    rows = [
+        (plain(flow), *(f"{found[column]:.5f}" if column in found else "" for column in columns))
+        for flow, found in quality.items()
+    ]
+    head = ("flow", *(plain(column.replace("_", " ")) for column in columns))
+    return f"\n\n{table(head, rows, numbers=range(1, len(head)))}"
+
+
+def _sentence(text: str) -> str:
+    return f"{plain(text[0].upper() + text[1:])}."
 
 
 def _machine(card: Mapping[str, Any]) -> str:

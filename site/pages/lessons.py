@@ -13,8 +13,8 @@ from pages.words import plain
 
 _TOP = """# Lessons
 
-{count} lessons of five to ten minutes, each a few scenes: everybody predicts, then one run is watched, then the exact
-answer is shown over all guesses. In the app's *Classroom* they run by themselves, with phones: [A class](a_class.md)
+A lesson is a few scenes in five to ten minutes: everybody predicts, then one run is watched, then the exact answer is
+shown over all guesses. In the app's *Classroom* they run by themselves, with phones: [A class](a_class.md)
 says how. Without it, print a handout and project the scenes from this page. The answers are on the handout's last
 part, to be cut off; here they are not.
 
@@ -48,13 +48,13 @@ def write(folder: Path) -> list[str]:
 def page() -> str:
     """The page in Markdown."""
     listed = "\n\n".join(_lesson(name, lessons.read(lessons.text_of(name))) for name in lessons.names())
-    return _TOP.format(count=len(lessons.names())) + listed + "\n"
+    return _TOP + listed + "\n"
 
 
 def printed(name: str) -> str:
     """A lesson's handout as a page beside ``lessons.html``."""
     read = lessons.read(lessons.text_of(name))
-    return handout_markup.handout(read, "./", ("../lessons.html", "Back to the lessons"))
+    return handout_markup.handout(read, "", ("../lessons.html", "Back to the lessons"))
 
 
 def _lesson(name: str, lesson: Lesson) -> str:
@@ -68,7 +68,11 @@ def _lesson(name: str, lesson: Lesson) -> str:
 
 
 def _scene(scene: Scene) -> str:
-    asked = f" {plain(scene.ask.prompt)}" if scene.ask is not None else ""
     link, why_not = scene.seen.text(), pocket.why_not(scene.seen)
-    way = "" if why_not else f" ({pocket.way(link, 'Pocket lab')}, {scene.rounds} rounds)"
-    return f"**{plain(scene.title)}.**{asked}{way}"
+    stop = "" if scene.title.endswith(("?", "!", ".")) else "."
+    asked = "" if scene.ask is None else f" {plain(scene.ask.prompt)}"
+    rounds = f", {scene.rounds} rounds" if scene.rounds else ""
+    way = (
+        f"it needs the app: {why_not[0].lower()}{why_not[1:-1]}" if why_not else pocket.way(link, "Pocket lab") + rounds
+    )
+    return f"**{plain(scene.title)}{stop}**{asked} ({way})"

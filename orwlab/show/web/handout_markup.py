@@ -44,7 +44,7 @@ def handout(lesson: Lesson, up: str, back: tuple[str, str] = ("classroom", "Back
 
     Args:
         lesson: what it is of. All of its texts are shown as texts.
-        up: the way from its address to the app's, "./" or "../".
+        up: the way from its address to the app's, "./" or "../"; "" where its style and script lie beside it.
         back: where its link leads, from the app's address on, and that link's words.
     """
     style, code = classroom_assets.address("handout", "css"), classroom_assets.address("handout", "js")
