@@ -25,7 +25,8 @@ def why_not(link: Link) -> str:
 
 def way(link: str, words: str) -> str:
     """A link, as it stands behind an address's ``#``, that opens in the Pocket lab; ``words`` are HTML."""
-    return f'<a href="{LAB}#{html.escape(link)}">{words}</a>'
+    behind = f"#{html.escape(link)}" if link else ""
+    return f'<a href="{LAB}{behind}">{words}</a>'
 
 
 def elsewhere(link: str) -> str:
