@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from orwlab.show import pocket
-from orwlab.show.lab import own
+from orwlab.show.lab import banners, controls, exact, own
 from orwlab.show.lab.session import Session
 from orwlab.show.lab.settings import Settings
 from orwlab.show.lab.story import Story
-from orwlab.show.pocket import tables
+from orwlab.show.pocket import given, tables
 from orwlab.show.stage import scenes
 from orwlab.show.stage.frames import decode
+from orwlab.show.stage.readouts import signed
 
 HERE = Path(__file__).parent
 FOLDER = Path(pocket.__file__).parent
@@ -358,3 +359,45 @@ def test_joined_script_is_one_program(tmp_path):
     (tmp_path / "all.mjs").write_text(pocket.script("worker.js"))
     done = subprocess.run(["node", "--check", "all.mjs"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_whole_worker_shows_every_target_and_reward(tmp_path):
+    """The joined script with the real tables: a picture of each, with the app's numbers of the reference."""
+    names = [name for name in controls.BY_NAME["target"].options if name in given.tables()["targets"]]
+    rewards = [name for name in controls.BY_NAME["reward"].options if name in given.tables()["rewards"]]
+    cases = [[name, rewards[k % len(rewards)]] for k, name in enumerate(names)]
+    assert len(cases) > 6
+    found = in_node(
+        tmp_path,
+        """
+const sent = [], self = { postMessage: (message) => sent.push(message) };
+new Function("self", given.source)(self);
+const wait = (ms) => new Promise((done) => setTimeout(done, ms)), found = [];
+for (const [k, [target, reward]] of given.cases.entries()) {
+  sent.length = 0;
+  const { tables, own: ownTables } = given, settings = { target, reward };
+  const start = { tables, ownTables, settings, particles: 20, axis: 64 };
+  self.onmessage({ data: { id: k, call: "start", arguments: [start] } });
+  for (let n = 0; n < 200 && !sent.some((one) => one.picture); n++) await wait(10);
+  self.onmessage({ data: { id: -1, call: "stop" } });
+  const { error = "" } = sent.find((one) => one.id === k), { picture } = sent.find((one) => one.picture);
+  found.push([seen(picture.frame).meta, error]);
+}
+return found;
+""",
+        source=f"(() => {{\n{pocket.script('worker.js')}\n}})();",
+        own=given.tables(),
+        cases=cases,
+    )
+    for (target, reward), (meta, error) in zip(cases, found, strict=True):
+        assert error == ""
+        lane = meta["lanes"][0]
+        settings = Settings(target=target, reward=reward, mode="exact")
+        state = exact.dynamics(settings, 1.0)
+        shown = {number["key"]: number["value"] for number in lane["numbers"]}
+        banner = banners.beyond_the_grid(
+            state.problems, settings
+        )  # of the thinnest targets it says that they are coarse
+        assert lane["banner"] == (banner and banner.plain())
+        assert shown["reward"] == signed(float(state.mean_reward))
+        assert shown["diversity"] == signed(exact.diversity(state))

@@ -21,6 +21,7 @@ FAINT = 1e-3  # of the highest density, below which nothing founds a hill
 SPECK = 0.01  # of the mass; what is lighter belongs to the nearest hill
 AT_ONCE = 512  # points
 MOST_MODES = 12  # that one can still tell apart by colour and number
+_DECIMALS = 9  # that count: what only rounding tells apart is equal, here and in a browser
 
 
 class Cloud(GaussianMixture):
@@ -76,10 +77,10 @@ def _hills(weights: np.ndarray, means: np.ndarray, std: float) -> Tensor:
 def _flood(density: np.ndarray) -> np.ndarray:
     """The hill of every cell of ``density`` (n, n) by its top's number among the cells; -1 where next to nothing is."""
     n = density.shape[1]
-    height = np.pad(density, 1).ravel()  # a border of zeros, so that every cell has eight neighbours
+    height = np.pad(density / density.max(), 1).ravel().round(_DECIMALS)  # zeros around: every cell has 8 neighbours
     around = [a * (n + 2) + b for a in (-1, 0, 1) for b in (-1, 0, 1) if (a, b) != (0, 0)]
     order = np.argsort(-height, kind="stable")
-    order = order[height[order] > FAINT * height.max()].tolist()
+    order = order[height[order] > FAINT].tolist()
     levels = height.tolist()
     parent: dict[int, int] = {}  # towards the top
 
@@ -106,12 +107,12 @@ def _numbered(found: np.ndarray, weights: np.ndarray, means: np.ndarray) -> np.n
         names, labels = np.unique(found, return_inverse=True)
         mass = np.bincount(labels, weights)
         centres = np.stack([np.bincount(labels, weights * means[:, a]) / mass for a in (0, 1)], 1)  # (hills, 2)
-        least = int(mass.argmin())
+        least = int(mass.round(_DECIMALS).argmin())
         if len(names) == 1 or (len(names) <= MOST_MODES and mass[least] >= SPECK * mass.sum()):
             break
         away = ((centres - centres[least]) ** 2).sum(1)
         away[least] = math.inf
-        found = np.where(labels == least, names[away.argmin()], found)
+        found = np.where(labels == least, names[away.round(_DECIMALS).argmin()], found)
     angle = np.arctan2(centres[:, 1], centres[:, 0]) % (2 * math.pi)
     angle[(angle > 2 * math.pi - 1e-6) | (np.hypot(*centres.T) < 1e-6)] = 0.0  # but for rounding
-    return np.argsort(np.argsort(angle, kind="stable"))[labels]
+    return np.argsort(np.argsort(angle.round(_DECIMALS), kind="stable"))[labels]

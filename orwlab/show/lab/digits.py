@@ -104,7 +104,7 @@ def read(text: str) -> Shown:
 
 
 def words(text: str) -> str:
-    """A setting's value in a few words, such as "Even digits" or "Digits 1, 7"; ``web/digits.js`` says the same."""
+    """A setting's value in a few words, such as "Even digits" or "Digits 1, 7"; so says ``web/digit_words.js``."""
     prefix, _, wanted = text.partition(":")
     digits = "".join(sorted(wanted))
     listed = digits if len(digits) <= 5 else [digit for digit in TEN if digit not in digits]

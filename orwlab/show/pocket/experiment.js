@@ -114,10 +114,10 @@ export class Experiment {
   }
 
   _sceneText() {
-    const { settings: { reward, truth }, size } = this, of = JSON.stringify([reward, truth, size]);
+    const { settings: { target, reward, truth }, size } = this, of = JSON.stringify([reward, truth, size]);
     if (this.scene.of !== of) {
       const { given } = tabled, grounds = { reward: given.reward(reward), ...(truth ? { truth: given.reward(truth) } : {}) };
-      this.scene = { of, text: sceneText(this.lanes.ground.target, grounds, size, this.labels) };
+      this.scene = { of, text: sceneText(this.lanes.ground.target, grounds, size, this.labels, tabled.modeNames[target]) };
     }
     return this.scene.text;
   }

@@ -1,5 +1,7 @@
 // Rewards typed as a formula of x and y: show/lab/formula.py in the browser, with its grammar and its sentences.
 
+import { generalText, quotedText } from "./plainly.js";
+
 const LONGEST_FORMULA = 200; // characters
 const DEEPEST = 30; // things within each other
 const CHECKED = 6; // half the side of the square on which a formula must have values
@@ -24,12 +26,6 @@ const BETWEEN = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u2
 const TOKEN = /((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|([A-Za-z_][A-Za-z_0-9]*|π)|(\*\*|[-+*/^(),−–·×÷])/uy;
 
 const wrong = (why) => new Error(`formula: ${why}`);
-
-/** A text as Python shows it. */
-function quotedText(text) {
-  const mark = text.includes("'") && !text.includes('"') ? '"' : "'";
-  return mark + text.replaceAll("\\", "\\\\").replaceAll(mark, `\\${mark}`) + mark;
-}
 
 /** {kind, text, at}: what is written, one after the other, with the number of its character. */
 function tokensOf(text) {
@@ -171,14 +167,6 @@ function valuesOf(steps, points) {
 const isGood = (value) => Math.abs(value) <= LARGEST_REWARD; // false for NaN
 const onSquare = (value) => Math.min(CHECKED, Math.max(-CHECKED, value));
 
-/** A number as Python's `:g` has it, with so many digits. */
-function generalText(value, digits = 6) {
-  const size = Math.floor(Math.log10(Math.abs(Number(value.toPrecision(digits)))));
-  if (value === 0 || (size >= -4 && size < digits)) return String(Number(value.toPrecision(digits)));
-  const [mantissa, exponent] = value.toExponential(digits - 1).split("e");
-  return `${Number(mantissa)}e${exponent[0]}${exponent.slice(1).padStart(2, "0")}`;
-}
-
 /** The values at points, if all are good. */
 function lookedAt(steps, points) {
   const found = valuesOf(steps, points), k = found.findIndex((value) => !isGood(value));
@@ -188,7 +176,6 @@ function lookedAt(steps, points) {
   const limit = LARGEST_REWARD.toLocaleString("en");
   throw wrong(`at ${place} it ${is}; allowed: values from -${limit} to ${limit} wherever x and y lie between -${CHECKED} and ${CHECKED}`);
 }
-
 
 
 /** Row by row over the square, and closer where it is highest: at a pole between the places it grows and grows. */
@@ -222,7 +209,10 @@ function climbTo(steps, places) {
   for (let apart = 1 / FINENESS; apart > 1e-8; apart /= 2) {
     const points = new Float64Array(50 * places.length);
     places.forEach(([x, y], m) => {
-      for (let k = 0; k < 25; k++) points.set([onSquare(x + apart * (Math.floor(k / 5) / 2 - 1)), onSquare(y + apart * ((k % 5) / 2 - 1))], 50 * m + 2 * k);
+      for (let k = 0; k < 25; k++) {
+        const dx = apart * (Math.floor(k / 5) / 2 - 1), dy = apart * ((k % 5) / 2 - 1);
+        points.set([onSquare(x + dx), onSquare(y + dy)], 50 * m + 2 * k);
+      }
     });
     const heights = lookedAt(steps, points).map(Math.abs);
     places = places.map((_, m) => {
@@ -239,14 +229,16 @@ function climbTo(steps, places) {
  * nearest point counts.
  */
 export function formulaReward(text) {
-  if ([...text].length > LONGEST_FORMULA) throw wrong(`it has ${[...text].length.toLocaleString("en")} characters; allowed: at most ${LONGEST_FORMULA}`);
+  const count = [...text].length;
+  if (count > LONGEST_FORMULA) throw wrong(`it has ${count.toLocaleString("en")} characters; allowed: at most ${LONGEST_FORMULA}`);
   const { steps } = new FormulaParser(text);
   lookEverywhere(steps);
   const reward = (points) => {
     const found = valuesOf(steps, points);
     if (found.every(isGood)) return found;
     const nearer = points.map((value, k) => (isGood(found[k >> 1]) ? value : onSquare(value)));
-    return valuesOf(steps, nearer).map((value) => (Number.isNaN(value) ? 0 : Math.min(LARGEST_REWARD, Math.max(-LARGEST_REWARD, value))));
+    const bounded = (value) => Math.min(LARGEST_REWARD, Math.max(-LARGEST_REWARD, value));
+    return valuesOf(steps, nearer).map((value) => (Number.isNaN(value) ? 0 : bounded(value)));
   };
   return Object.defineProperty(reward, "unbounded", { get: () => growsOn(steps) });
 }

@@ -12,7 +12,9 @@ from orwlab.rewards import Reward
 from orwlab.show.lab import own
 from orwlab.targets import GaussianMixture
 
-NO_DIGITS = "Which digits are wanted is judged by a network; networks need the app, in which this page's link shows them."
+NO_DIGITS = (
+    "Which digits are wanted is judged by a network; networks need the app, in which this page's link shows them."
+)
 KINDS = (rewards.Direction, rewards.Plane, rewards.Bump, rewards.Ring, rewards.Angle, rewards.Box, rewards.Sum)
 """rewards that ``rewards.js`` can compute"""
 

@@ -6,6 +6,7 @@ const CLEAR = 1.5; // how many times as dense as the pass a hill's top must be
 const FAINT = 1e-3; // of the highest density, below which nothing founds a hill
 const SPECK = 0.01; // of the mass; what is lighter belongs to the nearest hill
 const MOST_HILLS = 12; // that one can still tell apart by colour and number
+const even = (value) => Math.round(value * 1e9) / 1e9; // what only rounding tells apart is equal, here and in Python
 
 /**
  * `q(x) = sum_k weights_k N(x; means_k, covs_k)` on a line or in the plane.
@@ -126,7 +127,8 @@ function floodOf(heights) {
   const wide = CELLS + 2, levels = new Float64Array(wide * wide); // a border of zeros, so that every cell has eight neighbours
   for (let i = 0; i < CELLS; i++) levels.set(heights.subarray(i * CELLS, (i + 1) * CELLS), (i + 1) * wide + 1);
   const around = [-wide - 1, -wide, -wide + 1, -1, 1, wide - 1, wide, wide + 1], highest = levels.reduce((a, b) => Math.max(a, b), 0);
-  const order = [...levels.keys()].filter((k) => levels[k] > FAINT * highest).sort((a, b) => levels[b] - levels[a] || a - b);
+  levels.forEach((level, k) => { levels[k] = even(level / highest); });
+  const order = [...levels.keys()].filter((k) => levels[k] > FAINT).sort((a, b) => levels[b] - levels[a] || a - b);
   const parent = new Int32Array(wide * wide).fill(-1); // towards the top
   const top = (k) => {
     while (parent[k] !== k) parent[k] = k = parent[parent[k]];
@@ -154,9 +156,9 @@ function numberedHills(found, weights, means) {
       for (const a of [0, 1]) centres[label][a] += weights[k] * means[2 * k + a];
     });
     centres.forEach((centre, label) => centre.forEach((sum, a) => { centre[a] = sum / mass[label]; }));
-    const least = mass.indexOf(Math.min(...mass)), all = mass.reduce((a, b) => a + b, 0);
+    const evened = mass.map(even), least = evened.indexOf(Math.min(...evened)), all = mass.reduce((a, b) => a + b, 0);
     if (names.length === 1 || (names.length <= MOST_HILLS && mass[least] >= SPECK * all)) return ranked(centres, labels);
-    const away = centres.map(([x, y], k) => (k === least ? Infinity : (x - centres[least][0]) ** 2 + (y - centres[least][1]) ** 2));
+    const away = centres.map(([x, y], k) => (k === least ? Infinity : even((x - centres[least][0]) ** 2 + (y - centres[least][1]) ** 2)));
     const nearest = names[away.indexOf(Math.min(...away))];
     found = labels.map((label, k) => (label === least ? nearest : found[k]));
   }
@@ -165,7 +167,7 @@ function numberedHills(found, weights, means) {
 function ranked(centres, labels) {
   const angles = centres.map(([x, y]) => {
     const angle = (Math.atan2(y, x) + 2 * Math.PI) % (2 * Math.PI);
-    return angle > 2 * Math.PI - 1e-6 || Math.hypot(x, y) < 1e-6 ? 0 : angle; // but for rounding
+    return angle > 2 * Math.PI - 1e-6 || Math.hypot(x, y) < 1e-6 ? 0 : even(angle); // but for rounding
   });
   const order = [...angles.keys()].sort((a, b) => angles[a] - angles[b] || a - b);
   return labels.map((label) => order.indexOf(label));

@@ -4,8 +4,8 @@ import { DIGITS } from "../web/strokes.js";
 import { cloud } from "./mixtures.js";
 
 const POINTS = "points:";
-const WIDEST = 8; // half the side of the square in which a text's centres lie, and the largest width
-const MOST_CENTRES = 400;
+export const WIDEST = 8; // half the side of the square in which a text's centres lie, and the largest width
+export const MOST_CENTRES = 400;
 const FINEST = 65535; // whole numbers go up to this
 
 /** {width, centres: [x0, y0, ...], weights} of a text, all whole numbers; an Error if it is not as the lab writes it. */

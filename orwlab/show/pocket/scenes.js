@@ -22,7 +22,7 @@ export function viewFor(x, before) {
 }
 
 /** The backdrop: rewards and the density of the data on [-size, size]^2, row 0 at the lowest y, and the particles' colours. */
-export function sceneText(target, grounds, size, labels) {
+export function sceneText(target, grounds, size, labels, names) {
   const points = new Float64Array(2 * BACKDROP * BACKDROP), step = (2 * size) / (BACKDROP - 1), shape = [BACKDROP, BACKDROP];
   for (let row = 0, k = 0; row < BACKDROP; row++) {
     for (let column = 0; column < BACKDROP; column++, k += 2) {
@@ -39,7 +39,8 @@ export function sceneText(target, grounds, size, labels) {
   arrays.labels = bytes8(labels, [labels.length]);
   const centres = Array.from(target.centres, (centre) => Array.from(centre)), spreads = Array.from(target.spreads);
   const shares = [...SHARES].reverse().map((share) => `${(100 * share).toFixed(0)} %`).join(" and ");
-  return encodeFrame({ view: [-size, size, -size, size], levels, shares, ...ranges, modes: centres.length, centres, spreads }, arrays);
+  const meta = { view: [-size, size, -size, size], levels, shares, ...ranges, modes: centres.length, centres, spreads };
+  return encodeFrame(names ? { ...meta, names } : meta, arrays);
 }
 
 /** The root of a density over its maximum, and its levels around SHARES of the mass. */

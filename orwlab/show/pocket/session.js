@@ -19,6 +19,7 @@ const STORIES = 20; // earlier ones that one can go back to
 /** Settings to begin with, particles a lane, the run's name, and a clock in seconds. */
 export class Session {
   constructor({ settings = {}, particles = 2000, name = "", axis = 64, clock = () => performance.now() / 1000 } = {}) {
+    checkedWhole("particles", particles, 8, 10000);
     Object.assign(this, { particles, name, axis, clock, state: "paused", seq: 0, limits: new Limits(axis) });
     Object.assign(this, { steps: 0, wanted: null, script: null, earlier: [], resuming: false, dirty: true, prompt: false, traced: null, stamps: {} });
     this.settings = changedSettings({ mode: "exact", ...settings });

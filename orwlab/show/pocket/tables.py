@@ -7,7 +7,7 @@ import functools
 from dataclasses import asdict
 from typing import Any
 
-from orwlab.show.lab import banners, controls, exact, limits, measures, readouts, yardstick
+from orwlab.show.lab import banners, controls, digits, exact, limits, measures, readouts, yardstick
 from orwlab.show.lab.settings import FROM_THE_START, VIEWS, Settings
 from orwlab.show.lab.story import ON_THE_WAY
 
@@ -30,6 +30,7 @@ def plain() -> dict[str, Any]:
         "banners": _banners(),
         "limits": _limits(),
         "networks": NETWORKS,
+        "modeNames": {digits.PLANE: list(digits.TEN)},
         "yardstick": _yardstick(),
     }
 
