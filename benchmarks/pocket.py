@@ -3,10 +3,14 @@
 First rounds a second of one lane, with kernels that are cut and whole ones by turns, beside a refresh of the oracle in
 Python on one thread. Processor time is counted, which other work on the machine disturbs less. Then many runs, each
 once with every cut and once with whole kernels: how far apart they end.
+
+``--drag`` adds the page in Chromium: from a moved slider to the picture with that α, which is time that passes and not
+processor time: other work on the machine, whose load is printed beside it, makes it longer.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import tempfile
 import time
@@ -17,9 +21,11 @@ from statistics import median
 from typing import Any
 
 import torch
+from live import FLAGS, slide
 
 from orwlab import rewards, targets
 from orwlab.oracle import OracleWarning, PopulationDynamics
+from orwlab.show.notebook.still import browser_path
 
 CUTS = (1e-12, 1e-20, 1e-30, 1e-40)  # of a row's largest entry, below which kernels are 0; the lab's own is 1e-40
 SETTINGS = ((0.05, "exp", 3.0), (0.3, "mean_one", 1.0), (1.0, "clipped", 3.0), (3.0, "exp", 1.0))
@@ -49,6 +55,31 @@ def refresh(state: PopulationDynamics, repeats: int) -> float:
     return median(found)
 
 
+def drags(moves: int) -> None:
+    """Print milliseconds from a moved slider to its picture, for one α and for four."""
+    from playwright.sync_api import sync_playwright
+
+    from orwlab.show.web import pocket_page
+
+    print("\nfrom a moved slider to its picture in Chromium, milliseconds")
+    print(f"{'lanes':>7}{'':>9}{'median':>9}{'95 %':>9}{'load':>7}")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        file = Path(folder) / "pocket.html"
+        file.write_text(pocket_page.page(), encoding="utf-8")
+        browser = playwright.chromium.launch(executable_path=browser_path(), args=FLAGS)
+        for others, state in product(("", "&others=0.3,1,3"), ("paused", "running")):
+            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            page.goto(f"{file.as_uri()}#mode=exact&alpha=0.5{others}")
+            page.wait_for_function("document.querySelector('.orw-stage')?.stage?.meta?.lanes")
+            if state == "running":
+                page.locator("#toggle").click()
+                page.wait_for_function("document.querySelector('.orw-stage').stage.meta.round > 5")
+            half, most = slide(page, moves)
+            print(f"{4 if others else 1:7}{state:>9}{half:9.0f}{most:9.0f}{os.getloadavg()[0]:7.1f}", flush=True)
+            page.close()
+        browser.close()
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -56,6 +87,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=20, help="of each of the many runs")
     parser.add_argument("--targets", nargs="*", default=targets.names(2), choices=targets.names(2))
+    parser.add_argument("--drag", action="store_true", help="the page in Chromium too")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", OracleWarning)
@@ -92,6 +124,8 @@ def main() -> None:
         print(f"{row['axis']:5}{whole:6.1f} ms{ratios}{python:9.2f}   {1000 / cut[CUTS.index(1e-40)]:9.0f}")
     made = ", ".join(f"{row['reference']:.0f} ms" for row in found["times"])
     print(f"making a reference: {made}")
+    if arguments.drag:
+        drags(2 * arguments.repeats)
     if not compared:
         return
     print(f"\n{len(compared)} runs of {arguments.rounds} rounds at axis 48, the worst distance to whole kernels")

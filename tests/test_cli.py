@@ -55,7 +55,7 @@ def test_it_says_its_version_and_what_it_can_do(capsys):
     assert capsys.readouterr().out == f"orwlab {orwlab.__version__}\n"
     assert cli.main([]) == 2
     help_text = capsys.readouterr().err
-    for command in ("app", "lab", "notebooks", "zoo", "science"):
+    for command in ("app", "lab", "notebooks", "pocket", "zoo", "science"):
         assert re.search(rf"\n    {command}\s+\w", help_text)
 
 
@@ -117,6 +117,18 @@ def test_where_notebooks_cannot_go_is_said(tmp_path, capsys):
     with pytest.raises(ValueError, match="force is 'yes'; allowed: True or False"):
         handout.copy(tmp_path / "new", force="yes")
     assert held(tmp_path) == ["file"]
+
+
+def test_the_pocket_lab_is_written_as_one_file(tmp_path, capsys):
+    from orwlab.show.web import pocket_page
+
+    file = tmp_path / "lab.html"
+    assert cli.main(["pocket", "--out", str(file)]) == 0
+    assert capsys.readouterr().out == f"{file}\n"
+    assert file.read_text(encoding="utf-8") == pocket_page.page()
+    assert cli.main(["pocket", "--out", str(tmp_path / "none" / "lab.html")]) == 1
+    assert "none" in said(capsys)
+    assert held(tmp_path) == ["lab.html"]
 
 
 def test_the_zoo_and_the_report_are_what_they_are_as_modules(tmp_path, capsys):

@@ -136,7 +136,7 @@ def test_the_table_of_methods_is_what_is_kept():
 
 def test_its_commands_are_understood():
     lines = re.findall(r"^    orwlab (.*?)(?:\s+#.*)?$", README + (ROOT / "notebooks" / "README.md").read_text(), re.M)
-    assert {line.split()[0] for line in lines} == {"app", "lab", "notebooks"}
+    assert {line.split()[0] for line in lines} == {"app", "lab", "notebooks", "pocket"}
     for line in lines:
         cli._parser().parse_args(line.split())
     assert re.findall(r"orwlab-([\d.]+)-py3", README) == [orwlab.__version__]

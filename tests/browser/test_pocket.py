@@ -3,15 +3,23 @@
 import json
 
 import lab
+import numpy as np
 import pytest
+from test_live_lab_own import TABLE, ground, offer, paint
 
 from orwlab import oracle, rewards, targets
+from orwlab.show.lab import points
 from orwlab.show.lab.cell import cell
 from orwlab.show.lab.story import Story
+from orwlab.show.stage import replay
 from orwlab.show.web import pocket_page
 
 pytestmark = pytest.mark.browser
 LARGEST = 1_000_000  # bytes
+ARRIVED = "meta.state === 'paused' && !meta.replaying && meta.run !== 'first'"
+HASH = "document.querySelector('.lab').lab.memory.hash()"
+WORKERS = """window.workers = [];
+window.Worker = class extends Worker { constructor(...given) { super(...given); window.workers.push(this); } };"""
 QUICK = 0.25  # seconds from a moved control to its picture; on an idle machine a fifth of that
 
 
@@ -50,6 +58,13 @@ def opened(browser, file):
     assert complaints == []
 
 
+def rests(page):
+    """While it is paused the exact densities follow a moved control until they are there."""
+    before = lab.round_of(page)
+    page.wait_for_timeout(500)
+    return lab.round_of(page) == before
+
+
 def test_it_plays_without_a_network_and_its_link_opens_as_it_was(opened):
     page = opened()
     lab.press(page, "toggle")
@@ -58,14 +73,8 @@ def test_it_plays_without_a_network_and_its_link_opens_as_it_was(opened):
     lab.wait(page, "meta.state === 'paused'")
     lab.enter(page, "alpha", "0.3")
     lab.wait(page, "meta.alpha === 0.3")
-
-    def rests():  # while it is paused the exact densities follow a moved control until they are there
-        before = lab.round_of(page)
-        page.wait_for_timeout(500)
-        return lab.round_of(page) == before
-
-    assert lab.eventually(rests, 20)
-    link, seen = page.evaluate("document.querySelector('.lab').lab.memory.hash()"), lab.state(page)["meta"]
+    assert lab.eventually(lambda: rests(page), 20)
+    link, seen = page.evaluate(HASH), lab.state(page)["meta"]
     assert "mode=exact" in link
     again = opened(link)
     lab.wait(again, f"round === {seen['lanes'][0]['round']} && !meta.replaying")
@@ -118,11 +127,61 @@ def test_what_somebody_paints_or_types_is_taken(opened):
     page.wait_for_function("document.querySelector('#own-formula-wrong').textContent.length > 0")
 
 
+def test_a_painted_target_is_drawn_from_and_a_painted_reward_is_paid(opened):
+    page = opened("#reward=plane&mode=exact")
+    scattered = lab.state(page)["positions"]
+    assert np.hypot(*(scattered - [2, 2]).T).max() > 4
+    offer(page, "target", "paint")
+    paint(page, (2, 2), (2.2, 2))
+    lab.wait(page, "stage.story.includes('target\":\"paint:') && meta.run !== 'first'")
+
+    def gathered():
+        return np.hypot(*(lab.state(page)["positions"] - [2.1, 2]).T).max() < 2
+
+    assert lab.eventually(gathered)
+    page.keyboard.press("Escape")
+    before = lab.reward(page)
+    offer(page, "reward", "paint")
+    paint(page, (2, 2), (2.2, 2))
+    assert ground(page, 2.1, 2)[3] > 100
+    assert ground(page, -3, 0)[3] == 0
+    lab.wait(page, "stage.story.includes('reward\":\"paint:')")
+    assert lab.eventually(lambda: lab.reward(page) > 0.3)  # where the samples are, it pays
+    assert lab.reward(page) != before
+
+
+def test_pasted_points_are_read_here_and_used(opened):
+    page = opened()
+    offer(page, "target", "points")
+    assert "sent" not in page.locator("#own-points").inner_text()
+    page.locator("#own-points textarea").fill("x,y\n1,2\n")
+    alert = page.locator("#own-points [role=alert]")
+    assert lab.eventually(lambda: alert.text_content().startswith("There is only one point"))
+    page.locator("#own-points textarea").fill(TABLE)
+    page.locator("#own-points [data-use]:enabled").wait_for()
+    found = points.parse(TABLE)
+    assert page.locator("#own-points .own-report li").all_text_contents() == list(found.report)
+    page.locator("#own-points [data-use]").click()
+    assert lab.eventually(lambda: lab.in_force(page, "target") == points.write(points.sketch(found.data)))
+    lab.press(page, "step")
+    lab.wait(page, "round === 1")
+
+
+def test_wanted_digits_are_not_offered_and_a_link_to_them_is_kept_with_a_sentence(opened):
+    link = "#target=digits_latent&reward=digits:02468&mode=exact"
+    page = opened(link)
+    assert (
+        page.locator("option[value^='digits:'], option[value='+digits'], option[value^='judge:']").count() <= 1
+    )  # its own
+    assert lab.eventually(lambda: "judged by a network" in page.locator(".notice").inner_text())
+    assert page.evaluate(HASH) == link
+
+
 def test_a_link_that_needs_networks_says_so_and_stays_what_it_was(opened):
     page = opened("#alpha=0.3&mode=both&lr=0.003&round=2")
     lab.wait(page, "round === 2 && !meta.replaying")
     assert "need the app" in page.locator(".pocket-says").inner_text()
-    link = page.evaluate("document.querySelector('.lab').lab.memory.hash()")
+    link = page.evaluate(HASH)
     assert {"alpha=0.3", "mode=both", "lr=0.003"} <= {*link.removeprefix("#").split("&")}
     assert not page.locator("#mode").is_visible()
     page.keyboard.press("e")
@@ -158,7 +217,82 @@ def test_a_cell_and_a_replay_are_made_here(opened):
     assert "0.3" in cell(story, "exact")
     compile(text, "cell", "exec")
     made = page.evaluate(ask, {"what": "replay", "title": "<b>", "note": "n", "revealed": True})
-    from orwlab.show.stage import replay
-
     assert made["text"] == replay.shell("<b>", "n", True)
     assert made["place"] == replay.PLACE
+
+
+def test_a_cell_runs_and_prints_the_numbers_of_the_page(opened, capsys):
+    page = opened("#alpha=0.3&mode=exact&round=3")
+    lab.wait(page, "round === 3 && !meta.replaying")
+    text = page.evaluate(
+        """() => { const { keeping } = document.querySelector('.lab').lab;
+            return keeping.answer({ what: 'cell', story: keeping.story() }); }"""
+    )["text"]
+    exec(text, {})
+    printed = capsys.readouterr().out
+    reward = lab.state(page)["meta"]["curves"][0]["values"][0]
+    assert f"reward {reward}" in printed.replace("mean ", ""), printed[-500:]
+
+
+def test_a_worker_that_dies_is_begun_anew_and_the_story_is_kept(opened):
+    page = opened(script=WORKERS)
+    lab.press(page, "toggle")
+    lab.wait(page, "round >= 5")
+    lab.enter(page, "alpha", "0.3")
+    lab.wait(page, "meta.alpha === 0.3")
+    lab.press(page, "toggle")
+    lab.wait(page, "meta.state === 'paused'")
+    assert lab.eventually(lambda: rests(page), 20)
+    link, round = page.evaluate(HASH), lab.round_of(page)
+    page.evaluate("workers[0].onerror({ message: 'out of memory' })")
+    assert page.locator(".notice").inner_text() == "The part of this page that computes has stopped. " + (
+        "Your settings are kept; it begins again."
+    )
+    lab.wait(page, f"meta.run === 'pocket-2' && round >= {round} && meta.alpha === 0.3 && {ARRIVED}")
+    assert page.evaluate("workers.length") == 2
+    assert page.evaluate(HASH) == link
+    assert lab.eventually(lambda: not page.locator(".notice").is_visible())
+    lab.press(page, "step")
+    lab.wait(page, f"round >= {round + 1}")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_nothing(opened, dark):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = opened("#others=1&mode=exact", color_scheme="dark" if dark else "light")
+    lab.unfold(page)
+    page.evaluate("document.querySelector('.pocket-about').open = true")
+    offer(page, "target", "points")
+    found = Axe().run(page).response["violations"]
+    assert [(rule["id"], node["html"][:120]) for rule in found for node in rule["nodes"]] == []
+
+
+# Beside the app ------------------------------------------------------------------------------------------------------
+
+
+def numbers(page):
+    return [curve["values"] for curve in lab.state(page)["meta"]["curves"]]
+
+
+def test_links_lead_from_the_app_and_back_with_the_same_numbers(visit, opened):
+    app = visit(running=False, query="#alpha=0.3&tau=2&others=1&mode=exact&round=6")
+    lab.wait(app, f"round === 6 && {ARRIVED}")
+    pocket = opened(app.evaluate(HASH))
+    lab.wait(pocket, f"round === 6 && {ARRIVED}")
+    assert lab.eventually(lambda: numbers(app) == numbers(pocket)), (numbers(app), numbers(pocket))
+    lab.enter(pocket, "tau", "1")
+    lab.press(pocket, "step")
+    lab.wait(pocket, "round >= 7")
+    lab.wait(pocket, f"meta.tau === 1 && {ARRIVED}")
+    assert lab.eventually(lambda: rests(pocket), 20)
+    back = visit(running=False, query=pocket.evaluate(HASH))
+    lab.wait(back, f"round === {lab.round_of(pocket)} && {ARRIVED}", 60)
+    assert lab.eventually(lambda: numbers(back) == numbers(pocket)), (numbers(back), numbers(pocket))
+
+
+def test_the_app_serves_it(visit):
+    page = visit(query="pocket")
+    assert page.title() == "orwlab: pocket lab"
+    assert page.evaluate("document.querySelector('.orw-stage').stage.meta.run") == "pocket-1"
+    page.locator("#toggle").click()

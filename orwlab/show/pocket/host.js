@@ -106,7 +106,7 @@ export function openPocket(element, { around, createStage, own, stage: parts }) 
   const server = new PocketServer({
     source: own.worker,
     tables: { tables, ownTables },
-    keep: answerKeeping({ replay: own.replay, cell: own.cell, stage: parts }),
+    keep: answerKeeping({ replay: own.replay, cell: own.cell, stage: parts, points: (text) => server.call("points", text) }),
     picture: (value) => host.receive(value),
     stopped: (sentence) => host.notice(sentence),
   });

@@ -3,19 +3,20 @@
 const IN_THE_APP = {
   picture: "Films are made by the app: this page's link shows the same there.",
   gif: "Films are made by the app: this page's link shows the same there.",
-  points: "Tables are read by the app. What it makes of one is a link, and that opens here as well.",
 };
 
 /**
  * Answers keep.js: {what, ...} -> {text, ...} or {error}.
  *
  * replay: {shell, place, style, script, title, note, hidden, revealed}, the page of a replay with words that stand for its
- * parts, see pocket_page.py; stage: {style, script}, the parts that this page has itself; cell: {text, story}.
+ * parts, see pocket_page.py; stage: {style, script}, the parts that this page has itself; cell: {text, story};
+ * points(text) -> promise of {value, report}: what the worker makes of a table.
  */
-export const answerKeeping = ({ replay, stage, cell }) => async (question) => {
+export const answerKeeping = ({ replay, stage, cell, points }) => async (question) => {
   const { what } = question;
   if (what === "replay") return { text: replayShell(replay, stage, question), place: replay.place };
   if (what === "cell") return pocketCell(cell, question);
+  if (what === "points") return points(question.text).catch(({ message }) => ({ error: message }));
   return { error: IN_THE_APP[what] ?? "This needs the app." };
 };
 

@@ -1,8 +1,9 @@
 // What a worker does for its page, wherever it runs: {id, call, arguments} is answered by {id, answer} or {id, error}, and
 // {picture} comes unasked.
 
+import { pointsOf } from "./points_table.js";
 import { Session } from "./session.js";
-import { loadTables } from "./settings.js";
+import { loadTables, notAllowed } from "./settings.js";
 
 const PERIOD = 0.04; // seconds from one picture to the next, at least
 const AHEAD = 12; // pictures that may be on their way: a stage speaks up after every tenth
@@ -16,6 +17,10 @@ const CALLS = {
   obey: (service, run, orders) => service.obey(run, orders),
   acknowledge: (service, run, seq) => service.acknowledge(run, seq),
   stop: (service) => service.stop(),
+  points: (service, text) => {
+    if (typeof text !== "string") throw notAllowed("text", text, "the text of a table");
+    return pointsOf(text);
+  },
 };
 
 export class Service {

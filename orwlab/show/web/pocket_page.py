@@ -14,6 +14,7 @@ from typing import Any
 from starlette.responses import Response
 
 from orwlab.show import pocket
+from orwlab.show.lab import own
 from orwlab.show.pocket import given, tables
 from orwlab.show.stage import javascript, replay, stylesheet
 from orwlab.show.web import controls, keep_markup, lab_markup, lab_page, preview
@@ -78,10 +79,13 @@ text = cell(Story.read(json.loads(@STORY@)), mode="exact")
 print(text)
 exec(text)
 """
-_LEFT_OUT = (  # of the Live lab's markup
+_LEFT_OUT = (  # of the Live lab's markup: what needs networks, and which digits are wanted is judged by one
     "<dt><kbd>E</kbd></dt><dd>show: learned, both, exact</dd>",
-    '<option value="+points">Your own points …</option>',
+    *(f'<option value="{text}">{own.words(text)}</option>' for text in ("digits:02468", "digits:17", "judge:02468")),
+    '<option value="+digits">Digits of your choice …</option>',
 )
+_SENT = "The points are sent to this app's server and are not kept there."
+_STAY = "Nothing leaves this page."
 _OPEN = """
 openPocket(document.getElementById("lab"), {
   around, createStage, own: JSON.parse(document.getElementById("pocket").textContent),
@@ -104,7 +108,7 @@ def page(pages: Mapping[str, str] = {PATH: NAME}, up: str = "./") -> str:
         up: the way from the page's address to the app's, "./" or "../".
     """
     markup = _without(lab_markup.markup(WORDS, pages), keep_markup.scenes(), *_LEFT_OUT)
-    markup = markup.replace('<a href="./', f'<a href="{up}')
+    markup = _without(markup, _SENT, instead=_STAY).replace('<a href="./', f'<a href="{up}')
     icon = html.escape(preview.ICON.read_text(encoding="utf-8")).replace("#", "%23").replace("\n", "")
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -166,11 +170,11 @@ def _inside(script: str) -> str:
     return script
 
 
-def _without(markup: str, *parts: str) -> str:
+def _without(markup: str, *parts: str, instead: str = "") -> str:
     for part in parts:
         if part not in markup:
             raise ValueError(f"the lab's markup has no {part[:60]!r} any more; allowed: parts that it has")
-        markup = markup.replace(part, "")
+        markup = markup.replace(part, instead)
     return markup
 
 
