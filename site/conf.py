@@ -30,7 +30,9 @@ myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 4
 html_math_renderer = "mathml"
 autodoc_member_order = "bysource"
-autodoc_typehints = "description"
+autodoc_typehints_format = "short"
+python_maximum_signature_line_length = 88
+add_module_names = False
 
 
 MATHML = LatexToMathML(fancy_error=False)  # raises where it cannot set a formula: none is shown as it was typed

@@ -7,7 +7,6 @@ same run is worked out on the spot, with the moves of its film.
 import ast
 import base64
 import html
-import inspect
 import io
 import json
 import re
@@ -20,11 +19,12 @@ from PIL import Image
 
 from orwlab.show.lab.link import Link
 from orwlab.show.lab.story import Story
-from orwlab.show.notebook import live
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 TEXTS = ("README.md", "notation.md", "where_this_sits.md", "teaching.md")
 PLOTLY, PNG = "application/vnd.plotly.v1+json", "image/png"
+IN_ORDER = ("target", "reward", "tau", "alpha", "mode")
+"""arguments of ``live.stage`` that may come without a name"""
 EXACT = ("target", "reward", "tau", "alpha", "others", "weighting", "steer", "budget", "truth", "seed")
 """settings that decide the course of an exact run"""
 FILES = r"\[([^\]]*)\]\(((?:student/[^)]*\.ipynb)|student/|prediction_sheet\.html)\)"
@@ -85,7 +85,7 @@ def pocket_link(code: str) -> str:
         given = {word.arg: _value(word.value, fixed) for word in stages[0].keywords}
     except ValueError:  # it is computed, and nothing is executed here
         return ""
-    given |= dict(zip(inspect.signature(live.stage).parameters, values))
+    given |= dict(zip(IN_ORDER, values))
     if given.keys() & {"methods", "t"} or given.get("tau") == 0:  # with nothing paid only a network moves
         return ""
     film = given.pop("film", ())
