@@ -26,7 +26,9 @@ def main(out: Path) -> int:
     with tempfile.TemporaryDirectory() as folder:
         source, fresh = Path(folder) / "source", Path(folder) / "site"
         write(source)
-        status = build_main(["-q", "-W", "--keep-going", "-b", "html", "-d", f"{folder}/trees", str(source), str(fresh)])
+        status = build_main(
+            ["-q", "-W", "--keep-going", "-b", "html", "-d", f"{folder}/trees", str(source), str(fresh)]
+        )
         if status == 0:
             shutil.rmtree(out, ignore_errors=True)
             shutil.move(fresh, out)

@@ -78,7 +78,9 @@ def pocket_link(code: str) -> str:
     fixed = {
         node.targets[0].id: node.value.value
         for node in ast.parse(code).body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Constant)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Constant)
     }
     try:
         values = [_value(argument, fixed) for argument in stages[0].args]
@@ -91,7 +93,9 @@ def pocket_link(code: str) -> str:
     film = given.pop("film", ())
     scene = {name: value for name, value in given.items() if name in EXACT} | {"mode": "exact"}
     log = [[round, name, value] for round, moves in film for name, value in moves.items() if round]
-    return Link(Story.read({"scene": scene, "log": log, "round": max((round for round, _ in film), default=100)})).text()
+    return Link(
+        Story.read({"scene": scene, "log": log, "round": max((round for round, _ in film), default=100)})
+    ).text()
 
 
 def _value(node: ast.expr, fixed: dict[str, Any]) -> Any:
@@ -108,7 +112,10 @@ def _turn(cell: dict[str, Any], figure: str, files: Path, pocket: str | None) ->
         tags = cell["metadata"].setdefault("tags", [])
         tags += ["hide-input"] * ("hide-input" not in tags)
         if "exercise" in tags:
-            cell["metadata"]["mystnb"] = {"code_prompt_show": "Show a solution", "code_prompt_hide": "Hide the solution"}
+            cell["metadata"]["mystnb"] = {
+                "code_prompt_show": "Show a solution",
+                "code_prompt_hide": "Hide the solution",
+            }
     for k, output in enumerate(cell.get("outputs", ())):
         data = output.get("data", {})
         if PNG not in data:

@@ -18,7 +18,7 @@ async function draw(place) {
   const words = place.querySelector("img")?.alt ?? "";
   await loaded();
   const plot = document.createElement("div");
-  plot.setAttribute("role", "img");
+  plot.setAttribute("role", "group");
   plot.setAttribute("aria-label", words);
   const panels = Object.keys(layout).filter((name) => name.startsWith("xaxis")).length;
   if (panels > 1) plot.style.minWidth = `${Math.min(180 * panels, 560)}px`; // on a phone they scroll
