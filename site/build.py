@@ -10,11 +10,10 @@ import tempfile
 from pathlib import Path
 
 import notebook_pages
+import pages
 import plotly.offline
 from sphinx.cmd.build import build_main
 
-import orwlab
-from orwlab import methods
 from orwlab.show.web import pocket_page, preview
 
 HERE = Path(__file__).resolve().parent
@@ -44,40 +43,21 @@ def write(source: Path) -> None:
     for folder in (source, static, extra, extra / "pocket"):
         folder.mkdir()
     shutil.copy(HERE / "conf.py", source)
-    (source / "index.md").write_text(_start(), encoding="utf-8")
     for path in (HERE / "site.css", HERE / "site.js", HERE / "pocket.webp", preview.ICON):
         shutil.copy(path, static)
     (static / "plotly.min.js").write_text(plotly.offline.get_plotlyjs(), encoding="utf-8")
     (extra / "pocket/index.html").write_text(pocket_page.page(), encoding="utf-8")
     notebook_pages.write(source, extra, "../pocket/index.html")
-    (source / "methods.md").write_text(_methods(), encoding="utf-8")
-    (source / "api.md").write_text(_api(), encoding="utf-8")
+    (source / "index.md").write_text(_start(pages.write(source)), encoding="utf-8")
 
 
-def _start() -> str:
-    """The start page, with the README's example and the notebooks' names."""
+def _start(listed_pages: str) -> str:
+    """The start page, with the README's example, the notebooks' names, and the lists of the other pages."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"## Ten lines\n+(```python\n.*?```)", readme, re.DOTALL)
     listed = "\n".join(f"{name[:2]} {title} <notebooks/{name}>" for name, title in notebook_pages.titles().items())
     text = (HERE / "index.md").read_text(encoding="utf-8")
-    return text.replace("@TEN_LINES@", example).replace("@NOTEBOOKS@", listed)
-
-
-def _methods() -> str:
-    cards = [methods.card(name) for name in methods.names()]
-    return "# Methods\n\n" + "\n\n".join(
-        f"## {c.title}\n\n{c.idea}\n\n$$\n{c.formula}\n$$\n\n"
-        f"- Needs: {c.needs}\n- Dial: {c.dial}\n- Goes to: {c.goes_to}\n- Source: {c.source} ({c.read})"
-        for c in cards
-    )
-
-
-def _api() -> str:
-    modules = "\n\n".join(
-        f"## orwlab.{name}\n\n```{{eval-rst}}\n.. automodule:: orwlab.{name}\n   :members:\n```"
-        for name in orwlab.__all__
-    )
-    return f"# API\n\nIn the order in which to read: each module needs only what stands before it.\n\n{modules}\n"
+    return text.replace("@TEN_LINES@", example).replace("@NOTEBOOKS@", listed).replace("@PAGES@", listed_pages)
 
 
 if __name__ == "__main__":

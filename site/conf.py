@@ -16,7 +16,7 @@ html_title = "orwlab"
 html_favicon = "_static/icon.svg"
 html_static_path = ["_static"]
 html_extra_path = ["extra"]
-html_css_files = ["site.css"]
+html_css_files = ["site.css", "pages.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
 html_use_index = html_domain_indices = False  # the search finds names
 html_show_search_summary = False  # it is fetched, which browsers refuse on a disk
@@ -33,8 +33,7 @@ myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 4
 html_math_renderer = "mathml"
 autodoc_member_order = "bysource"
-autodoc_typehints_format = "short"
-python_maximum_signature_line_length = 88
+autodoc_typehints_format, python_maximum_signature_line_length = "short", 88
 add_module_names = False
 
 
