@@ -33,6 +33,7 @@ def main(out: Path) -> int:
             shutil.move(fresh, out)
             for left_over in (".buildinfo", "objects.inv"):
                 (out / left_over).unlink(missing_ok=True)
+            shutil.rmtree(out / "_sources", ignore_errors=True)
             (out / ".nojekyll").touch()  # else GitHub Pages leaves out what begins with _
         return status
 

@@ -35,6 +35,7 @@ html_math_renderer = "mathml"
 autodoc_member_order = "bysource"
 autodoc_typehints_format, python_maximum_signature_line_length = "short", 88
 add_module_names = False
+autodoc_preserve_defaults = True  # as they are written: a path would be that of the machine which builds
 
 
 MATHML = LatexToMathML(fancy_error=False)  # raises where it cannot set a formula: none is shown as it was typed
