@@ -25,7 +25,7 @@ help:
 	@echo "make results    fine-tune digits and photographs again, over alphas and seeds: half an hour (NAMES=digits for some)"
 	@echo "make science    measure every claim again: a table, and science/report.html (several minutes)"
 	@echo "make figures    make the README's pictures again"
-	@echo "make site       notebooks, methods and API as pages for any static host, in _site"
+	@echo "make site       all of this as pages, in _site: for any static host, or to open from the disk"
 	@echo "make wheel      one file to install elsewhere: dist/orwlab-VERSION-py3-none-any.whl"
 
 # The stamps say which extras are installed; the test extras hold all others.
@@ -42,6 +42,11 @@ $(VENV)/.installed-notebooks: pyproject.toml constraints.txt
 $(VENV)/.installed-test: pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) (once; a few minutes)"
 	@$(INSTALL) '.[test]'
+	@touch $@
+
+$(VENV)/.installed-site: pyproject.toml constraints.txt
+	@echo "Installing into $(VENV) (once; a few minutes)"
+	@$(INSTALL) '.[site]'
 	@touch $@
 
 app: $(VENV)/.installed-app
@@ -75,7 +80,7 @@ results: $(VENV)/.installed-app
 figures: $(VENV)/.installed-test
 	$(BIN)/python -m orwlab.show.readme
 
-site: $(VENV)/.installed-test
+site: $(VENV)/.installed-site
 	$(BIN)/python site/build.py
 
 wheel: $(VENV)/.installed-app

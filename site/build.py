@@ -25,12 +25,15 @@ def main(out: Path) -> int:
     with tempfile.TemporaryDirectory() as folder:
         source, fresh = Path(folder) / "source", Path(folder) / "site"
         write(source)
-        status = build_main(["-q", "-W", "--keep-going", "-b", "html", "-d", f"{folder}/trees", str(source), str(fresh)])
+        status = build_main(
+            ["-q", "-W", "--keep-going", "-b", "html", "-d", f"{folder}/trees", str(source), str(fresh)]
+        )
         if status == 0:
             shutil.rmtree(out, ignore_errors=True)
             shutil.move(fresh, out)
             for left_over in (".buildinfo", "objects.inv"):
                 (out / left_over).unlink(missing_ok=True)
+            shutil.rmtree(out / "_sources", ignore_errors=True)
             (out / ".nojekyll").touch()  # else GitHub Pages leaves out what begins with _
         return status
 

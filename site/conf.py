@@ -1,6 +1,7 @@
 """Sphinx's settings for the site; ``build.py`` writes the pages that it reads."""
 
 import re
+from typing import Any
 
 from docutils import nodes
 from math_core import LatexToMathML
@@ -17,6 +18,8 @@ html_static_path = ["_static"]
 html_extra_path = ["extra"]
 html_css_files = ["site.css", "pages.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
+html_use_index = html_domain_indices = False  # the search finds names
+html_show_search_summary = False  # it is fetched, which browsers refuse on a disk
 html_copy_source = html_show_sourcelink = False
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#1b2430", "color-brand-content": "#1b5fa8"},
@@ -31,6 +34,8 @@ myst_heading_anchors = 4
 html_math_renderer = "mathml"
 autodoc_member_order = "bysource"
 autodoc_typehints_format, python_maximum_signature_line_length = "short", 88
+add_module_names = False
+autodoc_preserve_defaults = True  # as they are written: a path would be that of the machine which builds
 
 
 MATHML = LatexToMathML(fancy_error=False)  # raises where it cannot set a formula: none is shown as it was typed
@@ -74,8 +79,16 @@ def _lazily(app: Sphinx) -> None:
     app.env.settings["image_loading"] = "lazy"
 
 
+def _levels(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: nodes.document | None) -> None:
+    """Sphinx makes headings of a list's captions, and does not say of which level."""
+    for name in ("furo_navigation_tree", "body"):
+        if name in context:
+            context[name] = context[name].replace('role="heading"', 'role="heading" aria-level="2"')
+
+
 def setup(app: Sphinx) -> None:
     """Formulas are set as MathML when the site is built: no script and no font has to be fetched."""
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
     app.connect("autodoc-process-docstring", _plain, priority=100)  # before napoleon: it makes markup of its own
     app.connect("builder-inited", _lazily)
+    app.connect("html-page-context", _levels, priority=900)  # after furo

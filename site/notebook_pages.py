@@ -7,7 +7,6 @@ same run is worked out on the spot, with the moves of its film.
 import ast
 import base64
 import html
-import inspect
 import io
 import json
 import re
@@ -20,11 +19,12 @@ from PIL import Image
 
 from orwlab.show.lab.link import Link
 from orwlab.show.lab.story import Story
-from orwlab.show.notebook import live
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 TEXTS = ("README.md", "notation.md", "where_this_sits.md", "teaching.md")
 PLOTLY, PNG = "application/vnd.plotly.v1+json", "image/png"
+IN_ORDER = ("target", "reward", "tau", "alpha", "mode")
+"""arguments of ``live.stage`` that may come without a name"""
 EXACT = ("target", "reward", "tau", "alpha", "others", "weighting", "steer", "budget", "truth", "seed")
 """settings that decide the course of an exact run"""
 FILES = r"\[([^\]]*)\]\(((?:student/[^)]*\.ipynb)|student/|prediction_sheet\.html)\)"
@@ -78,20 +78,24 @@ def pocket_link(code: str) -> str:
     fixed = {
         node.targets[0].id: node.value.value
         for node in ast.parse(code).body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Constant)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Constant)
     }
     try:
         values = [_value(argument, fixed) for argument in stages[0].args]
         given = {word.arg: _value(word.value, fixed) for word in stages[0].keywords}
     except ValueError:  # it is computed, and nothing is executed here
         return ""
-    given |= dict(zip(inspect.signature(live.stage).parameters, values))
+    given |= dict(zip(IN_ORDER, values))
     if given.keys() & {"methods", "t"} or given.get("tau") == 0:  # with nothing paid only a network moves
         return ""
     film = given.pop("film", ())
     scene = {name: value for name, value in given.items() if name in EXACT} | {"mode": "exact"}
     log = [[round, name, value] for round, moves in film for name, value in moves.items() if round]
-    return Link(Story.read({"scene": scene, "log": log, "round": max((round for round, _ in film), default=100)})).text()
+    return Link(
+        Story.read({"scene": scene, "log": log, "round": max((round for round, _ in film), default=100)})
+    ).text()
 
 
 def _value(node: ast.expr, fixed: dict[str, Any]) -> Any:
@@ -108,7 +112,10 @@ def _turn(cell: dict[str, Any], figure: str, files: Path, pocket: str | None) ->
         tags = cell["metadata"].setdefault("tags", [])
         tags += ["hide-input"] * ("hide-input" not in tags)
         if "exercise" in tags:
-            cell["metadata"]["mystnb"] = {"code_prompt_show": "Show a solution", "code_prompt_hide": "Hide the solution"}
+            cell["metadata"]["mystnb"] = {
+                "code_prompt_show": "Show a solution",
+                "code_prompt_hide": "Hide the solution",
+            }
     for k, output in enumerate(cell.get("outputs", ())):
         data = output.get("data", {})
         if PNG not in data:

@@ -11,7 +11,7 @@ from orwlab.show.web import pocket_page
 
 PICTURE = Path(__file__).resolve().parent / "pocket.webp"
 WIDTH, HEIGHT = 1000, 720  # CSS pixels
-SCENE = "#alpha=0.3&tau=1&mode=exact&round=80"
+SCENE = "#alpha=1&tau=2&mode=exact&round=80"
 RESTS = "document.querySelector('.orw-stage')?.stage?.meta?.round === 80"
 
 

@@ -18,13 +18,15 @@ async function draw(place) {
   const words = place.querySelector("img")?.alt ?? "";
   await loaded();
   const plot = document.createElement("div");
-  plot.setAttribute("role", "img");
+  plot.setAttribute("role", "group");
   plot.setAttribute("aria-label", words);
-  plot.style.minWidth = `${Math.min(layout.width ?? 0, 560)}px`; // panels side by side: below this they scroll
+  const panels = Object.keys(layout).filter((name) => name.startsWith("xaxis")).length;
+  if (panels > 1) plot.style.minWidth = `${Math.min(180 * panels, 560)}px`; // on a phone they scroll
   place.replaceChildren(plot);
   const fitting = { ...layout, width: undefined, autosize: true };
   await window.Plotly.newPlot(plot, data, fitting, { responsive: true, displaylogo: false });
   place.classList.add("drawn");
+  reach();
 }
 
 const watcher = new IntersectionObserver(

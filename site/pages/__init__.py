@@ -18,7 +18,7 @@ def write(folder: Path) -> str:
     (folder / "_static").mkdir(exist_ok=True)
     (folder / "_static" / STYLE.name).write_text(STYLE.read_text(encoding="utf-8"), encoding="utf-8")
     listed = {
-        "Play": gallery.write(folder),
+        "Play": [*gallery.write(folder), *chapters.write_some(folder, chapters.PLAY)],
         "Teach": lessons.write(folder),
         "Use": chapters.write(folder),
         "Look up": [

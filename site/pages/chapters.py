@@ -7,6 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 USE = ("Two commands", "Installing", "Ten lines", "Many runs", "Your own data", "On real data", "Sentences",
        "Large models", "Benchmarks")  # fmt: skip
+PLAY = ("Without a server: the Pocket lab",)
 TEACH = ("A class",)
 LOOK_UP = ("The words", "From the paper to the code", "Other ways to fine-tune")
 """chapters, by where they are listed"""
@@ -60,7 +61,7 @@ def linked(text: str, beside: Path = Path()) -> str:
     Raises:
         ValueError: a link leads to nothing that the site has.
     """
-    pages = {f"#{slug(title).replace('_', '-')}": f"{slug(title)}.md" for title in (*USE, *TEACH, *LOOK_UP)}
+    pages = {f"#{slug(title).replace('_', '-')}": f"{slug(title)}.md" for title in (*PLAY, *TEACH, *USE, *LOOK_UP)}
 
     def other(found: re.Match[str]) -> str:
         path, anchor = found[1], f"#{found[2]}" if found[2] else ""
