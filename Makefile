@@ -14,7 +14,7 @@ BIN = $(VENV)/bin
 INSTALL = test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e
 
-.PHONY: help app lab test test-fast lint notebooks figures results science wheel clean
+.PHONY: help app lab test test-fast lint notebooks figures results science site wheel clean
 
 help:
 	@echo "make app        install and serve the live lab on http://$(HOST):$(PORT)"
@@ -25,6 +25,7 @@ help:
 	@echo "make results    fine-tune digits and photographs again, over alphas and seeds: half an hour (NAMES=digits for some)"
 	@echo "make science    measure every claim again: a table, and science/report.html (several minutes)"
 	@echo "make figures    make the README's pictures again"
+	@echo "make site       all of this as pages, in _site: for any static host, or to open from the disk"
 	@echo "make wheel      one file to install elsewhere: dist/orwlab-VERSION-py3-none-any.whl"
 
 # The stamps say which extras are installed; the test extras hold all others.
@@ -41,6 +42,11 @@ $(VENV)/.installed-notebooks: pyproject.toml constraints.txt
 $(VENV)/.installed-test: pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) (once; a few minutes)"
 	@$(INSTALL) '.[test]'
+	@touch $@
+
+$(VENV)/.installed-site: pyproject.toml constraints.txt
+	@echo "Installing into $(VENV) (once; a few minutes)"
+	@$(INSTALL) '.[site]'
 	@touch $@
 
 app: $(VENV)/.installed-app
@@ -74,8 +80,11 @@ results: $(VENV)/.installed-app
 figures: $(VENV)/.installed-test
 	$(BIN)/python -m orwlab.show.readme
 
+site: $(VENV)/.installed-site
+	$(BIN)/python site/build.py
+
 wheel: $(VENV)/.installed-app
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check $(PIP_ARGS) --no-deps --wheel-dir dist .
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist _site

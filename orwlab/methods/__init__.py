@@ -1,9 +1,11 @@
-"""Ways to fine-tune a flow with a reward: ``run`` does what all share; most other files hold one method each.
+"""Ways to fine-tune a flow with a reward, by their names, with one dial and a card each.
 
-methods.names()  # those that ``get`` knows
-print(methods.card("raft"))
-run = methods.get("raft")(reference, reward, strength=2.0, seed=0)
-for snapshot in run.rounds(300): ...
+    methods.names()  # those that ``get`` knows
+    print(methods.card("raft"))
+    run = methods.get("raft")(reference, reward, strength=2.0, seed=0)
+    for snapshot in run.rounds(300): ...
+
+``run`` does what all share; most other files hold one method each.
 """
 
 import importlib

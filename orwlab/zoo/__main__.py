@@ -3,7 +3,9 @@
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -60,27 +62,30 @@ def table() -> str:
     lines = [f"{'name':20} {'kind':11} {'parameters':>10} {'kB':>6}  quality"]
     for name in zoo.names():
         card = zoo.card(name)
-        quality = card["quality"]
-        if "test_accuracy" in quality:
-            unseen = "unseen" if card["recipe"]["split"] != card["recipe"]["unseen"] else "fresh"
-            text = f"accuracy {quality['test_accuracy']:.1%} on {unseen} images"
-        elif "found" in quality:
-            text = f"{quality['found_held_out']:.1%} of held-out pictures and sentences find each other among 64"
-        elif "true_guided" in quality:
-            known, new = quality["true_guided"], quality["true_guided_held_out"]
-            text = f"guided, {known:.1%} show all that was asked for, {new:.1%} where that was held out"
-        elif "judged_right" in quality:
-            text = f"{quality['judged_right']:.1%} of unseen images are still recognised"
-        else:
-            model, data = quality["energy_distance_model_to_data"], quality["energy_distance_data_to_data"]
-            text = f"energy distance to data {model:+.4f} (two draws of data: {data:+.4f})"
-        lines.append(f"{name:20} {card['kind']:11} {card['parameters']:10,} {card['bytes'] / 1000:6.0f}  {text}")
-    for name in zoo.names("solver"):
-        quality = zoo.card(name)["quality"].values()
-        rmse, rk4 = (sum(found[key] for found in quality) / len(quality) for key in ("rmse", "rmse_of_rk4_12"))
-        text = f"off the exact flow by {rmse:.4f} (rk4, 12 evaluations: {rk4:.4f}), mean over flows and policies"
-        lines.append(f"{name:20} {'solver':11} {'':10} {'':6}  {text}")
+        size = f"{card['parameters']:10,} {card['bytes'] / 1000:6.0f}"
+        lines.append(f"{name:20} {card['kind']:11} {size}  {quality(card)}")
+    lines += [f"{name:20} {'solver':11} {'':10} {'':6}  {quality(zoo.card(name))}" for name in zoo.names("solver")]
     return "\n".join(lines)
+
+
+def quality(card: Mapping[str, Any]) -> str:
+    """How good a network or a solver is, in words, from its card."""
+    found = card["quality"]
+    if card["kind"] == "solver":
+        rmse, rk4 = (sum(one[key] for one in found.values()) / len(found) for key in ("rmse", "rmse_of_rk4_12"))
+        return f"off the exact flow by {rmse:.4f} (rk4, 12 evaluations: {rk4:.4f}), mean over flows and policies"
+    if "test_accuracy" in found:
+        unseen = "unseen" if card["recipe"]["split"] != card["recipe"]["unseen"] else "fresh"
+        return f"accuracy {found['test_accuracy']:.1%} on {unseen} images"
+    if "found" in found:
+        return f"{found['found_held_out']:.1%} of held-out pictures and sentences find each other among 64"
+    if "true_guided" in found:
+        known, new = found["true_guided"], found["true_guided_held_out"]
+        return f"guided, {known:.1%} show all that was asked for, {new:.1%} where that was held out"
+    if "judged_right" in found:
+        return f"{found['judged_right']:.1%} of unseen images are still recognised"
+    model, data = found["energy_distance_model_to_data"], found["energy_distance_data_to_data"]
+    return f"energy distance to data {model:+.4f} (two draws of data: {data:+.4f})"
 
 
 if __name__ == "__main__":

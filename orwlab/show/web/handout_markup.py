@@ -39,12 +39,13 @@ NAMES = {
 IN_THE_ROOM = "Worked out in the room"
 
 
-def handout(lesson: Lesson, up: str) -> str:
+def handout(lesson: Lesson, up: str, back: tuple[str, str] = ("classroom", "Back to the Classroom")) -> str:
     """The page.
 
     Args:
         lesson: what it is of. All of its texts are shown as texts.
-        up: the way from its address to the app's, "./" or "../".
+        up: the way from its address to the app's, "./" or "../"; "" where its style and script lie beside it.
+        back: where its link leads, from the app's address on, and that link's words.
     """
     style, code = classroom_assets.address("handout", "css"), classroom_assets.address("handout", "js")
     title = escape(lesson.title)
@@ -60,7 +61,7 @@ def handout(lesson: Lesson, up: str) -> str:
 <script src="{up}{code}" defer></script></head>
 <body><main>
 <p class="screen"><button type="button" class="print">Print</button>
-<a href="{up}classroom">Back to the Classroom</a></p>
+<a href="{up}{back[0]}">{escape(back[1])}</a></p>
 <header>
 <p class="who"><span>Name<span class="line"></span></span><span>Date<span class="line"></span></span></p>
 <h1>{title}</h1>

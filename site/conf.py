@@ -1,0 +1,94 @@
+"""Sphinx's settings for the site; ``build.py`` writes the pages that it reads."""
+
+import re
+from typing import Any
+
+from docutils import nodes
+from math_core import LatexToMathML
+from sphinx.application import Sphinx
+from sphinx.writers.html5 import HTML5Translator
+
+project, author, copyright = "orwlab", "orwlab's authors", "orwlab's authors, MIT licence"
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["extra"]
+html_theme = "furo"
+html_title = "orwlab"
+html_favicon = "_static/icon.svg"
+html_static_path = ["_static"]
+html_extra_path = ["extra"]
+html_css_files = ["site.css", "pages.css"]
+html_js_files = [("site.js", {"defer": "defer"})]
+html_use_index = html_domain_indices = False  # the search finds names
+html_show_search_summary = False  # it is fetched, which browsers refuse on a disk
+html_copy_source = html_show_sourcelink = False
+html_theme_options = {
+    "light_css_variables": {"color-brand-primary": "#1b2430", "color-brand-content": "#1b5fa8"},
+    "dark_css_variables": {"color-brand-primary": "#e4e9f0", "color-brand-content": "#7fb8f5"},
+}
+pygments_style, pygments_dark_style = "a11y-high-contrast-light", "a11y-high-contrast-dark"
+nb_execution_mode = "off"  # outputs are committed
+nb_merge_streams = True
+nb_code_prompt_show, nb_code_prompt_hide = "Show the code", "Hide the code"
+myst_enable_extensions = ["dollarmath", "amsmath"]
+myst_heading_anchors = 4
+html_math_renderer = "mathml"
+autodoc_member_order = "bysource"
+autodoc_typehints_format, python_maximum_signature_line_length = "short", 88
+add_module_names = False
+autodoc_preserve_defaults = True  # as they are written: a path would be that of the machine which builds
+
+
+MATHML = LatexToMathML(fancy_error=False)  # raises where it cannot set a formula: none is shown as it was typed
+
+
+def _inline(self: HTML5Translator, node: nodes.math) -> None:
+    self.body.append(MATHML.convert_with_local_state(node.astext(), displaystyle=False))
+    raise nodes.SkipNode
+
+
+def _block(self: HTML5Translator, node: nodes.math_block) -> None:
+    formula = MATHML.convert_with_local_state(node.astext(), displaystyle=True)
+    self.body.append(f'<div class="formula">{formula}</div>')
+    raise nodes.SkipNode
+
+
+def _plain(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    """Docstrings are plain text with ``code``: what is indented after an empty line is an example, and a star in
+    (n, *event) or a bar in |v| starts nothing.
+    """
+    found: list[str] = []
+    example, last = False, ""
+    for line in lines:
+        indented = line.startswith("    ")
+        if indented and not example and found and not found[-1] and last and not last[0].isspace():
+            example = True
+            found += [] if last.endswith("::") else ["::", ""]
+        elif line and not indented:
+            example = False
+        found.append(line if example else _escaped(line))
+        last = line or last
+    lines[:] = found
+
+
+def _escaped(line: str) -> str:
+    parts = re.split(r"(``.*?``|\*\*[^*]+\*\*)", line)
+    return "".join(part if k % 2 else re.sub(r"(?<!\\)([*|])", r"\\\1", part) for k, part in enumerate(parts))
+
+
+def _lazily(app: Sphinx) -> None:
+    app.env.settings["image_loading"] = "lazy"
+
+
+def _levels(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: nodes.document | None) -> None:
+    """Sphinx makes headings of a list's captions, and does not say of which level."""
+    for name in ("furo_navigation_tree", "body"):
+        if name in context:
+            context[name] = context[name].replace('role="heading"', 'role="heading" aria-level="2"')
+
+
+def setup(app: Sphinx) -> None:
+    """Formulas are set as MathML when the site is built: no script and no font has to be fetched."""
+    app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
+    app.connect("autodoc-process-docstring", _plain, priority=100)  # before napoleon: it makes markup of its own
+    app.connect("builder-inited", _lazily)
+    app.connect("html-page-context", _levels, priority=900)  # after furo

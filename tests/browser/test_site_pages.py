@@ -1,0 +1,145 @@
+"""The site in a browser: from a disk, with the network cut."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import lab
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+pytestmark = pytest.mark.browser
+ROOT = Path(__file__).parents[2]
+KINDS = {"start": "index.html", "notebook": "notebooks/00_start_here.html", "module": "api/finetune.html"}
+UPSTREAM = {"definition-list"}  # Sphinx breaks a long signature with a list in it that has no terms
+SHOWN = (
+    "index.html",
+    "gallery.html",
+    "methods.html",
+    "api/finetune.html",
+    "notebooks/README.html",
+    "notebooks/05_orw_cfm_w2.html",
+    "notebooks/13_neighbours.html",
+)
+SMALL = """ms => ms.filter(m => m.checkVisibility() && m.getBoundingClientRect().height < 4 && m.textContent.trim())
+    .map(m => m.outerHTML)"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, browser):
+    out = tmp_path_factory.mktemp("site") / "built"
+    subprocess.run([sys.executable, ROOT / "site/build.py", out], check=True, cwd="/")
+    return out
+
+
+@pytest.fixture
+def opened(browser, site):
+    """``opened(path, width, **options)``: the page, which may log no error and ask for nothing but files."""
+    complaints, contexts = [], []
+
+    def open(path, width=1280, **options):
+        context = browser.new_context(viewport={"width": width, "height": 800}, offline=True, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "request",
+            lambda one: None if one.url.startswith(("file:", "data:", "blob:")) else complaints.append(one.url),
+        )
+        page.goto(f"{site.as_uri()}/{path}")
+        return page
+
+    yield open
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def test_the_start_page_has_the_lab_at_work_where_there_is_room(opened):
+    page = opened("index.html")
+    frame = page.frame_locator("iframe[title='The Pocket lab']")
+    frame.locator("#toggle").click()
+    inside = next(one for one in page.frames if "pocket/" in one.url)
+    lab.wait(inside, "round >= 3")
+    phone = opened("index.html", width=360, has_touch=True)
+    assert phone.locator("iframe").count() == 0
+    phone.get_by_role("link", name="Open the Pocket lab").click()
+    lab.wait(phone, "counters.painted > 0")
+
+
+def test_figures_are_drawn_and_formulas_set(opened):
+    page = opened("notebooks/05_orw_cfm_w2.html")
+    figures = page.locator(".orw-figure")
+    assert figures.count() == 13
+    for k in (0, 12):  # only those that somebody comes near
+        figures.nth(k).scroll_into_view_if_needed()
+        page.wait_for_function("k => document.querySelectorAll('.orw-figure')[k].matches('.drawn')", arg=k)
+        assert figures.nth(k).locator("svg.main-svg").count() >= 1
+        assert len(figures.nth(k).locator("[role=group]").get_attribute("aria-label")) > 40
+    assert page.locator("script[src*=plotly]").count() == 1
+    formulas = page.locator("article p math, article .formula math")
+    assert formulas.count() > 150
+    assert formulas.evaluate_all(SMALL) == []
+    high = page.locator(".formula math:has(mfrac)").first.bounding_box()["height"]
+    assert (
+        high > 1.5 * page.locator("p math:not(:has(mfrac))").first.bounding_box()["height"]
+    )  # a fraction is a fraction
+
+
+def test_without_scripts_the_pictures_stay(opened):
+    page = opened("notebooks/00_start_here.html", java_script_enabled=False)
+    picture = page.locator(".orw-figure img").first
+    picture.scroll_into_view_if_needed()
+    assert picture.bounding_box()["width"] > 200
+
+
+def test_a_stage_plays_on_in_the_pocket_lab(opened):
+    page = opened("notebooks/09_compression.html")
+    page.get_by_role("link", name="Play this run in the Pocket lab").click()
+    lab.wait(page, "round === 100 && !meta.replaying")
+    assert lab.state(page)["meta"]["lanes"][0]["alpha"] == 1
+    page.go_back()
+    page.get_by_text("A film of it, for those without a kernel").click()
+    film = page.locator("details[open] img")
+    film.scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelector('details[open] img').naturalWidth > 300")
+
+
+def test_the_search_finds(opened):
+    page = opened("index.html")
+    page.locator("input[name=q]").first.fill("Wasserstein bound")
+    page.keyboard.press("Enter")
+    page.locator("#search-results a[href*='04_wasserstein_and_the_bound']").first.click()
+    page.wait_for_function("document.querySelector('h1').textContent.includes('velocities')")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_axe_finds_nothing_serious(opened, kind, dark):
+    page = opened(KINDS[kind], color_scheme="dark" if dark else "light")
+    page.wait_for_load_state("load")
+    if kind == "notebook":
+        page.locator(".orw-figure").first.scroll_into_view_if_needed()
+        page.wait_for_function("document.querySelector('.orw-figure.drawn')")
+    options = {
+        "runOnly": ["wcag2a", "wcag2aa"],
+        "iframes": False,
+        "preload": False,
+    }  # the lab in its frame has tests of its own
+    rules = Axe().run(page, options=options).response["violations"]
+    found = [(rule["id"], [node["html"][:160] for node in rule["nodes"]][:3]) for rule in rules]
+    grave = [one for one, rule in zip(found, rules) if rule["impact"] in ("serious", "critical")]
+    assert [one for one in grave if one[0] not in UPSTREAM] == []
+
+
+@pytest.mark.parametrize("path", SHOWN)
+def test_a_phone_has_nothing_to_scroll_sideways(opened, path):
+    page = opened(path, width=360)
+    for place in page.locator(".orw-figure").all()[:2]:
+        place.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    for box in page.locator("article pre, .formula, .orw-figure").all():
+        assert box.evaluate("b => b.getBoundingClientRect().right <= innerWidth + 1")
