@@ -112,7 +112,7 @@ def test_the_search_finds(opened):
     page.locator("input[name=q]").first.fill("Wasserstein bound")
     page.keyboard.press("Enter")
     page.locator("#search-results a[href*='04_wasserstein_and_the_bound']").first.click()
-    page.wait_for_function("document.querySelector('h1').textContent.includes('velocities')")
+    page.locator("h1", has_text="velocities").wait_for()
 
 
 @pytest.mark.parametrize("dark", [False, True])
