@@ -7,14 +7,9 @@
 A reward is any callable (images, prompts) -> (n,): images (n, 3, height, width) in [0, 1], a prompt for each.
 """
 
-import importlib
-import importlib.machinery
 import math
-import re
-import sys
 from collections.abc import Callable, Sequence
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -190,47 +185,12 @@ def get(
         return get(spec.reward, home=spec.home, clip_model=spec.clip_model or "", device=device)
     if spec == "clip":
         return Clip(clip_model, device=device)
-    allowed = '"clip", or "module:function"'
-    if not isinstance(spec, str) or not re.fullmatch(r"[\w.]+:[\w.]+", spec):
-        raise checks.fail("reward", spec, allowed)
-    module, _, name = spec.partition(":")
-    try:
-        found = _imported(module, home)
-    except Exception as error:  # whatever somebody's module does
-        said = f"{type(error).__name__}: {error}"
-        raise checks.fail("reward", spec, f"{allowed} that can be imported ({said})") from error
-    for part in name.split("."):
-        if not hasattr(found, part):
-            raise checks.fail("reward", spec, f"the name of something in {module} ({getattr(found, '__file__', '')})")
-        found = getattr(found, part)
-    if isinstance(found, type):
-        try:
-            found = found()
-        except Exception as error:
-            raise checks.fail(
-                "reward", spec, f"a class that needs no arguments ({type(error).__name__}: {error})"
-            ) from error
+    if not isinstance(spec, str) or ":" not in spec:
+        raise checks.fail("reward", spec, '"clip", or "module:function"')
+    found = foreign.named("reward", spec, home)
     if not callable(found):
         raise checks.fail("reward", spec, "a callable (images, prompts) -> (n,)")
     return found
-
-
-def _imported(module: str, home: Path | None) -> Any:
-    """A module, with one's own folder before all others: also for what it imports later, so the folder stays there."""
-    if home is not None:
-        place = str(home.absolute())
-        if place not in sys.path:
-            sys.path.insert(0, place)
-        top = module.split(".")[0]
-        importlib.invalidate_caches()
-        there = importlib.machinery.PathFinder.find_spec(top, [place])
-        known = sys.modules.get(top)
-        if there is not None and known is not None and getattr(known, "__file__", None) != there.origin:
-            for name in [name for name in sys.modules if name == top or name.startswith(f"{top}.")]:
-                del sys.modules[name]  # of another folder
-            sys.path.remove(place)
-            sys.path.insert(0, place)
-    return importlib.import_module(module)
 
 
 def values(reward: Reward, images: Tensor, prompts: Sequence[str]) -> Tensor:
