@@ -23,7 +23,9 @@ pytestmark = pytest.mark.browser
 LESSON = "title: Turn it\nscenes:\n  - {title: Held, link: alpha=0.3}\n"
 REFUSED = "the server responded with a status of 400"  # the browser's own words for what is told on the page
 SCENE = "alpha=0.3&tau=2"
-CODE = (Path(classroom_assets.__file__).parent / "dial.js").read_text(encoding="utf-8")
+CODE = "\n".join(
+    (Path(classroom_assets.__file__).parent / name).read_text(encoding="utf-8") for name in ("whole_lab.js", "dial.js")
+)
 PAGE = """<!doctype html><html lang="en" class="%(look)s"><head><meta charset="utf-8"><title>Dial</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>%(style)s
 #lab .lab { display: block; max-width: 620px; --orw-height: 420px; }</style></head>
@@ -308,9 +310,51 @@ def test_what_is_chosen_reaches_the_teacher(held):
     settings = link.story.settings
     assert (settings.alpha, settings.tau, settings.mode) == (2.0, 2.0, "both")
     page.wait_for_function("document.querySelector('.dial-said').textContent === 'Sent: α = 2.'")
-    href = page.get_by_role("link", name="Open it in the Live lab").get_attribute("href")
-    assert href == f"../#{page.evaluate('dial.link')}"
-    assert Link.read(href) == link
+
+
+def test_all_controls_are_at_hand_and_cost_the_server_one_file(held):
+    """The Pocket lab comes over the page with the scene; what is made of it reaches the teacher; a way back."""
+    page = held[1]()
+    turn(page, 2.0)
+    page.wait_for_timeout(500)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url.removeprefix(held[0].address)))
+    page.get_by_role("button", name="All controls").click()
+    inside = page.frame_locator("iframe[title='Pocket lab']")
+    inside.locator("#alpha output, #alpha input").first.wait_for()
+    lab = page.frames[-1]
+    lab.wait_for_function("document.querySelector('.orw-stage')?.stage?.meta?.alpha === 2")
+    assert lab.evaluate("document.querySelector('.lab').lab.inForce.tau") == 2
+    assert lab.evaluate("document.documentElement.scrollWidth") <= 390
+    assert inside.get_by_role("navigation", name="Pages").is_hidden()
+    lab.evaluate("""() => {
+        const range = document.querySelector("#tau input[type=range]");
+        range.value = range.max;
+        range.dispatchEvent(new Event("input", {bubbles: true}));
+    }""")
+    inside.locator("#toggle").click()
+    lab.wait_for_function("document.querySelector('.orw-stage').stage.meta.round > 3")
+    with page.expect_request("**/join/send") as sent:
+        page.locator(".whole-head").get_by_role("button", name="Send this to the teacher").click()
+    link = Link.read(sent.value.post_data_json["link"])
+    assert link.story.settings.alpha == 2.0
+    assert link.story.at(link.story.round).tau == lab.evaluate("document.querySelector('.lab').lab.inForce.tau") > 2
+    assert link.story.round > 3
+    page.wait_for_function("document.querySelector('.whole-said').textContent === 'Sent, as it is now.'")
+    page.get_by_role("button", name="Back").click()
+    assert page.locator("iframe").count() == 0
+    assert page.locator(".dial .range").is_visible()
+    assert [url for url in asked if not url.startswith(("blob:", "data:"))] == [asked[0], "join/send"]
+    assert asked[0].startswith("pocket")
+
+
+def test_the_whole_lab_goes_with_the_scene(held):
+    page = held[1]()
+    page.get_by_role("button", name="All controls").click()
+    assert page.locator("dialog.whole-lab").is_visible()
+    page.evaluate("dial.close()")
+    assert page.locator("dialog.whole-lab").is_hidden()
+    assert page.locator("iframe").count() == 0
 
 
 def test_what_happened_in_a_scene_stays_behind(hold):
@@ -365,7 +409,7 @@ def test_it_fits_and_axe_is_content(held, width, dark):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
-    for element in page.locator(".dial :is(button, input, a)").all():
+    for element in page.locator(".dial :is(button, input, a):visible").all():
         assert element.bounding_box()["height"] >= 43.9
     sizes = page.evaluate(
         "[...document.querySelectorAll('.dial *')].map((one) => parseFloat(getComputedStyle(one).fontSize))"

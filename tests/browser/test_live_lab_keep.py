@@ -54,6 +54,21 @@ def downloaded(page, what, tmp_path):
     return path
 
 
+def test_the_pocket_lab_has_the_same_scene_for_many(visit):
+    leaving = ("AbortError", "Connection errored out")  # the app's own stream, when its page goes
+    page = visit(running=False, query="#mode=exact&alpha=0.3&tau=2", tolerate=leaving)
+    link = share(page)
+    there = page.locator(".keep-many a")
+    assert there.is_visible()
+    assert there.evaluate("a => a.href") == link.replace("/#", "/pocket#")
+    assert "alpha=0.3" in link
+    page.goto(there.evaluate("a => a.href"))
+    wait(page, "meta.lanes[0].alpha === 0.3")
+    assert page.evaluate("document.querySelector('.lab').lab.inForce.tau") == 2
+    share(page)
+    assert page.locator(".keep-many").is_hidden()  # this is it
+
+
 def test_a_link_restores_the_same_frame_on_another_visit(visit):
     first = visit(running=False, query="#others=1")
     press(first, "toggle")

@@ -112,6 +112,11 @@ def test_when_the_lab_is_full_one_reads_ones_place_and_is_let_in_by_itself(small
         assert eventually(lambda n=notice, p=place: p in n.inner_text()), notice.inner_text()
     time.sleep(1)
     assert state(second)["meta"]["run"] == "first"  # a still picture meanwhile
+    there = third.locator(".lab .notice a")
+    assert there.get_attribute("href") == "./pocket" + third.evaluate("location.hash")
+    assert there.bounding_box()["height"] >= 40
+    third.evaluate("document.querySelector('.lab').lab.waits('You are number 1.')")
+    assert third.locator(".lab .notice").inner_text() == "You are number 1. " + there.inner_text()
     first.close()
     wait(second, "meta.run !== 'first' && meta.state === 'paused' && round === 0")
     press(second, "toggle")

@@ -17,6 +17,7 @@ _ROOM = (
     "ask_parts.js",
     "guesses.js",
     "asks.js",
+    "whole_lab.js",
     "dial.js",
 )
 SCRIPTS = {

@@ -81,6 +81,7 @@ class Dial {
     this.opened++;
     clearTimeout(this.telling);
     this.element.hidden = true;
+    this.whole.close();
     this.stage.root.classList.remove("dialled", "dial-faint");
   }
 
@@ -160,10 +161,11 @@ class Dial {
     this.coming = make("p", "dial-coming");
     element.append(head, this.range, this.ticks, this.words, this.coming, make("p", "dial-hint", DIAL_HINT));
     if (this.send) this.buildSending();
-    const lab = make("p", "dial-lab");
-    this.there = make("a", "", "Open it in the Live lab");
-    Object.assign(this.there, { target: "_blank", rel: "noopener" });
-    lab.append(this.there, "In a new tab; there a network learns. Better on a laptop, for it keeps the server busy.");
+    const lab = make("p", "dial-lab"), all = make("button", "", "All controls");
+    all.type = "button";
+    this.whole = new WholeLab(element, { root: this.root, send: this.send });
+    all.addEventListener("click", () => this.whole.open(this.link));
+    lab.append(all, "The whole lab with this scene. Everything is computed here, on your device; there is a way back.");
     element.append(lab);
   }
 
@@ -217,7 +219,6 @@ class Dial {
     setText(this.coming, this.progress());
     this.coming.classList.toggle("dial-wrong", Boolean(this.error));
     if (this.sender) this.sender.disabled = !there || Boolean(this.sending);
-    this.there.href = `${this.root}#${this.link}`;
     if (drawn && drawn !== this.shown) {
       this.shown = drawn;
       this.stage.receive({ scene: this.scene, exact: drawn.exact, frame: drawn.frame });

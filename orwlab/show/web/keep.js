@@ -44,7 +44,10 @@ class Keep {
   }
 
   showLink() {
+    const many = this.find(".keep-many"), there = this.lab.inPocket(this.memory.hash(this.teacher()));
     this.find("#keep-link").value = this.memory.address(this.teacher());
+    many.hidden = !there;
+    many.querySelector("a").href = there;
   }
 
   status(text) {

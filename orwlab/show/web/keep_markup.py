@@ -39,7 +39,9 @@ def dialog() -> str:
     )
     return f"""<dialog id="lab-keep" aria-labelledby="keep-title"><h2 id="keep-title">Share and keep</h2>
 <div class="keep-link"><label for="keep-link">A link to all of this: settings, changes and round.</label>
-<div><input id="keep-link" type="text" readonly>{controls.button("Copy link", "Copy the link", keep="link")}</div></div>
+<div><input id="keep-link" type="text" readonly>{controls.button("Copy link", "Copy the link", keep="link")}</div>
+<p class="keep-many" hidden>For many people at once: <a>the same in the Pocket lab</a>, which runs in each browser and
+needs no server.</p></div>
 <details class="keep-class"><summary>For a class: a text of your own, controls locked or hidden</summary>
 <label class="keep-say"><span>Your text, above the stage</span>
 <textarea data-part="say" rows="2" maxlength="{SAY}"></textarea></label><div class="keep-parts">{parts}</div></details>

@@ -50,7 +50,7 @@ class Lab extends RunPage {
       stateChanged: (state) => { if (!this.foreign) this.showState(state); },
       command: (name) => this.command(name),
       configured: ({ more }) => { this.more = more ?? this.more; },
-      notice: (text) => this.notice(text, "server"),
+      notice: (text) => this.waits(text),
       story: (text) => this.story(text),
       trace: (k) => this.line.trace(k),
       receive: (value) => this.receive(value),
@@ -60,6 +60,22 @@ class Lab extends RunPage {
     this.wake = this.host.wake;
     this.root.lab = this; // for tests and the browser's console
     this.listen();
+  }
+
+  /** Why there is no run for now, and where one needs no place. */
+  waits(text) {
+    this.notice(text, "server");
+    const there = this.inPocket(location.hash), box = this.find(".notice");
+    if (!text || !there || box.querySelector("a")) return;
+    const link = make("a", "", "Meanwhile, in the Pocket lab: it needs no place.");
+    link.href = there;
+    box.append(" ", link);
+  }
+
+  /** Where the Pocket lab has the same scene; "" where there is none, or where this is it. */
+  inPocket(hash) {
+    const there = this.find('.studio-pages a[href$="/pocket"]');
+    return there ? there.getAttribute("href") + hash : "";
   }
 
   attach(stage) {

@@ -95,9 +95,12 @@ openPocket(document.getElementById("lab"), {
   },
 });"""
 _DARK = """const dark = matchMedia("(prefers-color-scheme: dark)");
-const follow = () => document.documentElement.classList.toggle("dark", dark.matches);
+const told = new URLSearchParams(location.search).get("__theme"); // a page that holds this one has a look of its own
+const { classList } = document.documentElement;
+const follow = () => classList.toggle("dark", told ? told === "dark" : dark.matches);
 dark.addEventListener("change", follow);
-follow();"""
+follow();
+classList.toggle("within", window.parent !== window);"""
 
 
 def page(pages: Mapping[str, str] = {PATH: NAME}, up: str = "./") -> str:

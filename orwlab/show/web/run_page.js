@@ -119,7 +119,7 @@ class RunPage {
     const [shown, words] = [...this.notices].at(-1) ?? ["", ""], box = this.find(".notice");
     box.hidden = !words;
     box.setAttribute("aria-live", shown === "replaying" ? "off" : "polite"); // it would never stop talking
-    if (box.textContent !== words) box.textContent = words;
+    if (box.firstChild?.nodeValue !== words) box.textContent = words; // a link may follow
     box.dataset.kind = shown;
   }
 
