@@ -207,7 +207,6 @@ export class Stage {
     this.motion.aim(frame);
     this.camera.follow(meta.view, !before);
     this.value = { ...this.texts, frame: value.frame, flow: this.seeking.text };
-    if (before?.mode !== frame.mode) this.picture.stale = true;
     if (typeof value.story === "string" && value.story !== this.story) this.host.story?.(this.story = value.story);
     if (before?.meta.state !== meta.state) this.host.stateChanged?.(meta.state);
     const banners = frame.lanes.map(({ banner }) => banner?.title ?? "").join("|");
