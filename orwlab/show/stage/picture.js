@@ -51,7 +51,7 @@ export class Picture {
     this.stamps = theme.particles.map(stamps);
     this.laneStamps = theme.dots.map((color) => [stamps(color)]);
     // of any lane: nothing but what is exact has this colour. Smaller and paler: what they are of is seen between them
-    this.exactStamps = [makeStamps(theme.contour, `${theme.panel}b0`, 0.95 * radius, this.ratio, 0.8)];
+    this.exactStamps = [makeStamps(theme.contour, `${theme.panel}b0`, (plot.w < 260 ? 0.75 : 0.95) * radius, this.ratio, 0.8)];
     this.images = new WeakMap();
     this.badges = new Map();
     this.stale = true;
@@ -140,7 +140,7 @@ export class Picture {
       const ground = this.grounds[k], { image, pixels, behind } = ground;
       pixels.set(behind);
       const stamps = frame.mode === "exact" ? this.exactStamps : count > 1 ? this.laneStamps[k] : this.stamps;
-      visible += stampAll(pixels, image.width, image.height, camera, motion.x.now, k * n, (k + 1) * n, scene?.labels, stamps);
+      if (options.samples) visible += stampAll(pixels, image.width, image.height, camera, motion.x.now, k * n, (k + 1) * n, scene?.labels, stamps);
       ctx.putImageData(image, ground.x, ground.y);
     }
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -150,7 +150,7 @@ export class Picture {
       if (frame.mode !== "learned" && options.contours && exact?.[k]) {
         ctx.globalAlpha = ofFinished(frame);
         const width = layout.present ? 3.4 : plot.w < 260 ? 1.7 : 2.3;
-        if (frame.mode === "exact") drawContours(ctx, plot, camera, exact[k].contours, theme.panel, 1.8 * width); // dots are of the same colour
+        if (frame.mode === "exact") drawContours(ctx, plot, camera, exact[k].contours, theme.panel, (plot.w < 260 ? 1.5 : 1.8) * width); // dots are of the same colour
         drawContours(ctx, plot, camera, exact[k].contours, theme.contour, width);
         ctx.globalAlpha = 1;
       }
@@ -163,7 +163,7 @@ export class Picture {
         drawArrows(ctx, plot, camera, motion.arrows.now, k * m, m, this.scaleOf(arrows), theme.arrow, 1.2 * line);
       }
       if (options.modes && this.places.length && plot.w >= LEAST_FOR_NUMBERS) drawBadges(ctx, plot, camera, this.places, (mode) => this.badgeOf(mode, count > 1, modeName(scene, mode)));
-      this.paintWay(ctx, plot, view, k, trace, chosen, 1.5 * line);
+      if (options.samples) this.paintWay(ctx, plot, view, k, trace, chosen, 1.5 * line);
       ctx.restore();
     }
     return visible;
@@ -216,8 +216,8 @@ export class Picture {
 }
 
 /** Where the stage draws a sample, in the data's coordinates, one place a lane; none where it draws no such sample. */
-export function placesOf({ frame, positions }, k) {
-  if (!frame || k === null || k >= frame.n) return [];
+export function placesOf({ frame, options, positions }, k) {
+  if (!frame || !options.samples || k === null || k >= frame.n) return [];
   return Array.from({ length: frame.count }, (_, lane) => {
     const at = 2 * (lane * frame.n + k);
     return [positions[at], positions[at + 1]];

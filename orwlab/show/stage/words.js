@@ -8,7 +8,8 @@ import { fitting, textWidth } from "./places.js";
 import { groundOf } from "./truth.js";
 import { Tips, isCoarse, make, newId, putAt, setText, term } from "./tips.js";
 
-const MASS_HINT = "The share of the samples at each mode of the data, and as an orange-red tick the share in the exact limit.";
+const MASS_HINT = "The share at each mode of the data: of the samples, or where there is no network of the exact density. " +
+  "The orange-red tick is the share in the exact limit.";
 const SHORT_TITLES = { "Mass of each mode": "Modes", "Mean reward": "Reward" };
 const IN_WORDS = "Keys: space starts and pauses, s does one step, r resets, z undoes, left and right change alpha, up and down tau, " +
   "n follows one sample, plus and minus zoom, 0 shows the whole picture, p is for projectors.";
@@ -205,7 +206,9 @@ export class Words {
     const ramp = (colors) => `<i class="ramp" style="background:linear-gradient(90deg,${colors.map(rgb)})"></i>`;
     const modes = theme.particles.slice(0, Math.min(4, scene?.modes ?? 1)), items = [];
     const coloured = !many && scene?.modes > 1 && scene.labels;
-    if (exact) items.push(`${markSvg(0, theme.contour)} samples of the exact density`);
+    if (!options.samples) {
+      // nothing to say of what is not drawn
+    } else if (exact) items.push(`${markSvg(0, theme.contour)} samples of the exact density`);
     else if (many) items.push(`${theme.dots.slice(0, frame.count).map((color, k) => markSvg(k, color)).join("")} ${frame.meta.race ? "samples of the models, one method a colour" : "samples of the model, one α a colour"}`);
     else if (coloured) items.push(`${modes.map((color) => markSvg(0, color)).join("")} samples of the model: a dot's colour is the mode it starts from, where the reference puts it`);
     else items.push(`${markSvg(0, modes[0])} samples of the model`);
@@ -230,13 +233,13 @@ export class Words {
     for (const [text, labels] of untold) items.push(`<span class="orw-untold">${escaped(many ? `${labels.join(", ")}: ${text}` : text)}</span>`);
     if (arrows) items.push('<i class="glyph">↗</i> velocity v(t, x)');
     if (paths && options.trails) items.push('<i class="glyph">∿</i> ways of single samples from the noise at t = 0');
-    if (trace) items.push(`${svg(`<circle cx="5" cy="5" r="3.6" fill="none" stroke="${theme.text}" stroke-width="1.8"/><path d="M9 5H20M16 2l4 3l-4 3" fill="none" stroke="${theme.text}" stroke-width="1.8"/>`, 22, 10)} one sample: from its noise (ring) to where it is`);
+    if (trace && options.samples) items.push(`${svg(`<circle cx="5" cy="5" r="3.6" fill="none" stroke="${theme.text}" stroke-width="1.8"/><path d="M9 5H20M16 2l4 3l-4 3" fill="none" stroke="${theme.text}" stroke-width="1.8"/>`, 22, 10)} one sample: from its noise (ring) to where it is`);
     if (ground === "reward" || ground === "truth") {
       const { low, high } = scene[ground];
       items.push(`${ground === "truth" ? "true reward" : "reward"} ${number(low)} ${ramp(theme[ground])} ${number(high)}`);
     } else if (ground === "pictures") items.push("grey pictures: what each place shows");
     else if (ground === "density") items.push(`density of the data ${ramp(theme.density)}`);
-    if (scene?.pictures) items.push(`${isCoarse() ? "tap" : "point at"} a sample: what it shows, and what a judge takes it for`);
+    if (scene?.pictures && options.samples) items.push(`${isCoarse() ? "tap" : "point at"} a sample: what it shows, and what a judge takes it for`);
     if (!options.present) items.push(`<span class="orw-how">${isCoarse() ? HOW_WITH_FINGERS : HOW}</span>`);
     this.legend.innerHTML = items.map((item) => `<li>${item}</li>`).join("");
   }
