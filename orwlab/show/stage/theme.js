@@ -10,7 +10,7 @@ export const THEMES = {
     text: "#1b2430", muted: "#525d6e", grid: "rgba(27,36,48,0.09)", frame: "rgba(27,36,48,0.30)",
     change: "rgba(27,36,48,0.28)", ghost: "rgba(27,36,48,0.50)", panel: "#f7f8fa", blank: "#eceff3",
     reward: [[247, 248, 250], [205, 193, 238]], density: [[247, 248, 250], [172, 182, 196]],
-    mass: { color: [213, 94, 0], opacity: 0.5 }, rim: "rgba(20,26,36,0.55)", exact: "#BF4E00", contour: "#D55E00",
+    mass: { color: [213, 94, 0], opacity: 0.6 }, rim: "rgba(20,26,36,0.55)", exact: "#BF4E00", contour: "#D55E00",
     particles: [...OKABE_ITO, "#333333"], lanes: ["#0f4fd6", "#0f6b4b", "#b3249c", "#1b2430"],
     dots: ["#1f5fe0", "#04b078", "#a63a8c", "#1b2430"], series: ["#0f4fd6", "#0f6b4b", "#b3249c", "#5b6472"],
     arrow: "rgba(27,36,48,0.62)", trail: "#1b2430", truth: [[247, 248, 250], [163, 217, 196]], true: "#00694c",
