@@ -20,6 +20,12 @@ ARRIVED = "meta.state === 'paused' && !meta.replaying && meta.run !== 'first'"
 HASH = "document.querySelector('.lab').lab.memory.hash()"
 WORKERS = """window.workers = [];
 window.Worker = class extends Worker { constructor(...given) { super(...given); window.workers.push(this); } };"""
+BARE = "&samples=0&ghost=0&contours=0&modes=0"
+# what is painted at a place of the first plot, [r, g, b]
+COLOUR = """([u, v]) => { const { layout, camera, picture, canvas } = document.querySelector('.orw-stage').stage;
+    const { x, y, w, h } = layout.plots[0], [x0, x1, y0, y1] = camera.now, r = picture.ratio;
+    const left = Math.round((x + (u - x0) / (x1 - x0) * w) * r), top = Math.round((y + (y1 - v) / (y1 - y0) * h) * r);
+    return Array.from(canvas.getContext('2d').getImageData(left, top, 1, 1).data.slice(0, 3)); }"""
 QUICK = 0.25  # seconds from a moved control to its picture; on an idle machine a fifth of that
 
 
@@ -186,6 +192,35 @@ def test_a_link_that_needs_networks_says_so_and_stays_what_it_was(opened):
     assert not page.locator("#mode").is_visible()
     page.keyboard.press("e")
     assert page.evaluate("document.querySelector('.lab').lab.controls.mode.value") == "both"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_one_sees_what_is_paid_for_and_the_mass_that_goes_there(opened, dark):
+    page = opened(f"#alpha=0.1&tau=2&round=4{BARE}", color_scheme="dark" if dark else "light")
+    lab.wait(page, f"round === 4 && {ARRIVED} && stage.motion.x.done && stage.camera.settled")
+    low, high = page.evaluate("document.querySelector('.orw-stage').stage.theme.reward")
+    np.testing.assert_allclose(page.evaluate(COLOUR, [-4.6, 4.6]), low, atol=6)  # the reward grows to the right
+    np.testing.assert_allclose(page.evaluate(COLOUR, [4.6, 4.6]), high, atol=6)
+    red, _, blue = page.evaluate(COLOUR, [3.0, 0.0])  # in the middle of the mode that is paid best
+    assert red > blue + 20
+    assert high[0] < high[2] - 20  # the ground alone is violet there
+    told = page.locator(".orw-legend").inner_text()
+    assert "the exact density in this round" in told
+    assert "reward −0.96" in told
+
+
+def test_a_sample_is_pointed_at_and_its_way_from_the_noise_is_shown(opened):
+    page = opened("#alpha=0.3&tau=2&round=3")
+    lab.wait(page, f"round === 3 && {ARRIVED} && stage.motion.x.done")
+    place = page.evaluate(
+        """() => { const stage = document.querySelector('.orw-stage').stage, { x, y, w, h } = stage.layout.plots[0];
+            const [x0, x1, y0, y1] = stage.camera.now, [u, v] = stage.positions, { left, top } = stage.canvas.getBoundingClientRect();
+            return [left + x + (u - x0) / (x1 - x0) * w, top + y + (y1 - v) / (y1 - y0) * h]; }"""
+    )
+    page.mouse.move(*place)
+    lab.wait(page, "meta.traced !== null && meta.traced === stage.tracing.wanted")
+    assert page.evaluate("document.querySelector('.orw-stage').stage.arrays.trace.shape.join()") == "1,25,2"
+    assert "one sample: from its noise" in page.locator(".orw-legend").inner_text()
 
 
 def test_keys_and_a_phone(opened):

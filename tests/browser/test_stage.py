@@ -78,7 +78,7 @@ def test_the_exact_limit_is_drawn_where_it_is_asked_for_and_unlike_the_data(host
     assert near(pixels(page), blue) < 1e-4  # not the learned samples
     assert near(pixels(page), vermilion) > 0.004
     give(page, labs[2].value(mode="exact", exact=False))
-    assert page.evaluate("stage.visible") > 300  # where there is no limit, faint samples
+    assert page.evaluate("stage.visible") > 300  # without a density there are still its samples
     assert counters(page)["errors"] == 0
 
 

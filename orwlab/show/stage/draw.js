@@ -33,6 +33,25 @@ export function gridImage({ data, shape: [rows, columns], low, high }, [from, to
   return canvas;
 }
 
+/** An image of a density's root, from 0 to 1: one colour, as opaque as there is mass. The ground is seen through it. */
+export function massImage({ data, shape: [rows, columns] }, { color: [red, green, blue], opacity }) {
+  const canvas = document.createElement("canvas");
+  canvas.width = columns;
+  canvas.height = rows;
+  const context = canvas.getContext("2d"), image = context.createImageData(columns, rows);
+  for (let y = 0, at = 0; y < rows; y++) {
+    const row = (rows - 1 - y) * columns; // images count rows from the top
+    for (let x = 0; x < columns; x++, at += 4) {
+      image.data[at] = red;
+      image.data[at + 1] = green;
+      image.data[at + 2] = blue;
+      image.data[at + 3] = 255 * opacity * data[row + x]; // what a cubic has below 0 is cut off
+    }
+  }
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
 export function clipTo(ctx, plot) {
   ctx.save();
   ctx.beginPath();

@@ -3,7 +3,7 @@
 
 import { moved, zoomed } from "./camera.js";
 import { pictureAt, seenIn } from "./glimpse.js";
-import { Picture, placesOf } from "./picture.js";
+import { placesOf } from "./picture.js";
 import { isCoarse } from "./tips.js";
 import { particleAt } from "./tracing.js";
 
@@ -65,7 +65,7 @@ export function attachInput(stage) {
   const follow = (event) => {
     const { frame, layout, tracing } = stage, { x, y } = within(event), finger = event.pointerType === "touch";
     const lane = layout?.plots.findIndex((p) => x >= p.x && x <= p.x + p.w && y >= p.y && y <= p.y + p.h) ?? -1;
-    if (!frame || lane < 0 || lane >= frame.count || Picture.onlyExact(frame, stage.exact, lane)) return tracing.want(null);
+    if (!frame || lane < 0 || lane >= frame.count || !stage.options.samples) return tracing.want(null);
     const plot = layout.plots[lane], place = { x: x - plot.x, y: y - plot.y };
     tracing.want(particleAt(place, plot, camera.now, stage.positions, lane * frame.n, frame.n, finger), finger);
   };
@@ -164,7 +164,7 @@ export function attachInput(stage) {
       else if (event.shiftKey && arrows) look(moved(camera.goal, 0.1 * arrows[0], 0.1 * arrows[1]));
       else if (event.key === "Escape") canvas.blur();
       else if (event.key === "0") home();
-      else if (event.key === "n" && stage.frame && stage.tracing.possible) nextSample(stage);
+      else if (event.key === "n" && stage.frame && stage.options.samples && stage.tracing.possible) nextSample(stage);
       else return void stage.key(event);
       event.preventDefault();
     } else {

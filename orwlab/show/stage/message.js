@@ -107,7 +107,7 @@ function readPictures({ view, kinds }, { pictures, odds }) {
   return { view, kinds: kinds.map(String), shape, levels: pictures.data, odds: odds.data };
 }
 
-/** -> [{contours, density, resolved} or null a lane, ...] */
+/** -> [{view, contours, density, resolved} or null a lane, ...]; the density is its root over the highest, on a finer grid */
 export function readExact(text) {
   const { meta, arrays } = decodeFrame(text);
   const [lanes, rows, columns] = arrays.density.shape;
@@ -115,9 +115,8 @@ export function readExact(text) {
   return meta.lanes.map((lane, k) => {
     if (!lane) return null;
     const values = arrays.density.data.subarray(k * rows * columns, (k + 1) * rows * columns);
-    const fine = refined(values, rows, columns, 3);
-    const contours = lane.levels.map((level) => contoursOf(fine.values, [fine.rows, fine.columns], meta.view, level));
-    const density = grid({ ...arrays.density, data: values, shape: [rows, columns] });
+    const fine = refined(values, rows, columns, 3), density = { data: fine.values, shape: [fine.rows, fine.columns] };
+    const contours = lane.levels.map((level) => contoursOf(density.data, density.shape, meta.view, level));
     return { view: meta.view, contours, resolved: lane.resolved, density };
   });
 }

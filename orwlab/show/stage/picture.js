@@ -1,10 +1,10 @@
 // The canvas: what is painted, in which order, and what is kept between paintings.
 //
-// What changes rarely (background, the data's contours, axes) is kept as a picture of its own; every painting copies
+// What changes rarely (background, an exact density, the data's contours, axes) is kept as a picture of its own; every painting copies
 // its pixels, stamps the particles into them and draws the few lines that are above the particles.
 
 import {
-  arrowScale, clipTo, drawArrows, drawAxes, drawContours, drawGrid, drawPaths, gridImage,
+  arrowScale, clipTo, drawArrows, drawAxes, drawContours, drawGrid, drawPaths, gridImage, massImage,
 } from "./draw.js";
 import { drawMasses } from "./masses.js";
 import { drawMosaic, mosaicOf } from "./glimpse.js";
@@ -47,10 +47,11 @@ export class Picture {
     this.theme = theme;
     const { present, plots: [plot] } = this.layout;
     const radius = (present ? 1.25 : 1) * Math.min(3.2, Math.max(1.5, plot.w / 260));
-    const stamps = (opacity) => (color) => makeStamps(color, theme.rim, radius, this.ratio, opacity);
-    this.stamps = theme.particles.map(stamps());
-    this.laneStamps = theme.dots.map((color) => [stamps()(color)]);
-    this.faint = [stamps(0.25)(theme.particles[0])]; // where these particles are not what was asked for
+    const stamps = (color) => makeStamps(color, theme.rim, radius, this.ratio);
+    this.stamps = theme.particles.map(stamps);
+    this.laneStamps = theme.dots.map((color) => [stamps(color)]);
+    // of any lane: nothing but what is exact has this colour. Smaller and paler: what they are of is seen between them
+    this.exactStamps = [makeStamps(theme.contour, `${theme.panel}b0`, (plot.w < 260 ? 0.75 : 0.95) * radius, this.ratio, 0.8)];
     this.images = new WeakMap();
     this.badges = new Map();
     this.stale = true;
@@ -71,14 +72,14 @@ export class Picture {
     return this.images.get(grid);
   }
 
+  massOf(density) {
+    if (!this.images.has(density)) this.images.set(density, massImage(density, this.theme.mass));
+    return this.images.get(density);
+  }
+
   mosaicOf(pictures) {
     if (!this.images.has(pictures)) this.images.set(pictures, mosaicOf(pictures, this.theme.text));
     return this.images.get(pictures);
-  }
-
-  /** Whether a lane shows its exact limit instead of its particles. */
-  static onlyExact(frame, exact, k) {
-    return frame?.mode === "exact" && Boolean(exact?.[k]);
   }
 
   paintBackdrop({ camera, frame, scene, exact, options }) {
@@ -89,14 +90,17 @@ export class Picture {
       clipTo(ctx, plot);
       ctx.fillStyle = theme.blank;
       ctx.fillRect(plot.x, plot.y, plot.w, plot.h);
-      const limit = exact?.[k];
       const ground = groundOf(scene, options), grid = scene && ground !== "none" && ground !== "pictures" ? scene[ground] : null;
-      if (Picture.onlyExact(frame, exact, k)) drawGrid(ctx, plot, camera, this.imageOf(limit.density, theme.limit), limit.view);
-      else if (grid) drawGrid(ctx, plot, camera, this.imageOf(grid, theme[ground]), scene.view);
+      if (grid) drawGrid(ctx, plot, camera, this.imageOf(grid, theme[ground]), scene.view);
       else {
         ctx.fillStyle = theme.panel;
         ctx.fillRect(plot.x, plot.y, plot.w, plot.h);
         if (ground === "pictures") drawMosaic(ctx, plot, camera, this.mosaicOf(scene.pictures));
+      }
+      if (frame?.mode === "exact" && exact?.[k]) {
+        ctx.globalAlpha = ofFinished(frame);
+        drawGrid(ctx, plot, camera, this.massOf(exact[k].density), exact[k].view);
+        ctx.globalAlpha = 1;
       }
       const width = layout.present ? 2.2 : plot.w < 260 ? 1.1 : 1.4;
       if (scene && options.ghost) drawContours(ctx, plot, camera, scene.contours, theme.ghost, width);
@@ -126,17 +130,17 @@ export class Picture {
   /** Paints the plots. Returns how many particles are in view. */
   paint(view) {
     const { context: ctx, ratio, layout, theme } = this, { camera, frame, scene, exact, options, motion, chosen = null } = view;
-    if (this.stale) this.renew(view);
+    const plainly = frame?.mode === "exact" ? ofFinished(frame) : 0;
+    if (this.stale || plainly !== this.plainly) this.renew(view);
+    this.plainly = plainly;
     let visible = 0;
     const { n = 0, count = 0 } = frame ?? {}, { arrows, paths, trace } = frame?.arrays ?? {};
     if (scene !== this.numbered) [this.numbered, this.places] = [scene, modePlaces(scene ?? {})];
     for (let k = 0; k < count; k++) {
       const ground = this.grounds[k], { image, pixels, behind } = ground;
       pixels.set(behind);
-      if (!Picture.onlyExact(frame, exact, k)) {
-        const stamps = frame.mode === "exact" ? this.faint : count > 1 ? this.laneStamps[k] : this.stamps;
-        visible += stampAll(pixels, image.width, image.height, camera, motion.x.now, k * n, (k + 1) * n, scene?.labels, stamps);
-      }
+      const stamps = frame.mode === "exact" ? this.exactStamps : count > 1 ? this.laneStamps[k] : this.stamps;
+      if (options.samples) visible += stampAll(pixels, image.width, image.height, camera, motion.x.now, k * n, (k + 1) * n, scene?.labels, stamps);
       ctx.putImageData(image, ground.x, ground.y);
     }
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -144,8 +148,10 @@ export class Picture {
       const plot = layout.plots[k], line = (layout.present ? 1.6 : 1) * (plot.w < 260 ? 0.9 : 1.15);
       clipTo(ctx, plot);
       if (frame.mode !== "learned" && options.contours && exact?.[k]) {
-        ctx.globalAlpha = frame.time < 1 ? 0.35 : 1; // it is the limit of finished samples
-        drawContours(ctx, plot, camera, exact[k].contours, theme.contour, layout.present ? 3.4 : plot.w < 260 ? 1.7 : 2.3);
+        ctx.globalAlpha = ofFinished(frame);
+        const width = layout.present ? 3.4 : plot.w < 260 ? 1.7 : 2.3;
+        if (frame.mode === "exact") drawContours(ctx, plot, camera, exact[k].contours, theme.panel, (plot.w < 260 ? 1.5 : 1.8) * width); // dots are of the same colour
+        drawContours(ctx, plot, camera, exact[k].contours, theme.contour, width);
         ctx.globalAlpha = 1;
       }
       if (paths && options.trails) {
@@ -157,7 +163,7 @@ export class Picture {
         drawArrows(ctx, plot, camera, motion.arrows.now, k * m, m, this.scaleOf(arrows), theme.arrow, 1.2 * line);
       }
       if (options.modes && this.places.length && plot.w >= LEAST_FOR_NUMBERS) drawBadges(ctx, plot, camera, this.places, (mode) => this.badgeOf(mode, count > 1, modeName(scene, mode)));
-      if (!Picture.onlyExact(frame, exact, k)) this.paintWay(ctx, plot, view, k, trace, chosen, 1.5 * line);
+      if (options.samples) this.paintWay(ctx, plot, view, k, trace, chosen, 1.5 * line);
       ctx.restore();
     }
     return visible;
@@ -210,13 +216,16 @@ export class Picture {
 }
 
 /** Where the stage draws a sample, in the data's coordinates, one place a lane; none where it draws no such sample. */
-export function placesOf({ frame, exact, positions }, k) {
-  if (!frame || k === null || k >= frame.n || Picture.onlyExact(frame, exact, 0)) return [];
+export function placesOf({ frame, options, positions }, k) {
+  if (!frame || !options.samples || k === null || k >= frame.n) return [];
   return Array.from({ length: frame.count }, (_, lane) => {
     const at = 2 * (lane * frame.n + k);
     return [positions[at], positions[at + 1]];
   });
 }
+
+/** How plainly what is exact is drawn: it is of finished samples. */
+const ofFinished = ({ time }) => (time < 1 ? 0.35 : 1);
 
 /** Clips to a box in whole pixels of the canvas: half a pixel at an edge would never be cleared. */
 function boxIn(ctx, { x, y, w, h }, ratio) {

@@ -4,7 +4,8 @@ There are four, each a container of ``frames``; a host hands them to the stage a
 ``{"scene", "exact", "frame", "flow"}``:
 
 - ``scene``: what is behind the particles (reward, contours of the data, colours); changes rarely,
-- ``exact``: the exact limit of every lane; changes when alpha, tau or the reward does,
+- ``exact``: the exact limit of every lane, which changes when alpha, tau or the reward does; in frames of mode "exact"
+  the exact density of the round on show,
 - ``frame``: particles, numbers and curves; many times a second,
 - ``flow``: where some of the particles are at other flow times; only in pictures that one may look back at.
 
@@ -159,7 +160,7 @@ def _levels(density: Tensor) -> tuple[Tensor, list[float]]:
 
 
 def exact(densities: Sequence[Tensor | None], s: float, resolved: bool | Sequence[bool] = True) -> str:
-    """The exact limits, one a lane.
+    """The exact limits, or the exact densities of a round, one a lane.
 
     Args:
         densities: for every lane the density on the cells of ``[-s, s]^2``, (A, A) indexed [x, y] as
@@ -215,8 +216,8 @@ def frame(
             show, 1 by default), numbers (of the whole session), and lanes: a list of {alpha, label, round, banner,
             numbers, limit}. Numbers are ``Number`` or mappings; a banner is None or {kind, title, text}; limit says
             whether there is an exact one: None or {state: "there", "pending" or "none", text: why not}.
-        x: (lanes, n, 2) the particles, or (n, 2) for one lane. Those farther out than twice the view are drawn
-            nowhere and sent as if they were there.
+        x: (lanes, n, 2) the particles, or (n, 2) for one lane; in mode "exact" samples of the exact density. Those
+            farther out than twice the view are drawn nowhere and sent as if they were there.
         size: half the side of the square on show.
         rounds: the rounds at which the curves have values.
         curves: the panels.

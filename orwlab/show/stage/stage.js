@@ -2,7 +2,7 @@
 //
 //   const stage = createStage(element, host);
 //   stage.receive({scene, exact, frame, flow, story}); // base64 text, see frames.py and scenes.py; story is the host's own
-//   stage.configure({background, ghost, contours, trails, modes, more, present, revealed});
+//   stage.configure({background, samples, ghost, contours, trails, modes, more, present, revealed});
 //   stage.seek(t);                               // pictures that have a flow are shown at this flow time; null: at their own
 //
 // host (every part optional): acknowledge(run, seq) -> promise of "is somebody still sending?"; wake(): ask for a
@@ -36,7 +36,7 @@ export class Stage {
     this.host = host;
     this.counters = { received: 0, decoded: 0, skipped: 0, painted: 0, errors: 0 };
     this.options = {
-      background: "reward", ghost: true, contours: true, trails: true, modes: true, more: true, present: false,
+      background: "reward", samples: true, ghost: true, contours: true, trails: true, modes: true, more: true, present: false,
       revealed: false,
     };
     this.meta = null; // of the frame on display
@@ -99,7 +99,7 @@ export class Stage {
   configure(options = {}) {
     const next = { ...this.options };
     if (BACKGROUNDS.includes(options.background)) next.background = options.background;
-    for (const name of ["ghost", "contours", "trails", "modes", "more", "present", "revealed"]) {
+    for (const name of ["samples", "ghost", "contours", "trails", "modes", "more", "present", "revealed"]) {
       if (typeof options[name] === "boolean") next[name] = options[name];
     }
     const other = next.revealed !== this.options.revealed;
@@ -207,7 +207,6 @@ export class Stage {
     this.motion.aim(frame);
     this.camera.follow(meta.view, !before);
     this.value = { ...this.texts, frame: value.frame, flow: this.seeking.text };
-    if (before?.mode !== frame.mode) this.picture.stale = true;
     if (typeof value.story === "string" && value.story !== this.story) this.host.story?.(this.story = value.story);
     if (before?.meta.state !== meta.state) this.host.stateChanged?.(meta.state);
     const banners = frame.lanes.map(({ banner }) => banner?.title ?? "").join("|");

@@ -8,7 +8,8 @@ import { fitting, textWidth } from "./places.js";
 import { groundOf } from "./truth.js";
 import { Tips, isCoarse, make, newId, putAt, setText, term } from "./tips.js";
 
-const MASS_HINT = "The share of the samples at each mode of the data, and as an orange-red tick the share in the exact limit.";
+const MASS_HINT = "The share at each mode of the data: of the samples, or where there is no network of the exact density. " +
+  "The orange-red tick is the share in the exact limit.";
 const SHORT_TITLES = { "Mass of each mode": "Modes", "Mean reward": "Reward" };
 const IN_WORDS = "Keys: space starts and pauses, s does one step, r resets, z undoes, left and right change alpha, up and down tau, " +
   "n follows one sample, plus and minus zoom, 0 shows the whole picture, p is for projectors.";
@@ -196,7 +197,8 @@ export class Words {
     const many = frame.count > 1, { arrows, paths, trace } = frame.arrays, ground = scene && groundOf(scene, options);
     const missing = frame.lanes.map((lane) => missingLimit(frame, lane));
     const bars = layout.panels.length > frame.panels.length;
-    const key = [many, frame.mode, Boolean(arrows), Boolean(paths), Boolean(trace), bars, missing.join("|"), JSON.stringify(options),
+    const exact = frame.mode === "exact";
+    const key = [many, frame.mode, frame.time < 1, Boolean(arrows), Boolean(paths), Boolean(trace), bars, missing.join("|"), JSON.stringify(options),
       theme.text].join();
     if (key === this.legendOf && scene === this.legendScene) return;
     [this.legendOf, this.legendScene] = [key, scene];
@@ -204,17 +206,23 @@ export class Words {
     const ramp = (colors) => `<i class="ramp" style="background:linear-gradient(90deg,${colors.map(rgb)})"></i>`;
     const modes = theme.particles.slice(0, Math.min(4, scene?.modes ?? 1)), items = [];
     const coloured = !many && scene?.modes > 1 && scene.labels;
-    if (frame.mode !== "exact") {
-      if (many) items.push(`${theme.dots.slice(0, frame.count).map((color, k) => markSvg(k, color)).join("")} ${frame.meta.race ? "samples of the models, one method a colour" : "samples of the model, one α a colour"}`);
-      else if (coloured) items.push(`${modes.map((color) => markSvg(0, color)).join("")} samples of the model: a dot's colour is the mode it starts from, where the reference puts it`);
-      else items.push(`${markSvg(0, modes[0])} samples of the model`);
+    if (!options.samples) {
+      // nothing to say of what is not drawn
+    } else if (exact) items.push(`${markSvg(0, theme.contour)} samples of the exact density`);
+    else if (many) items.push(`${theme.dots.slice(0, frame.count).map((color, k) => markSvg(k, color)).join("")} ${frame.meta.race ? "samples of the models, one method a colour" : "samples of the model, one α a colour"}`);
+    else if (coloured) items.push(`${modes.map((color) => markSvg(0, color)).join("")} samples of the model: a dot's colour is the mode it starts from, where the reference puts it`);
+    else items.push(`${markSvg(0, modes[0])} samples of the model`);
+    if (exact) {
+      const { color, opacity } = theme.mass, through = (part) => `rgba(${color},${part})`;
+      items.push(`<i class="ramp" style="background:linear-gradient(90deg,${[0, opacity].map(through)})"></i> the exact density in this round${frame.time < 1 ? ", of finished samples" : ""}`);
+      if (options.contours) items.push(`${oval(theme.contour, 2.2)} ${scene?.shares ?? "shares"} of it inside`);
     }
     if (!many && scene?.modes > 1 && bars) {
       items.push(`${modes.slice(0, 3).map((color) => svg(`<rect x="1" width="5" height="10" fill="${color}"/>`, 7, 10)).join("")} a bar's colour is the mode where samples are now`);
     }
     if (scene?.modes > 1 && scene.centres && options.modes && layout.plots[0].w >= LEAST_FOR_NUMBERS) items.push(`<i class="glyph">${[0, 1, 2].map((k) => escaped(modeName(scene, k))).join(" ")}</i> the modes of the data, as below the bars`);
     if (scene && options.ghost) items.push(`${oval(theme.ghost, 1.4)} the data: ${scene.shares} of it inside`);
-    const limits = frame.mode !== "learned" && missing.some((text) => !text);
+    const limits = frame.mode === "both" && missing.some((text) => !text);
     if (limits && options.contours) items.push(`${oval(theme.contour, 2.2)} the exact limit: the same shares`);
     if (frame.panels.some(({ exact, lines }) => lines[0].series !== "alpha" && exact.some(Boolean))) { // there it is a budget
       const dash = `<path d="M0 5H26" stroke="${many ? theme.text : theme.exact}" stroke-width="2" stroke-dasharray="6 4"/>`;
@@ -225,14 +233,13 @@ export class Words {
     for (const [text, labels] of untold) items.push(`<span class="orw-untold">${escaped(many ? `${labels.join(", ")}: ${text}` : text)}</span>`);
     if (arrows) items.push('<i class="glyph">↗</i> velocity v(t, x)');
     if (paths && options.trails) items.push('<i class="glyph">∿</i> ways of single samples from the noise at t = 0');
-    if (trace) items.push(`${svg(`<circle cx="5" cy="5" r="3.6" fill="none" stroke="${theme.text}" stroke-width="1.8"/><path d="M9 5H20M16 2l4 3l-4 3" fill="none" stroke="${theme.text}" stroke-width="1.8"/>`, 22, 10)} one sample: from its noise (ring) to where it is`);
-    if (frame.mode === "exact") items.push(`the exact limit's density ${ramp(theme.limit)}`);
-    else if (ground === "reward" || ground === "truth") {
+    if (trace && options.samples) items.push(`${svg(`<circle cx="5" cy="5" r="3.6" fill="none" stroke="${theme.text}" stroke-width="1.8"/><path d="M9 5H20M16 2l4 3l-4 3" fill="none" stroke="${theme.text}" stroke-width="1.8"/>`, 22, 10)} one sample: from its noise (ring) to where it is`);
+    if (ground === "reward" || ground === "truth") {
       const { low, high } = scene[ground];
       items.push(`${ground === "truth" ? "true reward" : "reward"} ${number(low)} ${ramp(theme[ground])} ${number(high)}`);
     } else if (ground === "pictures") items.push("grey pictures: what each place shows");
     else if (ground === "density") items.push(`density of the data ${ramp(theme.density)}`);
-    if (scene?.pictures && frame.mode !== "exact") items.push(`${isCoarse() ? "tap" : "point at"} a sample: what it shows, and what a judge takes it for`);
+    if (scene?.pictures && options.samples) items.push(`${isCoarse() ? "tap" : "point at"} a sample: what it shows, and what a judge takes it for`);
     if (!options.present) items.push(`<span class="orw-how">${isCoarse() ? HOW_WITH_FINGERS : HOW}</span>`);
     this.legend.innerHTML = items.map((item) => `<li>${item}</li>`).join("");
   }

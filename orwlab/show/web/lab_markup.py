@@ -13,7 +13,7 @@ from orwlab.show.web import bar, controls, keep_markup, own_markup
 _ESSENTIALS = ("tau", "mode", "target", "reward")
 _DIALS = ("alpha", "strength")  # one of them is on show: see ``lab.css``
 _TRAINING = ("steer", "budget", "weighting", "coupling", "fault", "steps_per_round", "lr", "seed", "speed")
-_VIEW = ("t", "measured", "truth", "revealed", "background", "modes", "ghost", "contours", "arrows", "paths")
+_VIEW = ("t", "measured", "truth", "revealed", "background", "samples", "modes", "ghost", "contours", "arrows", "paths")
 
 _KEYS = {
     "Space": "play or pause",

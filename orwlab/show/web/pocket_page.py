@@ -54,9 +54,9 @@ _MOVES = (
 WORDS = lab_markup.Words(
     path=PATH,
     name=NAME,
-    lead="A flow model has learned the grey contours. Press <b>Play</b>: round by round it becomes what perfect "
-    "training on its own best samples makes of it, in orange. Watch the <b>reward</b> rise and the <b>diversity</b> "
-    "fall. Then drag <b>α</b>.",
+    lead="A flow model has learned the grey contours, and violet ground pays more. Press <b>Play</b>: round by round "
+    "perfect training on its own best samples moves it, in orange, to where more is paid. Watch the <b>reward</b> rise "
+    "and the <b>diversity</b> fall. Then drag <b>α</b>.",
     moves=_MOVES,
     story="Four moves that tell the story. Each sets every control and says what to watch.",
     begin={"mode": "exact"},
@@ -65,6 +65,8 @@ _ABOUT = """<details class="pocket-about"><summary>What you are seeing, and why<
 <p>A flow model turns noise into samples of the grey contours. In every round it draws samples, each is weighted by
 how much the reward likes it, <i>w</i> = e<sup>τ r</sup>, and the model imitates its own weighted samples. A second
 term, α times the squared distance between its velocity and the reference's, holds it back.</p>
+<p>Orange is the density of the round on show, the fuller the more mass is there, and each dot is one sample of it. The
+dashed lines in the curves say where it comes to rest.</p>
 <p>Here no network learns that. What a perfect one would do is computed on a grid, in your browser, and nothing is
 sent anywhere: a page that was saved works without internet. A link from here opens in the app, where networks can be
 trained beside the exact answer; a link from there opens here.</p></details>"""
