@@ -3,6 +3,7 @@
 // The worker is made of a text that the page holds: a page that was opened from a disk may load no file. Where a browser
 // allows no worker at all, the same text runs in the page.
 
+import { FrontierPanel } from "./frontier_panel.js";
 import { answerKeeping } from "./keeping.js";
 
 const PARTICLES = 2000;
@@ -113,9 +114,11 @@ export function openPocket(element, { around, createStage, own, stage: parts }) 
   host = around(element, server, (event) => { if (event === "wake") server.wake(); });
   const { command } = host;
   host.command = (name) => { if (!name.startsWith("mode_")) command(name); }; // there is one way to show it here
+  const panel = new FrontierPanel(document.querySelector(".frontier"), (run, question) => server.call("frontier", run, question));
   const { painted } = host, says = element.querySelector(".pocket-says");
   host.painted = (meta, value) => {
     painted(meta, value);
+    panel.painted(meta);
     if (says.textContent !== (meta.networks ?? "")) says.textContent = meta.networks ?? "";
   };
   host.attach(createStage(element.querySelector(".orw-stage"), host));

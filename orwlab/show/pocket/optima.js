@@ -1,6 +1,6 @@
 // Optima of one reward on a grid: exact/optima.py in the browser. `p` and `q` are masses of cells and sum to one.
 
-import { maximum, total } from "./grid.js";
+import { total } from "./grid.js";
 
 /** The exponential tilt `p e^(tau r) / Z`, what maximises E r - KL / tau; however large tau, nothing overflows. */
 export function tilted(p, r, tau, q = new Float64Array(p.length)) {
@@ -126,6 +126,3 @@ function deposited({ n, dim, size, extent, dx }, p, goal) {
   }
   return q;
 }
-
-/** The largest reward where there is mass. */
-export const highestOf = (p, r) => maximum(r.map((value, k) => (p[k] > 0 ? value : -Infinity)));

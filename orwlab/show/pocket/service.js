@@ -1,6 +1,7 @@
 // What a worker does for its page, wherever it runs: {id, call, arguments} is answered by {id, answer} or {id, error}, and
 // {picture} comes unasked.
 
+import { Bests } from "./bests.js";
 import { pointsOf } from "./points_table.js";
 import { Session } from "./session.js";
 import { loadTables, notAllowed } from "./settings.js";
@@ -17,6 +18,7 @@ const CALLS = {
   obey: (service, run, orders) => service.obey(run, orders),
   acknowledge: (service, run, seq) => service.acknowledge(run, seq),
   stop: (service) => service.stop(),
+  frontier: ({ session, bests }, run, question) => (run === session?.name ? bests.answer(session, question) : { known: false }),
   points: (service, text) => {
     if (typeof text !== "string") throw notAllowed("text", text, "the text of a table");
     return pointsOf(text);
@@ -26,7 +28,7 @@ const CALLS = {
 export class Service {
   /** `send(message)` to the page; `given`: what given.js exports; `later(callback, ms)`. */
   constructor({ send, given, later = (callback, ms) => setTimeout(callback, ms), clock = () => performance.now() / 1000 }) {
-    Object.assign(this, { send, given, later, clock, session: null, painted: 0, due: 0, planned: 0, fresh: false });
+    Object.assign(this, { send, given, later, clock, session: null, painted: 0, due: 0, planned: 0, fresh: false, bests: new Bests(clock) });
   }
 
   /** A message from the page. */
