@@ -3,12 +3,16 @@
 import numpy as np
 import pytest
 import test_pocket_engine as engine
+import test_pocket_session as session
+import torch
+from scipy.optimize import linear_sum_assignment
 
-from orwlab import rewards, targets
+from orwlab import flow, rewards, targets
 from orwlab.exact import optima
 from orwlab.exact.dynamics import PopulationDynamics
 from orwlab.exact.frontiers import Frontiers
-from orwlab.show import pocket
+from orwlab.show.lab import exact as lab
+from orwlab.show.lab.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::orwlab.exact.dynamics.OracleWarning")
 
@@ -36,15 +40,18 @@ def found(tmp_path_factory):
         masses = (p / p.sum()).flatten().tolist()
         plain.append([state.cells.dim, axis, state.cells.extent, masses, r.flatten().tolist()])
     script = """
-const numbers = ({ distance, reward, price, highest }) => ({ distance, reward, price, highest });
 return given.cases.map(([dim, n, extent, masses, values]) => {
   const grid = new Grid(dim, n, extent), p = field(masses), r = field(values);
-  const steps = w2Frontier(grid, p, r);
-  let turns = 0, next = steps.next();
-  for (; !next.done; next = steps.next()) turns++;
-  const both = [finished(klFrontier(p, r)), next.value];
+  const frontiers = [() => klSweep(p, r), () => w2Sweep(grid, p, r)].map((make) => {
+    const swept = make(), traced = make();
+    let turns = 0;
+    for (const _ of sweeping(swept)) turns++;
+    finished(tracing(traced));
+    const { points } = traced.frontier, slack = points.price.map((_, k) => (k + 1 < points.price.length ? slackAt(points, k) : 0));
+    return { ...swept.frontier.points, turns, most: given.middle.map((x) => mostAt(points, x)), traced: points, slack };
+  });
   return {
-    turns, frontiers: both.map((one) => ({ ...numbers(one), allowed: given.middle.map((x) => one.allowed(x)) })),
+    frontiers,
     tilts: given.tau.map((tau) => { const q = tilted(p, r, tau); return { q, reward: total(q, r), kl: relativeEntropy(q, p) }; }),
     proximal: given.lam.map((lam) => proximal(grid, p, r, lam)),
   };
@@ -84,5 +91,107 @@ def test_both_frontiers_are_those_of_python(found, k):
         assert ours["distance"] == pytest.approx(theirs.distance.tolist(), rel=1e-8, abs=1e-9)
         assert ours["reward"] == pytest.approx(theirs.reward.tolist(), rel=1e-9, abs=1e-9)
         assert ours["highest"] == pytest.approx(theirs.highest, rel=1e-14)
-        assert ours["allowed"] == pytest.approx([theirs.allowed(x) for x in MIDDLE], rel=1e-8, abs=1e-9)
-    assert js["turns"] == 64, "a frontier gives way after every price"
+        assert ours["turns"] == len(theirs.price) - 1, "it gives way after every price"
+
+
+@pytest.mark.parametrize("k", range(len(CASES)), ids=lambda k: "-".join(map(str, CASES[k])))
+def test_what_is_allowed_bounds_what_python_allows_and_hardly_exceeds_it(found, k):
+    (cells, p, r), js = found[k]
+    both, spread = Frontiers(cells, p, r), float(r.max() - r.min())
+    for ours, theirs in zip(js["frontiers"], (both.kl, both.w2), strict=True):
+        allowed = np.array([theirs.allowed(x) for x in MIDDLE])
+        assert (ours["most"] > allowed - 1e-4 * spread).all()  # Python's own, where the reward jumps: 1e-5
+        assert (ours["most"] < allowed + 2e-3 * spread).all()
+        assert max(ours["slack"][1:]) < 1.1e-3 * spread  # but for the first, of the smallest move there is
+        distance = np.array(ours["traced"]["distance"])
+        assert (np.diff(distance) >= -1e-9).all()
+        assert len(distance) > len(theirs.price)
+
+
+# What a worker answers ----------------------------------------------------------------------------------------------
+
+ASKS = """
+const sent = [], service = new Service({ send: (message) => sent.push(message), given: world, later: () => {} });
+const answer = (...given) => { service.hear({ id: sent.length, call: "frontier", arguments: given }); return sent.at(-1); };
+const asked = (distance) => {
+  const all = [];
+  do all.push(answer("pocket", { distance, have: all.at(-1)?.answer.version ?? "" })); while (all.at(-1).answer.more && all.length < 2000);
+  return { answers: all.length, last: all.at(-1).answer, frontier: all.findLast((one) => one.answer.frontier).answer.frontier };
+};
+const early = answer("pocket", {}).answer;
+const settings = { alpha: 1, others: [3], target: "two_moons" };
+service.hear({ id: 1, call: "start", arguments: [{ settings, particles: 16, axis: 48 }] });
+const { session } = service;
+session.advance();
+for (let k = 0; k < 8; k++) { session.press("step"); session.advance(); }
+search(session);
+const kl = asked("kl"), w2 = asked("w2"), [z] = [normals(11, 512)];
+const most = { kl: kl.last.lanes.map(({ now }) => mostAt(kl.frontier, now.distance)), w2: w2.last.lanes.map(({ now }) => mostAt(w2.frontier, now.distance)) };
+const again = answer("pocket", { distance: "w2", have: w2.last.version }).answer;
+session.order({ name: "reward", value: "plane", stamp: 1 });
+session.press("step");
+session.advance();
+return { early, kl, w2, most, z, again, other: answer("pocket", {}).answer, foreign: answer("x", {}).answer, wrong: answer("pocket", { distance: "x" }).error };
+"""
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory):
+    """What a worker answers after eight rounds, and Python's states."""
+    start = session.START
+    more = """
+import { mostAt } from "FOLDER/frontier_lines.js";
+import { normals } from "FOLDER/twister.js";
+"""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "START", start.replace("const given =", more + "const given =", 1))
+        found = session.in_node(tmp_path_factory.mktemp("asked"), ASKS)
+    states = [lab.dynamics(Settings(target="two_moons"), alpha, 48) for alpha in (1.0, 3.0)]
+    for state in states:
+        for _ in range(8):
+            state.advance()
+    return found, states
+
+
+def test_a_worker_says_where_the_lanes_are_and_what_the_best_are(asked):
+    found, states = asked
+    for lane, state, most in zip(found["kl"]["last"]["lanes"], states, found["most"]["kl"], strict=True):
+        assert lane["now"]["reward"] == pytest.approx(state.mean_reward, rel=1e-8)
+        assert lane["now"]["distance"] == pytest.approx(state.kl, rel=1e-8)
+        assert lane["now"]["reward"] <= most
+        place = Frontiers(state.cells, state.reference_density, state.reward_values).place(state.density)
+        assert most == pytest.approx(place.kl_allows, abs=2e-3)
+        assert lane["limit"]["reward"] < most + 0.1
+        assert lane["limit"]["distance"] > 0.5 * state.kl
+        assert len(lane["trail"]["reward"]) > 2
+        assert lane["trail"]["distance"][0] == 0
+    for lane, most in zip(found["w2"]["last"]["lanes"], found["most"]["w2"], strict=True):
+        assert 0 < lane["now"]["distance"]
+        assert lane["now"]["round"] == 8
+        assert lane["now"]["reward"] < most - 1e-3, "the limits do not trade optimally in W2"
+
+
+def test_a_worker_works_a_little_at_a_time_and_sends_a_frontier_once(asked):
+    found, _ = asked
+    assert found["early"] == found["foreign"] == {"known": False}
+    assert found["w2"]["answers"] > 1
+    assert found["w2"]["last"]["done"]
+    assert found["again"]["frontier"] is None
+    assert "distance" in found["wrong"]
+    fresh = found["other"]  # of another reward: from its own beginning, and what was before is of another
+    assert fresh["version"] != found["kl"]["last"]["version"]
+    assert [len(lane["trail"]["reward"]) for lane in fresh["lanes"]] == [1, 1], "of what was before nothing"
+
+
+def test_the_coupled_cost_is_that_of_both_flows_from_the_same_noise_and_no_pairing_costs_less(asked):
+    found, states = asked
+    start = lab.dynamics(Settings(target="two_moons"), 1.0, 48)
+    z = torch.tensor(found["z"], dtype=torch.float64).reshape(-1, 2)
+    for lane, state in zip(found["w2"]["last"]["lanes"], states, strict=True):
+        x, y = (flow.trajectory(v, z, (0.0, 1.0), method="rk4", steps=40)[-1] for v in (state.velocity, start.velocity))
+        coupled = float((x - y).square().sum(-1).mean())
+        assert lane["coupling"]["coupled"] == pytest.approx(coupled, rel=0.02)
+        cost = torch.cdist(x, y).square().numpy()
+        paired = cost[linear_sum_assignment(cost)].mean()
+        assert lane["coupling"]["paired"] == pytest.approx(paired, rel=0.02)
+        assert lane["coupling"]["paired"] < lane["coupling"]["coupled"] - 1e-3

@@ -262,10 +262,65 @@ def test_axe_finds_nothing(opened, dark):
 
     page = opened("#others=1&mode=exact", color_scheme="dark" if dark else "light")
     lab.unfold(page)
-    page.evaluate("document.querySelector('.pocket-about').open = true")
+    page.evaluate("document.querySelectorAll('main details').forEach(part => { part.open = true; })")
     offer(page, "target", "points")
     found = Axe().run(page).response["violations"]
     assert [(rule["id"], node["html"][:120]) for rule in found for node in rule["nodes"]] == []
+
+
+# What the reward could buy --------------------------------------------------------------------------------------------
+
+LANES = "[...document.querySelectorAll('.frontier-lanes li')].map(item => item.textContent)"
+DOTS = "[...document.querySelectorAll('.frontier-chart .now')].map(dot => [dot.cx.baseVal.value, dot.cy.baseVal.value])"
+
+
+def unfolded(page):
+    page.locator(".frontier > summary").click()
+    page.wait_for_function(f"{LANES}.length > 0 && !document.querySelector('.frontier-state').textContent")
+
+
+def test_the_best_that_rewards_could_buy_is_shown_and_the_dots_move_with_the_run(opened):
+    page = opened("#alpha=1&others=3&mode=exact")
+    unfolded(page)
+    before, told = page.evaluate(DOTS), page.locator(".frontier-chart svg").get_attribute("aria-label")
+    assert len(before) == 2
+    assert "frontier rises from" in told
+    for _ in range(3):
+        lab.press(page, "step")
+    lab.wait(page, "round === 3")
+    page.wait_for_function(f"{LANES}.every(text => text.includes('round 3'))")
+    after = page.evaluate(DOTS)
+    assert all(x > x0 + 5 and y < y0 - 5 for (x0, y0), (x, y) in zip(before, after, strict=True)), "right and up"
+    reward = page.evaluate(LANES)[0].split("reward ")[1].split(" ")[0]
+    assert reward == lab.state(page)["meta"]["curves"][0]["values"][0]
+    # under the curve, as read off by a slider that has keys
+    slider = page.locator(".frontier-slide input")
+    slider.focus()
+    slider.press("End")
+    assert "at most" in page.locator(".frontier-read").inner_text()
+    assert slider.get_attribute("aria-valuetext").startswith("KL")
+
+
+def test_the_panel_measures_w2_and_the_coupled_cost_at_rest(opened):
+    page = opened("#alpha=1&others=3&mode=exact&round=4", width=360, height=740)
+    lab.wait(page, "round === 4 && !meta.replaying")
+    unfolded(page)
+    page.locator(".frontier [value=w2]").check()
+    page.wait_for_function(f"{LANES}.length === 2 && {LANES}.every(text => text.includes('≤'))")
+    for text in page.evaluate(LANES):
+        paired, coupled = (float(part.split()[0].rstrip(",")) for part in text.split("same noise: W₂² ")[1].split("≤"))
+        assert 0 < paired <= coupled
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_folded_it_asks_for_nothing(opened):
+    page = opened(script=WORKERS.replace("super(...given);", "super(...given); const post = this.postMessage; window.calls = [];"
+                  " this.postMessage = (data) => { calls.push(data.call); post.call(this, data); };"))
+    lab.press(page, "step")
+    lab.wait(page, "round === 1")
+    assert "frontier" not in page.evaluate("calls")
+    unfolded(page)
+    assert "frontier" in page.evaluate("calls")
 
 
 # Beside the app ------------------------------------------------------------------------------------------------------

@@ -55,18 +55,20 @@ export class Bests {
 /** Of every lane {label, alpha, round, now: {distance, reward, round}, trail: {distance, reward}, limit: {distance, reward} or null}. */
 function laneDots({ it, limits }, distance) {
   const { lanes, history, settings, readings } = it, ends = limits.of(settings), { rounds } = history;
-  const from = Math.max(0, ...it.story.log.filter(([, name]) => name === "reward").map(([round]) => round)); // rewards before were others
+  const from = Math.max(-1, ...it.story.log.filter(([, name]) => name === "reward").map(([round]) => round)); // rewards before were others
   const far = history.series(distance), high = history.series("reward");
   return lanes.states.map((state, k) => {
     const trail = { distance: [], reward: [] };
     rounds.forEach((round, i) => {
-      if (round < from || (distance === "w2" && i > 0 && far[k][i] === far[k][i - 1])) return; // it was not measured again
+      if (round <= from || (distance === "w2" && i > 0 && far[k][i] === far[k][i - 1])) return; // it was not measured again
       trail.distance.push(Math.max(0, far[k][i]));
       trail.reward.push(high[k][i]);
     });
-    const [at, reached] = [trail.distance.at(-1), trail.reward.at(-1)];
-    const now = distance === "kl" || at === undefined ? { distance: Math.max(0, state.kl), reward: state.meanReward, round: state.round }
-      : { distance: at, reward: reached, round: Math.min(state.round, readings.dear[k]) };
+    const now = { distance: Math.max(0, state.kl), reward: state.meanReward, round: state.round };
+    if (distance === "w2") { // it was measured some rounds ago: that round's reward belongs to it
+      Object.assign(now, { distance: history.last("w2")[k], round: Math.min(state.round, readings.dear[k]) });
+      if (now.round < state.round) now.reward = trail.reward.at(-1) ?? now.reward;
+    }
     const limit = ends[k] && { distance: ends[k][distance], reward: ends[k].reward, resolved: ends[k].resolved };
     return { label: lanes.labels[k], alpha: state.alpha, round: state.round, now, trail, limit };
   });

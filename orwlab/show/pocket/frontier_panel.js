@@ -24,9 +24,10 @@ function roundAbove(x) {
   return [1, 1.5, 2, 3, 5, 7, 10].map((m) => m * power).find((end) => end >= x * 0.9999);
 }
 
-/** How much of the reward that could be had at its distance a place has, "" where there is next to none. */
-function shareOf({ reward }, most, start) {
-  return most - start > 0.005 ? `, ${Math.round(Math.min(100, (100 * (reward - start)) / (most - start)))} % of the gain that can be had there` : "";
+/** What could be had at a place, and how much of it the place has. */
+function bestFor({ reward, distance }, frontier) {
+  const most = mostAt(frontier, distance), [start] = frontier.reward, gain = Math.round(Math.min(100, (100 * (reward - start)) / (most - start)));
+  return `the best possible there is ${rewardOf(most)}${most - start > 0.005 ? `, of whose gain that is ${gain} %`.replace("-", "−") : ""}`;
 }
 
 /** `root`: its details element; `ask(run, question)` -> promise of an answer of bests.js. */
@@ -166,7 +167,8 @@ export class FrontierPanel {
   laneParts({ now, trail, limit }, colour, { X, Y }) {
     const places = trail.distance.map((x, k) => `${k ? "L" : "M"}${X(x).toFixed(1)},${Y(trail.reward[k]).toFixed(1)}`).join("");
     const here = [X(now.distance), Y(now.reward)].map((value) => value.toFixed(1)), end = places ? `${places}L${here.join(",")}` : "";
-    const parts = [`<path class="trail" d="${end}" stroke="${colour}"/>`];
+    const read = trail.distance.map((x, k) => `M${X(x).toFixed(1)},${Y(trail.reward[k]).toFixed(1)}h0`).join("");
+    const parts = [`<path class="trail" d="${end}" stroke="${colour}"/><path class="read" d="${read}" stroke="${colour}"/>`];
     if (limit) {
       const [x, y] = [X(limit.distance), Y(limit.reward)].map((value) => value.toFixed(1));
       parts.push(`<path class="gap" stroke="${colour}" d="M${x},${y}V${Y(mostAt(this.frontier, limit.distance)).toFixed(1)}"/>`);
@@ -233,12 +235,11 @@ export class FrontierPanel {
 
   /** What the picture says of a lane. */
   sentences({ label, now, limit, coupling }) {
-    const { frontier } = this, [start] = frontier.reward, { said } = WORDS_OF_DISTANCE[this.distance];
-    const best = (place) => `the best possible there is ${rewardOf(mostAt(frontier, place.distance))}`;
-    const here = `${label}, round ${now.round}: reward ${rewardOf(now.reward)} for ${said(now.distance)}; ${best(now)}${shareOf(now, mostAt(frontier, now.distance), start)}.`;
-    const about = limit?.resolved ? "" : "about ";
-    const end = limit ? ` It ends at reward ${about}${rewardOf(limit.reward)} for ${said(limit.distance)}; ${best(limit)}${shareOf(limit, mostAt(frontier, limit.distance), start)}.` : "";
+    const { frontier } = this, { said } = WORDS_OF_DISTANCE[this.distance];
+    const place = (one) => `reward ${rewardOf(one.reward)} for ${said(one.distance)}; ${bestFor(one, frontier)}`;
+    const here = `${label}, round ${now.round}: ${place(now)}.`, about = limit?.resolved ? "" : "about ";
+    const there = limit && place(limit) === place(now) ? " There it ends." : limit ? ` It ends at ${about}${place(limit)}.` : "";
     const pairs = coupling ? ` Of 256 samples beside the reference's from the same noise: W₂² ${numberOf(coupling.paired)} ≤ ${numberOf(coupling.coupled)}, the coupled cost.` : "";
-    return `${here}${end}${pairs}`;
+    return `${here}${there}${pairs}`;
   }
 }

@@ -22,7 +22,8 @@ def markup() -> str:
 <li class="key-now">a lane now, and its way</li><li class="key-limit">where it ends</li></ul>
 <ul class="frontier-lanes"></ul><p class="frontier-state"></p>
 <p>A reward can be bought only with distance from the reference. The <b>frontier</b> is the largest mean reward that
-<i>any</i> density has at a given distance, whatever made it. How far a dot lies below is what the method gives up.</p>
+<i>any</i> density has at a given distance, whatever made it. How far a dot lies below is what the method gives up. <b>Gain</b>
+is reward above the reference's.</p>
 <details><summary>What is proved here</summary>
 <p><b>KL.</b> For every density <i>q</i> and every τ &gt; 0, E<sub>q</sub> r ≤ (KL(q|p<sub>ref</sub>) + log
 E<sub>ref</sub> e<sup>τ r</sup>) / τ: Gibbs's inequality. The tilt p<sub>ref</sub> e<sup>τ r</sup> / Z, and it alone, has
