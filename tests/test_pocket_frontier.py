@@ -166,7 +166,7 @@ def test_a_worker_says_where_the_lanes_are_and_what_the_best_are(asked):
         assert len(lane["trail"]["reward"]) > 2
         assert lane["trail"]["distance"][0] == 0
     for lane, most in zip(found["w2"]["last"]["lanes"], found["most"]["w2"], strict=True):
-        assert 0 < lane["now"]["distance"]
+        assert lane["now"]["distance"] > 0
         assert lane["now"]["round"] == 8
         assert lane["now"]["reward"] < most - 1e-3, "the limits do not trade optimally in W2"
 

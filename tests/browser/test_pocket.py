@@ -314,8 +314,13 @@ def test_the_panel_measures_w2_and_the_coupled_cost_at_rest(opened):
 
 
 def test_folded_it_asks_for_nothing(opened):
-    page = opened(script=WORKERS.replace("super(...given);", "super(...given); const post = this.postMessage; window.calls = [];"
-                  " this.postMessage = (data) => { calls.push(data.call); post.call(this, data); };"))
+    page = opened(
+        script=WORKERS.replace(
+            "super(...given);",
+            "super(...given); const post = this.postMessage; window.calls = [];"
+            " this.postMessage = (data) => { calls.push(data.call); post.call(this, data); };",
+        )
+    )
     lab.press(page, "step")
     lab.wait(page, "round === 1")
     assert "frontier" not in page.evaluate("calls")

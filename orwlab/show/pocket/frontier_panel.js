@@ -27,7 +27,7 @@ function roundAbove(x) {
 /** What could be had at a place, and how much of it the place has. */
 function bestFor({ reward, distance }, frontier) {
   const most = mostAt(frontier, distance), [start] = frontier.reward, gain = Math.round(Math.min(100, (100 * (reward - start)) / (most - start)));
-  return `the best possible there is ${rewardOf(most)}${most - start > 0.005 ? `, of whose gain that is ${gain} %`.replace("-", "−") : ""}`;
+  return `the best possible there is ${rewardOf(most)}${most - start > 0.005 ? ` (it has ${minus(String(gain))} % of that gain)` : ""}`;
 }
 
 /** `root`: its details element; `ask(run, question)` -> promise of an answer of bests.js. */
@@ -237,8 +237,8 @@ export class FrontierPanel {
   sentences({ label, now, limit, coupling }) {
     const { frontier } = this, { said } = WORDS_OF_DISTANCE[this.distance];
     const place = (one) => `reward ${rewardOf(one.reward)} for ${said(one.distance)}; ${bestFor(one, frontier)}`;
-    const here = `${label}, round ${now.round}: ${place(now)}.`, about = limit?.resolved ? "" : "about ";
-    const there = limit && place(limit) === place(now) ? " There it ends." : limit ? ` It ends at ${about}${place(limit)}.` : "";
+    const here = `${label}, round ${now.round}: ${place(now)}.`, end = limit?.resolved ? "It ends at" : "It ends near";
+    const there = limit && place(limit) === place(now) ? " There it ends." : limit ? ` ${end} ${place(limit)}.` : "";
     const pairs = coupling ? ` Of 256 samples beside the reference's from the same noise: W₂² ${numberOf(coupling.paired)} ≤ ${numberOf(coupling.coupled)}, the coupled cost.` : "";
     return `${here}${there}${pairs}`;
   }
