@@ -4,8 +4,8 @@ First rounds a second of one lane, with kernels that are cut and whole ones by t
 Python on one thread. Processor time is counted, which other work on the machine disturbs less. Then many runs, each
 once with every cut and once with whole kernels: how far apart they end.
 
-``--drag`` adds the page in Chromium: from a moved slider to the picture with that α, which is time that passes and not
-processor time: other work on the machine, whose load is printed beside it, makes it longer.
+``--drag`` does something else instead, with the page in Chromium: from a moved slider to the picture with that α.
+That is time that passes and not processor time: other work on the machine, whose load is printed, makes it longer.
 """
 
 import argparse
@@ -87,8 +87,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=20, help="of each of the many runs")
     parser.add_argument("--targets", nargs="*", default=targets.names(2), choices=targets.names(2))
-    parser.add_argument("--drag", action="store_true", help="the page in Chromium too")
+    parser.add_argument("--drag", action="store_true", help="only the page in Chromium, moved by hand")
     arguments = parser.parse_args()
+    if arguments.drag:
+        return drags(2 * arguments.repeats)
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", OracleWarning)
     states = [
@@ -124,8 +126,6 @@ def main() -> None:
         print(f"{row['axis']:5}{whole:6.1f} ms{ratios}{python:9.2f}   {1000 / cut[CUTS.index(1e-40)]:9.0f}")
     made = ", ".join(f"{row['reference']:.0f} ms" for row in found["times"])
     print(f"making a reference: {made}")
-    if arguments.drag:
-        drags(2 * arguments.repeats)
     if not compared:
         return
     print(f"\n{len(compared)} runs of {arguments.rounds} rounds at axis 48, the worst distance to whole kernels")

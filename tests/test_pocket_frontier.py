@@ -47,12 +47,13 @@ return given.cases.map(([dim, n, extent, masses, values]) => {
     let turns = 0;
     for (const _ of sweeping(swept)) turns++;
     finished(tracing(traced));
-    const { points } = traced.frontier, slack = points.price.map((_, k) => (k + 1 < points.price.length ? slackAt(points, k) : 0));
+    const { points } = traced.frontier, slack = points.price.slice(1).map((_, k) => slackAt(points, k));
     return { ...swept.frontier.points, turns, most: given.middle.map((x) => mostAt(points, x)), traced: points, slack };
   });
   return {
     frontiers,
-    tilts: given.tau.map((tau) => { const q = tilted(p, r, tau); return { q, reward: total(q, r), kl: relativeEntropy(q, p) }; }),
+    tilts: given.tau.map((tau) => tilted(p, r, tau))
+      .map((q) => ({ q, reward: total(q, r), kl: relativeEntropy(q, p) })),
     proximal: given.lam.map((lam) => proximal(grid, p, r, lam)),
   };
 });"""
@@ -112,26 +113,31 @@ def test_what_is_allowed_bounds_what_python_allows_and_hardly_exceeds_it(found, 
 
 ASKS = """
 const sent = [], service = new Service({ send: (message) => sent.push(message), given: world, later: () => {} });
-const answer = (...given) => { service.hear({ id: sent.length, call: "frontier", arguments: given }); return sent.at(-1); };
+const answer = (...given) => {
+  service.hear({ id: sent.length, call: "frontier", arguments: given });
+  return sent.at(-1).answer ?? sent.at(-1).error;
+};
 const asked = (distance) => {
   const all = [];
-  do all.push(answer("pocket", { distance, have: all.at(-1)?.answer.version ?? "" })); while (all.at(-1).answer.more && all.length < 2000);
-  return { answers: all.length, last: all.at(-1).answer, frontier: all.findLast((one) => one.answer.frontier).answer.frontier };
+  do all.push(answer("pocket", { distance, have: all.at(-1)?.version ?? "" }));
+  while (all.at(-1).more && all.length < 2000);
+  return { answers: all.length, last: all.at(-1), frontier: all.findLast(({ frontier }) => frontier).frontier };
 };
-const early = answer("pocket", {}).answer;
-const settings = { alpha: 1, others: [3], target: "two_moons" };
+const most = ({ last, frontier }) => last.lanes.map(({ now }) => mostAt(frontier, now.distance));
+const early = answer("pocket", {}), settings = { alpha: 1, others: [3], target: "two_moons" };
 service.hear({ id: 1, call: "start", arguments: [{ settings, particles: 16, axis: 48 }] });
 const { session } = service;
 session.advance();
 for (let k = 0; k < 8; k++) { session.press("step"); session.advance(); }
 search(session);
-const kl = asked("kl"), w2 = asked("w2"), [z] = [normals(11, 512)];
-const most = { kl: kl.last.lanes.map(({ now }) => mostAt(kl.frontier, now.distance)), w2: w2.last.lanes.map(({ now }) => mostAt(w2.frontier, now.distance)) };
-const again = answer("pocket", { distance: "w2", have: w2.last.version }).answer;
+const kl = asked("kl"), w2 = asked("w2"), again = answer("pocket", { distance: "w2", have: w2.last.version });
 session.order({ name: "reward", value: "plane", stamp: 1 });
 session.press("step");
 session.advance();
-return { early, kl, w2, most, z, again, other: answer("pocket", {}).answer, foreign: answer("x", {}).answer, wrong: answer("pocket", { distance: "x" }).error };
+return {
+  early, kl, w2, again, z: normals(11, 512), most: { kl: most(kl), w2: most(w2) },
+  other: answer("pocket", {}), foreign: answer("x", {}), wrong: answer("pocket", { distance: "x" }),
+};
 """
 
 

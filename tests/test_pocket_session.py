@@ -51,7 +51,8 @@ def in_node(folder, script, **given):
     known = {name: _world(name) for name in TARGETS}
     (folder / "given.json").write_text(json.dumps({"tables": tables.plain(), "targets": known, **given}))
     text = START.replace("HERE", str(HERE)).replace("FOLDER", str(FOLDER))
-    wrapped = "writeFileSync('found.json', JSON.stringify(await (async () => {\n" + script + "\n})(), flat));"
+    wrapped = "writeFileSync('found.json', JSON.stringify(await (async () => {\n" + script + "\n})(), flat));\n"
+    wrapped += "process.exit(0);"  # a worker waits for its page for ever
     (folder / "run.mjs").write_text(text + wrapped)
     done = subprocess.run(["node", "run.mjs"], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -327,7 +328,7 @@ const meta = () => seen(pictures().at(-1).picture.frame).meta;
 service.hear({ id: 1, call: "start", arguments: [{ settings: {}, particles: 50 }] });
 const orders = [{ press: "play" }, { name: "alpha", value: 0.5, stamp: 1 }];
 service.hear({ id: 2, call: "obey", arguments: ["pocket", orders] });
-const young = () => pictures().length < 4 || service.session.limits.pending || meta().round < 3;
+const young = () => pictures().length < 4 || meta().lanes[0].limit.state === "pending" || meta().round < 3;
 for (let k = 0; k < 400 && young(); k++) {
   await wait(25);
   service.acknowledge("pocket", service.session.seq);
@@ -352,6 +353,73 @@ return { played, asleep, still, answers: sent.filter((one) => one.id) };
     assert "allowed" in answers[3]["error"]
     assert answers[4]["answer"] == {"known": False}
     assert len(answers) == 5
+
+
+def test_round_in_parts_is_the_same_round(tmp_path):
+    """A round that stops after every lane moves nobody until it is whole, and only what was set is worked out again."""
+    found = in_node(
+        tmp_path,
+        """
+const settings = { target: "eight_gaussians", alpha: 0.5, others: [0.3, 1, 3] };
+const made = () => new Session({ settings, particles: 16, axis: 32 });
+const plain = made().it.lanes, parts = made().it.lanes, told = [];
+let refreshes = 0, calls = 0;
+for (const state of parts.states) {
+  const { _refresh: refresh } = state;
+  state._refresh = (...given) => { refreshes++; refresh.apply(state, given); };
+}
+const whole = (move = () => {}) => {
+  calls = refreshes = 0;
+  while (!parts.advance(() => true)) {
+    if (++calls === 2) move();
+    told.push(parts.rounds);
+  }
+  return [calls, refreshes];
+};
+const apart = (q, other) => [...q].map((value, i) => Math.abs(value - other[i]));
+const off = () => Math.max(...plain.states.flatMap(({ q }, k) => apart(q, parts.states[k].q)));
+plain.advance();
+const first = whole(), firstOff = off();
+plain.obey({ ...plain.settings, alpha: 2 });
+plain.advance();
+const second = whole(() => parts.obey({ ...parts.settings, alpha: 2 })), secondOff = off();
+plain.obey({ ...plain.settings, tau: 2 });
+plain.advance();
+const third = whole(() => parts.obey({ ...parts.settings, tau: 2 })), thirdOff = off();
+return { first, second, third, off: [firstOff, secondOff, thirdOff], told, rounds: parts.rounds };
+""",
+    )
+    assert found["off"] == [0, 0, 0]
+    assert found["first"] == [3, 4]  # three calls that only began, and a refresh of every lane
+    assert found["second"] == [4, 5]  # the first lane's alpha: its refresh is made again, the other's is not
+    assert found["third"][1] == 6  # tau belongs to all: both are made again
+    assert found["rounds"] == [3, 3, 3, 3]
+    assert all(len(set(rounds)) == 1 for rounds in found["told"])
+
+
+def test_rounds_go_on_while_a_hand_moves(tmp_path):
+    """A control that is moved before every turn is seen each time, and rounds are finished all the same."""
+    found = in_node(
+        tmp_path,
+        """
+let now = 0;
+const settings = { alpha: 0.5, others: [0.3, 1, 3], speed: 0 };
+const session = new Session({ settings, particles: 16, axis: 32, clock: () => now += 0.02 });
+session.press("play");
+session.advance(0.032);
+const seen = [], rounds = [];
+for (let k = 0; k < 60; k++) {
+  session.obey({ ...session.settings, tau: 1 + 0.01 * k });
+  session.advance(0.032);
+  seen.push(session.frame() && session.it.settings.tau);
+  rounds.push(session.round);
+}
+return { seen, last: session.round, most: Math.max(...rounds.map((round, k) => (k ? round - rounds[k - 1] : 0))) };
+""",
+    )
+    assert found["seen"] == pytest.approx([1 + 0.01 * k for k in range(60)])
+    assert found["last"] >= 10
+    assert found["most"] == 1
 
 
 def test_joined_script_is_one_program(tmp_path):

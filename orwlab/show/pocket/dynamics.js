@@ -80,7 +80,7 @@ export class Dynamics {
   reset() {
     this.round = 0;
     this._at = new State(this.reference.grid.size);
-    this._spare = null;
+    this._spare = this._taken = null;
     this._at.q.set(this.reference.p);
     this._at.problems = this._inspect(this._at, 0);
   }
@@ -88,7 +88,7 @@ export class Dynamics {
   /** Another one in the same state, from where both go their own ways. */
   copy() {
     const copy = Object.assign(Object.create(Dynamics.prototype), this);
-    return Object.assign(copy, { _at: this._at.copy(), _spare: null });
+    return Object.assign(copy, { _at: this._at.copy(), _spare: null, _taken: null });
   }
 
   get q() { return this._at.q; }
@@ -119,13 +119,34 @@ export class Dynamics {
     return new PopulationField(grid, moments.times.at(-1), before.map((q, k) => q * w[k]), alpha, before, p, moments.cut);
   }
 
-  /** One refresh. Throws `NotFinite`, and keeps the last good state, where there is none. */
+  /**
+   * One refresh; whether it had to be worked out. Throws `NotFinite`, and keeps the last good state, where there is none.
+   * One that was taken back costs nothing, if nothing has been set in between.
+   */
   advance() {
-    const to = this._spare ?? new State(this.reference.grid.size);
-    this._spare = to;
-    this._refresh(this._at.state, this._at.q, to);
-    this._spare = this._at;
-    this._at = to;
+    const { alpha, tau, weighting, reward } = this, taken = this._taken;
+    this._taken = null;
+    if (taken && taken.alpha === alpha && taken.tau === tau && taken.weighting === weighting && taken.reward === reward) {
+      this.round++;
+      this._swap();
+      return false;
+    }
+    this._spare ??= new State(this.reference.grid.size);
+    this._refresh(this._at.state, this._at.q, this._spare);
+    this._swap();
+    return true;
+  }
+
+  /** Takes the last refresh back: once, and before anything is set. */
+  retreat() {
+    const { alpha, tau, weighting, reward } = this;
+    this._taken = { alpha, tau, weighting, reward };
+    this.round--;
+    this._swap();
+  }
+
+  _swap() {
+    [this._at, this._spare] = [this._spare, this._at];
   }
 
   /** Goes on until one more refresh moves at most `tol` in total variation: see `anderson.js` for the answer. */
@@ -143,7 +164,7 @@ export class Dynamics {
         return to;
       },
       start: this._at.state,
-      accept: (found) => { this._at = found; },
+      accept: (found) => { this._at = found; this._taken = null; },
       restore: (state) => {
         for (let k = 0; k < spare.length; k++) spare[k] = state[k] + logP[k];
         const whole = logSumExp(spare);

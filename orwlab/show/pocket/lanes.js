@@ -75,19 +75,29 @@ export class Lanes {
     this.stopped = this.states.map(() => null);
   }
 
-  /** One refresh of every lane that has not stopped. */
-  advance() {
-    this.states.forEach((state, k) => {
-      if (this.stopped[k]) return;
+  /**
+   * One round: a refresh of every lane that has not stopped. If it is `late` before the last one, all are where they were
+   * and the answer is false; what has been worked out is not lost, and the next call goes on from there.
+   */
+  advance(late = () => false) {
+    const moved = [];
+    for (const [k, state] of this.states.entries()) {
+      if (this.stopped[k]) continue;
       try {
-        state.advance();
+        const worked = state.advance();
+        moved.push(state);
+        if (worked && k < this.states.length - 1 && late()) {
+          moved.forEach((one) => one.retreat());
+          return false;
+        }
       } catch (error) {
         if (error.name !== "NotFinite") throw error;
         this.stopped[k] = tabled.banners.spike;
-        return;
       }
-      if (k === 0 && this.steered.kind) state.alpha = this.steered.after(state.round, this._spent(state));
-    });
+    }
+    const [first] = this.states;
+    if (moved[0] === first && this.steered.kind) first.alpha = this.steered.after(first.round, this._spent(first));
+    return true;
   }
 
   _spent(state) {

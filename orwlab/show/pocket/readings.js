@@ -31,8 +31,8 @@ export class Readings {
     return now.round !== last.round && now.round % every(this.lanes.settings.speed) === 0;
   }
 
-  /** Reads all lanes, and adds that to the curves; W2 only when it is `quiet`. */
-  read(quiet, atRest = false) {
+  /** Reads all lanes, and adds that to the curves; W2 only when it is `quiet`, and of `most` lanes. */
+  read(quiet, atRest = false, most = Infinity) {
     const now = this._now(), { last, history, lanes } = this;
     if (last && now.truth !== last.truth) history.forget("truth");
     if (last && now.steered !== last.steered) history.forget("spent");
@@ -40,8 +40,8 @@ export class Readings {
     const kept = (name) => (history.rounds.length ? [...history.last(name)] : lanes.states.map(() => (SOMETIMES.includes(name) ? NaN : 0)));
     const values = Object.fromEntries(SERIES.map((name) => [name, kept(name)]));
     lanes.states.forEach((_, k) => {
-      const far = !(this.dear[k] <= now.round && now.round < this.dear[k] + DEAR_APART), dear = atRest ? this.dear[k] !== now.round : quiet && far;
-      const found = lanes.read(k, dear);
+      const far = !(this.dear[k] <= now.round && now.round < this.dear[k] + DEAR_APART), due = atRest ? this.dear[k] !== now.round : quiet && far;
+      const dear = due && most-- > 0, found = lanes.read(k, dear);
       if (dear) this.dear[k] = now.round;
       this.modeMass[k] = found.modeMass;
       for (const name in found.values) values[name][k] = found.values[name];

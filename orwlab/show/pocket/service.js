@@ -7,6 +7,7 @@ import { Session } from "./session.js";
 import { loadTables, notAllowed } from "./settings.js";
 
 const PERIOD = 0.04; // seconds from one picture to the next, at least
+const PROMPT_PERIOD = 0.016; // the same, after a control was moved
 const AHEAD = 12; // pictures that may be on their way: a stage speaks up after every tenth
 const TURN = 0.012; // seconds of work on limits before the page may speak
 const ORDERS = 50; // at a time
@@ -28,7 +29,8 @@ const CALLS = {
 export class Service {
   /** `send(message)` to the page; `given`: what given.js exports; `later(callback, ms)`. */
   constructor({ send, given, later = (callback, ms) => setTimeout(callback, ms), clock = () => performance.now() / 1000 }) {
-    Object.assign(this, { send, given, later, clock, session: null, painted: 0, due: 0, planned: 0, fresh: false, bests: new Bests(clock) });
+    Object.assign(this, { send, given, later, clock, session: null, painted: 0, sent: -Infinity, planned: 0, fresh: false, moved: false });
+    this.bests = new Bests(clock);
   }
 
   /** A message from the page. */
@@ -48,7 +50,7 @@ export class Service {
     const axis = options.axis ?? this._affordable(options.settings);
     this.session = new Session({ name: "pocket", ...options, axis, clock: this.clock });
     this.painted = 0;
-    this.fresh = true;
+    this.fresh = this.moved = true;
     this._plan(0);
     return { known: true, run: this.session.name, settings: this.session.settings, axis };
   }
@@ -84,6 +86,7 @@ export class Service {
         errors.push({ name, text: error.message });
       }
     }
+    this.moved ||= orders.length > 0;
     if (orders.length > ORDERS) errors.push({ name: "", text: `orders are ${orders.length}; allowed: at most ${ORDERS} at a time` });
     this._plan(0);
     return { known: true, settings: session.settings, errors };
@@ -103,28 +106,39 @@ export class Service {
     this.later(() => { if (turn === this.planned) this._work(); }, Math.ceil(1000 * seconds));
   }
 
-  /** A turn: a picture if one is due, else some of the search for a limit; then the page may speak. */
+  /** When the next picture may be sent. */
+  get due() {
+    return this.sent + (this.moved ? PROMPT_PERIOD : PERIOD);
+  }
+
+  /** A turn: some of a round, and some of the search for a limit; a picture, if one is due; then the page may speak. */
   _work() {
     const { session } = this;
     if (!session) return;
-    const now = this.clock(), behind = session.seq - this.painted >= AHEAD;
-    if (!behind && now >= this.due && session.idleFor <= 0 && session.advance(PERIOD * 0.8)) this.fresh = true;
-    if (session.limits.pending && !this.fresh) {
-      const until = this.clock() + TURN;
+    const behind = session.seq - this.painted >= AHEAD, wanted = this.moved || !this.fresh || this.clock() >= this.due;
+    const busy = !behind && wanted && session.idleFor <= 0;
+    if (busy && session.advance(PERIOD * 0.8)) this.fresh = true;
+    if (session.limits.pending && !this._speaks(behind)) {
+      const until = this.clock() + (busy ? 0 : TURN); // beside rounds a refresh at a time
       if (session.limits.work(() => this.clock() >= until)) this.fresh = true;
     }
-    if (this.fresh && !behind && this.clock() >= this.due) {
-      this.fresh = false;
-      this.due = now + PERIOD;
+    if (this._speaks(behind)) {
+      this.fresh = this.moved = false;
+      this.sent = this.clock();
       this.send({ picture: session.frame() });
     }
     this._next(behind);
   }
 
+  /** Whether a picture can be sent now. */
+  _speaks(behind) {
+    return this.fresh && !behind && this.clock() >= this.due;
+  }
+
   _next(behind) {
-    const { session } = this, wait = Math.max(0, this.due - this.clock());
-    if (session.limits.pending) this._plan(this.fresh ? wait : 0);
-    else if (this.fresh && !behind) this._plan(wait);
-    else if (!behind && session.idleFor < Infinity) this._plan(Math.max(wait, session.idleFor));
+    const { session } = this;
+    if (session.limits.pending) this._plan(0);
+    else if (this.fresh && !behind) this._plan(Math.max(0, this.due - this.clock()));
+    else if (!behind && session.idleFor < Infinity) this._plan(session.idleFor);
   }
 }

@@ -9,9 +9,11 @@ import { RESUME, Story } from "./story.js";
 
 /** What one can press. */
 const ACTIONS = ["play", "pause", "toggle", "step", "reset", "undo"];
+const PROMPT = 2; // moved controls that may come before a round that is half done
 const FOLLOWED = 300; // rounds at most after which a moved control is not followed any further while paused
 const EARLY = 0.01; // seconds that a round may come before its time
 const QUIET = 0.5; // seconds since a control moved, before dear measurements are made again
+const SLICE_OF_A_ROUND = 0.008; // seconds after which a round of several lanes lets the page speak
 const SLICE = 0.1; // seconds of a repetition at a time, where nobody says how long
 const SEEN = 0.35; // seconds between pictures of a repetition
 const STORIES = 20; // earlier ones that one can go back to
@@ -21,7 +23,7 @@ export class Session {
   constructor({ settings = {}, particles = 2000, name = "", axis = 64, clock = () => performance.now() / 1000 } = {}) {
     checkedWhole("particles", particles, 8, 10000);
     Object.assign(this, { particles, name, axis, clock, state: "paused", seq: 0, limits: new Limits(axis) });
-    Object.assign(this, { steps: 0, wanted: null, script: null, earlier: [], resuming: false, dirty: true, prompt: false, traced: null, stamps: {} });
+    Object.assign(this, { steps: 0, wanted: null, script: null, earlier: [], resuming: false, dirty: true, prompt: 0, traced: null, stamps: {} });
     this.settings = changedSettings({ mode: "exact", ...settings });
     this._begin(new Story(this.settings));
   }
@@ -154,12 +156,14 @@ export class Session {
     this.resuming = false;
     const moved = !sameSettings(shown, this.it.settings);
     if (this.it.obey(shown)) this.following = this.it.round > 0 ? FOLLOWED : 0;
-    // a moved control is seen at once: a round and its particles come in the next picture
-    this.prompt = moved && this.state === "running" && budget > 0 && this.it.upToDate && !this.prompt;
-    if (this.prompt) return true;
+    // a moved control is seen at once: a round and its particles come in the next picture, or, as a hand goes on, soon
+    if (moved && budget > 0 && this._due() && this.it.upToDate && this.prompt < PROMPT) {
+      this.prompt++;
+      return true;
+    }
     const rounds = this._rounds(budget), drawn = rounds || !this.it.upToDate;
     if (drawn) this.it.draw();
-    const seen = this._read() || drawn;
+    const seen = this._read(budget) || drawn;
     if (this.it.stopped && (seen || this.state === "running")) this._stop();
     else if (!seen) return news;
     return true;
@@ -175,7 +179,7 @@ export class Session {
     this.it = new Experiment(shown, this.particles, this.axis);
     this.script = story.round && !races ? story : null;
     const now = this.clock();
-    Object.assign(this, { speed: 0, tick: 0, seenAt: now + SEEN, following: 0, movedAt: -Infinity, next: now, prompt: false });
+    Object.assign(this, { speed: 0, tick: 0, seenAt: now + SEEN, following: 0, movedAt: -Infinity, next: now, prompt: 0 });
     this.limits.want(shownFor(this.settings));
   }
 
@@ -206,7 +210,7 @@ export class Session {
   }
 
   _rounds(budget) {
-    const start = this.clock();
+    const start = this.clock(), late = () => budget > 0 && this.prompt < PROMPT && this.clock() - start > SLICE_OF_A_ROUND;
     let done = 0, cost = 0;
     while (this._due() && !this.it.stopped) {
       const before = this.clock();
@@ -214,12 +218,13 @@ export class Session {
         this.next = Math.max(this.next, before - 1); // what does not fit is not made up for for ever
         break;
       }
+      if (!this.it.lanes.advance(late)) break;
+      this.prompt = 0;
       this.steps = Math.max(0, this.steps - 1);
       this.following = Math.max(0, this.following - 1);
       if (this.it.settings.speed > 0) this.next += 1 / this.it.settings.speed;
-      this.it.lanes.advance();
       if (this.it.lanes.settled) this.following = 0;
-      this._read();
+      this._read(budget);
       cost = Math.max(cost, this.clock() - before);
       done++;
       if (budget <= 0) break;
@@ -237,10 +242,12 @@ export class Session {
     return this.it.settings.speed === 0 || this.clock() >= this.next - EARLY;
   }
 
-  _read() {
+  /** Reads what is due; where time counts, of one lane at a time what is dear. */
+  _read(budget = 0) {
     const atRest = this.state !== "running" && this.steps === 0 && this.following === 0 && !this.script;
     if (!this.it.readings.due(atRest)) return false;
-    this.it.readings.read(this.clock() - this.movedAt > QUIET, atRest);
+    this.it.readings.read(this.clock() - this.movedAt > QUIET, atRest, budget > 0 ? 1 : Infinity);
+    this.dirty ||= atRest && this.it.readings.due(atRest);
     return true;
   }
 

@@ -22,17 +22,17 @@ def markup() -> str:
 <li class="key-now">a lane now, and its way</li><li class="key-limit">where it ends</li></ul>
 <ul class="frontier-lanes"></ul><p class="frontier-state"></p>
 <p>A reward can be bought only with distance from the reference. The <b>frontier</b> is the largest mean reward that
-<i>any</i> density has at a given distance, whatever made it. How far a dot lies below is what the method gives up. <b>Gain</b>
-is reward above the reference's.</p>
+<i>any</i> density has at a given distance, whatever made it. How far a dot lies below is what the method gives up.
+<b>Gain</b> is reward above the reference's.</p>
 <details><summary>What is proved here</summary>
 <p><b>KL.</b> For every density <i>q</i> and every τ &gt; 0, E<sub>q</sub> r ≤ (KL(q|p<sub>ref</sub>) + log
-E<sub>ref</sub> e<sup>τ r</sup>) / τ: Gibbs's inequality. The tilt p<sub>ref</sub> e<sup>τ r</sup> / Z, and it alone, has
-equality. On the grid that is exact: nothing lies above the curve.</p>
-<p><b>W₂².</b> For every λ &gt; 0, E<sub>q</sub> r ≤ λ W₂²(q, p<sub>ref</sub>) + E<sub>ref</sub> max<sub>y</sub> (r(y) −
-λ |y − x|²): the simple half of Kantorovich's duality. Moving each x to the best y has equality. That is proved, and worked out
-on the grid, the reward linear between cells and nothing beyond its edge. The W₂² of the <i>dots</i> is read off 256 points
-and some per cent off; it is measured every ten rounds and at rest.</p>
-<p><b>The coupled cost</b> E|x₁ − y₁|², both flows run from the same noise, is never below W₂², which takes the best pairing
-of all: proved. The penalty that training pays is not W₂² itself; a bound leads from it to the coupled cost.</p>
-<p>The limits of ORW-CFM-W2 maximise neither difference, so they need not lie on either curve. How near they come is
-measured, not proved.</p></details></div></div></details>"""
+E<sub>ref</sub> e<sup>τ r</sup>) / τ: Gibbs's inequality. The tilt p<sub>ref</sub> e<sup>τ r</sup> / Z, and it alone,
+has equality. On the grid that is exact: nothing lies above the curve.</p>
+<p><b>W₂².</b> For every λ &gt; 0, E<sub>q</sub> r ≤ λ W₂²(q, p<sub>ref</sub>) + E<sub>ref</sub> max<sub>y</sub> (r(y)
+− λ |y − x|²): the simple half of Kantorovich's duality. Moving each x to the best y has equality. That is proved, and
+worked out on the grid, the reward linear between cells and nothing beyond its edge. The W₂² of the <i>dots</i> is read
+off 256 points and some per cent off; it is measured every ten rounds and at rest.</p>
+<p><b>The coupled cost</b> E|x₁ − y₁|², both flows run from the same noise, is never below W₂², which takes the best
+pairing of all: proved. The penalty that training pays is not W₂²; a bound leads from it to the coupled cost.</p>
+<p>The limits of ORW-CFM-W2 maximise neither E r − KL / τ nor E r − λ W₂², so they need not lie on either curve. How
+near they come is measured, not proved.</p></details></div></div></details>"""
