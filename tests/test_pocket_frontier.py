@@ -10,9 +10,11 @@ from scipy.optimize import linear_sum_assignment
 from orwlab import flow, rewards, targets
 from orwlab.exact import optima
 from orwlab.exact.dynamics import PopulationDynamics
-from orwlab.exact.frontiers import Frontiers
+from orwlab.exact.frontiers import Frontiers, w2_distance_squared
+from orwlab.exact.grid import Grid
 from orwlab.show.lab import exact as lab
 from orwlab.show.lab.settings import Settings
+from orwlab.show.pocket import given as own_tables
 
 pytestmark = pytest.mark.filterwarnings("ignore::orwlab.exact.dynamics.OracleWarning")
 
@@ -201,3 +203,128 @@ def test_the_coupled_cost_is_that_of_both_flows_from_the_same_noise_and_no_pairi
         paired = cost[linear_sum_assignment(cost)].mean()
         assert lane["coupling"]["paired"] == pytest.approx(paired, rel=0.02)
         assert lane["coupling"]["paired"] < lane["coupling"]["coupled"] - 1e-3
+
+
+# On a line -----------------------------------------------------------------------------------------------------------
+
+LINES = [
+    {"target": "two_modes_1d", "reward": "right", "alpha": 1.0, "tau": 1.0, "weighting": "exp", "rounds": 3},
+    {"target": "three_modes_1d", "reward": "bump", "alpha": 0.5, "tau": 2.0, "weighting": "mean_one", "rounds": 5},
+    {"target": "two_modes_1d", "reward": "plane", "alpha": 0.1, "tau": 1.0, "weighting": "exp", "rounds": 2},  # no end
+    {
+        "target": {"heights": [0, 0.2, 1, 0.3, 0, 0, 0.7, 0.4, 0.1, 0], "reach": 4.5},
+        "reward": "box", "alpha": 3.0, "tau": 1.0, "weighting": "clipped", "rounds": 0,
+    },
+]  # fmt: skip
+WRONG = [
+    {"weighting": "x"},
+    {"target": "eight_gaussians"},
+    {"target": {"heights": [0] * 9, "reach": 4}},
+    {"alpha": 0},
+    {"rounds": 99},
+]
+
+
+def _on_the_line(case):
+    """Python's state at the beginning."""
+    target, settings = case["target"], {name: case[name] for name in ("alpha", "tau", "weighting")}
+    if isinstance(target, str):
+        target = targets.get(target)
+    else:  # heights a unit apart
+        heights, means = torch.tensor(target["heights"]), torch.linspace(-target["reach"], target["reach"], 10)
+        target = targets.GaussianMixture(heights[heights > 0], means[heights > 0, None], torch.tensor(1.2**2))
+    return PopulationDynamics(target, rewards.get(case["reward"]), axis=128, **settings)
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory):
+    """What JavaScript finds on lines, what it says of what it cannot be asked, and W2 between some masses."""
+    imports = """
+import { given as known } from "FOLDER/given.js";
+import { Grid } from "FOLDER/grid.js";
+import { OnALine } from "FOLDER/on_a_line.js";
+import { w2OnALine } from "FOLDER/quantiles.js";
+"""
+    script = """
+known.load(given.own);
+let now = 0;
+const line = new OnALine(() => (now += 0.009)); // by this clock two refreshes fit into a turn
+const found = given.lines.map((question) => {
+  let asks = 1, answer = line.answer(known, question);
+  const first = answer.round;
+  for (; !answer.done; asks++) answer = line.answer(known, question);
+  return { asks, first, ...answer };
+});
+const wrong = given.wrong.map((change) => {
+  try { return line.answer(known, { ...given.lines[0], ...change }).done; } catch (error) { return error.message; }
+});
+const grid = new Grid(1, 40, 3), [a, b] = given.masses.map((one) => Float64Array.from(one));
+return { found, wrong, w2: [w2OnALine(grid, a, b), w2OnALine(grid, b, a), w2OnALine(grid, a, a)] };"""
+    rng = np.random.default_rng(0)
+    masses = [rng.random(40) ** 6, rng.random(40) ** 2 * (np.arange(40) % 3 > 0)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "START", session.START.replace("const given =", imports + "const given =", 1))
+        js = session.in_node(
+            tmp_path_factory.mktemp("lines"), script, lines=LINES, wrong=WRONG, own=own_tables.tables(),
+            masses=[(one / one.sum()).tolist() for one in masses],
+        )  # fmt: skip
+    return js, masses
+
+
+@pytest.mark.parametrize("k", range(len(LINES)))
+def test_on_a_line_rounds_and_the_limit_are_those_of_python(lines, k):
+    case, found, state = LINES[k], lines[0]["found"][k], _on_the_line(LINES[k])
+    np.testing.assert_allclose(found["x"], state.cells.coordinates, rtol=1e-12)
+    np.testing.assert_allclose(found["reward"], state.reward_values, atol=1e-12)
+    np.testing.assert_allclose(found["p"]["density"], state.reference_density, atol=1e-9)
+    state.iterate(case["rounds"])
+    _same(found["q"], state)
+    assert found["round"] == found["of"] == case["rounds"]
+    if found.get("limit"):
+        state.reset()
+        state.fixed_point(1e-5, max_rounds=100)
+        _same(found["limit"], state)
+        assert found["why"] == ""
+    else:
+        assert k == 2
+        assert "leaves the grid" in found["why"]
+
+
+def _same(found, state):
+    np.testing.assert_allclose(found["density"], state.density, atol=1e-5)
+    assert found["reward"] == pytest.approx(state.mean_reward, abs=1e-6)
+    assert found["kl"] == pytest.approx(state.kl, abs=1e-6)
+    assert found["w2"] == pytest.approx(
+        w2_distance_squared(state.cells, state.density, state.reference_density), abs=1e-5
+    )
+
+
+@pytest.mark.parametrize("k", range(len(LINES)))
+def test_on_a_line_the_optima_beside_it_have_its_distance_and_the_most_reward_there(lines, k):
+    found, state = lines[0]["found"][k], _on_the_line(LINES[k])
+    beside = found.get("limit") or found["q"]
+    both = Frontiers(state.cells, state.reference_density, state.reward_values)
+    assert found["tilt"]["kl"] == pytest.approx(beside["kl"], rel=1e-4, abs=1e-9)
+    assert found["tilt"]["reward"] == pytest.approx(both.kl.allowed(beside["kl"]), abs=1e-5)
+    assert found["tilt"]["reward"] >= beside["reward"] - 1e-6
+    assert found["proximal"]["w2"] == pytest.approx(min(beside["w2"], float(both.w2.distance[-1])), rel=1e-3)
+    assert found["proximal"]["reward"] == pytest.approx(both.w2.allowed(beside["w2"]), abs=1e-4)
+    assert found["proximal"]["reward"] >= beside["reward"] - 1e-6
+
+
+def test_a_line_is_worked_out_a_little_at_a_time(lines):
+    found = lines[0]["found"][0]
+    assert found["first"] < 3
+    assert found["asks"] > 10
+
+
+def test_w2_on_a_line_is_that_of_python(lines):
+    found, masses = lines
+    theirs = w2_distance_squared(Grid(1, 40, 3.0), *map(torch.from_numpy, masses))
+    assert found["w2"] == pytest.approx([theirs, theirs, 0.0], rel=1e-10, abs=1e-15)
+
+
+def test_a_line_says_what_it_cannot_be_asked(lines):
+    for said, name in zip(lines[0]["wrong"], ("weighting", "target", "heights", "alpha", "rounds"), strict=True):
+        assert name in said
+        assert "allowed" in said

@@ -328,6 +328,66 @@ def test_folded_it_asks_for_nothing(opened):
     assert "frontier" in page.evaluate("calls")
 
 
+# On a line -----------------------------------------------------------------------------------------------------------
+
+MOVED = """([name, value]) => {
+    const input = document.querySelector(`.line-lab [name=${name}]`);
+    input.value = value;
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+}"""
+NUMBERS = (
+    "[...document.querySelectorAll('.line-lab tbody tr')].map(row => [...row.cells].map(cell => cell.textContent))"
+)
+SETTLED = "document.querySelector('.line-says').textContent.includes('The limit has reward')"
+
+
+def on_a_line(opened, **options):
+    page = opened(**options)
+    page.locator(".line-lab > summary").click()
+    page.wait_for_function(SETTLED)
+    return page
+
+
+def curve(page, name):
+    return page.locator(f"[data-curve={name}]").get_attribute("d")
+
+
+def test_on_a_line_a_dragged_alpha_moves_the_density_and_the_limit_is_the_oracles(opened):
+    page = on_a_line(opened)
+    before, picture = curve(page, "q"), page.locator(".line-plot").screenshot()
+    page.evaluate(MOVED, ["alpha", "-0.3"])
+    page.wait_for_function(f"{SETTLED} && {NUMBERS}[4][1] > '0.35'")
+    assert curve(page, "q") != before
+    assert page.locator(".line-plot").screenshot() != picture
+    state = oracle.PopulationDynamics(targets.get("two_modes_1d"), rewards.get("plane"), tau=1.0, alpha=0.5, axis=128)
+    state.fixed_point(1e-5)
+    assert [float(text) for text in page.evaluate(NUMBERS)[4][1:3]] == pytest.approx(
+        [state.mean_reward, state.kl], abs=1e-3
+    )
+    assert "α = 0.5" in page.locator(".line-formula").inner_text()
+
+
+def test_on_a_line_rounds_play_and_a_target_is_drawn_by_hand(opened):
+    page = on_a_line(opened, width=360, height=740)
+    page.locator(".line-play").click()
+    page.wait_for_function(f"{NUMBERS}[3][0] === 'after round 5'")
+    page.locator(".line-play").click()
+    page.locator(".line-lab [name=target]").select_option("own")
+    page.wait_for_function(SETTLED)
+    before = curve(page, "p")
+    plot = page.locator(".line-plot")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    x = [box["x"] + share * box["width"] for share in (0.45, 0.6)]
+    page.mouse.move(x[0], box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(x[1], box["y"] + 40, steps=6)
+    page.mouse.up()
+    assert lab.eventually(lambda: curve(page, "p") != before)
+    page.wait_for_function(SETTLED)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
 # Beside the app ------------------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@
 
 import { FrontierPanel } from "./frontier_panel.js";
 import { answerKeeping } from "./keeping.js";
+import { LineLab } from "./line_lab.js";
 
 const PARTICLES = 2000;
 const PARTICLES_ON_PHONES = 1000; // they are drawn by a processor that also computes
@@ -114,7 +115,8 @@ export function openPocket(element, { around, createStage, own, stage: parts }) 
   host = around(element, server, (event) => { if (event === "wake") server.wake(); });
   const { command } = host;
   host.command = (name) => { if (!name.startsWith("mode_")) command(name); }; // there is one way to show it here
-  const panel = new FrontierPanel(document.querySelector(".frontier"), (run, question) => server.call("frontier", run, question));
+  const panel = new FrontierPanel(document.querySelector(".frontier:not(.line-lab)"), (run, question) => server.call("frontier", run, question));
+  new LineLab(document.querySelector(".line-lab"), (question) => server.call("line", question));
   const { painted } = host, says = element.querySelector(".pocket-says");
   host.painted = (meta, value) => {
     painted(meta, value);

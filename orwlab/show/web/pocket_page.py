@@ -17,7 +17,7 @@ from orwlab.show import pocket
 from orwlab.show.lab import own
 from orwlab.show.pocket import given, tables
 from orwlab.show.stage import javascript, replay, stylesheet
-from orwlab.show.web import controls, frontier_markup, keep_markup, lab_markup, lab_page, preview
+from orwlab.show.web import controls, frontier_markup, keep_markup, lab_markup, lab_page, line_markup, preview
 
 PATH = "pocket"
 NAME = "Pocket lab"
@@ -120,6 +120,7 @@ def page(pages: Mapping[str, str] = {PATH: NAME}, up: str = "./") -> str:
 <body><main><noscript><p>{_NO_SCRIPT}</p></noscript>
 <div id="lab">{markup}<p class="pocket-says" role="status"></p></div>
 {frontier_markup.markup()}
+{line_markup.markup()}
 {_ABOUT}</main>
 <script type="application/json" id="pocket">{_json(_own())}</script>
 <script id="stage-script">{_inside(javascript())}</script>
