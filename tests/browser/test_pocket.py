@@ -297,10 +297,130 @@ def test_axe_finds_nothing(opened, dark):
 
     page = opened("#others=1&mode=exact", color_scheme="dark" if dark else "light")
     lab.unfold(page)
-    page.evaluate("document.querySelector('.pocket-about').open = true")
+    page.evaluate("document.querySelectorAll('main details').forEach(part => { part.open = true; })")
     offer(page, "target", "points")
     found = Axe().run(page).response["violations"]
     assert [(rule["id"], node["html"][:120]) for rule in found for node in rule["nodes"]] == []
+
+
+# What the reward could buy --------------------------------------------------------------------------------------------
+
+LANES = "[...document.querySelectorAll('.frontier-lanes li')].map(item => item.textContent)"
+DOTS = "[...document.querySelectorAll('.frontier-chart .now')].map(dot => [dot.cx.baseVal.value, dot.cy.baseVal.value])"
+
+
+def unfolded(page):
+    page.locator(".frontier > summary").click()
+    page.wait_for_function(f"{LANES}.length > 0 && !document.querySelector('.frontier-state').textContent")
+
+
+def test_the_best_that_rewards_could_buy_is_shown_and_the_dots_move_with_the_run(opened):
+    page = opened("#alpha=1&others=3&mode=exact")
+    unfolded(page)
+    before, told = page.evaluate(DOTS), page.locator(".frontier-chart svg").get_attribute("aria-label")
+    assert len(before) == 2
+    assert "frontier rises from" in told
+    for _ in range(3):
+        lab.press(page, "step")
+    lab.wait(page, "round === 3")
+    page.wait_for_function(f"{LANES}.every(text => text.includes('round 3'))")
+    after = page.evaluate(DOTS)
+    assert all(x > x0 + 5 and y < y0 - 5 for (x0, y0), (x, y) in zip(before, after, strict=True)), "right and up"
+    reward = page.evaluate(LANES)[0].split("reward ")[1].split(" ")[0]
+    assert reward == lab.state(page)["meta"]["curves"][0]["values"][0]
+    # under the curve, as read off by a slider that has keys
+    slider = page.locator(".frontier-slide input")
+    slider.focus()
+    slider.press("End")
+    assert "at most" in page.locator(".frontier-read").inner_text()
+    assert slider.get_attribute("aria-valuetext").startswith("KL")
+
+
+def test_the_panel_measures_w2_and_the_coupled_cost_at_rest(opened):
+    page = opened("#alpha=1&others=3&mode=exact&round=4", width=360, height=740)
+    lab.wait(page, "round === 4 && !meta.replaying")
+    unfolded(page)
+    page.locator(".frontier [value=w2]").check()
+    page.wait_for_function(f"{LANES}.length === 2 && {LANES}.every(text => text.includes('≤'))")
+    for text in page.evaluate(LANES):
+        paired, coupled = (float(part.split()[0].rstrip(",")) for part in text.split("same noise: W₂² ")[1].split("≤"))
+        assert 0 < paired <= coupled
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_folded_it_asks_for_nothing(opened):
+    page = opened(
+        script=WORKERS.replace(
+            "super(...given);",
+            "super(...given); const post = this.postMessage; window.calls = [];"
+            " this.postMessage = (data) => { calls.push(data.call); post.call(this, data); };",
+        )
+    )
+    lab.press(page, "step")
+    lab.wait(page, "round === 1")
+    assert "frontier" not in page.evaluate("calls")
+    unfolded(page)
+    assert "frontier" in page.evaluate("calls")
+
+
+# On a line -----------------------------------------------------------------------------------------------------------
+
+MOVED = """([name, value]) => {
+    const input = document.querySelector(`.line-lab [name=${name}]`);
+    input.value = value;
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+}"""
+NUMBERS = (
+    "[...document.querySelectorAll('.line-lab tbody tr')].map(row => [...row.cells].map(cell => cell.textContent))"
+)
+SETTLED = "document.querySelector('.line-says').textContent.includes('The limit has reward')"
+
+
+def on_a_line(opened, **options):
+    page = opened(**options)
+    page.locator(".line-lab > summary").click()
+    page.wait_for_function(SETTLED)
+    return page
+
+
+def curve(page, name):
+    return page.locator(f"[data-curve={name}]").get_attribute("d")
+
+
+def test_on_a_line_a_dragged_alpha_moves_the_density_and_the_limit_is_the_oracles(opened):
+    page = on_a_line(opened)
+    before, picture = curve(page, "q"), page.locator(".line-plot").screenshot()
+    page.evaluate(MOVED, ["alpha", "-0.3"])
+    page.wait_for_function(f"{SETTLED} && {NUMBERS}[4][1] > '0.35'")
+    assert curve(page, "q") != before
+    assert page.locator(".line-plot").screenshot() != picture
+    state = oracle.PopulationDynamics(targets.get("two_modes_1d"), rewards.get("plane"), tau=1.0, alpha=0.5, axis=128)
+    state.fixed_point(1e-5)
+    assert [float(text) for text in page.evaluate(NUMBERS)[4][1:3]] == pytest.approx(
+        [state.mean_reward, state.kl], abs=1e-3
+    )
+    assert "α = 0.5" in page.locator(".line-formula").inner_text()
+
+
+def test_on_a_line_rounds_play_and_a_target_is_drawn_by_hand(opened):
+    page = on_a_line(opened, width=360, height=740)
+    page.locator(".line-play").click()
+    page.wait_for_function(f"{NUMBERS}[3][0] === 'after round 5'")
+    page.locator(".line-play").click()
+    page.locator(".line-lab [name=target]").select_option("own")
+    page.wait_for_function(SETTLED)
+    before = curve(page, "p")
+    plot = page.locator(".line-plot")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    x = [box["x"] + share * box["width"] for share in (0.45, 0.6)]
+    page.mouse.move(x[0], box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(x[1], box["y"] + 40, steps=6)
+    page.mouse.up()
+    assert lab.eventually(lambda: curve(page, "p") != before)
+    page.wait_for_function(SETTLED)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 # Beside the app ------------------------------------------------------------------------------------------------------

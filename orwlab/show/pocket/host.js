@@ -3,7 +3,9 @@
 // The worker is made of a text that the page holds: a page that was opened from a disk may load no file. Where a browser
 // allows no worker at all, the same text runs in the page.
 
+import { FrontierPanel } from "./frontier_panel.js";
 import { answerKeeping } from "./keeping.js";
+import { LineLab } from "./line_lab.js";
 
 const PARTICLES = 2000;
 const PARTICLES_ON_PHONES = 1000; // they are drawn by a processor that also computes
@@ -113,9 +115,12 @@ export function openPocket(element, { around, createStage, own, stage: parts }) 
   host = around(element, server, (event) => { if (event === "wake") server.wake(); });
   const { command } = host;
   host.command = (name) => { if (!name.startsWith("mode_")) command(name); }; // there is one way to show it here
+  const panel = new FrontierPanel(document.querySelector(".frontier:not(.line-lab)"), (run, question) => server.call("frontier", run, question));
+  new LineLab(document.querySelector(".line-lab"), (question) => server.call("line", question));
   const { painted } = host, says = element.querySelector(".pocket-says");
   host.painted = (meta, value) => {
     painted(meta, value);
+    panel.painted(meta);
     if (says.textContent !== (meta.networks ?? "")) says.textContent = meta.networks ?? "";
   };
   host.attach(createStage(element.querySelector(".orw-stage"), host));

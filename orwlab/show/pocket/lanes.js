@@ -12,7 +12,7 @@ import { Steered } from "./steering.js";
 import { total } from "./grid.js";
 
 /** The series that are read off a lane. */
-export const SERIES = ["reward", "diversity", "effective", "moved", "w2", "alpha", "spent", "truth"];
+export const SERIES = ["reward", "diversity", "effective", "moved", "w2", "kl", "alpha", "spent", "truth"];
 const BACK_STEPS = 4; // of the solver that carries particles back
 const COURSE = ["target", "reward", "weighting", "coupling", "tau", "steer", "budget", "others"];
 
@@ -26,7 +26,7 @@ export function dynamicsFor(settings, alpha, axis) {
 export function limitNumbers(state, settings, axis) {
   const ground = groundOf(settings.target, axis), q = fineDensity(state, ground);
   return {
-    reward: state.meanReward, resolved: Object.keys(state.problems).length === 0, density: q, extent: ground.extent,
+    reward: state.meanReward, kl: Math.max(0, state.kl), resolved: Object.keys(state.problems).length === 0, density: q, extent: ground.extent,
     modeMass: modeMass(state.q, ground.labels, ground.count), ess: ess(state),
     diversity: meanDistance(ground.reference.grid, state.q), w2: toReference(q, ground),
   };
@@ -144,7 +144,7 @@ export class Lanes {
     const state = this.states[lane], { ground, settings } = this;
     const values = {
       reward: state.meanReward, diversity: meanDistance(ground.reference.grid, state.q), effective: ess(state),
-      moved: state.moved, alpha: state.alpha,
+      moved: state.moved, kl: state.kl, alpha: state.alpha,
     };
     if (dear) values.w2 = toReference(fineDensity(state, ground), ground);
     if (settings.truth) values.truth = total(rewardOn(settings.truth, this.axis, ground.extent), state.q);

@@ -1,6 +1,8 @@
 // What a worker does for its page, wherever it runs: {id, call, arguments} is answered by {id, answer} or {id, error}, and
 // {picture} comes unasked.
 
+import { Bests } from "./bests.js";
+import { OnALine } from "./on_a_line.js";
 import { pointsOf } from "./points_table.js";
 import { Session } from "./session.js";
 import { loadTables, notAllowed } from "./settings.js";
@@ -18,6 +20,8 @@ const CALLS = {
   obey: (service, run, orders) => service.obey(run, orders),
   acknowledge: (service, run, seq) => service.acknowledge(run, seq),
   stop: (service) => service.stop(),
+  frontier: ({ session, bests }, run, question) => (run === session?.name ? bests.answer(session, question) : { known: false }),
+  line: ({ given, line }, question) => line.answer(given, question),
   points: (service, text) => {
     if (typeof text !== "string") throw notAllowed("text", text, "the text of a table");
     return pointsOf(text);
@@ -28,6 +32,7 @@ export class Service {
   /** `send(message)` to the page; `given`: what given.js exports; `later(callback, ms)`. */
   constructor({ send, given, later = (callback, ms) => setTimeout(callback, ms), clock = () => performance.now() / 1000 }) {
     Object.assign(this, { send, given, later, clock, session: null, painted: 0, sent: -Infinity, planned: 0, fresh: false, moved: false });
+    Object.assign(this, { bests: new Bests(clock), line: new OnALine(clock) });
   }
 
   /** A message from the page. */

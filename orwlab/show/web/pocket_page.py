@@ -17,7 +17,7 @@ from orwlab.show import pocket
 from orwlab.show.lab import own
 from orwlab.show.pocket import given, tables
 from orwlab.show.stage import javascript, replay, stylesheet
-from orwlab.show.web import controls, keep_markup, lab_markup, lab_page, preview
+from orwlab.show.web import controls, frontier_markup, keep_markup, lab_markup, lab_page, line_markup, preview
 
 PATH = "pocket"
 NAME = "Pocket lab"
@@ -124,6 +124,8 @@ def page(pages: Mapping[str, str] = {PATH: NAME}, up: str = "./") -> str:
 <script>{_inside(_DARK)}</script></head>
 <body><main><noscript><p>{_NO_SCRIPT}</p></noscript>
 <div id="lab">{markup}<p class="pocket-says" role="status"></p></div>
+{frontier_markup.markup()}
+{line_markup.markup()}
 {_ABOUT}</main>
 <script type="application/json" id="pocket">{_json(_own())}</script>
 <script id="stage-script">{_inside(javascript())}</script>
@@ -135,7 +137,7 @@ def _styles() -> str:
     """The rules of the component are written to lie within it, as ``lab.css`` says."""
     within = "\n".join(_text(name) for name in _STYLES)
     return f"#lab {{\n{stylesheet()}\n{within}\n}}\n" + "\n".join(
-        _text(name) for name in ("studio.css", "classroom_page.css", "pocket.css")
+        _text(name) for name in ("studio.css", "classroom_page.css", "pocket.css", "frontier.css")
     )
 
 
