@@ -79,6 +79,13 @@ def _lazily(app: Sphinx) -> None:
     app.env.settings["image_loading"] = "lazy"
 
 
+def _near(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: nodes.document | None) -> None:
+    """The list of pages at the side opens only where one is: the reference's hundred modules on their own pages."""
+    if "toctree" in context:
+        everything = context["toctree"]
+        context["toctree"] = lambda **asked: everything(**asked | {"collapse": True})
+
+
 def _levels(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: nodes.document | None) -> None:
     """Sphinx makes headings of a list's captions, and does not say of which level."""
     for name in ("furo_navigation_tree", "body"):
@@ -91,4 +98,5 @@ def setup(app: Sphinx) -> None:
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
     app.connect("autodoc-process-docstring", _plain, priority=100)  # before napoleon: it makes markup of its own
     app.connect("builder-inited", _lazily)
+    app.connect("html-page-context", _near, priority=400)  # before furo, which asks for the list
     app.connect("html-page-context", _levels, priority=900)  # after furo

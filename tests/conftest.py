@@ -24,6 +24,15 @@ def global_random_state_is_left_alone():
     assert torch.equal(torch.get_rng_state(), before), "the test moved torch's global random state"
 
 
+@pytest.fixture(scope="session")
+def site(request, tmp_path_factory):
+    """The folder of the site as it would be built now; several runs of pytest read the same build."""
+    import built_site
+
+    cache = getattr(request.config, "cache", None)  # some people run pytest without one
+    return built_site.at(cache.mkdir("site") if cache else tmp_path_factory.mktemp("site"))
+
+
 @pytest.fixture(scope="module")
 def prepared():
     """The names that the setup cell of a notebook, given by its path, defines; made once a notebook."""

@@ -1,15 +1,10 @@
 """The site in a browser: from a disk, with the network cut."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import lab
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 pytestmark = pytest.mark.browser
-ROOT = Path(__file__).parents[2]
 KINDS = {"start": "index.html", "notebook": "notebooks/00_start_here.html", "module": "api/finetune.html"}
 UPSTREAM = {"definition-list"}  # Sphinx breaks a long signature with a list in it that has no terms
 SHOWN = (
@@ -23,13 +18,6 @@ SHOWN = (
 )
 SMALL = """ms => ms.filter(m => m.checkVisibility() && m.getBoundingClientRect().height < 4 && m.textContent.trim())
     .map(m => m.outerHTML)"""
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory, browser):
-    out = tmp_path_factory.mktemp("site") / "built"
-    subprocess.run([sys.executable, ROOT / "site/build.py", out], check=True, cwd="/")
-    return out
 
 
 @pytest.fixture
