@@ -71,6 +71,13 @@ export class TabledField {
   }
 }
 
+/** All of it, at once. */
+export function tabledField(reference) {
+  const table = new TabledField(reference);
+  while (!table.ready) table.build();
+  return table;
+}
+
 /** Of what E[x1 | x_t] is `aim` at time t; later, `now`, the score is kept as it was. */
 function velocityOf(x, aim, t, now) {
   const v = (aim - x) / (1 - t);

@@ -6,7 +6,8 @@
 import { Adam, BATCH, initialParameters, Network } from "./network.js";
 import { drawNormals, Twister } from "./twister.js";
 import { logWeights } from "./dynamics.js";
-import { logSumExp } from "./grid.js";
+import { logSumExp, total } from "./grid.js";
+import { shareThatCounts } from "./measure.js";
 
 const DRAW_STEPS = 8; // midpoint steps of a draw, shorter towards 1, where the field changes fast
 /** When step `k` of a draw begins; 1 after the last one. */
@@ -52,6 +53,7 @@ export class Diverged extends Error {
   constructor(what, round) {
     super(`the ${what} stopped being finite in round ${round}; the last state that drew finite samples is kept`);
     this.name = "Diverged";
+    this.what = what;
   }
 }
 
@@ -117,7 +119,7 @@ export class FineTuning {
     }
     this.round++;
     this.last = {
-      reward: meanOf(r), ess: effective(logW), penalty: penalty / this.stepsPerRound,
+      reward: total(r) / BATCH, ess: BATCH * shareThatCounts(logW), penalty: penalty / this.stepsPerRound,
       fit: (fit / this.stepsPerRound) * Math.exp(Math.min(this.logUnit, 700)),
     };
   }
@@ -202,12 +204,8 @@ export class FineTuning {
   }
 }
 
-const meanOf = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
-
-/** (sum w)^2 / sum w^2. */
-const effective = (logW) => Math.exp(2 * logSumExp(logW) - logSumExp(logW.map((log) => 2 * log)));
-
-function allFinite(values) {
+/** Whether all are finite. */
+export function allFinite(values) {
   let sum = 0;
   for (let k = 0; k < values.length; k++) sum += 0 * values[k];
   return sum === 0;
