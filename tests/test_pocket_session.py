@@ -227,7 +227,7 @@ def test_what_this_page_cannot_train_is_kept_and_said(tmp_path):
     """Then it shows the exact answer; the link says what it said, so that it opens in the app as it was."""
     scenes = [
         {"mode": "both", "lr": 0.01}, {"mode": "exact"}, {"methods": ["raft", "reft"], "strength": 4},
-        {"mode": "both", "coupling": "ot"}, {"mode": "learned", "fault": "shuffled"},
+        {"mode": "both", "coupling": "ot"}, {"mode": "both", "fault": "shuffled"},
     ]  # fmt: skip
     found = in_node(
         tmp_path,
