@@ -223,28 +223,32 @@ return seen;
     ]  # fmt: skip
 
 
-def test_what_needs_networks_is_kept_and_said(tmp_path):
-    """The page shows the exact answer; the link says what it said, so that it opens in the app as it was."""
+def test_what_this_page_cannot_train_is_kept_and_said(tmp_path):
+    """Then it shows the exact answer; the link says what it said, so that it opens in the app as it was."""
+    scenes = [
+        {"mode": "both", "lr": 0.01}, {"mode": "exact"}, {"methods": ["raft", "reft"], "strength": 4},
+        {"mode": "both", "coupling": "ot"}, {"mode": "both", "fault": "shuffled"},
+    ]  # fmt: skip
     found = in_node(
         tmp_path,
         """
 const told = [];
-for (const scene of [{ mode: "both", lr: 0.01 }, { mode: "exact" }, { methods: ["raft", "reft"], strength: 4 }]) {
-  const session = new Session({ particles: 50 });
+for (const [scene, networks] of [...given.scenes.map((one) => [one, true]), [given.scenes[0], false]]) {
+  const session = new Session({ particles: 50, networks });
   session.order({ scene, state: "paused" });
   session.advance();
   const { frame, story } = session.frame(), { meta } = seen(frame);
-  const { scene: kept } = JSON.parse(story), { mode, networks } = meta;
-  told.push({ scene: kept, mode, networks, alphas: meta.lanes.map((lane) => lane.alpha) });
+  const { scene: kept } = JSON.parse(story), { mode, networks: said } = meta;
+  told.push({ scene: kept, mode, networks: said, alphas: meta.lanes.map((lane) => lane.alpha) });
 }
 return told;
 """,
+        scenes=scenes,
     )
-    assert [one["scene"] for one in found] == [
-        {"mode": "both", "lr": 0.01}, {"mode": "exact"}, {"methods": ["raft", "reft"], "strength": 4},
-    ]  # fmt: skip
-    assert [one["networks"] for one in found] == [tables.NETWORKS, "", tables.NETWORKS]
-    assert {one["mode"] for one in found} == {"exact"}
+    assert [one["scene"] for one in found] == [*scenes, scenes[0]]
+    said = ["", "", *[tables.NETWORKS] * 3, tables.WITHOUT["phone"]]
+    assert [one["networks"] for one in found] == said
+    assert [one["mode"] for one in found] == ["both", *["exact"] * 5]
     assert found[2]["alphas"] == [0.25]
 
 

@@ -11,6 +11,7 @@ from orwlab import oracle, rewards, targets
 from orwlab.show.lab import points
 from orwlab.show.lab.cell import cell
 from orwlab.show.lab.story import Story
+from orwlab.show.pocket import tables
 from orwlab.show.stage import replay
 from orwlab.show.web import pocket_page
 
@@ -183,15 +184,55 @@ def test_wanted_digits_are_not_offered_and_a_link_to_them_is_kept_with_a_sentenc
     assert page.evaluate(HASH) == link
 
 
-def test_a_link_that_needs_networks_says_so_and_stays_what_it_was(opened):
-    page = opened("#alpha=0.3&mode=both&lr=0.003&round=2")
-    lab.wait(page, "round === 2 && !meta.replaying")
-    assert "need the app" in page.locator(".pocket-says").inner_text()
-    link = page.evaluate(HASH)
-    assert {"alpha=0.3", "mode=both", "lr=0.003"} <= {*link.removeprefix("#").split("&")}
-    assert not page.locator("#mode").is_visible()
+def test_a_small_network_learns_beside_the_exact_limit(opened):
+    link = "#mode=both&lr=0.003&steps_per_round=4&speed=0"
+    page = opened(link)
+    lab.wait(page, "meta.mode === 'both' && meta.run !== 'first'")
+    first = lab.state(page)
+    reward = lab.reward(page)
+    lab.press(page, "toggle")
+    lab.wait(page, "round >= 20 && meta.lanes[0].limit.state === 'there'", 60)
+    lab.wait(page, "meta.curves[0].exact[0].label.startsWith('exact limit')")
+    assert lab.eventually(lambda: lab.reward(page) > reward + 0.05, 60)
+    moved = np.abs(lab.state(page)["positions"] - first["positions"])
+    assert np.median(moved) > 0.1
+    assert page.evaluate("document.querySelector('.orw-stage').stage.frame.parts?.exact !== ''")
+    page.evaluate(
+        """async () => {
+            const range = document.querySelector('#alpha .range');
+            for (let place = 20; place < 40; place += 2) {
+                range.value = place;
+                range.dispatchEvent(new Event('input', { bubbles: true }));
+                await new Promise((done) => setTimeout(done, 30));
+            }
+        }"""
+    )
+    wanted = page.evaluate("document.querySelector('.lab').lab.controls.alpha.value")
+    lab.wait(page, f"meta.alpha === {wanted}")
+    here = lab.round_of(page)
+    lab.wait(page, f"round > {here} && meta.state === 'running'")
+    assert page.locator(".pocket-says").inner_text() == ""
+    assert page.locator("#steps_per_round").evaluate("one => getComputedStyle(one).display") != "none"
+    assert "mode=both" in page.evaluate(HASH)
     page.keyboard.press("e")
-    assert page.evaluate("document.querySelector('.lab').lab.controls.mode.value") == "both"
+    lab.wait(page, "meta.mode === 'exact'")
+    assert page.locator("#steps_per_round").evaluate("one => getComputedStyle(one).display") == "none"
+
+
+def test_a_link_that_needs_the_app_says_so_and_stays_what_it_was(opened):
+    page = opened("#alpha=0.3&mode=both&coupling=ot&lr=0.003&round=2")
+    lab.wait(page, "round === 2 && !meta.replaying")
+    assert page.locator(".pocket-says").inner_text() == tables.NETWORKS
+    link = page.evaluate(HASH)
+    assert {"alpha=0.3", "mode=both", "coupling=ot", "lr=0.003"} <= {*link.removeprefix("#").split("&")}
+
+
+def test_a_phone_shows_the_exact_answer_and_says_so(opened):
+    page = opened("#mode=both", width=360, height=740, screen={"width": 360, "height": 740})
+    lab.wait(page, "meta.mode === 'exact' && meta.run !== 'first'")
+    assert page.locator(".pocket-says").inner_text() == tables.WITHOUT["phone"]
+    page.locator("#mode input[value=exact]").check(force=True)
+    assert lab.eventually(lambda: page.locator(".pocket-says").inner_text() == "")
 
 
 @pytest.mark.parametrize("dark", [False, True])

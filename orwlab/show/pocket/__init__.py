@@ -1,6 +1,7 @@
-"""The Pocket lab: the Live lab's exact mode without a server, in JavaScript that runs in a worker thread of the page.
+"""The Pocket lab: the Live lab without a server, in JavaScript that runs in a worker thread of the page.
 
 ``grid.js`` to ``measure.js`` are the oracle: what ``orwlab.exact`` computes, by the same scheme in double precision.
+``network.js`` and ``training.js`` are ``FineTuning`` with a small network, which adds to the reference's exact velocity.
 Nothing is loaded from anywhere else; ``script`` makes one text of a module and all that it needs.
 """
 

@@ -25,6 +25,20 @@ export function failedFor(error) {
   return { ...failed, text: failed.text.replace("{what}", String(error.message ?? error).replace(/\.+$/, "")) };
 }
 
+/** Whether few samples of a draw carry the weight; or null. */
+export function fewDecide(ess, drawn, weighting) {
+  const { few, fewShare } = tabled.banners;
+  if (ess >= fewShare * drawn) return null;
+  const said = few[weighting === "clipped" ? "clipped" : "plain"];
+  return { ...said, text: said.text.replace("{ess}", Math.max(1, Math.round(ess))).replace("{drawn}", drawn) };
+}
+
+/** A run whose numbers stopped being finite. */
+export function divergedFor({ what }, settings) {
+  const { diverged, usualLr } = tabled.banners, said = diverged[way(settings)][settings.lr > usualLr ? "fast" : "usual"];
+  return { ...said, title: said.title.replace("{what}", what) };
+}
+
 /** What exact dynamics say about their own grid. */
 export function beyondTheGrid(problems, settings) {
   if ("domain" in problems || "tail" in problems) return tabled.banners.runsAway[way(settings)];

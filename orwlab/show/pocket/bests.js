@@ -2,6 +2,7 @@
 
 import { coupling } from "./coupled.js";
 import { klSweep, tracing, w2Sweep } from "./frontiers.js";
+import { rewardOn } from "./ground.js";
 import { checkedChoice } from "./settings.js";
 
 const WORK = 0.012; // seconds at a time
@@ -33,7 +34,7 @@ export class Bests {
   _frontierOf({ lanes, settings: { target, reward } }, distance) {
     const key = JSON.stringify([target, reward, lanes.axis, distance]), { known } = this, { reference: { grid, p } } = lanes.ground;
     if (!known.has(key)) {
-      const sweep = distance === "kl" ? klSweep(p, lanes.states[0].reward) : w2Sweep(grid, p, lanes.states[0].reward);
+      const r = rewardOn(reward, lanes.axis, grid.extent), sweep = distance === "kl" ? klSweep(p, r) : w2Sweep(grid, p, r);
       known.set(key, { key, frontier: sweep.frontier, steps: tracing(sweep), done: false });
       if (known.size > REMEMBERED_FRONTIERS) known.delete(known.keys().next().value);
     }
@@ -42,7 +43,7 @@ export class Bests {
 
   /** Gives lanes {coupled, paired}, of the state they are in; whether all have it. */
   _couple(it, lanes, until) {
-    return it.lanes.states.every((state, k) => {
+    return (it.lanes.states ?? []).every((state, k) => { // of networks the samples on show are no density's
       let job = this.couplings.get(state);
       if (job?.round !== state.round) this.couplings.set(state, job = { round: state.round, steps: coupling(state), found: null });
       while (!job.found && this.clock() < until) job.found = job.steps.next().value;
@@ -52,24 +53,28 @@ export class Bests {
   }
 }
 
-/** Of every lane {label, alpha, round, now: {distance, reward, round}, trail: {distance, reward}, limit: {distance, reward} or null}. */
+/**
+ * Of every lane {label, alpha, round, now: {distance, reward, round}, trail: {distance, reward}, limit: {distance, reward}}.
+ * No limit: null; of networks nobody knows a KL, for they have no density to look at: then `now` is null and the trail empty.
+ */
 function laneDots({ it, limits }, distance) {
   const { lanes, history, settings, readings } = it, ends = limits.of(settings), { rounds } = history;
   const from = Math.max(-1, ...it.story.log.filter(([, name]) => name === "reward").map(([round]) => round)); // rewards before were others
-  const far = history.series(distance), high = history.series("reward");
-  return lanes.states.map((state, k) => {
+  const known = distance in history.columns, far = known ? history.series(distance) : [], high = history.series("reward");
+  return lanes.rounds.map((round, k) => {
     const trail = { distance: [], reward: [] };
-    rounds.forEach((round, i) => {
-      if (round <= from || (distance === "w2" && i > 0 && far[k][i] === far[k][i - 1])) return; // it was not measured again
+    if (known) rounds.forEach((at, i) => {
+      if (at <= from || (distance === "w2" && i > 0 && far[k][i] === far[k][i - 1])) return; // it was not measured again
       trail.distance.push(Math.max(0, far[k][i]));
       trail.reward.push(high[k][i]);
     });
-    const now = { distance: Math.max(0, state.kl), reward: state.meanReward, round: state.round };
+    const state = lanes.states?.[k], reward = state ? state.meanReward : history.last("reward")[k];
+    const now = known ? { distance: Math.max(0, state?.kl ?? 0), reward, round } : null;
     if (distance === "w2") { // it was measured some rounds ago: that round's reward belongs to it
-      Object.assign(now, { distance: history.last("w2")[k], round: Math.min(state.round, readings.dear[k]) });
-      if (now.round < state.round) now.reward = trail.reward.at(-1) ?? now.reward;
+      Object.assign(now, { distance: history.last("w2")[k], round: Math.min(round, readings.dear[k]) });
+      if (now.round < round) now.reward = trail.reward.at(-1) ?? now.reward;
     }
     const limit = ends[k] && { distance: ends[k][distance], reward: ends[k].reward, resolved: ends[k].resolved };
-    return { label: lanes.labels[k], alpha: state.alpha, round: state.round, now, trail, limit };
+    return { label: lanes.labels[k], alpha: lanes.alphas[k], round, now, trail, limit };
   });
 }

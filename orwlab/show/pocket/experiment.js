@@ -6,7 +6,8 @@ import { Lanes, meanOver } from "./lanes.js";
 import { curvesOf, laneNumbers, sessionNumbers } from "./readouts.js";
 import { Readings } from "./readings.js";
 import { exactText, frameText, HOME, sceneText, viewFor } from "./scenes.js";
-import { alike, isSteered, tabled } from "./settings.js";
+import { NetworkLanes } from "./network_lanes.js";
+import { alike, isExact, isSteered, tabled } from "./settings.js";
 import { RESUME, Story } from "./story.js";
 import { normals } from "./twister.js";
 
@@ -15,18 +16,26 @@ const LOOKED_AT = 200; // particles
 const SEEDS_BEYOND = 2 ** 31 - 1; // what torch's generator is seeded with besides the seed, so that noise is not the run's own
 const ARROWS_A_SIDE = 13, PATHS_SHOWN = 24, PATH_POINTS = 13, TRACE_POINTS = 25;
 
-/** Lanes from the reference on, with their curves and pictures. */
+/** Lanes from the reference on, with their curves and pictures. Learned and exact ones are kept apart, made when wanted. */
 export class Experiment {
   constructor(settings, particles, axis) {
-    this.settings = settings;
-    this.lanes = new Lanes(settings, normals(settings.seed + SEEDS_BEYOND, 2 * particles), axis);
-    this.readings = new Readings(this.lanes);
-    this.labels = this.lanes.ground.target.modeOf(this.lanes.first);
-    this.ownStory = new Story(settings);
-    this.failure = null;
-    this.looks = this.lanes.states.map(() => null);
-    this.looked = -LOOK_EVERY;
+    Object.assign(this, { settings, axis, z: normals(settings.seed + SEEDS_BEYOND, 2 * particles), failure: null, kinds: {} });
+    this._show(settings);
+  }
+
+  /** Shows the lanes of the kind that settings ask for. */
+  _show(settings) {
+    const kind = isExact(settings) ? "exact" : "learned", fresh = !this.kinds[kind];
+    if (this.kind === kind) return;
+    if (this.kind) this.kinds[this.kind].ownStory = this.ownStory;
+    if (fresh) {
+      const lanes = new (isExact(settings) ? Lanes : NetworkLanes)(settings, this.z, this.axis), labels = lanes.ground.target.modeOf(lanes.first);
+      this.kinds[kind] = { lanes, labels, readings: new Readings(lanes), ownStory: new Story(settings) };
+    }
+    Object.assign(this, { kind, ...this.kinds[kind], looked: -LOOK_EVERY });
+    this.looks = this.lanes.rounds.map(() => null);
     Object.assign(this, { size: HOME, drawn: "", scene: { of: "", text: "" }, exact: { of: null, text: "" } });
+    if (!fresh) return;
     this.draw();
     this.readings.read(true);
   }
@@ -38,8 +47,9 @@ export class Experiment {
 
   /** Lets the lanes know the settings; whether they go another way now. */
   obey(settings) {
-    const before = this.settings, moved = tabled.onTheWay.filter((name) => !alike(before[name], settings[name])), { history } = this;
     this.settings = settings;
+    this._show(settings);
+    const before = this.lanes.settings, moved = tabled.onTheWay.filter((name) => !alike(before[name], settings[name])), { history } = this;
     if (moved.length) this.ownStory = this.ownStory.changed(this.round, moved.map((name) => [name, settings[name]]));
     const changed = this.lanes.obey(settings);
     if (changed) history.mark(this.round);
@@ -55,17 +65,17 @@ export class Experiment {
     this.lanes.resume();
   }
 
-  get upToDate() { return this._view() === this.drawn; }
+  get upToDate() { return this._view() === this.drawn && !this.lanes.mixed; }
 
   _view() {
     const { t, paths, arrows } = this.settings;
     return JSON.stringify([this.round, t, paths, arrows]);
   }
 
-  /** Places the particles, and works out arrows and paths if they are wanted. */
-  draw() {
+  /** Places the particles, of networks maybe not the `whole` of them, and works out arrows and paths if they are wanted. */
+  draw(whole = true) {
     const { lanes, settings: { t, arrows, paths } } = this;
-    this.finished = lanes.push();
+    this.finished = lanes.push(whole);
     this.x = t === 1 ? this.finished : lanes.at(this.finished, t);
     this.size = viewFor(joinedPoints(this.x), this.size);
     const lattice = arrows ? latticeOf(this.size) : null;
@@ -87,18 +97,18 @@ export class Experiment {
   messages(meta, limits, speed) {
     const { lanes, settings, history } = this, ends = limits.of(settings), why = limits.said(settings);
     const truths = settings.truth ? ends.map((limit) => (limit ? meanOver(settings.truth, limit) : null)) : null;
-    const steered = isSteered(settings), { labels, alphas, rounds } = lanes;
+    const steered = isSteered(settings), { labels, alphas, rounds } = lanes, measured = this.kind === "exact" ? null : settings.measured;
     const described = alphas.map((alpha, k) => ({
       alpha, label: labels[k], round: rounds[k], banner: this.banner(k), limit: why[k],
-      numbers: laneNumbers(history, k, ends[k], { truths, steered: steered ? alpha : null }),
+      numbers: laneNumbers(history, k, ends[k], { truths, steered: steered ? alpha : null, measured }),
     }));
-    const particles = this.x[0].length / 2;
+    const particles = this.x[0].length / 2, traced = meta.traced < particles ? meta.traced : null; // null stays null
     return {
       scene: this._sceneText(),
-      exact: this._exactText(),
-      frame: frameText({ ...meta, lanes: described, numbers: sessionNumbers(meta.round, speed, particles) }, {
-        x: this.x, size: this.size, rounds: history.rounds, curves: curvesOf(history, ends, truths, meta.steering), changes: history.changes,
-        arrows: this.arrows, paths: this.paths, trace: meta.traced === null ? null : this._trace(meta.traced),
+      exact: this._exactText(ends),
+      frame: frameText({ ...meta, traced, lanes: described, numbers: sessionNumbers(meta.round, speed, particles) }, {
+        x: this.x, size: this.size, rounds: history.rounds, curves: curvesOf(history, ends, truths, meta.steering, measured), changes: history.changes,
+        arrows: this.arrows, paths: this.paths, trace: traced === null ? null : this._trace(traced),
         masses: this.readings.modeMass, limitMasses: ends.map((limit) => limit?.modeMass ?? null),
       }),
     };
@@ -122,11 +132,23 @@ export class Experiment {
     return this.scene.text;
   }
 
-  _exactText() {
+  /** The densities of exact lanes; beside networks those of the limits `ends`. */
+  _exactText(ends) {
     const { lanes } = this;
+    if (this.kind === "learned") return this._limitsText(ends);
     if (this.exact.of !== lanes.densities) {
       const resolved = lanes.states.map(({ problems }) => Object.keys(problems).length === 0);
       this.exact = { of: lanes.densities, text: exactText(lanes.densities, FINE_AXIS, lanes.ground.extent, resolved) };
+    }
+    return this.exact.text;
+  }
+
+  _limitsText(ends) {
+    const known = ends.find(Boolean);
+    if (this.settings.mode === "learned" || !known) return "";
+    if (!this.exact.of || !alike(this.exact.of, ends)) {
+      const densities = ends.map((limit) => limit?.density ?? null), resolved = ends.map((limit) => limit?.resolved ?? false);
+      this.exact = { of: ends, text: exactText(densities, FINE_AXIS, known.extent, resolved) };
     }
     return this.exact.text;
   }

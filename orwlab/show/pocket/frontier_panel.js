@@ -157,7 +157,7 @@ export class FrontierPanel {
     put(left + 8, top + 16, "no density can be here");
     const y = Y(frontier.reward[0]);
     parts.push(`<rect class="origin" x="${left - 4.5}" y="${(y - 4.5).toFixed(1)}" width="9" height="9"/>`);
-    put(left + 9, y + (lanes.some(({ now }) => Y(now.reward) > y + 4) ? -8 : 17), "reference");
+    put(left + 9, y + (lanes.some(({ now }) => now && Y(now.reward) > y + 4) ? -8 : 17), "reference");
     lanes.forEach((lane, k) => parts.push(this.laneParts(lane, this.colour(k), scale)));
     return `<svg role="img" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" aria-label="${escaped(this.told ?? "")}">` +
       `${parts.join("")}<g class="reading"></g></svg>`;
@@ -166,7 +166,7 @@ export class FrontierPanel {
   /** A lane's way, where it is, and where it ends. */
   laneParts({ now, trail, limit }, colour, { X, Y }) {
     const places = trail.distance.map((x, k) => `${k ? "L" : "M"}${X(x).toFixed(1)},${Y(trail.reward[k]).toFixed(1)}`).join("");
-    const here = [X(now.distance), Y(now.reward)].map((value) => value.toFixed(1)), end = places ? `${places}L${here.join(",")}` : "";
+    const here = now && [X(now.distance), Y(now.reward)].map((value) => value.toFixed(1)), end = places ? `${places}L${here.join(",")}` : "";
     const read = trail.distance.map((x, k) => `M${X(x).toFixed(1)},${Y(trail.reward[k]).toFixed(1)}h0`).join("");
     const parts = [`<path class="trail" d="${end}" stroke="${colour}"/><path class="read" d="${read}" stroke="${colour}"/>`];
     if (limit) {
@@ -174,7 +174,8 @@ export class FrontierPanel {
       parts.push(`<path class="gap" stroke="${colour}" d="M${x},${y}V${Y(mostAt(this.frontier, limit.distance)).toFixed(1)}"/>`);
       parts.push(`<circle class="limit" cx="${x}" cy="${y}" r="9" stroke="${colour}"/>`);
     }
-    return `${parts.join("")}<circle class="now" cx="${here[0]}" cy="${here[1]}" r="5.5" fill="${colour}"/>`;
+    if (here) parts.push(`<circle class="now" cx="${here[0]}" cy="${here[1]}" r="5.5" fill="${colour}"/>`);
+    return parts.join("");
   }
 
   // ---- reading off
@@ -237,8 +238,9 @@ export class FrontierPanel {
   sentences({ label, now, limit, coupling }) {
     const { frontier } = this, { said } = WORDS_OF_DISTANCE[this.distance];
     const place = (one) => `reward ${rewardOf(one.reward)} for ${said(one.distance)}; ${bestFor(one, frontier)}`;
-    const here = `${label}, round ${now.round}: ${place(now)}.`, end = limit?.resolved ? "It ends at" : "It ends near";
-    const there = limit && place(limit) === place(now) ? " There it ends." : limit ? ` ${end} ${place(limit)}.` : "";
+    const end = limit?.resolved ? now ? "It ends at" : "A perfect one ends at" : "It ends near";
+    const here = now ? `${label}, round ${now.round}: ${place(now)}.` : `${label}: samples of a network have no KL that one could read off; W₂² they have.`;
+    const there = limit && now && place(limit) === place(now) ? " There it ends." : limit ? ` ${end} ${place(limit)}.` : "";
     const pairs = coupling ? ` Of 256 samples beside the reference's from the same noise: W₂² ${numberOf(coupling.paired)} ≤ ${numberOf(coupling.coupled)}, the coupled cost.` : "";
     return `${here}${there}${pairs}`;
   }

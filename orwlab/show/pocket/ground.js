@@ -4,6 +4,7 @@ import { Reference } from "./dynamics.js";
 import { defaultExtent, Grid } from "./grid.js";
 import { density, place } from "./place.js";
 import { tabled } from "./settings.js";
+import { tabledField } from "./tabled_field.js";
 import { normals } from "./twister.js";
 
 /** Cells an axis of what is drawn. */
@@ -23,27 +24,28 @@ function remembering(most, make) {
   };
 }
 
-/** All that `text`, a target, decides: {target, extent, reference, labels, count, fine: {grid, logP}, corners, region}. */
+/** All that `text`, a target, decides: {target, extent, reference, labels, count, fine: {grid, logP}, corners, region, table}. */
 export const groundOf = remembering(REMEMBERED, (text, axis) => {
   const target = tabled.given.target(text), logProb = (points) => target.logProb(points);
   const extent = defaultExtent(2, logProb), grid = new Grid(2, axis, extent), fineGrid = new Grid(2, FINE_AXIS, extent);
   const fine = { grid: fineGrid, logP: logProb(fineGrid.points) }, top = fine.logP.reduce((a, b) => Math.max(a, b));
   const reference = new Reference(grid, logProb(grid.points)), labels = target.modeOf(grid.points);
-  let region = null;
+  let region = null, table = null;
   return {
     target, extent, reference, labels, fine, count: Array.from(target.centres).length,
     corners: place(fine.logP.map((value) => Math.exp(value - top)), FINE_AXIS, extent, cornersOf()),
     get region() { return region ??= new Region(target); },
+    get table() { return table ??= tabledField(reference); }, // that networks add to
   };
 });
 
 /** The values of a reward at the cells of a grid. */
 export const rewardOn = remembering(VALUES_REMEMBERED, (text, n, extent) => tabled.given.reward(text)(new Grid(2, n, extent).points));
 
-/** The yardstick's points in the unit square, and where velocities are compared: {u, x0, t}. */
+/** The yardstick's points in the unit square, noise that networks are read on, and where velocities are compared: {u, noise, x0, t}. */
 export const yardstick = remembering(1, () => {
-  const { u, grains, x0, t } = tabled.yardstick;
-  return { u: Float64Array.from(u, (value) => value / grains), x0: Float64Array.from(x0), t: Float64Array.from(t) };
+  const { u, grains, noise, x0, t } = tabled.yardstick;
+  return { u: Float64Array.from(u, (value) => value / grains), noise: Float64Array.from(noise), x0: Float64Array.from(x0), t: Float64Array.from(t) };
 });
 
 export const cornersOf = () => yardstick().u.subarray(0, 2 * tabled.yardstick.transport);

@@ -113,8 +113,6 @@ export function openPocket(element, { around, createStage, own, stage: parts }) 
     stopped: (sentence) => host.notice(sentence),
   });
   host = around(element, server, (event) => { if (event === "wake") server.wake(); });
-  const { command } = host;
-  host.command = (name) => { if (!name.startsWith("mode_")) command(name); }; // there is one way to show it here
   const panel = new FrontierPanel(document.querySelector(".frontier:not(.line-lab)"), (run, question) => server.call("frontier", run, question));
   new LineLab(document.querySelector(".line-lab"), (question) => server.call("line", question));
   const { painted } = host, says = element.querySelector(".pocket-says");
@@ -126,6 +124,6 @@ export function openPocket(element, { around, createStage, own, stage: parts }) 
   host.attach(createStage(element.querySelector(".orw-stage"), host));
   const { lab } = element.querySelector(".lab"), small = Math.min(screen.width, screen.height) < PHONE;
   if (!location.hash) lab.told = { scene: { ...lab.first }, log: [] }; // what the link says until somebody changes something
-  server.begin({ settings: { ...tables.defaults, ...lab.first }, particles: small ? PARTICLES_ON_PHONES : PARTICLES }).catch((error) => host.notice(error.message));
+  server.begin({ settings: { ...tables.defaults, ...lab.first }, particles: small ? PARTICLES_ON_PHONES : PARTICLES, networks: !small }).catch((error) => host.notice(error.message));
   return server;
 }

@@ -11,9 +11,8 @@ import { SETTLED } from "./settle.js";
 import { Steered } from "./steering.js";
 import { total } from "./grid.js";
 
-/** The series that are read off a lane. */
-export const SERIES = ["reward", "diversity", "effective", "moved", "w2", "kl", "alpha", "spent", "truth"];
-const BACK_STEPS = 4; // of the solver that carries particles back
+/** Of the solver that carries particles back. */
+export const BACK_STEPS = 4;
 const COURSE = ["target", "reward", "weighting", "coupling", "tau", "steer", "budget", "others"];
 
 /** Dynamics at round 0. */
@@ -37,6 +36,18 @@ export const meanOver = (reward, { density: q, extent }) => total(rewardOn(rewar
 
 const toReference = (q, ground) => assignmentW2(placed(q, ground.extent, cornersOf()), ground.corners);
 
+/** What lanes of some alphas are called. */
+export const labelsFor = (alphas, settings) => alphas.map((alpha, k) => (k === 0 && isSteered(settings) ? "α steered" : `α = ${general(alpha)}`));
+
+/** The ways along `fields`, one a lane, that led to `x`: see `Lanes.paths`. */
+export function waysOf(fields, x, count) {
+  const times = Array.from({ length: count }, (_, k) => 1 - k / (count - 1));
+  return x.map((points, lane) => {
+    const ways = trajectory(fields[lane], points, times, BACK_STEPS).reverse();
+    return Array.from({ length: points.length / 2 }, (_, k) => Float64Array.from(ways.flatMap((at) => [at[2 * k], at[2 * k + 1]])));
+  });
+}
+
 /** `z`: normal numbers, from which the particles are placed. */
 export class Lanes {
   constructor(settings, z, axis) {
@@ -49,7 +60,8 @@ export class Lanes {
 
   get rounds() { return this.states.map(({ round }) => round); }
   get alphas() { return this.states.map(({ alpha }) => alpha); }
-  get labels() { return this.alphas.map((alpha, k) => (k === 0 && isSteered(this.settings) ? "α steered" : `α = ${general(alpha)}`)); }
+  get labels() { return labelsFor(this.alphas, this.settings); }
+  get series() { return ["reward", "diversity", "effective", "moved", "w2", "kl", "alpha", "spent", "truth"]; }
 
   /** Whether another round would move nothing that one could see. */
   get settled() {
@@ -119,11 +131,7 @@ export class Lanes {
 
   /** The ways that led to `x`, at `count` times from 0 to 1: of every lane, of every particle, points. */
   paths(x, count) {
-    const times = Array.from({ length: count }, (_, k) => 1 - k / (count - 1));
-    return x.map((points, lane) => {
-      const ways = trajectory(this.states[lane].velocity, points, times, BACK_STEPS).reverse();
-      return Array.from({ length: points.length / 2 }, (_, k) => Float64Array.from(ways.flatMap((at) => [at[2 * k], at[2 * k + 1]])));
-    });
+    return waysOf(this.states.map(({ velocity }) => velocity), x, count);
   }
 
   velocity(lane, t, x) {

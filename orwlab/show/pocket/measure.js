@@ -78,6 +78,16 @@ export function ess({ q, reward, tau, weighting }) {
   return Math.exp(2 * of(1) - of(2) - logSumExp(logQ));
 }
 
+/** The same of samples, by the logarithms of their weights. */
+export const shareThatCounts = (logW) => Math.exp(2 * logSumExp(logW) - logSumExp(logW.map((log) => 2 * log))) / logW.length;
+
+/** `E|x - x'|` for two independent draws, from points that lie evenly. */
+export function meanApart(x) {
+  let sum = 0;
+  for (let a = 0; a < x.length; a += 2) for (let b = 0; b < a; b += 2) sum += Math.hypot(x[a] - x[b], x[a + 1] - x[b + 1]);
+  return (8 * sum) / x.length ** 2;
+}
+
 /** The mass at each of `count` modes, given which one each cell belongs to. */
 export function modeMass(q, labels, count) {
   const mass = new Float64Array(count);

@@ -1,32 +1,32 @@
 // When the lanes are read, and what was read: show/lab/readings.py in the browser.
 
 import { History } from "./history.js";
-import { SERIES } from "./lanes.js";
 
 const READINGS = 5; // a second, at the speed that is asked for
 const MOST_APART = 10; // rounds
 const DEAR_APART = 10; // rounds from one W2 to the next, at least
 const SOMETIMES = ["spent", "truth"]; // known at some rounds only
 
-const every = (speed) => (speed === 0 ? MOST_APART : Math.min(MOST_APART, Math.max(1, Math.round(speed / READINGS))));
+/** Rounds from one reading to the next at a speed in rounds a second; 0 is as fast as it goes. */
+export const every = (speed) => (speed === 0 ? MOST_APART : Math.min(MOST_APART, Math.max(1, Math.round(speed / READINGS))));
 
 export class Readings {
   constructor(lanes) {
-    const count = lanes.states.length;
+    const count = lanes.rounds.length;
     Object.assign(this, { lanes, history: new History(), last: null, dear: new Array(count).fill(0) });
-    this.modeMass = lanes.states.map(() => new Float64Array(lanes.ground.count));
+    this.modeMass = lanes.rounds.map(() => new Float64Array(lanes.ground.count));
   }
 
   _now() {
-    const { settings: { reward, tau, truth }, steered, rounds } = this.lanes;
-    return { round: Math.max(...rounds), reward, tau, truth, steered: steered.kind };
+    const { settings: { measured, reward, tau, truth }, steered, rounds } = this.lanes;
+    return { round: Math.max(...rounds), measured, reward, tau, truth, steered: steered.kind };
   }
 
   /** Whether to read now: `atRest` whatever has not been read yet; else only every so many rounds. */
   due(atRest) {
     const now = this._now(), { last } = this;
     if (atRest && this.dear.some((round) => round !== now.round)) return true;
-    const others = !last || ["reward", "truth", "steered"].some((name) => now[name] !== last[name]);
+    const others = !last || ["measured", "reward", "truth", "steered"].some((name) => now[name] !== last[name]);
     if (others || atRest) return !last || Object.keys(now).some((name) => now[name] !== last[name]);
     return now.round !== last.round && now.round % every(this.lanes.settings.speed) === 0;
   }
@@ -37,12 +37,13 @@ export class Readings {
     if (last && now.truth !== last.truth) history.forget("truth");
     if (last && now.steered !== last.steered) history.forget("spent");
     this.last = now;
-    const kept = (name) => (history.rounds.length ? [...history.last(name)] : lanes.states.map(() => (SOMETIMES.includes(name) ? NaN : 0)));
-    const values = Object.fromEntries(SERIES.map((name) => [name, kept(name)]));
-    lanes.states.forEach((_, k) => {
+    const kept = (name) => (history.rounds.length ? [...history.last(name)] : lanes.rounds.map(() => (SOMETIMES.includes(name) ? NaN : 0)));
+    const values = Object.fromEntries(lanes.series.map((name) => [name, kept(name)]));
+    lanes.rounds.forEach((_, k) => {
       const far = !(this.dear[k] <= now.round && now.round < this.dear[k] + DEAR_APART), due = atRest ? this.dear[k] !== now.round : quiet && far;
       const dear = due && most-- > 0, found = lanes.read(k, dear);
       if (dear) this.dear[k] = now.round;
+      if (found === null) return; // it keeps its last numbers
       this.modeMass[k] = found.modeMass;
       for (const name in found.values) values[name][k] = found.values[name];
     });

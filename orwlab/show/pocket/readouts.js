@@ -19,15 +19,26 @@ function exactly(limit, name, say) {
   return limit.resolved ? say(limit[name]) : `about ${say(limit[name])}`;
 }
 
-/** The read-outs of a lane: the present round's, with the limit beside it. `truth`: in the limit, undefined without one. */
-export function laneNumbers(history, lane, limit, { truths, steered }) {
-  const { hints } = tabled, last = (name) => history.last(name)[lane];
+/** What explains a read-out; with the network it was `measured` on, if it was. */
+const hintOf = (key, measured) => tabled.hints[key] + (measured ? ` ${tabled.readOn[measured]}.` : "");
+
+/**
+ * The read-outs of a lane: the present round's, with the limit beside it. `truths`: in the limits, null without one;
+ * `measured`: on which of a network's weights, null of exact lanes.
+ */
+export function laneNumbers(history, lane, limit, { truths, steered, measured }) {
+  const last = (name) => history.last(name)[lane], hints = Object.fromEntries(Object.keys(tabled.hints).map((key) => [key, hintOf(key, measured)]));
+  const distance = (value) => (value > 0 ? significant(value) : "–");
   const made = [
     tile("reward", "mean reward", "reward", signed(last("reward")), exactly(limit, "reward", signed), hints.reward),
     tile("diversity", "diversity", "diversity", signed(last("diversity")), exactly(limit, "diversity", signed), hints.diversity),
-    tile("w2", "distance W₂²", "W₂²", last("w2") > 0 ? significant(last("w2")) : "–", exactly(limit, "w2", significant), hints.w2),
+    tile("w2", "distance W₂²", "W₂²", distance(last("w2")), exactly(limit, "w2", significant), hints.w2),
+    ...(measured ? [
+      tile("coupled", "coupled cost", "coupled", distance(last("coupled")), null, hints.coupled),
+      tile("penalty", "distance penalty", "penalty", distance(last("penalty")), null, hints.penalty),
+    ] : []),
     tile("ess", "effective samples", "effective", perCent(last("effective")), exactly(limit, "ess", perCent), hints.ess),
-    tile("moved", "moved a round", "moved", perCent(last("moved")), null, hints.moved),
+    ...(measured ? [] : [tile("moved", "moved a round", "moved", perCent(last("moved")), null, hints.moved)]),
   ];
   if (truths) {
     const value = last("truth"), limitSays = truths[lane] === null ? null : signed(truths[lane]);
@@ -48,30 +59,30 @@ export function sessionNumbers(round, speed, drawn) {
 }
 
 /** The panels, {header, arrays} each: reward, diversity, distances; the true reward and a steered alpha where there are such. */
-export function curvesOf(history, limits, truths, steering) {
-  const { hints } = tabled;
+export function curvesOf(history, limits, truths, steering, measured = null) {
+  const distances = { w2: "W₂²", ...(measured ? { coupled: "coupled cost", penalty: "penalty" } : {}) }, of = Object.keys(distances);
   const names = limits.map((limit) => (!limit || limit.resolved ? "exact limit" : "exact limit, about"));
   const marks = (name) => limits.map((limit) => (limit ? limit[name] : null));
   const linear = (series, title, span) => curve({
-    series, title, values: [history.series(series)], baseline: history.first[series], exact: marks(series), names, span, hint: hints[series],
+    series, title, values: [history.series(series)], baseline: history.first[series], exact: marks(series), names, span, hint: hintOf(series, measured),
   });
   return [
     linear("reward", "Mean reward", 0.4),
-    ...(truths ? [truthCurve(history, truths, names)] : []),
-    ...(steering ? [steeredCurve(history, steering)] : []),
+    ...(truths ? [truthCurve(history, truths, names, measured)] : []),
+    ...(steering && !steering.why ? [steeredCurve(history, steering)] : []),
     linear("diversity", "Diversity", 1),
     curve({
-      series: ["w2"], title: "Distances", values: [history.series("w2")], exact: marks("w2"), names, hint: hints.w2,
-      log: true, lines: ["W₂²"], span: 1,
+      series: of, title: "Distances", values: of.map((name) => history.series(name)), exact: marks("w2"), names,
+      hint: hintOf("w2", measured), log: true, lines: Object.values(distances), span: 1,
     }),
   ];
 }
 
-function truthCurve(history, truths, names) {
+function truthCurve(history, truths, names, measured) {
   const { rounds, kept } = knownRounds(history, "truth"), { truth: first } = history.first;
   return curve({
     series: "truth", title: "True reward", values: [kept(history.series("truth"))], baseline: Number.isNaN(first) ? null : first,
-    exact: truths, names, span: 0.4, hint: tabled.hints.truth, rounds,
+    exact: truths, names, span: 0.4, hint: hintOf("truth", measured), rounds,
   });
 }
 

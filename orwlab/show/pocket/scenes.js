@@ -59,6 +59,7 @@ function leveled(density) {
 export function exactText(densities, n, extent, resolved) {
   const values = new Float64Array(densities.length * n * n), edge = extent * (1 - 1 / n);
   const lanes = densities.map((q, lane) => {
+    if (q === null) return null;
     const { root, levels } = leveled(q), start = lane * n * n;
     for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) values[start + j * n + i] = root[i * n + j]; // rows are y here
     return { levels, resolved: resolved[lane] };

@@ -61,7 +61,7 @@ export class Service {
   _affordable(settings) {
     return AXES.find((axis, k) => {
       if (k === AXES.length - 1) return true;
-      const tried = new Session({ settings, particles: 16, axis, clock: this.clock });
+      const tried = new Session({ settings: { ...settings, mode: "exact" }, particles: 16, axis, clock: this.clock });
       tried.it.lanes.advance();
       const before = this.clock(), lanes = tried.it.lanes.states.length;
       tried.it.lanes.advance();

@@ -1,10 +1,10 @@
-// A person's experiment: show/lab/session.py in the browser, for exact lanes. Nothing here waits or draws.
+// A person's experiment: show/lab/session.py in the browser. Nothing here waits or draws.
 
 import { failedFor } from "./banners.js";
 import { Experiment } from "./experiment.js";
 import { Limits } from "./limits.js";
 import { changedSettings, checkedChoice, checkedWhole, isExact, notAllowed, sameSettings, seenAs } from "./settings.js";
-import { shownFor, startsAgain, tabled } from "./settings.js";
+import { shownFor, startsAgain, tabled, trainable } from "./settings.js";
 import { RESUME, Story } from "./story.js";
 
 /** What one can press. */
@@ -17,18 +17,25 @@ const SLICE_OF_A_ROUND = 0.008; // seconds after which a round of several lanes 
 const SLICE = 0.1; // seconds of a repetition at a time, where nobody says how long
 const SEEN = 0.35; // seconds between pictures of a repetition
 const STORIES = 20; // earlier ones that one can go back to
+const TRIED = 5; // rounds of networks after which it is known how quick they are
+const SLOWEST = 0.15; // seconds of a round of networks, all lanes together; the exact answer is shown where they take longer
 
-/** Settings to begin with, particles a lane, the run's name, and a clock in seconds. */
+/** Settings to begin with, particles a lane, the run's name, whether networks may be trained, and a clock in seconds. */
 export class Session {
-  constructor({ settings = {}, particles = 2000, name = "", axis = 64, clock = () => performance.now() / 1000 } = {}) {
+  constructor({ settings = {}, particles = 2000, name = "", axis = 64, networks = true, clock = () => performance.now() / 1000 } = {}) {
     checkedWhole("particles", particles, 8, 10000);
-    Object.assign(this, { particles, name, axis, clock, state: "paused", seq: 0, limits: new Limits(axis) });
+    Object.assign(this, { particles, name, axis, networks, clock, state: "paused", seq: 0, limits: new Limits(axis) });
     Object.assign(this, { steps: 0, wanted: null, script: null, earlier: [], resuming: false, dirty: true, prompt: 0, traced: null, stamps: {} });
     this.settings = changedSettings({ mode: "exact", ...settings });
     this._begin(new Story(this.settings));
   }
 
   get round() { return this.it.round; }
+
+  /** What is shown of settings: see settings.js. */
+  _shown(settings) {
+    return shownFor(settings, this.without === "");
+  }
 
   // Controls ---------------------------------------------------------------------------------------------------------------
 
@@ -71,7 +78,7 @@ export class Session {
       this._replace(new Story(settings));
       if (this.state === "stopped") this.state = "running";
     }
-    this.limits.want(shownFor(settings));
+    this.limits.want(this._shown(settings));
   }
 
   press(action) {
@@ -90,7 +97,7 @@ export class Session {
     this.steps = 0;
     this._setState(state);
     this.resuming = false;
-    this.limits.want(shownFor(this.settings));
+    this.limits.want(this._shown(this.settings));
   }
 
   _replace(story) {
@@ -101,7 +108,8 @@ export class Session {
   }
 
   _undo() {
-    if (!this.wanted && !this.script) this.it.obey(shownFor(this.settings));
+    if (this.it.lanes.midway) this.it.lanes.advance();
+    if (!this.wanted && !this.script) this.it.obey(this._shown(this.settings));
     const story = this.wanted ? null : (this.script ?? this._ownStory()).undone();
     const found = story ?? this.earlier.pop();
     if (!found) return;
@@ -110,7 +118,7 @@ export class Session {
     this.settings = seenAs(found.settings, views);
     this._setState(this.state === "stopped" ? "paused" : this.state);
     this.resuming = false;
-    this.limits.want(shownFor(this.settings));
+    this.limits.want(this._shown(this.settings));
   }
 
   _setState(state) {
@@ -124,7 +132,7 @@ export class Session {
 
   /** Seconds until `advance` has something to do; Infinity if nothing will happen by itself. */
   get idleFor() {
-    if (this.steps > 0 || this.dirty || this.wanted || this.script || this.following > 0) return 0;
+    if (this.steps > 0 || this.dirty || this.wanted || this.script || this.following > 0 || this.it.lanes.midway || this.held) return 0;
     if (this.state !== "running") return Infinity;
     return this.settings.speed > 0 ? Math.max(0, this.next - EARLY - this.clock()) : 0;
   }
@@ -150,19 +158,20 @@ export class Session {
       this._begin(story);
       return true; // the reference itself, before it moves
     }
-    const shown = shownFor(this.settings);
+    const shown = this._shown(this.settings);
     if (this.script) return this._repeat(shown, budget) || news;
     if (this.resuming) this.it.resume();
     this.resuming = false;
     const moved = !sameSettings(shown, this.it.settings);
-    if (this.it.obey(shown)) this.following = this.it.round > 0 ? FOLLOWED : 0;
+    this.held = moved && this.it.lanes.midway === true; // a round that networks have begun is done before anything changes
+    if (!this.held && this.it.obey(shown)) this.following = this.it.round > 0 ? FOLLOWED : 0;
     // a moved control is seen at once: a round and its particles come in the next picture, or, as a hand goes on, soon
-    if (moved && budget > 0 && this._due() && this.it.upToDate && this.prompt < PROMPT) {
+    if (moved && !this.held && budget > 0 && this._due() && this.it.upToDate && this.prompt < PROMPT) {
       this.prompt++;
       return true;
     }
-    const rounds = this._rounds(budget), drawn = rounds || !this.it.upToDate;
-    if (drawn) this.it.draw();
+    const rounds = this._rounds(budget), drawn = rounds || (!this.it.lanes.midway && !this.it.upToDate);
+    if (drawn) this.it.draw(this.state !== "running");
     const seen = this._read(budget) || drawn;
     if (this.it.stopped && (seen || this.state === "running")) this._stop();
     else if (!seen) return news;
@@ -175,19 +184,21 @@ export class Session {
 
   _begin(story) {
     this.meant = story;
-    const shown = shownFor(story.at(0)), races = story.start.methods.length > 0;
+    Object.assign(this, { without: this.networks ? "" : "phone", held: false, work: { seconds: 0, least: Infinity, rounds: 0 } });
+    const shown = this._shown(story.at(0)), races = story.start.methods.length > 0;
     this.it = new Experiment(shown, this.particles, this.axis);
     this.script = story.round && !races ? story : null;
     const now = this.clock();
     Object.assign(this, { speed: 0, tick: 0, seenAt: now + SEEN, following: 0, movedAt: -Infinity, next: now, prompt: 0 });
-    this.limits.want(shownFor(this.settings));
+    this.limits.want(this._shown(this.settings));
   }
 
   /** Some rounds of what is being repeated, without drawing each. */
   _repeat(views, budget) {
     const { script, it } = this, end = this.clock() + (budget || SLICE);
+    if (isExact(views) !== isExact(it.settings)) views = it.settings; // another kind of lanes is not shown before the end
     for (;;) {
-      it.obey(shownFor(seenAs(it.settings, views)));
+      it.obey(this._shown(seenAs(it.settings, views)));
       for (const [at, name, value] of script.log) {
         if (at !== it.round) continue;
         if (name === RESUME) it.resume();
@@ -210,7 +221,8 @@ export class Session {
   }
 
   _rounds(budget) {
-    const start = this.clock(), late = () => budget > 0 && this.prompt < PROMPT && this.clock() - start > SLICE_OF_A_ROUND;
+    const start = this.clock(), slices = this.it.lanes.pauses || this.prompt < PROMPT;
+    const late = () => budget > 0 && slices && this.clock() - start > SLICE_OF_A_ROUND;
     let done = 0, cost = 0;
     while (this._due() && !this.it.stopped) {
       const before = this.clock();
@@ -218,7 +230,9 @@ export class Session {
         this.next = Math.max(this.next, before - 1); // what does not fit is not made up for for ever
         break;
       }
-      if (!this.it.lanes.advance(late)) break;
+      const whole = this.it.lanes.advance(late);
+      this._timed(this.clock() - before, whole);
+      if (!whole) break;
       this.prompt = 0;
       this.steps = Math.max(0, this.steps - 1);
       this.following = Math.max(0, this.following - 1);
@@ -227,7 +241,7 @@ export class Session {
       this._read(budget);
       cost = Math.max(cost, this.clock() - before);
       done++;
-      if (budget <= 0) break;
+      if (budget <= 0 || this.held) break;
     }
     if (!done) return false;
     const now = this.clock();
@@ -236,7 +250,21 @@ export class Session {
     return true;
   }
 
+  /** How long a round of networks takes here is seen in the first ones. */
+  _timed(seconds, whole) {
+    const { work } = this;
+    if (!this.it.lanes.pauses || this.without) return;
+    work.seconds += seconds;
+    if (!whole) return;
+    work.least = Math.min(work.least, work.seconds);
+    work.seconds = 0;
+    if (++work.rounds !== TRIED || work.least <= SLOWEST) return;
+    this.without = "slow";
+    this.dirty = true;
+  }
+
   _due() {
+    if (this.it.lanes.midway) return true;
     if (this.steps > 0 || this.following > 0) return true;
     if (this.state !== "running") return false;
     return this.it.settings.speed === 0 || this.clock() >= this.next - EARLY;
@@ -244,6 +272,7 @@ export class Session {
 
   /** Reads what is due; where time counts, of one lane at a time what is dear. */
   _read(budget = 0) {
+    if (this.it.lanes.midway) return false;
     const atRest = this.state !== "running" && this.steps === 0 && this.following === 0 && !this.script;
     if (!this.it.readings.due(atRest)) return false;
     this.it.readings.read(this.clock() - this.movedAt > QUIET, atRest, budget > 0 ? 1 : Infinity);
@@ -258,13 +287,19 @@ export class Session {
     const { it, script } = this, { settings } = it;
     const meta = {
       run: this.name, seq: ++this.seq, round: it.round, alpha: it.lanes.alphas[0], steering: it.lanes.steered.plain(settings),
-      tau: settings.tau, state: this.state, mode: "exact", t: settings.t, fitting: null,
+      tau: settings.tau, state: this.state, mode: settings.mode, t: settings.t, fitting: null,
       replaying: script ? { round: it.round, of: script.round } : null, flow: false, traced: this.traced,
-      networks: isExact(this.settings) ? "" : tabled.networks, // what the page says below the picture
+      networks: this._whyExact(), // what the page says below the picture
     };
     const parts = it.messages(meta, this.limits, this.state === "running" && it.round ? this.speed : null);
     const { story } = this;
     return { ...parts, flow: "", story: story.text(Boolean(story.log.length || this.earlier.length)) };
+  }
+
+  /** Why the exact answer is shown to who asks for networks; "". */
+  _whyExact() {
+    if (isExact(this.settings) || !isExact(this.it.settings)) return "";
+    return trainable(this.settings) ? (tabled.without[this.without] ?? "") : tabled.networks;
   }
 
   /** How the lanes on show came to be what they are; what networks are to do is kept as it was said. */

@@ -100,9 +100,12 @@ export function startsAgain(settings, before) {
   return tabled.fromTheStart.some((name) => !alike(settings[name], before[name])) || lanesOf(settings) !== lanesOf(before);
 }
 
-/** The settings of what is shown: the exact answer stands in for networks. */
-export function shownFor(settings) {
-  if (isExact(settings)) return settings;
+/** Whether these are of networks that this page can train: of one method, without what only the app has. */
+export const trainable = ({ mode, methods, coupling, fault }) => mode !== "exact" && methods.length === 0 && coupling === "independent" && !fault;
+
+/** The settings of what is shown: the exact answer stands in for networks that are not to be had; `networks`: whether any are. */
+export function shownFor(settings, networks = true) {
+  if (isExact(settings) || (networks && trainable(settings))) return settings;
   const exact = { ...settings, mode: "exact" };
   if (settings.methods.length === 0) return exact;
   // for all that race, the one whose course is known exactly

@@ -7,11 +7,22 @@ import functools
 from dataclasses import asdict
 from typing import Any
 
-from orwlab.show.lab import banners, controls, digits, exact, limits, measures, readouts, yardstick
+from orwlab.methods.run import Diverged
+from orwlab.show.lab import banners, controls, digits, exact, limits, measures, readouts, steered, yardstick
 from orwlab.show.lab.settings import FROM_THE_START, VIEWS, Settings
 from orwlab.show.lab.story import ON_THE_WAY
 
-NETWORKS = "This is the exact answer, without networks: those need the app, in which this page's link shows them."
+NETWORKS = (
+    "This is the exact answer: methods that race, other couplings and faults need the app, in which this page's link "
+    "shows them."
+)
+WITHOUT = {
+    "phone": "This is the exact answer: on a phone this page trains no networks. On a computer it does, as the app does.",
+    "slow": "This is the exact answer: a round of these networks takes longer than 150 ms here. Try fewer α or fewer "
+    "gradient steps and press Reset, or open this page's link in the app.",
+}
+"""why the page trains no networks where it could"""
+_READ = 256  # of the yardstick's points, which the page's networks are read on
 _GRAINS = 2**31
 """what the yardstick's uniform numbers are whole multiples of, see ``yardstick.LEAST``"""
 
@@ -30,6 +41,10 @@ def plain() -> dict[str, Any]:
         "banners": _banners(),
         "limits": _limits(),
         "networks": NETWORKS,
+        "without": WITHOUT,
+        "readOn": {how: said.replace(str(yardstick.SIZE), str(_READ)) for how, said in readouts.READ_ON.items()},
+        "learnedRate": steered.RATES["learned"],
+        "noKl": steered.NO_KL,
         "modeNames": {digits.PLANE: list(digits.TEN)},
         "yardstick": _yardstick(),
     }
@@ -80,7 +95,26 @@ def _banners() -> dict[str, Any]:
         "advice": {way: banners.advice(settings) for way, settings in ways.items()},
         "runsAway": {way: seen("domain", settings) for way, settings in ways.items()},
         "finer": seen("mass", ways["ceiling"]),
+        "lost": banners.LOST.plain(),
+        "few": {"plain": _few("exp"), "clipped": _few("clipped")},
+        "fewShare": banners.FEW,
+        "diverged": {way: _diverged(settings) for way, settings in ways.items()},
+        "usualLr": banners.USUAL_LR,
     }
+
+
+def _few(weighting: str) -> dict[str, str]:
+    """That few samples decide, with words for how many of how many."""
+    found = banners.few_decide(1, 10**9, weighting)
+    assert found is not None
+    return {name: text.replace("about 1 of 1000000000", "about {ess} of {drawn}") for name, text in found.plain().items()}
+
+
+def _diverged(settings: Settings) -> dict[str, dict[str, str]]:
+    """That a network diverged, at the usual learning rate and at a larger one."""
+    error = Diverged("{what}", 0, "")
+    rates = {"usual": banners.USUAL_LR, "fast": 2 * banners.USUAL_LR}
+    return {name: banners.diverged(error, settings.changed(lr=lr)).plain() for name, lr in rates.items()}
 
 
 def _limits() -> dict[str, Any]:
@@ -105,6 +139,7 @@ def _yardstick() -> dict[str, Any]:
     return {
         "grains": _GRAINS,
         "u": [round(value) for value in (yardstick.uniform() * _GRAINS).flatten().tolist()],
+        "noise": [float(f"{value:.7g}") for value in yardstick.noise()[:_READ].flatten().tolist()],
         "x0": [float(f"{value:.7g}") for value in x0.flatten().tolist()],
         "t": [float(f"{value:.7g}") for value in t.tolist()],
         "transport": measures.TRANSPORT,

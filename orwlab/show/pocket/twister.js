@@ -14,6 +14,12 @@ export class Twister {
     Object.assign(this, { state, next: N });
   }
 
+  /** Goes on where another one is. */
+  follow(other) {
+    this.state.set(other.state);
+    this.next = other.next;
+  }
+
   /** 32 random bits. */
   bits() {
     if (this.next === N) this._turn();
@@ -39,9 +45,14 @@ export class Twister {
   }
 }
 
-/** `count` >= 16 normal numbers as `torch.randn` draws them on a CPU: Box and Muller's way, eight pairs at a time. */
+/** `count` >= 16 normal numbers as `torch.randn` draws them on a CPU. */
 export function normals(seed, count) {
-  const twister = new Twister(seed), z = new Float64Array(count);
+  return drawNormals(new Twister(seed), new Float64Array(count));
+}
+
+/** Fills `z`, of 16 at least, with normal numbers: Box and Muller's way, eight pairs at a time. */
+export function drawNormals(twister, z) {
+  const count = z.length;
   for (let k = 0; k < count; k++) z[k] = twister.share();
   for (let k = 0; k + 15 < count; k += 16) paired(z, k);
   if (count % 16) { // the last sixteen are drawn anew
