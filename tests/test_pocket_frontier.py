@@ -218,6 +218,22 @@ def test_the_coupled_cost_is_that_of_both_flows_from_the_same_noise_and_no_pairi
         assert lane["coupling"]["paired"] < lane["coupling"]["coupled"] - 1e-3
 
 
+def test_w2_of_all_lanes_is_read_in_turn_where_there_is_time_for_one(tmp_path):
+    """Every ten rounds, which is how old a W2 has to be."""
+    found = session.in_node(
+        tmp_path,
+        """
+const { it } = new Session({ settings: { alpha: 1, others: [2, 3] }, particles: 16, axis: 48 }), { readings } = it, seen = [];
+for (let k = 1; k <= 6; k++) {
+  for (let round = 0; round < 10; round++) it.lanes.advance();
+  readings.read(true, false, 1);
+  seen.push([...readings.dear]);
+}
+return seen;""",
+    )
+    assert found == [[10, 0, 0], [10, 20, 0], [10, 20, 30], [40, 20, 30], [40, 50, 30], [40, 50, 60]]
+
+
 # On a line -----------------------------------------------------------------------------------------------------------
 
 LINES = [

@@ -54,7 +54,7 @@ export class Bests {
 }
 
 /**
- * Of every lane {label, alpha, round, now: {distance, reward, round}, trail: {distance, reward}, limit: {distance, reward}}.
+ * Of every lane {label, alpha, round, now: {distance, reward, round}, trail: {round, distance, reward}, limit: {distance, reward}}.
  * No limit: null; of networks nobody knows a KL, for they have no density to look at: then `now` is null and the trail empty.
  */
 function laneDots({ it, limits }, distance) {
@@ -62,9 +62,10 @@ function laneDots({ it, limits }, distance) {
   const from = Math.max(-1, ...it.story.log.filter(([, name]) => name === "reward").map(([round]) => round)); // rewards before were others
   const known = distance in history.columns, far = known ? history.series(distance) : [], high = history.series("reward");
   return lanes.rounds.map((round, k) => {
-    const trail = { distance: [], reward: [] };
+    const trail = { round: [], distance: [], reward: [] };
     if (known) rounds.forEach((at, i) => {
       if (at <= from || (distance === "w2" && i > 0 && far[k][i] === far[k][i - 1])) return; // it was not measured again
+      trail.round.push(at);
       trail.distance.push(Math.max(0, far[k][i]));
       trail.reward.push(high[k][i]);
     });

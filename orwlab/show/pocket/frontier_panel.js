@@ -9,9 +9,11 @@ import { mostAt } from "./frontier_lines.js";
 const TELL_EVERY = 2000; // ms between texts for those who listen to the picture
 const TRY_AGAIN_AFTER = 1000; // ms
 const NEAR = 26; // pixels from a mark that is meant
+const MOST_SEEN = 400; // rounds of a lane that are remembered here
 const MOST_POINTS = 400; // of a curve
+const NO_KL = "samples of a network have no KL that one could read off; W₂² they have.";
 const WORDS_OF_DISTANCE = {
-  kl: { axis: "distance from the reference: KL, in nats", said: (x) => `KL ${numberOf(x)} nats`, short: "KL" },
+  kl: { axis: "distance from the reference: KL, in nats", said: (x) => `KL ${numberOf(x)} nats`, short: "KL, in nats" },
   w2: { axis: "distance from the reference: W₂², in squared units of the plane", said: (x) => `W₂² ${numberOf(x)}`, short: "W₂²" },
 };
 
@@ -84,9 +86,25 @@ export class FrontierPanel {
     }
     if (answer.frontier) this.frontiers[distance] = { ...answer.frontier, version: answer.version };
     this.done = answer.done;
-    this.lanes = answer.lanes;
+    this.lanes = this.followed(answer.lanes, `${run} ${answer.version.replace(/ \d+$/, "")}`);
     this.wanted ||= answer.more;
     this.draw();
+  }
+
+  /** Lanes with all of their ways that was seen here: the worker remembers some of the rounds. */
+  followed(lanes, of) {
+    const { ways } = this, back = lanes.some(({ now }, k) => now && now.round < (ways?.lanes[k]?.at ?? 0));
+    if (ways?.of !== of || ways.lanes.length !== lanes.length || back) this.ways = { of, lanes: lanes.map(() => ({ at: 0, seen: new Map() })) };
+    return lanes.map((lane, k) => {
+      const { now, trail } = lane, way = this.ways.lanes[k];
+      if (!now) return lane;
+      way.at = now.round;
+      if (way.seen.size < MOST_SEEN) way.seen.set(now.round, now);
+      const all = new Map(way.seen);
+      trail.round.forEach((round, i) => all.set(round, { distance: trail.distance[i], reward: trail.reward[i] }));
+      const places = [...all.keys()].sort((a, b) => a - b).map((round) => all.get(round));
+      return { ...lane, trail: { distance: places.map(({ distance }) => distance), reward: places.map(({ reward }) => reward) } };
+    });
   }
 
   get frontier() { return this.frontiers[this.distance]; }
@@ -152,7 +170,7 @@ export class FrontierPanel {
       parts.push(`<path class="rule" d="M${X(tick).toFixed(1)},${top}V${top + h}"/>`);
       put(X(tick), top + h + 17, tickLabel(tick, across.step), "middle");
     }
-    put(left + w / 2, height - 7, width < 420 ? WORDS_OF_DISTANCE[distance].short + (distance === "kl" ? ", in nats" : "") : WORDS_OF_DISTANCE[distance].axis, "middle axis");
+    put(left + w / 2, height - 7, WORDS_OF_DISTANCE[distance][width < 420 ? "short" : "axis"], "middle axis");
     parts.push(`<path class="beyond" d="${way}V${top}H${left}Z"/><path class="frontier-line" d="${way}"/>`);
     put(left + 8, top + 16, "no density can be here");
     const y = Y(frontier.reward[0]);
@@ -183,7 +201,7 @@ export class FrontierPanel {
   points({ clientX, clientY }) {
     if (!this.at) return;
     const box = this.chart.getBoundingClientRect(), [x, y] = [clientX - box.left, clientY - box.top], { X, Y, left, w, right } = this.at;
-    const marks = this.lanes.flatMap((lane, k) => [["now", lane.now], ["limit", lane.limit]].filter(([, place]) => place).map(([what, place]) => ({ k, what, place })));
+    const marks = this.lanes.flatMap((lane, k) => ["now", "limit"].map((what) => ({ k, what, place: lane[what] }))).filter(({ place }) => place);
     const away = ({ place }) => Math.hypot(X(place.distance) - x, Y(place.reward) - y);
     const [mark] = marks.sort((a, b) => away(a) - away(b));
     if (mark && away(mark) < NEAR) this.reads({ k: mark.k, what: mark.what });
@@ -239,9 +257,10 @@ export class FrontierPanel {
     const { frontier } = this, { said } = WORDS_OF_DISTANCE[this.distance];
     const place = (one) => `reward ${rewardOf(one.reward)} for ${said(one.distance)}; ${bestFor(one, frontier)}`;
     const end = limit?.resolved ? now ? "It ends at" : "A perfect one ends at" : "It ends near";
-    const here = now ? `${label}, round ${now.round}: ${place(now)}.` : `${label}: samples of a network have no KL that one could read off; W₂² they have.`;
+    const here = now ? `${label}, round ${now.round}: ${place(now)}.` : `${label}: ${NO_KL}`;
     const there = limit && now && place(limit) === place(now) ? " There it ends." : limit ? ` ${end} ${place(limit)}.` : "";
-    const pairs = coupling ? ` Of 256 samples beside the reference's from the same noise: W₂² ${numberOf(coupling.paired)} ≤ ${numberOf(coupling.coupled)}, the coupled cost.` : "";
-    return `${here}${there}${pairs}`;
+    if (!coupling) return `${here}${there}`;
+    const pairs = `W₂² ${numberOf(coupling.paired)} ≤ ${numberOf(coupling.coupled)}, the coupled cost.`;
+    return `${here}${there} Of 256 samples beside the reference's from the same noise: ${pairs}`;
   }
 }

@@ -113,7 +113,7 @@ export function openPocket(element, { around, createStage, own, stage: parts }) 
     stopped: (sentence) => host.notice(sentence),
   });
   host = around(element, server, (event) => { if (event === "wake") server.wake(); });
-  const panel = new FrontierPanel(document.querySelector(".frontier:not(.line-lab)"), (run, question) => server.call("frontier", run, question));
+  const panel = new FrontierPanel(document.querySelector(".frontier"), (run, question) => server.call("frontier", run, question));
   new LineLab(document.querySelector(".line-lab"), (question) => server.call("line", question));
   const { painted } = host, says = element.querySelector(".pocket-says");
   host.painted = (meta, value) => {

@@ -108,7 +108,7 @@ export class LineLab {
   heightsOf() {
     const { x, p } = this.found ?? {}, at = Array.from({ length: KNOTS }, (_, k) => (2 * REACH * k) / (KNOTS - 1) - REACH);
     if (!p) return at.map((value) => Math.exp(-value * value));
-    const top = Math.max(...p.density), near = (value) => x.reduce((best, one, k) => (Math.abs(one - value) < Math.abs(x[best] - value) ? k : best), 0);
+    const top = Math.max(...p.density), first = x[0], cell = x[1] - x[0], near = (value) => Math.round((value - first) / cell);
     this.heights = at.map((value) => p.density[near(value)] / top).map((height) => (height < 0.005 ? 0 : height));
     return this.heights;
   }
@@ -185,8 +185,8 @@ export class LineLab {
     for (const value of high > low ? [low, high] : [low]) put(left - 6, R(value) + 4, figure(value), "end");
     put(left + 4, top + 12, "density", "start");
     this.plot.style.setProperty("--now", THEMES[isDark(this.root) ? "dark" : "light"].exact);
-    this.plot.querySelector("svg").outerHTML =
-      `<svg role="img" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" aria-label="${escaped(this.words())}">${parts.join("")}</svg>`;
+    const size = `viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"`;
+    this.plot.querySelector("svg").outerHTML = `<svg role="img" ${size} aria-label="${escaped(this.words())}">${parts.join("")}</svg>`;
     this.tell();
   }
 
@@ -206,8 +206,8 @@ export class LineLab {
     }).join("");
     const { limit, tilt, proximal, why } = found;
     const text = why || !limit || !tilt || !proximal ? why && `${why[0].toUpperCase()}${why.slice(1)}.`
-      : `The limit has reward ${figure(limit.reward)}. For its KL of ${figure(limit.kl)} nats at most ${figure(tilt.reward)} can be had, by the tilt; ` +
-        `for its W₂² of ${figure(limit.w2)} at most ${figure(proximal.reward)}, by the W₂ optimum. It is neither.`;
+      : `The limit has reward ${figure(limit.reward)}. For its KL of ${figure(limit.kl)} nats at most ${figure(tilt.reward)} can be had, ` +
+        `by the tilt; for its W₂² of ${figure(limit.w2)} at most ${figure(proximal.reward)}, by the W₂ optimum. It is neither.`;
     const line = this.find(".line-says");
     if (!found.stale && line.textContent !== text) line.textContent = text;
   }

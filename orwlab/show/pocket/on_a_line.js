@@ -17,8 +17,9 @@ const DRAWN_SPREAD = 1.2; // of the distance between two heights that somebody d
 
 /** A target that somebody drew: {heights: at least 8 numbers >= 0, reach: half the width they stand evenly on}. */
 export function drawnTarget({ heights, reach }) {
-  const good = Array.isArray(heights) && heights.length >= 8 && heights.length <= 200 && heights.every((h) => h >= 0 && h <= 1e6) && reach > 0 && reach <= 20;
-  if (!good || !heights.some((h) => h > 0)) throw notAllowed("heights", heights, "from 8 to 200 numbers >= 0, not all of them 0, and a reach from 0 to 20");
+  const some = Array.isArray(heights) && heights.length >= 8 && heights.length <= 200 && heights.some((h) => h > 0);
+  if (!some || !heights.every((h) => h >= 0 && h <= 1e6)) throw notAllowed("heights", heights, "from 8 to 200 numbers >= 0, not all of them 0");
+  numberFrom("reach", reach, 0.1, 20);
   const apart = (2 * reach) / (heights.length - 1), kept = heights.map((_, k) => k).filter((k) => heights[k] > 0);
   const means = kept.map((k) => k * apart - reach), weights = kept.map((k) => heights[k]);
   return new Mixture({ name: "drawn", dim: 1, weights, means, covs: (DRAWN_SPREAD * apart) ** 2, modes: kept.map(() => 0) });
@@ -71,7 +72,10 @@ export class OnALine {
 
   *_steps(given, { target, reward, rounds, ...options }, found) {
     const { grid, reference, reference: { p } } = this._groundOf(given, target), r = given.reward(reward)(grid.points, 1);
-    const laid = (q) => ({ density: q.map((mass) => mass / grid.dx), reward: total(q, r), kl: Math.max(0, relativeEntropy(q, p)), w2: w2OnALine(grid, q, p) });
+    const laid = (q) => {
+      const kl = Math.max(0, relativeEntropy(q, p));
+      return { density: q.map((mass) => mass / grid.dx), reward: total(q, r), kl, w2: w2OnALine(grid, q, p) };
+    };
     const dynamics = new Dynamics(reference, r, options);
     Object.assign(found, { x: grid.coordinates, reward: r, p: laid(p), of: rounds, round: 0, q: laid(dynamics.q) });
     while (dynamics.round < rounds) {

@@ -39,9 +39,11 @@ export class Readings {
     this.last = now;
     const kept = (name) => (history.rounds.length ? [...history.last(name)] : lanes.rounds.map(() => (SOMETIMES.includes(name) ? NaN : 0)));
     const values = Object.fromEntries(lanes.series.map((name) => [name, kept(name)]));
+    const age = (k) => (this.dear[k] <= now.round ? now.round - this.dear[k] : Infinity);
+    const due = [...lanes.rounds.keys()].filter((k) => (atRest ? age(k) > 0 : quiet && age(k) >= DEAR_APART));
+    const oldest = due.sort((a, b) => age(b) - age(a) || a - b).slice(0, most); // or else the first would always come first
     lanes.rounds.forEach((_, k) => {
-      const far = !(this.dear[k] <= now.round && now.round < this.dear[k] + DEAR_APART), due = atRest ? this.dear[k] !== now.round : quiet && far;
-      const dear = due && most-- > 0, found = lanes.read(k, dear);
+      const dear = oldest.includes(k), found = lanes.read(k, dear);
       if (dear) this.dear[k] = now.round;
       if (found === null) return; // it keeps its last numbers
       this.modeMass[k] = found.modeMass;

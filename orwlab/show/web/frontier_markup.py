@@ -10,7 +10,7 @@ def markup() -> str:
         f"<span>{name}</span></label>"
         for value, name in _DISTANCES
     )
-    return f"""<details class="frontier"><summary>What the reward could buy</summary>
+    return f"""<details class="explorable frontier"><summary>What the reward could buy</summary>
 <div class="frontier-board"><div class="frontier-side">
 <fieldset><legend>Distance from the reference</legend>{switch}</fieldset>
 <p class="frontier-axis">mean reward</p>

@@ -31,7 +31,7 @@ def markup() -> str:
             _choice("reward", "Reward", _REWARDS),
         )
     )
-    return f"""<details class="frontier line-lab"><summary>On a line: see all of it at once</summary>
+    return f"""<details class="explorable line-lab"><summary>On a line: see all of it at once</summary>
 <p>In one dimension a density is a curve, and W₂² is exact. <b>Drag α</b>: the dashed limit moves at once.</p>
 <div class="frontier-board"><div class="frontier-side"><div class="line-plot"><svg role="img"
  aria-label="It is being worked out."></svg></div>
@@ -43,7 +43,7 @@ def markup() -> str:
 <p class="line-formula">A round: with weights <i>w</i> = e<sup>τ r</sup>, τ = <b data-number="tau"></b>, and α =
 <b data-number="alpha"></b>, the best velocity is
 <span>v* = (E[w u<sub>t</sub>] + α v<sub>ref</sub>) / (E[w] + α)</span>, each mean given x<sub>t</sub>. Noise carried
-along it becomes <span>q′ = q · (w + α) / (Z + α) · e<sup>−α c</sup></span>,
+along it becomes <span>q′ = q · (w + α) / (Z + α) · e<sup>−α&nbsp;c</sup></span>,
 where Z = E<sub>q</sub> w, and c, what the penalty corrects, vanishes in the first round. The limit is where q′ = q.</p>
 <details><summary>What is exact, and what is not</summary>
 <p>All densities live on 128 cells. The rounds are those of a perfect network, computed without one. W₂² follows from

@@ -142,7 +142,7 @@ def _styles() -> str:
     """The rules of the component are written to lie within it, as ``lab.css`` says."""
     within = "\n".join(_text(name) for name in _STYLES)
     return f"#lab {{\n{stylesheet()}\n{within}\n}}\n" + "\n".join(
-        _text(name) for name in ("studio.css", "classroom_page.css", "pocket.css", "frontier.css")
+        _text(name) for name in ("studio.css", "classroom_page.css", "pocket.css", "explorable.css")
     )
 
 
