@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from orwlab.show import pocket
-from orwlab.show.lab import banners, controls, exact, own
+from orwlab.show.lab import controls, exact, own
 from orwlab.show.lab.session import Session
 from orwlab.show.lab.settings import Settings
 from orwlab.show.lab.story import Story
@@ -359,6 +360,41 @@ return { played, asleep, still, answers: sent.filter((one) => one.id) };
     assert len(answers) == 5
 
 
+def test_finer_than_the_grid_is_what_has_become_so(tmp_path):
+    """Thin data are coarse from the start, which is no news; what shrinks to half as much again is, in either lab."""
+    cases = [
+        ("two_moons", 0.0, 2.0),
+        ("two_moons", 3.0, 1.0),
+        ("eight_gaussians", 0.0, 5.0),
+        ("eight_gaussians", 3.0, 5.0),
+    ]
+    found = in_node(
+        tmp_path,
+        """
+return given.cases.map(([target, alpha, tau]) => {
+  const { lanes } = new Session({ settings: { target, alpha, reward: "right", tau }, particles: 8 }).it;
+  return Array.from({ length: 15 }, () => {
+    const said = lanes.warning(0)?.title ?? null;
+    lanes.advance();
+    return said;
+  });
+});
+""",
+        cases=cases,
+    )
+    for (target, alpha, tau), titles in zip(cases, found, strict=True):
+        settings = Settings(target=target, alpha=alpha, reward="right", tau=tau, mode="exact")
+        lanes = exact.ExactLanes(settings, torch.zeros(8, 2))
+        for title in titles:
+            warning = lanes.warning(0)
+            assert title == (warning and warning.title)
+            lanes.advance()
+        assert titles[0] is None
+        assert bool(titles[-1]) == (alpha == 0)
+        assert ("coarse" in lanes.states[0].problems) == (target == "two_moons" or alpha == 0)
+    assert found[2][-1].endswith("finer than the grid.")
+
+
 def test_round_in_parts_is_the_same_round(tmp_path):
     """A round that stops after every lane moves nobody until it is whole, and only what was set is worked out again."""
     found = in_node(
@@ -467,9 +503,7 @@ return found;
         settings = Settings(target=target, reward=reward, mode="exact")
         state = exact.dynamics(settings, 1.0)
         shown = {number["key"]: number["value"] for number in lane["numbers"]}
-        banner = banners.beyond_the_grid(
-            state.problems, settings
-        )  # of the thinnest targets it says that they are coarse
-        assert lane["banner"] == (banner and banner.plain())
+        assert lane["banner"] is None  # that a target is thin is no news of a density that has not moved
+        assert exact.ExactLanes(settings, torch.zeros(1, 2)).warning(0) is None
         assert shown["reward"] == signed(float(state.mean_reward))
         assert shown["diversity"] == signed(exact.diversity(state))

@@ -109,6 +109,10 @@ def no_network(error: Exception) -> Banner:
     return Banner("warning", "No network could learn this target.", f"{what}. What you see is the exact answer.")
 
 
+FINER_YET = 1.5
+"""times as much of an exact density as of the data varies from cell to cell, until that is worth a sentence"""
+
+
 def beyond_the_grid(problems: dict[str, str], settings: Settings) -> Banner | None:
     """What the exact dynamics report about their own grid, in plain words."""
     if "domain" in problems or "tail" in problems:

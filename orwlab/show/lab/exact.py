@@ -14,7 +14,7 @@ from orwlab import checks, flow, losses, paths, weights
 from orwlab.exact.dynamics import PopulationDynamics
 from orwlab.exact.grid import Grid, evaluate, reward_values
 from orwlab.show.lab import measures, own, yardstick
-from orwlab.show.lab.banners import Banner, beyond_the_grid, unbounded
+from orwlab.show.lab.banners import FINER_YET, Banner, beyond_the_grid, unbounded
 from orwlab.show.lab.settings import Settings
 from orwlab.show.lab.steered import Steered, labelled
 from orwlab.show.lab.yardstick import Reading
@@ -50,6 +50,19 @@ class _Quiet(PopulationDynamics):
 @functools.lru_cache(maxsize=20)  # of up to 11 MB each
 def _at_rest(name: str, axis: int) -> PopulationDynamics:
     return _Quiet(own.target(name), own.reward("right"), axis=axis)
+
+
+def _varies(state: PopulationDynamics) -> float:
+    """The share of the mass that varies from cell to cell."""
+    q = state.density
+    return float((state.cells.smooth(q) - q).abs().sum() / (2 * q.sum()))
+
+
+@functools.lru_cache(maxsize=KEPT)
+def _varies_at_rest(name: str, axis: int) -> float:
+    """Of the data; 0 where the grid holds them."""
+    state = _at_rest(name, axis)
+    return _varies(state) if "coarse" in state.problems else 0.0
 
 
 @functools.lru_cache(maxsize=KEPT)
@@ -452,8 +465,12 @@ class ExactLanes:
             return self.states[lane].velocity(checks.number("t", t), x)
 
     def warning(self, lane: int) -> Banner | None:
-        """What the grid has to say about itself."""
-        return beyond_the_grid(self.states[lane].problems, self.settings)
+        """What the grid has to say about itself; that the data are thin already is no news of the density."""
+        state, problems = self.states[lane], dict(self.states[lane].problems)
+        at_rest = _varies_at_rest(self.settings.target, state.cells.n) if "coarse" in problems else 0.0
+        if at_rest and _varies(state) <= FINER_YET * at_rest:
+            del problems["coarse"]
+        return beyond_the_grid(problems, self.settings)
 
     # Read off the densities -----------------------------------------------------------------------------------------
 

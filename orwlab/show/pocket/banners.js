@@ -40,9 +40,10 @@ export function divergedFor({ what }, settings) {
 }
 
 /** What exact dynamics say about their own grid. */
-export function beyondTheGrid(problems, settings) {
+export function beyondTheGrid(problems, settings, coarseAtRest = 0) {
   if ("domain" in problems || "tail" in problems) return tabled.banners.runsAway[way(settings)];
-  return "coarse" in problems || "mass" in problems ? tabled.banners.finer : null;
+  const { finer, finerYet } = tabled.banners; // that the data are thin already is no news of the density
+  return problems.coarse > finerYet * coarseAtRest || "mass" in problems ? finer : null;
 }
 
 function meanPairwise(x) {

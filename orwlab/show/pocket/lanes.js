@@ -54,6 +54,7 @@ export class Lanes {
     Object.assign(this, { settings, axis, steered: new Steered(), ground: groundOf(settings.target, axis) });
     this.states = [this.steered.obey(settings, 0), ...settings.others].map((alpha) => dynamicsFor(settings, alpha, axis));
     this.stopped = this.states.map(() => null);
+    this.coarseAtRest = this.states[0].problems.coarse;
     this.u = uniform(z);
     this.first = placed(fineDensity(dynamicsFor(settings, 1, axis), this.ground), this.ground.extent, this.u);
   }
@@ -139,7 +140,7 @@ export class Lanes {
   }
 
   warning(lane) {
-    return beyondTheGrid(this.states[lane].problems, this.settings);
+    return beyondTheGrid(this.states[lane].problems, this.settings, this.coarseAtRest);
   }
 
   /** The mean of a reward over the reference. */

@@ -95,6 +95,7 @@ def _banners() -> dict[str, Any]:
         "advice": {way: banners.advice(settings) for way, settings in ways.items()},
         "runsAway": {way: seen("domain", settings) for way, settings in ways.items()},
         "finer": seen("mass", ways["ceiling"]),
+        "finerYet": banners.FINER_YET,
         "lost": banners.LOST.plain(),
         "few": {"plain": _few("exp"), "clipped": _few("clipped")},
         "fewShare": banners.FEW,
@@ -107,7 +108,9 @@ def _few(weighting: str) -> dict[str, str]:
     """That few samples decide, with words for how many of how many."""
     found = banners.few_decide(1, 10**9, weighting)
     assert found is not None
-    return {name: text.replace("about 1 of 1000000000", "about {ess} of {drawn}") for name, text in found.plain().items()}
+    return {
+        name: text.replace("about 1 of 1000000000", "about {ess} of {drawn}") for name, text in found.plain().items()
+    }
 
 
 def _diverged(settings: Settings) -> dict[str, dict[str, str]]:
