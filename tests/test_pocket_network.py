@@ -51,8 +51,8 @@ def in_node(folder, script, **known):
         pytest.skip("no Node")
     world = {"tables": tables.plain(), "own": given.tables()}
     (folder / "given.json").write_text(json.dumps(world | known))
-    wrapped = "writeFileSync('found.json', JSON.stringify((() => {\n" + script + "\n})(), flat));"
-    (folder / "run.mjs").write_text(START.replace("FOLDER", str(FOLDER)) + wrapped)
+    wrapped = "writeFileSync('found.json', JSON.stringify(await (async () => {\n" + script + "\n})(), flat));"
+    (folder / "run.mjs").write_text((START + wrapped).replace("FOLDER", str(FOLDER)))
     done = subprocess.run(["node", "run.mjs"], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads((folder / "found.json").read_text())
