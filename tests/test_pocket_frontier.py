@@ -136,9 +136,13 @@ const kl = asked("kl"), w2 = asked("w2"), again = answer("pocket", { distance: "
 session.order({ name: "reward", value: "plane", stamp: 1 });
 session.press("step");
 session.advance();
+const other = answer("pocket", {});
+service.hear({ id: 2, call: "start", arguments: [{ settings: { ...settings, mode: "both" }, particles: 64, axis: 48 }] });
+for (let k = 0; k < 12; k++) { service.session.press("step"); service.session.advance(); }
+const networks = [answer("pocket", { distance: "kl" }), answer("pocket", { distance: "w2" })];
 return {
-  early, kl, w2, again, z: normals(11, 512), most: { kl: most(kl), w2: most(w2) },
-  other: answer("pocket", {}), foreign: answer("x", {}), wrong: answer("pocket", { distance: "x" }),
+  networks, early, kl, w2, again, z: normals(11, 512), most: { kl: most(kl), w2: most(w2) },
+  other, foreign: answer("x", {}), wrong: answer("pocket", { distance: "x" }),
 };
 """
 
@@ -177,6 +181,15 @@ def test_a_worker_says_where_the_lanes_are_and_what_the_best_are(asked):
         assert lane["now"]["distance"] > 0
         assert lane["now"]["round"] == 8
         assert lane["now"]["reward"] < most - 1e-3, "the limits do not trade optimally in W2"
+
+
+def test_networks_have_a_w2_and_no_kl(asked):
+    kl, w2 = asked[0]["networks"]
+    assert [(lane["now"], lane["trail"]["reward"]) for lane in kl["lanes"]] == [(None, [])] * 2
+    for lane in w2["lanes"]:
+        assert lane["now"]["distance"] > 0
+        assert lane["now"]["reward"] == lane["trail"]["reward"][-1]
+        assert not w2["lanes"][0].get("coupling")
 
 
 def test_a_worker_works_a_little_at_a_time_and_sends_a_frontier_once(asked):

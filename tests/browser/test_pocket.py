@@ -255,7 +255,8 @@ def test_a_sample_is_pointed_at_and_its_way_from_the_noise_is_shown(opened):
     lab.wait(page, f"round === 3 && {ARRIVED} && stage.motion.x.done")
     place = page.evaluate(
         """() => { const stage = document.querySelector('.orw-stage').stage, { x, y, w, h } = stage.layout.plots[0];
-            const [x0, x1, y0, y1] = stage.camera.now, [u, v] = stage.positions, { left, top } = stage.canvas.getBoundingClientRect();
+            const [x0, x1, y0, y1] = stage.camera.now, [u, v] = stage.positions;
+            const { left, top } = stage.canvas.getBoundingClientRect();
             return [left + x + (u - x0) / (x1 - x0) * w, top + y + (y1 - v) / (y1 - y0) * h]; }"""
     )
     page.mouse.move(*place)

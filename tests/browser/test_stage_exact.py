@@ -58,7 +58,7 @@ def rgb(page, path: str) -> np.ndarray:
 
 @pytest.mark.parametrize(("lanes", "dark"), [(1, False), (2, True)])
 def test_the_ground_keeps_its_colours_and_mass_lies_over_it(host, exact, lanes, dark):
-    """Where the root of the density is s, the picture is the ground with a share s times `opacity` of the exact colour."""
+    """Where the root of the density is s, a share s times `opacity` of the picture is the exact colour."""
     page = host(exact(lanes, mode="exact"), 900, 600, dark=dark, options=BARE)
     roots = [np.array(page.evaluate(ROOT, lane)) for lane in range(lanes)]
     opacity, colour = page.evaluate("stage.theme.mass.opacity"), rgb(page, "mass.color")
@@ -142,16 +142,18 @@ def test_a_sample_is_pointed_at_and_followed_as_in_other_modes(host, exact):
     page.wait_for_function("stage.motion.x.done")
     page.evaluate("() => { window.traced = []; stage.host.trace = (k) => traced.push(k); }")
     place = page.evaluate(
-        """() => { const { x, y, w, h } = stage.layout.plots[1], [x0, x1, y0, y1] = stage.camera.now, k = 2 * (stage.frame.n + 7);
+        """() => { const { x, y, w, h } = stage.layout.plots[1], [x0, x1, y0, y1] = stage.camera.now;
+            const k = 2 * (stage.frame.n + 7), [u, v] = stage.positions.subarray(k, k + 2);
             const { left, top } = stage.canvas.getBoundingClientRect();
-            return [left + x + (stage.positions[k] - x0) / (x1 - x0) * w, top + y + (y1 - stage.positions[k + 1]) / (y1 - y0) * h]; }"""
+            return [left + x + (u - x0) / (x1 - x0) * w, top + y + (y1 - v) / (y1 - y0) * h]; }"""
     )
     page.mouse.move(*place)
     page.wait_for_function("traced.length > 0")
     chosen = page.evaluate("stage.tracing.wanted")
     assert page.evaluate("traced.at(-1)") == chosen
     near_by = page.evaluate(
-        """(k) => [0, 1].map((i) => stage.positions[2 * (stage.frame.n + k) + i] - stage.positions[2 * (stage.frame.n + 7) + i])""",
+        """(k) => [0, 1].map((i) => { const { positions, frame: { n } } = stage;
+            return positions[2 * (n + k) + i] - positions[2 * (n + 7) + i]; })""",
         chosen,
     )
     assert np.hypot(*near_by) < 0.5
@@ -173,6 +175,7 @@ def test_what_is_exact_is_told_from_lanes_and_grounds(host, exact):
         page = host(exact(1), dark=dark)
         own = rgb(page, "contour")
         np.testing.assert_array_equal(rgb(page, "mass.color"), own)  # the density, its lines and its samples
-        others = [rgb(page, f"dots[{k}]") for k in range(4)] + [rgb(page, f"{g}[1]") for g in ("reward", "truth", "density")]
+        grounds = [rgb(page, f"{ground}[1]") for ground in ("reward", "truth", "density")]
+        others = [rgb(page, f"dots[{k}]") for k in range(4)] + grounds
         for other in others:
             assert np.abs(own - other).sum() > 120

@@ -518,7 +518,12 @@ OF_THE_STAGE: tuple[Control, ...] = (
     Switch("revealed", "Reveal the true reward", "Its curve, its number and its ground: green pays.", default=False),
     Switch("samples", "Samples", "A dot for each. Without dots one sees what is behind them.", default=True),
     Switch("ghost", "Reference", "Grey lines around the data that the reference has learned.", default=True),
-    Switch("contours", "Exact contours", "Around half and nine tenths of the exact density; beside networks, of the exact limit.", default=True),
+    Switch(
+        "contours",
+        "Exact contours",
+        "Around half and nine tenths of the exact density; beside networks, of the exact limit.",
+        default=True,
+    ),
     Switch("modes", "Mode numbers", "The number of each place where the data are, as its bar has it.", default=True),
     Switch("more", "All numbers", "All that is measured, and not only the reward and the diversity.", default=True),
 )

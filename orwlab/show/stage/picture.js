@@ -1,7 +1,7 @@
 // The canvas: what is painted, in which order, and what is kept between paintings.
 //
-// What changes rarely (background, an exact density, the data's contours, axes) is kept as a picture of its own; every painting copies
-// its pixels, stamps the particles into them and draws the few lines that are above the particles.
+// What changes rarely (background, an exact density, the data's contours, axes) is kept as a picture of its own; every
+// painting copies its pixels, stamps the particles into them and draws the few lines that are above the particles.
 
 import {
   arrowScale, clipTo, drawArrows, drawAxes, drawContours, drawGrid, drawPaths, gridImage, massImage,

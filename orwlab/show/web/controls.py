@@ -33,7 +33,10 @@ _OFFERS = {
 }
 """what a list offers below its names; ``own.js`` opens a panel for it"""
 
-_OF_THE_VIEW = ("truth", "revealed", "background", "samples", "ghost", "modes", "arrows", "paths", "t", "measured", "speed")
+_OF_THE_VIEW = (
+    *("truth", "revealed", "background", "samples", "ghost", "modes"),
+    *("arrows", "paths", "t", "measured", "speed"),
+)
 
 
 @functools.singledispatch

@@ -32,8 +32,9 @@ less is.
 **A true reward.** What is paid for is often only a proxy of what is wanted. *True reward* (in *View*) is read off every
 model and trains none; it is shown once somebody reveals it.
 
-**The exact answer.** The dashed lines and the contours are where a perfect network would settle. They are computed on
-a grid, without any network.
+**The exact answer.** The dashed lines, and beside a network the orange-red contours, are where a perfect network would
+settle. *Exact* shows how it would get there: the density of each round in orange over the ground, with samples of it.
+All of that is computed on a grid, without any network.
 """
 
 PAGE = LabPage(
