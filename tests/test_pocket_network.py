@@ -377,7 +377,8 @@ def test_without_a_reward_it_stays_where_it_is(learned):
 def test_lanes_that_learn_in_parts_are_read_each_by_its_own_samples(tmp_path):
     """A session obeys between the parts of a round; that used to throw away what the first lane had been pushed for."""
     script = """
-const settings = changedSettings({ mode: "learned", alpha: 0.1, others: [100], tau: 4, lr: 1e-2, measured: "iterate", speed: 0 });
+const begin = { mode: "learned", alpha: 0.1, others: [100], tau: 4, lr: 1e-2, measured: "iterate", speed: 0 };
+const settings = changedSettings(begin);
 const lanes = new NetworkLanes(settings, normals(5, 400), 64);
 for (let round = 0; round < 10; round++) while (!lanes.advance(() => true)) lanes.obey(settings);
 const inParts = [0, 1].map((k) => lanes.read(k, true).values);
