@@ -137,7 +137,8 @@ session.order({ name: "reward", value: "plane", stamp: 1 });
 session.press("step");
 session.advance();
 const other = answer("pocket", {});
-service.hear({ id: 2, call: "start", arguments: [{ settings: { ...settings, mode: "both" }, particles: 64, axis: 48 }] });
+const both = { settings: { ...settings, mode: "both" }, particles: 64, axis: 48 };
+service.hear({ id: 2, call: "start", arguments: [both] });
 for (let k = 0; k < 12; k++) { service.session.press("step"); service.session.advance(); }
 const networks = [answer("pocket", { distance: "kl" }), answer("pocket", { distance: "w2" })];
 return {
@@ -223,7 +224,8 @@ def test_w2_of_all_lanes_is_read_in_turn_where_there_is_time_for_one(tmp_path):
     found = session.in_node(
         tmp_path,
         """
-const { it } = new Session({ settings: { alpha: 1, others: [2, 3] }, particles: 16, axis: 48 }), { readings } = it, seen = [];
+const { it } = new Session({ settings: { alpha: 1, others: [2, 3] }, particles: 16, axis: 48 });
+const { readings } = it, seen = [];
 for (let k = 1; k <= 6; k++) {
   for (let round = 0; round < 10; round++) it.lanes.advance();
   readings.read(true, false, 1);

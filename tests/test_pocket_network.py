@@ -24,7 +24,8 @@ import { given as own } from "FOLDER/given.js";
 import { groundOf, rewardOn } from "FOLDER/ground.js";
 import { Adam, BATCH, Network, PARAMETERS, initialParameters } from "FOLDER/network.js";
 import { Dynamics } from "FOLDER/dynamics.js";
-import { loadTables } from "FOLDER/settings.js";
+import { NetworkLanes } from "FOLDER/network_lanes.js";
+import { changedSettings, loadTables } from "FOLDER/settings.js";
 import { settle } from "FOLDER/settle.js";
 import { TabledField } from "FOLDER/tabled_field.js";
 import { FineTuning, LearnedField, pushing, timeOfStep } from "FOLDER/training.js";
@@ -371,3 +372,18 @@ def test_without_a_reward_it_stays_where_it_is(learned):
     assert case["curve"] == pytest.approx([case["first"]] * 2, abs=0.03)
     assert case["penalty"] < 0.05
     assert case["penalty"] < 0.1 * learned[0]["penalty"]
+
+
+def test_lanes_that_learn_in_parts_are_read_each_by_its_own_samples(tmp_path):
+    """A session obeys between the parts of a round; that used to throw away what the first lane had been pushed for."""
+    script = """
+const begin = { mode: "learned", alpha: 0.1, others: [100], tau: 4, lr: 1e-2, measured: "iterate", speed: 0 };
+const settings = changedSettings(begin);
+const lanes = new NetworkLanes(settings, normals(5, 400), 64);
+for (let round = 0; round < 10; round++) while (!lanes.advance(() => true)) lanes.obey(settings);
+const inParts = [0, 1].map((k) => lanes.read(k, true).values);
+lanes.told = [];
+return [inParts, [0, 1].map((k) => lanes.read(k, true).values)];"""
+    in_parts, at_once = in_node(tmp_path, script)
+    assert in_parts == at_once
+    assert in_parts[0]["reward"] > in_parts[1]["reward"] + 0.02

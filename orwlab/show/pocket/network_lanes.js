@@ -50,7 +50,7 @@ export class NetworkLanes {
   obey(settings) {
     const before = this.settings;
     this.settings = settings;
-    this.told = [];
+    if (before.measured !== settings.measured) this.told = []; // of others; what one obeys in between takes nothing away
     if (TRAINING.every((name) => alike(before[name], settings[name]))) return false;
     const alphas = [this.steered.obey(settings, this.runs[0].round), ...settings.others];
     this.runs.forEach((run, k) => {
@@ -87,10 +87,10 @@ export class NetworkLanes {
       if (k === 0 && this.steered.kind) run.alpha = this.steered.after(run.round, run.last.penalty);
     }
     if (Math.max(...this.runs.map(({ round }) => round)) % every(this.settings.speed)) return;
-    for (const run of this.runs) { // what will be read is pushed in parts, too
+    for (const [k, run] of this.runs.entries()) { // what will be read is pushed in parts, too
       const { noise } = yardstick(), x = new Float64Array(noise.length);
       yield* pushing(this._readOn(run), noise, x);
-      this.told.push(x);
+      this.told[k] = x;
     }
   }
 

@@ -27,7 +27,8 @@ def markup() -> str:
 <details><summary>What is proved here</summary>
 <p><b>KL.</b> For every density <i>q</i> and every τ &gt; 0, E<sub>q</sub> r ≤ (KL(q|p<sub>ref</sub>) + log
 E<sub>ref</sub> e<sup>τ r</sup>) / τ: Gibbs's inequality. The tilt p<sub>ref</sub> e<sup>τ r</sup> / Z, and it alone,
-has equality. On the grid that is exact: nothing lies above the curve.</p>
+has equality. On the grid that is exact: nothing lies above the curve. With α = 0 and unclipped weights round n
+<i>is</i> a tilt, p<sub>ref</sub> e<sup>nτ r</sup> / Z: the run walks along the frontier, and never rests.</p>
 <p><b>W₂².</b> For every λ &gt; 0, E<sub>q</sub> r ≤ λ W₂²(q, p<sub>ref</sub>) + E<sub>ref</sub> max<sub>y</sub> (r(y)
 − λ |y − x|²): the simple half of Kantorovich's duality. Moving each x to the best y has equality. That is proved, and
 worked out on the grid, the reward linear between cells and nothing beyond its edge. The W₂² of the <i>dots</i> is read
