@@ -1,6 +1,8 @@
 """The site: built once by its command, then read as a browser would read it, from the disk alone."""
 
+import base64
 import inspect
+import io
 import json
 import posixpath
 import re
@@ -11,10 +13,12 @@ from urllib.parse import unquote, urlsplit
 
 import built_site
 import nbformat
+import numpy as np
 import pytest
 import setuptools
 import yaml
 from bs4 import BeautifulSoup
+from PIL import Image
 
 import orwlab
 from orwlab.show.lab.link import Link
@@ -125,6 +129,38 @@ def test_a_stage_leads_to_its_run_in_the_pocket_lab(name, pages):
     moves = [(at, control, value) for at, changes in given["film"] for control, value in changes.items() if at]
     assert list(story.log) == moves
     assert story.round == max(at for at, _ in given["film"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_on_a_page_asks_for_a_kernel(name, pages, site):
+    """Neither a cell's output, nor the line below a stage's committed picture, which the page's picture is without."""
+    page, cells = pages[f"notebooks/{name}.html"], notebook(name).cells
+    assert "run this cell" not in " ".join(box.get_text() for box in page.select("div.cell_output")).lower()
+    (still,) = page.select(".orw-still img")
+    (cell,) = [c for c in cells if c.cell_type == "code" and "live.stage(" in c.source]
+    (committed,) = [o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})]
+    whole, shown = (
+        np.asarray(Image.open(file).convert("L")).astype(int)
+        for file in (io.BytesIO(base64.b64decode(committed)), site / "notebooks" / still["src"])
+    )
+    cut = len(whole) - len(shown)
+    assert 30 < cut < 50, "a line of text, and no more"
+    assert (whole[: len(shown)] == shown).all()
+    assert (shown[-4:] > 200).all(), "between two lines"
+    assert (whole[len(shown) :] < 200).any()
+    assert still["height"] == str(len(shown))
+
+
+def test_printed_lines_are_wrapped_and_columns_are_not(pages):
+    seen = {True: 0, False: 0}
+    for name in NAMES:
+        for cell in pages[f"notebooks/{name}.html"].select("div.cell"):
+            printed = "".join(box.get_text() for box in cell.select(".cell_output .stream pre"))
+            if printed:
+                columns = any("  " in line.strip() or line.startswith(" ") for line in printed.splitlines())
+                assert columns != ("tag_prose" in cell["class"]), printed[:200]
+                seen[columns] += 1
+    assert seen[False] > 5 * seen[True] > 50
 
 
 def test_the_names_of_a_stages_first_arguments():

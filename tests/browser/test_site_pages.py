@@ -1,5 +1,7 @@
 """The site in a browser: from a disk, with the network cut."""
 
+import itertools
+
 import lab
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -74,6 +76,41 @@ def test_figures_are_drawn_and_formulas_set(opened):
     assert (
         high > 1.5 * page.locator("p math:not(:has(mfrac))").first.bounding_box()["height"]
     )  # a fraction is a fraction
+
+
+OUTSIDE = """plots => plots.flatMap(plot => {
+    const frame = plot.getBoundingClientRect();
+    return [...plot.querySelectorAll("svg text")].map(text => [text.textContent, text.getBoundingClientRect()])
+        .filter(([, box]) => box.width && (box.left < frame.left - 5 || box.right > frame.right + 5))
+        .map(([words]) => words);
+})"""
+
+
+@pytest.mark.parametrize("name", ["05_orw_cfm_w2", "07_the_trade_off"])
+def test_figures_on_a_phone_are_whole_and_say_that_they_go_on(opened, name):
+    page = opened(f"notebooks/{name}.html", width=360)
+    figures = page.locator(".orw-figure")
+    for k in range(min(figures.count(), 6)):
+        figures.nth(k).scroll_into_view_if_needed()
+        page.wait_for_function("k => document.querySelectorAll('.orw-figure')[k].matches('.drawn')", arg=k)
+    drawn = page.locator(".orw-figure.drawn")
+    assert drawn.locator("> [role=group]").evaluate_all(OUTSIDE) == []
+    assert drawn.locator(".plot").evaluate_all("all => all.filter(one => one.getBoundingClientRect().width < 80)") == []
+    hints = drawn.evaluate_all("all => all.map(one => getComputedStyle(one, '::after').content)")
+    assert all("scroll sideways" in hint for hint in hints)
+    assert drawn.evaluate_all("all => all.map(one => one.tabIndex)") == [0] * len(hints)
+
+
+def test_a_figure_is_as_wide_as_its_labels_need(opened):
+    """Five panels beside each other on a page of 1280 pixels: their axes' names lay over each other."""
+    page = opened("notebooks/12_failure_gallery.html")
+    place = page.locator(".orw-figure").nth(11)
+    place.scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelectorAll('.orw-figure')[11].matches('.drawn')")
+    names = [box for box in (one.bounding_box() for one in place.locator(".g-xtitle text").all()) if box]
+    assert len(names) == 5
+    assert all(one["x"] + one["width"] < other["x"] for one, other in itertools.pairwise(names))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
 
 
 def test_without_scripts_the_pictures_stay(opened):
