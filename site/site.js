@@ -53,7 +53,7 @@ function clashes(plot) {
   const boxes = [...plot.querySelectorAll("svg text")]
     .map((text) => text.getBoundingClientRect())
     .filter((box) => box.width > 0 && box.height > 0);
-  const outside = boxes.filter((box) => box.left < frame.left - 1 || box.right > frame.right + 1).length;
+  const outside = boxes.filter((box) => box.left < frame.left - 1 || box.right > frame.right + 8).length;
   const over = boxes.map((one, k) =>
     boxes.slice(k + 1).filter((other) => {
       const width = Math.min(one.right, other.right) - Math.max(one.left, other.left);

@@ -6,6 +6,7 @@ import io
 import json
 import posixpath
 import re
+import runpy
 import sys
 import tomllib
 from pathlib import Path
@@ -247,6 +248,46 @@ def test_the_search_index_knows_every_page(pages, site):
         assert any(term in word for word in words for term in terms[names[f"notebooks/{name}.html"]]), name
 
 
+def test_every_page_says_what_it_is_where_it_is_linked(pages):
+    said = {}
+    for path, page in pages.items():
+        if page.find("article") is None:
+            continue
+        (words,) = [tag["content"] for tag in page.select("meta[name=description]")]
+        assert page.select_one("meta[property='og:description']")["content"] == words
+        assert page.select_one("meta[property='og:title']")["content"] in page.title.get_text()
+        assert 40 <= len(words) <= 203, path
+        assert not re.search(r"[\\$<{}]", words), path
+        said.setdefault(words, []).append(path)
+    assert len(said[pages["index.html"].select_one("meta[name=description]")["content"]]) == 1
+    for name in NAMES:
+        text = " ".join(cell.source for cell in notebook(name).cells[:2] if cell.cell_type == "markdown")
+        words = pages[f"notebooks/{name}.html"].select_one("meta[name=description]")["content"]
+        assert words[:20] in text.replace("\n", " "), name
+
+
+def test_a_preview_has_whole_addresses_where_the_sites_own_is_known(monkeypatch):
+    def tags(address):
+        monkeypatch.setenv("ORWLAB_SITE", address)
+        context = {"title": "A <b>page</b> &amp; more"}
+        runpy.run_path(str(ROOT / "site/conf.py"))["_described"](None, "notebooks/a", "page.html", context, None)
+        found = BeautifulSoup(context["metatags"], "html.parser").select("meta[property]")
+        return {tag["property"]: tag["content"] for tag in found}
+
+    assert tags("")["og:title"] == "A page & more"
+    assert not {"og:image", "og:url"} & tags("").keys()
+    for address in ("https://somebody.example/lab", "https://somebody.example/lab/"):
+        assert tags(address)["og:url"] == "https://somebody.example/lab/notebooks/a.html"
+        assert tags(address)["og:image"] == "https://somebody.example/lab/_static/pocket.webp"
+
+
+def test_the_page_for_addresses_that_are_none_needs_nothing_beside_it(pages):
+    """A host shows it at any depth, so that no address in it can be right."""
+    page = pages["404.html"]
+    assert list(_addresses(page)) == []
+    assert "no such page" in page.h1.get_text()
+
+
 def test_the_wheel_leaves_it_out():
     found = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]
     packages = setuptools.find_packages(str(ROOT), **found)
@@ -260,6 +301,10 @@ def test_the_workflow_runs_what_a_person_runs():
     assert [step["run"] for step in steps if "run" in step] == ["make site"]
     assert [step["with"]["path"] for step in steps if "path" in step.get("with", {})] == ["_site"]
     assert not re.search(r"https?://", text)
+    jobs = yaml.safe_load(text)["jobs"]
+    assert jobs["publish"]["permissions"] == {"pages": "write", "id-token": "write"}
+    assert jobs["publish"]["needs"] == "build"
+    assert yaml.safe_load(text)["concurrency"]["cancel-in-progress"] is False, "half a publication is none"
 
 
 def test_the_start_page_is_light(pages, site):

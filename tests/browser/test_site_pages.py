@@ -1,6 +1,7 @@
 """The site in a browser: from a disk, with the network cut."""
 
 import itertools
+from urllib.parse import urlsplit
 
 import lab
 import pytest
@@ -107,7 +108,9 @@ def test_a_figure_is_as_wide_as_its_labels_need(opened):
     place = page.locator(".orw-figure").nth(11)
     place.scroll_into_view_if_needed()
     page.wait_for_function("document.querySelectorAll('.orw-figure')[11].matches('.drawn')")
-    names = [box for box in (one.bounding_box() for one in place.locator(".g-xtitle text").all()) if box]
+    names = [
+        box for box in (one.bounding_box() for one in place.locator("text", has_text="first coordinate").all()) if box
+    ]
     assert len(names) == 5
     assert all(one["x"] + one["width"] < other["x"] for one, other in itertools.pairwise(names))
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
@@ -138,6 +141,47 @@ def test_the_search_finds(opened):
     page.keyboard.press("Enter")
     page.locator("#search-results a[href*='04_wasserstein_and_the_bound']").first.click()
     page.locator("h1", has_text="velocities").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        ("alpha", "notebooks/"),  # a property of four classes too
+        ("collapse", "notebooks/00"),
+        ("KL", "notebooks/06"),
+        ("handout", "a_class"),
+        ("FineTuning", "api/methods.orw.html#"),
+        ("PopulationDynamics.step", "api/exact.dynamics.html#"),
+        ("adjoint matching", "api/methods.adjoint_matching"),
+    ],
+)
+def test_the_search_finds_first_what_is_meant(opened, words, first):
+    page = opened(f"search.html?q={words}")
+    page.locator("#search-results h2", has_text="Search Results").wait_for()
+    page.wait_for_function("!document.querySelector('#search-progress')?.innerText")
+    address = page.locator("#search-results li a").first.get_attribute("href")
+    assert address.startswith(first)
+
+
+def test_a_lost_visitor_is_led_to_the_start_page(browser, site):
+    """At any depth, wherever the host has put the site."""
+    context = browser.new_context()
+    page = context.new_page()
+
+    def answer(route):
+        path = urlsplit(route.request.url).path
+        file = site / path.removeprefix("/deep/lab/") if path.startswith("/deep/lab/") else site / "no"
+        file = file / "index.html" if file.is_dir() else file
+        there = file.is_file()
+        route.fulfill(status=200 if there else 404, path=file if there else site / "404.html")
+
+    page.route("**/*", answer)
+    for lost in ("nothing", "notebooks/nothing.html", "a/b/c/"):
+        page.goto(f"http://host.example/deep/lab/{lost}")
+        page.get_by_role("link", name="The start page").click()
+        page.locator("h1", has_text="orwlab").wait_for()
+        assert page.url == "http://host.example/deep/lab/"
+    context.close()
 
 
 @pytest.mark.parametrize("dark", [False, True])
