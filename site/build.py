@@ -43,7 +43,9 @@ def write(source: Path) -> None:
     static, extra = source / "_static", source / "extra"
     for folder in (source, static, extra, extra / "pocket"):
         folder.mkdir()
-    shutil.copy(HERE / "conf.py", source)
+    for name in ("conf.py", "scorer.js"):
+        shutil.copy(HERE / name, source)
+    shutil.copy(HERE / "404.html", extra)
     for path in (HERE / "site.css", HERE / "site.js", HERE / "pocket.webp", preview.ICON):
         shutil.copy(path, static)
     (static / "plotly.min.js").write_text(plotly.offline.get_plotlyjs(), encoding="utf-8")

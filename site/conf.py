@@ -1,6 +1,9 @@
 """Sphinx's settings for the site; ``build.py`` writes the pages that it reads."""
 
+import html
+import os
 import re
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -20,6 +23,8 @@ html_css_files = ["site.css", "pages.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
 html_use_index = html_domain_indices = False  # the search finds names
 html_show_search_summary = False  # it is fetched, which browsers refuse on a disk
+html_search_scorer = str(Path(__file__).with_name("scorer.js"))
+html_baseurl = os.environ.get("ORWLAB_SITE", "")  # where it will lie, if that is known: previews want whole addresses
 html_copy_source = html_show_sourcelink = False
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#1b2430", "color-brand-content": "#1b5fa8"},
@@ -86,6 +91,35 @@ def _near(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: 
         context["toctree"] = lambda **asked: everything(**asked | {"collapse": True})
 
 
+LONGEST = 200  # letters of a page's description
+
+
+def _described(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: nodes.document | None) -> None:
+    """What a search engine or a chat shows of a page: its title, its first sentences, and a picture."""
+    title, words = html.unescape(re.sub("<[^>]*>", "", context.get("title") or project)), _first_words(tree)
+    said = {"og:title": title, "og:site_name": project, "og:type": "website", "og:description": words}
+    if html_baseurl:
+        said |= {
+            "og:url": f"{html_baseurl.rstrip('/')}/{page}.html",
+            "og:image": f"{html_baseurl.rstrip('/')}/_static/pocket.webp",
+        }
+    tags = [f'<meta name="description" content="{html.escape(words)}">']
+    tags += [f'<meta property="{name}" content="{html.escape(value)}">' for name, value in said.items()]
+    context["metatags"] = "\n".join([context.get("metatags", ""), *tags])
+
+
+def _first_words(tree: nodes.document | None) -> str:
+    """The first paragraph that says something: no formula, no note in italics, no heading."""
+    for paragraph in tree.findall(nodes.paragraph) if tree else ():
+        inside = [one for one in paragraph.children if one.astext().strip()]
+        if all(isinstance(one, nodes.emphasis) for one in inside) or next(paragraph.findall(nodes.math), None):
+            continue
+        words = " ".join(re.sub("<[^>]*>", "", paragraph.astext()).split())
+        if len(words) >= 40:
+            return words if len(words) <= LONGEST else f"{words[:LONGEST].rpartition(' ')[0].rstrip(',;:')} …"
+    return "Watch reward fine-tuning of flow matching: notebooks, a lab in the browser, and an exact oracle."
+
+
 def _levels(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: nodes.document | None) -> None:
     """Sphinx makes headings of a list's captions, and does not say of which level."""
     for name in ("furo_navigation_tree", "body"):
@@ -99,4 +133,5 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", _plain, priority=100)  # before napoleon: it makes markup of its own
     app.connect("builder-inited", _lazily)
     app.connect("html-page-context", _near, priority=400)  # before furo, which asks for the list
+    app.connect("html-page-context", _described)
     app.connect("html-page-context", _levels, priority=900)  # after furo

@@ -15,10 +15,12 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from orwlab.show.lab.link import Link
 from orwlab.show.lab.story import Story
+from orwlab.teach.notebooks import pictures
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 TEXTS = ("README.md", "notation.md", "where_this_sits.md", "teaching.md")
@@ -27,6 +29,10 @@ IN_ORDER = ("target", "reward", "tau", "alpha", "mode")
 """arguments of ``live.stage`` that may come without a name"""
 EXACT = ("target", "reward", "tau", "alpha", "others", "weighting", "steer", "budget", "truth", "seed")
 """settings that decide the course of an exact run"""
+ALIGNED = re.compile(r"\S {2,}\S|^ ", re.MULTILINE)
+"""printed in columns: what is not may be wrapped"""
+PROSE = "prose"
+"""the tag of cells whose printed lines may be wrapped"""
 FILES = r"\[([^\]]*)\]\(((?:student/[^)]*\.ipynb)|student/|prediction_sheet\.html)\)"
 """links to what is no page: a file to take home, or one that is a page already"""
 
@@ -116,18 +122,24 @@ def _turn(cell: dict[str, Any], figure: str, files: Path, pocket: str | None) ->
                 "code_prompt_show": "Show a solution",
                 "code_prompt_hide": "Hide the solution",
             }
+    printed = ["".join(output["text"]) for output in cell.get("outputs", ()) if output["output_type"] == "stream"]
+    if printed and not ALIGNED.search("".join(printed)):
+        cell["metadata"].setdefault("tags", []).append(PROSE)
     for k, output in enumerate(cell.get("outputs", ())):
         data = output.get("data", {})
+        if "".join(data.get("text/plain", "")) == pictures.WIDGET_SAYS:
+            output["data"] = {"text/html": "<p>A widget stands here where the notebook runs; a page has none.</p>"}
         if PNG not in data:
             continue
         name = f"{figure}{'-' * (k > 0)}{k or ''}.png"
-        (files / name).write_bytes(base64.b64decode("".join(data[PNG])))
-        picture = _picture(files / name, name, output["metadata"].get(PNG, {}).get("alt", ""))
+        png, words = base64.b64decode("".join(data[PNG])), output["metadata"].get(PNG, {}).get("alt", "")
+        (files / name).write_bytes(png if PLOTLY in data else _without_caption(png))
+        picture = _picture(files / name, name, words)
         if PLOTLY in data:
             output["data"] = {"text/html": _figure(picture, data[PLOTLY])}
         else:
             link = pocket_link(text) if pocket else ""
-            output["data"] = {"text/html": _stage(picture, f"{pocket}#{link}" if link else "")}
+            output["data"] = {"text/html": _stage(picture, words, f"{pocket}#{link}" if link else "")}
 
 
 def _picture(path: Path, address: str, words: str) -> str:
@@ -146,13 +158,31 @@ def _figure(picture: str, figure: dict[str, Any]) -> str:
     )
 
 
-def _stage(picture: str, link: str) -> str:
-    if not link:
-        return f'<div class="orw-still">{picture}</div>'
-    return (
-        f'<div class="orw-still">{picture}<p><a class="orw-go" href="{html.escape(link)}">Play this run in the Pocket '
-        "lab</a> Exact, without networks, with the moves of the film; and there you can steer.</p></div>"
-    )
+def _without_caption(png: bytes) -> bytes:
+    """A stage's still picture without its last line, which asks the reader to run the cell."""
+    picture = Image.open(io.BytesIO(png))
+    rows = np.flatnonzero((np.asarray(picture.convert("L")) < 200).any(axis=1))
+    (*_, above) = np.flatnonzero(np.diff(rows) > 5)  # the gap between what is below the plot and the caption
+    whole = picture.crop((0, 0, picture.width, int(rows[above]) + 6))
+    out = io.BytesIO()
+    whole.save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def _stage(picture: str, words: str, link: str) -> str:
+    """A stage's still picture, and where it moves."""
+    when = re.match(r"Live stage, (.*?)\.", words)
+    still = f"This is a picture of the stage{', ' + html.escape(when[1]) if when else ''}."
+    if link:
+        way = (
+            f'<a class="orw-go" href="{html.escape(link)}">Play this run in the Pocket lab</a> {still} The Pocket lab '
+            "plays the run: exact, without networks, with the moves of the film; and there you can steer."
+        )
+    else:
+        way = (
+            f"{still} It needs networks, which a page has not: it moves in the running notebook, and in its film below."
+        )
+    return f'<div class="orw-still"><div class="orw-box">{picture}</div><p>{way}</p></div>'
 
 
 def _linked(text: str) -> str:

@@ -13,6 +13,9 @@ function loaded() {
   return plotly;
 }
 
+// Where legends and labels leave no room for what they are about, a figure is as wide as it needs, and scrolls.
+const WIDTHS = [640, 760, 900];
+
 async function draw(place) {
   const { data, layout } = JSON.parse(place.querySelector("script").textContent);
   const words = place.querySelector("img")?.alt ?? "";
@@ -20,13 +23,45 @@ async function draw(place) {
   const plot = document.createElement("div");
   plot.setAttribute("role", "group");
   plot.setAttribute("aria-label", words);
-  const panels = Object.keys(layout).filter((name) => name.startsWith("xaxis")).length;
-  if (panels > 1) plot.style.minWidth = `${Math.min(180 * panels, 560)}px`; // on a phone they scroll
   place.replaceChildren(plot);
   const fitting = { ...layout, width: undefined, autosize: true };
   await window.Plotly.newPlot(plot, data, fitting, { responsive: true, displaylogo: false });
+  await fit(plot);
   place.classList.add("drawn");
   reach();
+}
+
+async function fit(plot) {
+  let best = 0;
+  let least = clashes(plot);
+  for (const width of WIDTHS.filter((width) => width > plot.clientWidth)) {
+    if (least === 0) break;
+    plot.style.minWidth = `${width}px`;
+    await window.Plotly.Plots.resize(plot);
+    const found = clashes(plot);
+    if (found < least) [best, least] = [width, found];
+  }
+  const chosen = best ? `${best}px` : "";
+  if (plot.style.minWidth === chosen) return;
+  plot.style.minWidth = chosen;
+  await window.Plotly.Plots.resize(plot);
+}
+
+// How many texts of a figure leave it or lie over each other.
+function clashes(plot) {
+  const frame = plot.getBoundingClientRect();
+  const boxes = [...plot.querySelectorAll("svg text")]
+    .map((text) => text.getBoundingClientRect())
+    .filter((box) => box.width > 0 && box.height > 0);
+  const outside = boxes.filter((box) => box.left < frame.left - 1 || box.right > frame.right + 8).length;
+  const over = boxes.map((one, k) =>
+    boxes.slice(k + 1).filter((other) => {
+      const width = Math.min(one.right, other.right) - Math.max(one.left, other.left);
+      const height = Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top);
+      return width > 3 && height > 3;
+    }).length,
+  );
+  return outside + over.reduce((sum, n) => sum + n, 0);
 }
 
 const watcher = new IntersectionObserver(
@@ -42,19 +77,27 @@ const watcher = new IntersectionObserver(
 for (const place of document.querySelectorAll(".orw-figure")) watcher.observe(place);
 
 // The start page has the lab itself where there is room for it; on a phone a frame would be a second thing to scroll.
+// The picture stays until the lab is there.
 const pocket = document.querySelector(".orw-pocket");
 if (pocket && matchMedia("(min-width: 64rem)").matches) {
   const frame = document.createElement("iframe");
   frame.src = pocket.dataset.page;
   frame.title = "The Pocket lab";
-  pocket.replaceChildren(frame);
+  frame.className = "waiting";
+  frame.addEventListener("load", () => {
+    pocket.querySelector("a")?.remove();
+    frame.className = "";
+  });
+  pocket.append(frame);
 }
 
 // What scrolls by itself can be reached with the keys.
 function reach() {
-  for (const box of document.querySelectorAll("article :is(pre, .formula, table, .orw-figure)")) {
-    if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+  for (const box of document.querySelectorAll("article :is(pre, .formula, table, .orw-figure, .orw-box)")) {
+    const wide = box.scrollWidth > box.clientWidth + 1;
+    if (wide) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
+    box.classList.toggle("wide", wide); // the style sheet says so below pictures
   }
 }
 reach();

@@ -55,26 +55,22 @@ def files() -> Iterator[Path]:
             yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
 
 
-def fingerprint() -> str:
-    """The same only if a build would come out the same."""
-    found = hashlib.sha256()
+def decides() -> list[str]:
+    """All that decides what a build comes out as, a line each."""
+    about = (sys.version, sys.platform, str(ROOT), str(PACKAGE), _digest(Path(__file__).read_bytes()))
+    language = (f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith(LANGUAGE))
+    return [*about, *language, *sorted(_installed()), *(f"{_digest(path.read_bytes())} {path}" for path in files())]
 
-    def add(*words: object) -> None:
-        found.update(repr(words).encode())
 
-    add(sys.version, sys.platform, ROOT, PACKAGE, Path(__file__).read_bytes())
-    add(sorted((name, value) for name, value in os.environ.items() if name.startswith(LANGUAGE)))
-    for said in sorted(_installed()):
-        add(said)
-    for path in files():
-        add(path, hashlib.sha256(path.read_bytes()).hexdigest())
-    return found.hexdigest()[:24]
+def _digest(what: bytes) -> str:
+    return hashlib.sha256(what).hexdigest()
 
 
 def _installed() -> Iterator[str]:
-    """Of everything installed the list of its files, which has a digest of each."""
+    """Of everything installed the list of its files, which has a digest of each; itself as a digest."""
     for one in metadata.distributions():
-        yield one.read_text("RECORD") or one.read_text("PKG-INFO") or ""
+        record = one.read_text("RECORD") or one.read_text("PKG-INFO") or ""
+        yield f"{one.metadata['Name']} {one.version} {_digest(record.encode())}"
 
 
 def at(folder: Path) -> Path:
@@ -85,13 +81,14 @@ def at(folder: Path) -> Path:
     """
     with FileLock(folder / "lock", timeout=PATIENCE):
         while True:
-            key = fingerprint()
-            whole = folder / key
+            lines = decides()
+            whole = folder / _digest(repr(lines).encode())[:24]
             if not whole.is_dir():
                 _forget(folder)
                 _build(folder / "half")
-                if fingerprint() != key:  # something changed meanwhile: nobody knows what this shows
+                if decides() != lines:  # something changed meanwhile: nobody knows what this shows
                     continue
+                (folder / "half/decides.txt").write_text("\n".join(lines), encoding="utf-8")  # to see what changed
                 (folder / "half").rename(whole)
             os.utime(whole)
             return whole / "site"

@@ -1,9 +1,12 @@
 """The site: built once by its command, then read as a browser would read it, from the disk alone."""
 
+import base64
 import inspect
+import io
 import json
 import posixpath
 import re
+import runpy
 import sys
 import tomllib
 from pathlib import Path
@@ -11,10 +14,12 @@ from urllib.parse import unquote, urlsplit
 
 import built_site
 import nbformat
+import numpy as np
 import pytest
 import setuptools
 import yaml
 from bs4 import BeautifulSoup
+from PIL import Image
 
 import orwlab
 from orwlab.show.lab.link import Link
@@ -127,6 +132,38 @@ def test_a_stage_leads_to_its_run_in_the_pocket_lab(name, pages):
     assert story.round == max(at for at, _ in given["film"])
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_on_a_page_asks_for_a_kernel(name, pages, site):
+    """Neither a cell's output, nor the line below a stage's committed picture, which the page's picture is without."""
+    page, cells = pages[f"notebooks/{name}.html"], notebook(name).cells
+    assert "run this cell" not in " ".join(box.get_text() for box in page.select("div.cell_output")).lower()
+    (still,) = page.select(".orw-still img")
+    (cell,) = [c for c in cells if c.cell_type == "code" and "live.stage(" in c.source]
+    (committed,) = [o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})]
+    whole, shown = (
+        np.asarray(Image.open(file).convert("L")).astype(int)
+        for file in (io.BytesIO(base64.b64decode(committed)), site / "notebooks" / still["src"])
+    )
+    cut = len(whole) - len(shown)
+    assert 30 < cut < 50, "a line of text, and no more"
+    assert (whole[: len(shown)] == shown).all()
+    assert (shown[-4:] > 200).all(), "between two lines"
+    assert (whole[len(shown) :] < 200).any()
+    assert still["height"] == str(len(shown))
+
+
+def test_printed_lines_are_wrapped_and_columns_are_not(pages):
+    seen = {True: 0, False: 0}
+    for name in NAMES:
+        for cell in pages[f"notebooks/{name}.html"].select("div.cell"):
+            printed = "".join(box.get_text() for box in cell.select(".cell_output .stream pre"))
+            if printed:
+                columns = any("  " in line.strip() or line.startswith(" ") for line in printed.splitlines())
+                assert columns != ("tag_prose" in cell["class"]), printed[:200]
+                seen[columns] += 1
+    assert seen[False] > 5 * seen[True] > 50
+
+
 def test_the_names_of_a_stages_first_arguments():
     assert tuple(inspect.signature(stage).parameters)[: len(notebook_pages.IN_ORDER)] == notebook_pages.IN_ORDER
 
@@ -211,6 +248,46 @@ def test_the_search_index_knows_every_page(pages, site):
         assert any(term in word for word in words for term in terms[names[f"notebooks/{name}.html"]]), name
 
 
+def test_every_page_says_what_it_is_where_it_is_linked(pages):
+    said = {}
+    for path, page in pages.items():
+        if page.find("article") is None:
+            continue
+        (words,) = [tag["content"] for tag in page.select("meta[name=description]")]
+        assert page.select_one("meta[property='og:description']")["content"] == words
+        assert page.select_one("meta[property='og:title']")["content"] in page.title.get_text()
+        assert 40 <= len(words) <= 203, path
+        assert not re.search(r"[\\$<{}]", words), path
+        said.setdefault(words, []).append(path)
+    assert len(said[pages["index.html"].select_one("meta[name=description]")["content"]]) == 1
+    for name in NAMES:
+        text = " ".join(cell.source for cell in notebook(name).cells[:2] if cell.cell_type == "markdown")
+        words = pages[f"notebooks/{name}.html"].select_one("meta[name=description]")["content"]
+        assert words[:20] in text.replace("\n", " "), name
+
+
+def test_a_preview_has_whole_addresses_where_the_sites_own_is_known(monkeypatch):
+    def tags(address):
+        monkeypatch.setenv("ORWLAB_SITE", address)
+        context = {"title": "A <b>page</b> &amp; more"}
+        runpy.run_path(str(ROOT / "site/conf.py"))["_described"](None, "notebooks/a", "page.html", context, None)
+        found = BeautifulSoup(context["metatags"], "html.parser").select("meta[property]")
+        return {tag["property"]: tag["content"] for tag in found}
+
+    assert tags("")["og:title"] == "A page & more"
+    assert not {"og:image", "og:url"} & tags("").keys()
+    for address in ("https://somebody.example/lab", "https://somebody.example/lab/"):
+        assert tags(address)["og:url"] == "https://somebody.example/lab/notebooks/a.html"
+        assert tags(address)["og:image"] == "https://somebody.example/lab/_static/pocket.webp"
+
+
+def test_the_page_for_addresses_that_are_none_needs_nothing_beside_it(pages):
+    """A host shows it at any depth, so that no address in it can be right."""
+    page = pages["404.html"]
+    assert list(_addresses(page)) == []
+    assert "no such page" in page.h1.get_text()
+
+
 def test_the_wheel_leaves_it_out():
     found = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]
     packages = setuptools.find_packages(str(ROOT), **found)
@@ -224,6 +301,10 @@ def test_the_workflow_runs_what_a_person_runs():
     assert [step["run"] for step in steps if "run" in step] == ["make site"]
     assert [step["with"]["path"] for step in steps if "path" in step.get("with", {})] == ["_site"]
     assert not re.search(r"https?://", text)
+    jobs = yaml.safe_load(text)["jobs"]
+    assert jobs["publish"]["permissions"] == {"pages": "write", "id-token": "write"}
+    assert jobs["publish"]["needs"] == "build"
+    assert yaml.safe_load(text)["concurrency"]["cancel-in-progress"] is False, "half a publication is none"
 
 
 def test_the_start_page_is_light(pages, site):

@@ -1,5 +1,8 @@
 """The site in a browser: from a disk, with the network cut."""
 
+import itertools
+from urllib.parse import urlsplit
+
 import lab
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -76,6 +79,43 @@ def test_figures_are_drawn_and_formulas_set(opened):
     )  # a fraction is a fraction
 
 
+OUTSIDE = """plots => plots.flatMap(plot => {
+    const frame = plot.getBoundingClientRect();
+    return [...plot.querySelectorAll("svg text")].map(text => [text.textContent, text.getBoundingClientRect()])
+        .filter(([, box]) => box.width && (box.left < frame.left - 5 || box.right > frame.right + 5))
+        .map(([words]) => words);
+})"""
+
+
+@pytest.mark.parametrize("name", ["05_orw_cfm_w2", "07_the_trade_off"])
+def test_figures_on_a_phone_are_whole_and_say_that_they_go_on(opened, name):
+    page = opened(f"notebooks/{name}.html", width=360)
+    figures = page.locator(".orw-figure")
+    for k in range(min(figures.count(), 6)):
+        figures.nth(k).scroll_into_view_if_needed()
+        page.wait_for_function("k => document.querySelectorAll('.orw-figure')[k].matches('.drawn')", arg=k)
+    drawn = page.locator(".orw-figure.drawn")
+    assert drawn.locator("> [role=group]").evaluate_all(OUTSIDE) == []
+    assert drawn.locator(".plot").evaluate_all("all => all.filter(one => one.getBoundingClientRect().width < 80)") == []
+    hints = drawn.evaluate_all("all => all.map(one => getComputedStyle(one, '::after').content)")
+    assert all("scroll sideways" in hint for hint in hints)
+    assert drawn.evaluate_all("all => all.map(one => one.tabIndex)") == [0] * len(hints)
+
+
+def test_a_figure_is_as_wide_as_its_labels_need(opened):
+    """Five panels beside each other on a page of 1280 pixels: their axes' names lay over each other."""
+    page = opened("notebooks/12_failure_gallery.html")
+    place = page.locator(".orw-figure").nth(11)
+    place.scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelectorAll('.orw-figure')[11].matches('.drawn')")
+    names = [
+        box for box in (one.bounding_box() for one in place.locator("text", has_text="first coordinate").all()) if box
+    ]
+    assert len(names) == 5
+    assert all(one["x"] + one["width"] < other["x"] for one, other in itertools.pairwise(names))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
 def test_without_scripts_the_pictures_stay(opened):
     page = opened("notebooks/00_start_here.html", java_script_enabled=False)
     picture = page.locator(".orw-figure img").first
@@ -101,6 +141,47 @@ def test_the_search_finds(opened):
     page.keyboard.press("Enter")
     page.locator("#search-results a[href*='04_wasserstein_and_the_bound']").first.click()
     page.locator("h1", has_text="velocities").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        ("alpha", "notebooks/"),  # a property of four classes too
+        ("collapse", "notebooks/00"),
+        ("KL", "notebooks/06"),
+        ("handout", "a_class"),
+        ("FineTuning", "api/methods.orw.html#"),
+        ("PopulationDynamics.step", "api/exact.dynamics.html#"),
+        ("adjoint matching", "api/methods.adjoint_matching"),
+    ],
+)
+def test_the_search_finds_first_what_is_meant(opened, words, first):
+    page = opened(f"search.html?q={words}")
+    page.locator("#search-results h2", has_text="Search Results").wait_for()
+    page.wait_for_function("!document.querySelector('#search-progress')?.innerText")
+    address = page.locator("#search-results li a").first.get_attribute("href")
+    assert address.startswith(first)
+
+
+def test_a_lost_visitor_is_led_to_the_start_page(browser, site):
+    """At any depth, wherever the host has put the site."""
+    context = browser.new_context()
+    page = context.new_page()
+
+    def answer(route):
+        path = urlsplit(route.request.url).path
+        file = site / path.removeprefix("/deep/lab/") if path.startswith("/deep/lab/") else site / "no"
+        file = file / "index.html" if file.is_dir() else file
+        there = file.is_file()
+        route.fulfill(status=200 if there else 404, path=file if there else site / "404.html")
+
+    page.route("**/*", answer)
+    for lost in ("nothing", "notebooks/nothing.html", "a/b/c/"):
+        page.goto(f"http://host.example/deep/lab/{lost}")
+        page.get_by_role("link", name="The start page").click()
+        page.locator("h1", has_text="orwlab").wait_for()
+        assert page.url == "http://host.example/deep/lab/"
+    context.close()
 
 
 @pytest.mark.parametrize("dark", [False, True])

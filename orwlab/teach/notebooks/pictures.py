@@ -24,6 +24,7 @@ PLOTLY, PNG = "application/vnd.plotly.v1+json", "image/png"
 DRAWN = 3
 """raised whenever ``_drawn`` draws otherwise, so that all pictures are drawn again"""
 WIDGET, TEXT = "application/vnd.jupyter.widget-view+json", "text/plain"
+WIDGET_SAYS = "A widget: run this cell to use it."
 
 
 def known_pictures(notebook: NotebookNode) -> dict[str, str]:
@@ -52,7 +53,7 @@ def illustrate(notebook: NotebookNode, known: dict[str, str]) -> int:
                 output.metadata[PNG] = {"alt": alt}  # where nbconvert looks for it
         drawn += still.replace(output, known)
         if output.data.pop(WIDGET, None) is not None:
-            output.data[TEXT] = "A widget: run this cell to use it."
+            output.data[TEXT] = WIDGET_SAYS
     return drawn
 
 
