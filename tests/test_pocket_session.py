@@ -373,7 +373,7 @@ def test_finer_than_the_grid_is_what_has_become_so(tmp_path):
         """
 return given.cases.map(([target, alpha, tau]) => {
   const { lanes } = new Session({ settings: { target, alpha, reward: "right", tau }, particles: 8 }).it;
-  return Array.from({ length: 15 }, () => {
+  return Array.from({ length: 31 }, () => {
     const said = lanes.warning(0)?.title ?? null;
     lanes.advance();
     return said;
