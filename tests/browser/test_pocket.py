@@ -237,7 +237,7 @@ def test_a_phone_shows_the_exact_answer_and_says_so(opened):
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_one_sees_what_is_paid_for_and_the_mass_that_goes_there(opened, dark):
-    page = opened(f"#alpha=0.1&tau=2&round=4{BARE}", color_scheme="dark" if dark else "light")
+    page = opened(f"#alpha=0.1&tau=2&mode=exact&round=4{BARE}", color_scheme="dark" if dark else "light")
     lab.wait(page, f"round === 4 && {ARRIVED} && stage.motion.x.done && stage.camera.settled")
     low, high = page.evaluate("document.querySelector('.orw-stage').stage.theme.reward")
     np.testing.assert_allclose(page.evaluate(COLOUR, [-4.6, 4.6]), low, atol=6)  # the reward grows to the right
