@@ -1,11 +1,13 @@
 // Run by pocket.py: the Pocket lab's engine on the cases of a file, timed and compared with kernels that are not cut.
 import { readFileSync } from "node:fs";
 
-import { Dynamics, Reference, apart } from "../orwlab/show/pocket/dynamics.js";
+import { Dynamics, Reference, apart, finished } from "../orwlab/show/pocket/dynamics.js";
 import { Grid } from "../orwlab/show/pocket/grid.js";
+import { tabledField } from "../orwlab/show/pocket/tabled_field.js";
+import { FineTuning } from "../orwlab/show/pocket/training.js";
 
 const DENSE = 1e-150; // what Python cuts at
-const { timed, compared, cuts, rounds, repeats } = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const { timed, compared, cuts, rounds, repeats, steps } = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const dynamicsOf = (g, cut) => new Dynamics(new Reference(new Grid(2, g.axis, g.extent), g.logP, { cut }), Float64Array.from(g.reward), g);
 const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
 const processor = (f) => {
@@ -38,4 +40,18 @@ function errors(g) {
   return cuts.map(after).map((d) => [apart(d.q, dense.q), Math.abs(d.meanReward - dense.meanReward)]);
 }
 
-console.log(JSON.stringify({ times: timed.map(times), errors: compared.map(errors) }));
+/** Median milliseconds of writing the reference down, and of a small network's round with so many gradient steps. */
+function learning(g) {
+  const { reference, reward } = dynamicsOf(g, cuts.at(-1)), table = tabledField(reference);
+  const runs = steps.map((stepsPerRound) => new FineTuning(table, (points) => reference.grid.interpolate(reward, points), { stepsPerRound }));
+  const found = runs.map(() => []);
+  for (let k = -3; k < repeats; k++) {
+    runs.forEach((run, i) => {
+      const ms = processor(() => finished(run.rounding()));
+      if (k >= 0) found[i].push(ms);
+    });
+  }
+  return { axis: g.axis, table: median([0, 1, 2].map(() => processor(() => tabledField(reference)))), ms: found.map(median) };
+}
+
+console.log(JSON.stringify({ times: timed.map(times), errors: compared.map(errors), learning: timed.map(learning) }));

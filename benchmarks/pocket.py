@@ -2,7 +2,8 @@
 
 First rounds a second of one lane, with kernels that are cut and whole ones by turns, beside a refresh of the oracle in
 Python on one thread. Processor time is counted, which other work on the machine disturbs less. Then many runs, each
-once with every cut and once with whole kernels: how far apart they end.
+once with every cut and once with whole kernels: how far apart they end. Also a round of the small network that learns
+in the page, a draw of 256 samples and some gradient steps, as a multiple of an exact refresh.
 
 ``--drag`` does something else instead, with the page in Chromium: from a moved slider to the picture with that α.
 That is time that passes and not processor time: other work on the machine, whose load is printed, makes it longer.
@@ -28,6 +29,7 @@ from orwlab.oracle import OracleWarning, PopulationDynamics
 from orwlab.show.notebook.still import browser_path
 
 CUTS = (1e-12, 1e-20, 1e-30, 1e-40)  # of a row's largest entry, below which kernels are 0; the lab's own is 1e-40
+STEPS = (1, 4, 16)  # gradient steps in a round of the small network
 SETTINGS = ((0.05, "exp", 3.0), (0.3, "mean_one", 1.0), (1.0, "clipped", 3.0), (3.0, "exp", 1.0))
 
 
@@ -110,6 +112,7 @@ def main() -> None:
         "cuts": CUTS,
         "rounds": arguments.rounds,
         "repeats": arguments.repeats,
+        "steps": STEPS,
     }
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "cases.json"
@@ -126,6 +129,12 @@ def main() -> None:
         print(f"{row['axis']:5}{whole:6.1f} ms{ratios}{python:9.2f}   {1000 / cut[CUTS.index(1e-40)]:9.0f}")
     made = ", ".join(f"{row['reference']:.0f} ms" for row in found["times"])
     print(f"making a reference: {made}")
+    print("\na round of the small network; an exact refresh is 1")
+    print(f"{'axis':>5}{'table':>9}" + "".join(f"{f'{steps} steps':>10}" for steps in STEPS) + f"   {'rounds/s':>9}")
+    for row, exact in zip(found["learning"], found["times"]):
+        refreshed = exact["ms"][CUTS.index(1e-40)]
+        ratios = "".join(f"{ms / refreshed:10.2f}" for ms in row["ms"])
+        print(f"{row['axis']:5}{row['table']:6.0f} ms{ratios}   {1000 / row['ms'][0]:9.0f}")
     if not compared:
         return
     print(f"\n{len(compared)} runs of {arguments.rounds} rounds at axis 48, the worst distance to whole kernels")

@@ -1,4 +1,4 @@
-"""Networks in the Pocket lab's session: the app's pictures of them, rounds in parts that are the same rounds, and no long turn."""
+"""Networks in the Pocket lab's session: the app's pictures of them, and rounds in parts that are the same rounds."""
 
 import json
 
@@ -15,7 +15,8 @@ START = """
 const { Session } = await import("FOLDER/session.js"), { decodeFrame } = await import("FOLDER/../stage/decode.js");
 let now = 0, pace = 0; // the clock says nothing of how busy a machine is
 const clock = () => (now += pace);
-const made = (settings, options) => new Session({ settings: { mode: "both", ...settings }, particles: 300, axis: 32, clock, ...options });
+const few = { particles: 300, axis: 32, clock };
+const made = (settings, options) => new Session({ settings: { mode: "both", ...settings }, ...few, ...options });
 const seen = (session) => decodeFrame(session.frame().frame);
 const search = (session) => { while (session.limits.pending) session.limits.work(() => false); };
 const weights = (session, k = 0) => session.it.lanes.runs[k].policy.network.parameters;
@@ -79,7 +80,7 @@ def test_the_exact_limit_stands_beside_what_is_learned(both):
 
 def test_a_round_in_parts_is_the_same_round_and_a_moved_control_waits_for_its_end(tmp_path):
     script = """
-const plain = made({ others: [0.3], steps_per_round: 3, speed: 0 }), parts = made({ others: [0.3], steps_per_round: 3, speed: 0 });
+const settings = { others: [0.3], steps_per_round: 3, speed: 0 }, plain = made(settings), parts = made(settings);
 pace = 0.003; // so that a turn ends after a few steps
 for (const session of [plain, parts]) session.press("play");
 let turns = 0;
@@ -95,14 +96,15 @@ const taken = parts.it.story.log[0];
 parts.press("pause");
 while (parts.idleFor <= 0) parts.advance(0.001);
 pace = 0;
-const again = made({ others: [0.3], steps_per_round: 3, speed: 0 });
+const again = made(settings);
 const { story } = parts;
 again.order({ scene: story.start, log: story.log, round: story.round });
 while (again.idleFor <= 0) again.advance();
 while (plain.round < begun + 1) plain.it.lanes.advance();
 plain.it.obey({ ...plain.it.settings, alpha: 3 });
 while (plain.round < parts.round) plain.it.lanes.advance();
-const numbers = [parts, again].map((session) => seen(session).meta.lanes.map(({ numbers: all }) => all.map(({ value }) => value)));
+const read = (session) => seen(session).meta.lanes.map((lane) => lane.numbers.map(({ value }) => value));
+const numbers = [read(parts), read(again)];
 parts.order({ name: "tau", value: 2, stamp: 2 });
 while (parts.idleFor <= 0) parts.advance(0.001);
 const waits = parts.round === parts.it.story.round && parts.it.settings.tau === 2 && parts.round === again.round;
@@ -129,7 +131,11 @@ def test_kinds_are_kept_apart_and_an_end_of_training_is_told(tmp_path):
     script = """
 const session = made({ speed: 0 });
 for (let k = 0; k < 3; k++) { session.press("step"); session.advance(); }
-const turn = (value, stamp) => { session.order({ name: "mode", value, stamp }); session.advance(); return [session.round, seen(session).meta.mode]; };
+const turn = (value, stamp) => {
+  session.order({ name: "mode", value, stamp });
+  session.advance();
+  return [session.round, seen(session).meta.mode];
+};
 const kinds = [turn("exact", 1), turn("both", 2)];
 const first = session.it.lanes.runs[0], good = first.reward;
 first.reward = (x) => good(x).fill(NaN);
@@ -159,7 +165,8 @@ Object.assign(runs[0].last, { ess: 7 });
 const kl = made({ steer: "kl" });
 return {
   alpha: alphas[0], label: meta.lanes[0].label, titles: meta.curves.map(({ title }) => title), steering: meta.steering,
-  last: runs[0].last, plenty, banner: session.it.lanes.warning(0), why: seen(kl).meta.steering.why, resting: seen(kl).meta.lanes[0].alpha,
+  last: runs[0].last, plenty, banner: session.it.lanes.warning(0),
+  why: seen(kl).meta.steering.why, resting: seen(kl).meta.lanes[0].alpha,
 };"""
     found = learn(tmp_path, script)
     assert found["alpha"] > 1, "more is spent than the budget allows"
@@ -194,9 +201,10 @@ def test_any_order_is_obeyed_or_refused_while_networks_learn(tmp_path):
 const { Twister } = await import("FOLDER/twister.js");
 const twister = new Twister(5), pick = (all) => all[Math.floor(twister.share() * all.length)];
 const values = {
-  mode: ["learned", "both", "exact"], alpha: [0, 0.1, 1, 30], tau: [0, 1, 5], reward: ["right", "bump", "plane"], measured: ["average", "iterate"],
-  lr: [1e-5, 1e-3, 0.1], steps_per_round: [1, 3], t: [0, 0.3, 1], arrows: [true, false], paths: [true, false], truth: ["", "ring"],
-  others: [[], [0.5], [1, 3]], target: ["eight_gaussians", "two_moons"], steer: ["", "w2", "kl"], coupling: ["independent", "independent", "ot"],
+  mode: ["learned", "both", "exact"], alpha: [0, 0.1, 1, 30], tau: [0, 1, 5], reward: ["right", "bump", "plane"],
+  measured: ["average", "iterate"], lr: [1e-5, 1e-3, 0.1], steps_per_round: [1, 3], t: [0, 0.3, 1],
+  arrows: [true, false], paths: [true, false], truth: ["", "ring"], others: [[], [0.5], [1, 3]],
+  target: ["eight_gaussians", "two_moons"], steer: ["", "w2", "kl"], coupling: ["independent", "independent", "ot"],
   weighting: ["exp", "mean_one"], fault: ["", "", "shuffled"],
 };
 const session = made({}, { particles: 60 }), modes = new Set(), failures = [];

@@ -1,5 +1,6 @@
-"""The Pocket lab's small network: gradients, Adam and rounds are torch's and ``FineTuning``'s, and it comes near the limit."""
+"""The Pocket lab's small network: gradients and Adam are torch's, rounds ``FineTuning``'s; it comes near the limit."""
 
+import itertools
 import json
 import shutil
 import subprocess
@@ -109,7 +110,8 @@ def test_the_table_says_what_the_reference_does(tmp_path):
 return given.targets.map((target) => [96, 24].map((places) => {
   const { ground, table } = tableOf(target, places), v = ground.reference.velocity, z = normals(5, 4000);
   const off = [0.05, 0.3, 0.6, 0.8, 0.9, 0.97].map((t) => {
-    const x = pushed(table, z).map((one, k) => t * one + (1 - t) * z[4000 - 1 - k]), all = new Float64Array(2000).fill(t);
+    const x = pushed(table, z).map((one, k) => t * one + (1 - t) * z[4000 - 1 - k]);
+    const all = new Float64Array(2000).fill(t);
     const exact = v.at(t, x), read = table.at(t, x), each = table.at(all, x, new Float64Array(4000));
     const square = (a, b) => a.reduce((sum, value, k) => sum + (value - b[k]) ** 2, 0);
     return [square(read, exact) / square(exact, exact.map(() => 0)), square(read, each)];
@@ -127,8 +129,9 @@ BATCH_OF_NUMBERS = """
 const parameters = initialParameters(3), twister = new Twister(4);
 for (let k = PARAMETERS - 130; k < PARAMETERS; k++) parameters[k] = twister.share() - 0.5;
 const network = new Network(parameters), adam = new Adam(parameters), count = given.count;
-const x = field(Array.from({ length: 2 * count }, () => 10 * twister.share() - 5)), t = field(Array.from({ length: count }, () => twister.share()));
-const ref = x.map((value, k) => Math.sin(value) + x[k ^ 1]), aim = x.map((value, k) => 0.5 * value + k / x.length), w = t.map((value) => 1 + value);
+const shares = (length) => field(Array.from({ length }, () => twister.share()));
+const x = shares(2 * count).map((value) => 10 * value - 5), t = shares(count), w = t.map((value) => 1 + value);
+const ref = x.map((value, k) => Math.sin(value) + x[k ^ 1]), aim = x.map((value, k) => 0.5 * value + k / x.length);
 const start = parameters.slice(), dv = new Float64Array(2 * count);
 const loss = () => {
   const v = ref.slice();
@@ -234,7 +237,7 @@ ROUNDS = 4
 def sampler(times):
     """Midpoint steps from each of ``times`` to the next, written as a rule that knows all velocities so far."""
     n = len(times) - 1
-    middles = [0.5 * (a + b) for a, b in zip(times, times[1:])]
+    middles = [0.5 * (a + b) for a, b in itertools.pairwise(times)]
     rows = []
     for k in range(n):
         full = [0.0, 0.0] * n
@@ -252,7 +255,8 @@ def rounds(tmp_path_factory):
     script = """
 const { ground, table } = tableOf("eight_gaussians", 96), reward = own.reward("right");
 const runs = given.runs.map(({ steps_per_round: stepsPerRound, ...options }) => {
-  const run = new FineTuning(table, (x) => reward(x), { ...options, stepsPerRound }), start = run.policy.network.parameters.slice(), said = [];
+  const run = new FineTuning(table, (x) => reward(x), { ...options, stepsPerRound }), said = [];
+  const start = run.policy.network.parameters.slice();
   for (let k = 0; k < given.rounds; k++) {
     if (k === given.rounds - 2) Object.assign(run, given.later);
     finished(run.rounding());
@@ -299,18 +303,21 @@ def test_rounds_are_those_of_fine_tuning(rounds, k):
 def test_a_run_that_diverges_is_back_at_its_last_good_state_and_goes_on(tmp_path):
     script = """
 const { table } = tableOf("eight_gaussians", 24), reward = own.reward("right"), bad = (x) => reward(x).fill(NaN);
-const run = new FineTuning(table, (x) => reward(x), { alpha: 1 }), other = new FineTuning(table, (x) => reward(x), { alpha: 1 });
+const [run, other] = [0, 1].map(() => new FineTuning(table, (x) => reward(x), { alpha: 1 }));
+const same = () => run.policy.network.parameters.every((value, k) => value === other.policy.network.parameters[k]);
 for (let k = 0; k < 3; k++) { finished(run.rounding()); finished(other.rounding()); }
 run.reward = bad;
 const said = (() => { try { finished(run.rounding()); } catch (error) { return [error.name, error.message]; } })();
-const back = [run.round, run.policy.network.parameters.every((value, k) => value === other.policy.network.parameters[k])];
+const back = [run.round, same()];
 run.reward = (x) => reward(x);
 finished(run.rounding());
 finished(other.rounding());
-const goesOn = run.policy.network.parameters.every((value, k) => value === other.policy.network.parameters[k]);
+const goesOn = same();
 run.lr = 1e200;
 const wild = [];
-for (let k = 0; k < 3 && !wild.length; k++) try { finished(run.rounding()); } catch (error) { wild.push(error.name, run.round); }
+for (let k = 0; k < 3 && !wild.length; k++) {
+  try { finished(run.rounding()); } catch (error) { wild.push(error.name, run.round); }
+}
 return { said, back, goesOn, wild, after: run.policy.network.parameters.every(Number.isFinite) };"""
     found = in_node(tmp_path, script)
     assert found["said"][0] == "Diverged"
@@ -338,7 +345,8 @@ return given.cases.map(({ target, reward, rounds, ...options }) => {
   }
   const exact = new Dynamics(ground.reference, rewardOn(reward, 64, ground.extent), options), first = exact.meanReward;
   if (options.alpha > 0) settle(exact);
-  return { first, table: at(table), curve, limit: options.alpha > 0 ? exact.meanReward : null, penalty: run.last.penalty };
+  const limit = options.alpha > 0 ? exact.meanReward : null;
+  return { first, table: at(table), curve, limit, penalty: run.last.penalty };
 });"""
     cases = [
         dict(target="eight_gaussians", reward="right", alpha=1.0, tau=1.0, seed=0, rounds=100),
@@ -355,7 +363,7 @@ def test_the_page_draws_the_reference(learned):
 
 @pytest.mark.parametrize(("k", "least"), [(0, 0.8), (1, 0.5)])
 def test_with_alpha_it_comes_near_the_exact_limit(learned, k, least):
-    """Measured: 0.90 and 0.65 of the way; it is small, learns from few samples, and tells its own mistakes to itself."""
+    """Measured: 0.9 and 0.6 of the way; it is small, learns from few samples, and repeats its own mistakes."""
     case = learned[k]
     share = (case["curve"][-1] - case["first"]) / (case["limit"] - case["first"])
     assert least < share < 1.1

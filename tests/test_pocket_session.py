@@ -363,7 +363,7 @@ return { played, asleep, still, answers: sent.filter((one) => one.id) };
 def test_finer_than_the_grid_is_what_has_become_so(tmp_path):
     """Thin data are coarse from the start, which is no news; what shrinks to half as much again is, in either lab."""
     cases = [
-        ("two_moons", 0.0, 2.0),
+        ("two_moons", 0.0, 5.0),
         ("two_moons", 3.0, 1.0),
         ("eight_gaussians", 0.0, 5.0),
         ("eight_gaussians", 3.0, 5.0),

@@ -1,7 +1,7 @@
 """The Pocket lab: the Live lab without a server, in JavaScript that runs in a worker thread of the page.
 
 ``grid.js`` to ``measure.js`` are the oracle: what ``orwlab.exact`` computes, by the same scheme in double precision.
-``network.js`` and ``training.js`` are ``FineTuning`` with a small network, which adds to the reference's exact velocity.
+``network.js`` and ``training.js`` are ``FineTuning`` with a small network that adds to the reference's exact velocity.
 Nothing is loaded from anywhere else; ``script`` makes one text of a module and all that it needs.
 """
 

@@ -107,7 +107,8 @@ export class Experiment {
       scene: this._sceneText(),
       exact: this._exactText(ends),
       frame: frameText({ ...meta, traced, lanes: described, numbers: sessionNumbers(meta.round, speed, particles) }, {
-        x: this.x, size: this.size, rounds: history.rounds, curves: curvesOf(history, ends, truths, meta.steering, measured), changes: history.changes,
+        x: this.x, size: this.size, rounds: history.rounds, changes: history.changes,
+        curves: curvesOf(history, ends, truths, meta.steering, measured),
         arrows: this.arrows, paths: this.paths, trace: traced === null ? null : this._trace(traced),
         masses: this.readings.modeMass, limitMasses: ends.map((limit) => limit?.modeMass ?? null),
       }),

@@ -124,6 +124,7 @@ export function openPocket(element, { around, createStage, own, stage: parts }) 
   host.attach(createStage(element.querySelector(".orw-stage"), host));
   const { lab } = element.querySelector(".lab"), small = Math.min(screen.width, screen.height) < PHONE;
   if (!location.hash) lab.told = { scene: { ...lab.first }, log: [] }; // what the link says until somebody changes something
-  server.begin({ settings: { ...tables.defaults, ...lab.first }, particles: small ? PARTICLES_ON_PHONES : PARTICLES, networks: !small }).catch((error) => host.notice(error.message));
+  const options = { settings: { ...tables.defaults, ...lab.first }, particles: small ? PARTICLES_ON_PHONES : PARTICLES, networks: !small };
+  server.begin(options).catch((error) => host.notice(error.message));
   return server;
 }

@@ -17,7 +17,8 @@ NETWORKS = (
     "shows them."
 )
 WITHOUT = {
-    "phone": "This is the exact answer: on a phone this page trains no networks. On a computer it does, as the app does.",
+    "phone": "This is the exact answer: on a phone this page trains no networks. On a computer it does, and so does "
+    "the app.",
     "slow": "This is the exact answer: a round of these networks takes longer than 150 ms here. Try fewer α or fewer "
     "gradient steps and press Reset, or open this page's link in the app.",
 }
@@ -108,9 +109,8 @@ def _few(weighting: str) -> dict[str, str]:
     """That few samples decide, with words for how many of how many."""
     found = banners.few_decide(1, 10**9, weighting)
     assert found is not None
-    return {
-        name: text.replace("about 1 of 1000000000", "about {ess} of {drawn}") for name, text in found.plain().items()
-    }
+    said = found.plain()
+    return said | {"text": said["text"].replace("about 1 of 1000000000", "about {ess} of {drawn}")}
 
 
 def _diverged(settings: Settings) -> dict[str, dict[str, str]]:
