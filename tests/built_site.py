@@ -9,8 +9,10 @@ holds it. Only files of installed packages that somebody edits by hand are not s
 import hashlib
 import os
 import shutil
+import site
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Iterator
 from importlib import metadata
@@ -67,8 +69,13 @@ def _digest(what: bytes) -> str:
 
 
 def _installed() -> Iterator[str]:
-    """Of everything installed the list of its files, which has a digest of each; itself as a digest."""
-    for one in metadata.distributions():
+    """Of everything that a build can import the list of its files, which has a digest of each; itself as a digest.
+
+    A build does not have what this process has put on its path: setuptools, once imported, brings libraries along.
+    """
+    before = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    places = {*filter(None, before), *map(sysconfig.get_path, ("purelib", "platlib")), site.getusersitepackages()}
+    for one in metadata.distributions(path=sorted(places)):
         record = one.read_text("RECORD") or one.read_text("PKG-INFO") or ""
         yield f"{one.metadata['Name']} {one.version} {_digest(record.encode())}"
 
@@ -94,9 +101,9 @@ def at(folder: Path) -> Path:
             return whole / "site"
 
 
-def read(site: Path) -> set[Path]:
+def read(built: Path) -> set[Path]:
     """The files that were read while it was built."""
-    return {Path(line) for line in (site.parent / "read.txt").read_text(encoding="utf-8").splitlines()}
+    return {Path(line) for line in (built.parent / "read.txt").read_text(encoding="utf-8").splitlines()}
 
 
 def _build(half: Path) -> None:

@@ -86,7 +86,9 @@ def test_what_is_installed_and_the_language_count(house, tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: furo\nVersion: 1.0\n")
     (folder / "RECORD").write_text("furo/__init__.py,sha256=one,5\n")
-    monkeypatch.syspath_prepend(tmp_path / "library")
+    monkeypatch.syspath_prepend(tmp_path / "library")  # of this process alone
+    assert built_site.decides() == before
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "library"))
     there = built_site.decides()
     (folder / "RECORD").write_text("furo/__init__.py,sha256=two,5\n")  # the same version, from other files
     again = built_site.decides()

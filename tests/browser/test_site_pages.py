@@ -103,7 +103,7 @@ def test_figures_on_a_phone_are_whole_and_say_that_they_go_on(opened, name):
 
 
 def test_a_figure_is_as_wide_as_its_labels_need(opened):
-    """Five panels beside each other on a page of 1280 pixels: their axes' names lay over each other."""
+    """Six panels beside each other on a page of 1280 pixels: their axes' names lay over each other."""
     page = opened("notebooks/12_failure_gallery.html")
     place = page.locator(".orw-figure").nth(11)
     place.scroll_into_view_if_needed()
@@ -111,7 +111,7 @@ def test_a_figure_is_as_wide_as_its_labels_need(opened):
     names = [
         box for box in (one.bounding_box() for one in place.locator("text", has_text="first coordinate").all()) if box
     ]
-    assert len(names) == 5
+    assert len(names) == 6
     assert all(one["x"] + one["width"] < other["x"] for one, other in itertools.pairwise(names))
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
 
