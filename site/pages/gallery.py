@@ -23,9 +23,9 @@ _FOOT = f"""
 ## The Pocket lab
 
 It is one file that computes in your browser: no server, no network, nothing sent anywhere. Most of the pictures were
-taken with neural networks. The Pocket lab has none: it shows where perfect ones would be, as a density with contours,
-and so differs a little from the picture. A link of a scene means the same in the [app](two_commands.md), with
-networks: put what stands behind its `#` behind the app's address.
+taken with the app's neural networks. A scene opens there with the exact answer, where perfect ones would be, as a
+density with contours, and so differs a little from the picture. *Both* trains a small network beside it. In the
+[app](two_commands.md) a link means the same: put what stands behind its `#` behind the app's address.
 
 <a href="{pocket.LAB}">Open the Pocket lab at rest</a>
 """

@@ -1,6 +1,7 @@
 """What of a run the Pocket lab can show, and how a page leads there."""
 
 import html
+from dataclasses import replace
 
 from orwlab.show.lab import digits
 from orwlab.show.lab.link import Link
@@ -24,9 +25,15 @@ def why_not(link: Link) -> str:
 
 
 def way(link: str, words: str) -> str:
-    """A link, as it stands behind an address's ``#``, that opens in the Pocket lab; ``words`` are HTML."""
-    behind = f"#{html.escape(link)}" if link else ""
-    return f'<a href="{LAB}{behind}">{words}</a>'
+    """A link, as it stands behind an address's ``#``, to the exact answer in the Pocket lab; ``words`` are HTML.
+
+    It is there at once, where a small network would first have to learn what the app's had learned.
+    """
+    return f'<a href="{LAB}#{html.escape(_exactly(Link.read(link)).text())}">{words}</a>'
+
+
+def _exactly(link: Link) -> Link:
+    return replace(link, story=link.story.seen_as(link.story.start.changed(mode="exact")))
 
 
 def elsewhere(link: str) -> str:
