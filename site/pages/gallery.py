@@ -25,7 +25,8 @@ _FOOT = f"""
 It is one file that computes in your browser: no server, no internet, nothing sent anywhere. Most of the pictures were
 taken with larger neural networks than the small one that can learn in a page. What the Pocket lab shows of every run is
 where perfect ones would be, as a density with contours, and so it differs a little from the picture. A link of a scene
-means the same in the [app](two_commands.md), with its networks: put what stands behind its `#` behind the app's address.
+means the same in the [app](two_commands.md), with its networks: put what stands behind its `#` behind the app's
+address.
 
 <a href="{pocket.LAB}">Open the Pocket lab at rest</a>
 """
