@@ -179,9 +179,7 @@ def _stage(picture: str, words: str, link: str) -> str:
             "plays the run: exact, without networks, with the moves of the film; and there you can steer."
         )
     else:
-        way = (
-            f"{still} It needs networks, which a page has not: it moves in the running notebook, and in its film below."
-        )
+        way = f"{still} It needs what only a running notebook has: it moves there, and in its film below."
     return f'<div class="orw-still"><div class="orw-box">{picture}</div><p>{way}</p></div>'
 
 
