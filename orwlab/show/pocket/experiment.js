@@ -65,7 +65,9 @@ export class Experiment {
     this.lanes.resume();
   }
 
-  get upToDate() { return this._view() === this.drawn && !this.lanes.mixed; }
+  /** Whether the particles on show are of this round and view; of networks some may be of an earlier round. */
+  get drawnForThis() { return this._view() === this.drawn; }
+  get upToDate() { return this.drawnForThis && !this.lanes.mixed; }
 
   _view() {
     const { t, paths, arrows } = this.settings;

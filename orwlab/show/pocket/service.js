@@ -120,7 +120,7 @@ export class Service {
     const behind = session.seq - this.painted >= AHEAD, wanted = this.moved || !this.fresh || this.clock() >= this.due;
     const busy = !behind && wanted && session.idleFor <= 0;
     if (busy && session.advance(PERIOD * 0.8)) this.fresh = true;
-    if (session.limits.pending && !this._speaks(behind)) {
+    if (session.limits.pending && !session.held && !this._speaks(behind)) {
       const until = this.clock() + (busy ? 0 : TURN); // beside rounds a refresh at a time
       if (session.limits.work(() => this.clock() >= until)) this.fresh = true;
     }

@@ -167,7 +167,7 @@ export class Session {
     if (!this.held && this.it.obey(shown)) this.following = this.it.round > 0 ? FOLLOWED : 0;
     if (!isExact(this.it.settings)) this.following = 0; // networks wait until they are asked
     // a moved control is seen at once: a round and its particles come in the next picture, or, as a hand goes on, soon
-    if (moved && !this.held && budget > 0 && this._due() && this.it.upToDate && this.prompt < PROMPT) {
+    if (moved && !this.held && budget > 0 && this._due() && this.it.drawnForThis && this.prompt < PROMPT) {
       this.prompt++;
       return true;
     }
