@@ -159,6 +159,7 @@ def test_texts_are_those_of_the_app(pictures, course):
     for part in ("scene", "exact", "frame"):
         mine = found[part]["meta"]
         mine.pop("networks", None)
+        assert mine.pop("coarse", "") == "", "as many cells as the app's"
         _same(part, mine, decode(expected[part])[0])
     _same("story", json.loads(found["story"]), json.loads(expected["story"]))
 

@@ -76,6 +76,6 @@ function laneDots({ it, limits }, distance) {
       if (now.round < round) now.reward = trail.reward.at(-1) ?? now.reward;
     }
     const limit = ends[k] && { distance: ends[k][distance], reward: ends[k].reward, resolved: ends[k].resolved };
-    return { label: lanes.labels[k], alpha: lanes.alphas[k], round, now, trail, limit };
+    return { label: lanes.labels[k], alpha: lanes.alphas[k], round, now, trail, limit, learned: !lanes.states };
   });
 }

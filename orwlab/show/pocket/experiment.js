@@ -35,9 +35,8 @@ export class Experiment {
     Object.assign(this, { kind, ...this.kinds[kind], looked: -LOOK_EVERY });
     this.looks = this.lanes.rounds.map(() => null);
     Object.assign(this, { size: HOME, drawn: "", scene: { of: "", text: "" }, exact: { of: null, text: "" } });
-    if (!fresh) return;
-    this.draw();
-    this.readings.read(true);
+    this.draw(); // the particles are those of this kind
+    if (fresh) this.readings.read(true);
   }
 
   get round() { return Math.max(...this.lanes.rounds); }

@@ -11,7 +11,7 @@ const TRY_AGAIN_AFTER = 1000; // ms
 const NEAR = 26; // pixels from a mark that is meant
 const MOST_SEEN = 400; // rounds of a lane that are remembered here
 const MOST_POINTS = 400; // of a curve
-const NO_KL = "samples of a network have no KL that one could read off; W₂² they have.";
+const NO_KL = "a network's samples have no KL that could be read off; they do have a W₂².";
 const WORDS_OF_DISTANCE = {
   kl: { axis: "distance from the reference: KL, in nats", said: (x) => `KL ${numberOf(x)} nats`, short: "KL, in nats" },
   w2: { axis: "distance from the reference: W₂², in squared units of the plane", said: (x) => `W₂² ${numberOf(x)}`, short: "W₂²" },
@@ -253,12 +253,12 @@ export class FrontierPanel {
   }
 
   /** What the picture says of a lane. */
-  sentences({ label, now, limit, coupling }) {
+  sentences({ label, now, limit, coupling, learned }) {
     const { frontier } = this, { said } = WORDS_OF_DISTANCE[this.distance];
     const place = (one) => `reward ${rewardOf(one.reward)} for ${said(one.distance)}; ${bestFor(one, frontier)}`;
-    const end = limit?.resolved ? now ? "It ends at" : "A perfect one ends at" : "It ends near";
+    const end = `${learned ? "A perfect one" : "It"} ends ${limit?.resolved ? "at" : "near"}`;
     const here = now ? `${label}, round ${now.round}: ${place(now)}.` : `${label}: ${NO_KL}`;
-    const there = limit && now && place(limit) === place(now) ? " There it ends." : limit ? ` ${end} ${place(limit)}.` : "";
+    const there = limit && now && !learned && place(limit) === place(now) ? " There it ends." : limit ? ` ${end} ${place(limit)}.` : "";
     if (!coupling) return `${here}${there}`;
     const pairs = `W₂² ${numberOf(coupling.paired)} ≤ ${numberOf(coupling.coupled)}, the coupled cost.`;
     return `${here}${there} Of 256 samples beside the reference's from the same noise: ${pairs}`;

@@ -115,14 +115,17 @@ export function openPocket(element, { around, createStage, own, stage: parts }) 
   host = around(element, server, (event) => { if (event === "wake") server.wake(); });
   const panel = new FrontierPanel(document.querySelector(".frontier"), (run, question) => server.call("frontier", run, question));
   new LineLab(document.querySelector(".line-lab"), (question) => server.call("line", question));
-  const { painted } = host, says = element.querySelector(".pocket-says");
+  const { painted } = host, says = element.querySelector(".pocket-says"), cells = element.querySelector(".pocket-cells");
   host.painted = (meta, value) => {
     painted(meta, value);
     panel.painted(meta);
     if (says.textContent !== (meta.networks ?? "")) says.textContent = meta.networks ?? "";
+    if (cells.textContent !== (meta.coarse ?? "")) cells.textContent = meta.coarse ?? "";
   };
+  element.querySelector("#mode").append(says); // where one has just asked for networks
   host.attach(createStage(element.querySelector(".orw-stage"), host));
   const { lab } = element.querySelector(".lab"), small = Math.min(screen.width, screen.height) < PHONE;
+  document.documentElement.classList.toggle("phone", small);
   if (!location.hash) lab.told = { scene: { ...lab.first }, log: [] }; // what the link says until somebody changes something
   const options = { settings: { ...tables.defaults, ...lab.first }, particles: small ? PARTICLES_ON_PHONES : PARTICLES, networks: !small };
   server.begin(options).catch((error) => host.notice(error.message));

@@ -5,6 +5,8 @@ const IN_THE_APP = {
   gif: "Films are made by the app: this page's link shows the same there.",
 };
 
+const SMALL = "The small network of this page is not Python's: choose “Exact”, and the cell prints the numbers of the exact answer.";
+
 /**
  * Answers keep.js: {what, ...} -> {text, ...} or {error}.
  *
@@ -31,6 +33,7 @@ function replayShell(replay, stage, { title, note, revealed }) {
 
 /** Python that repeats the run. */
 function pocketCell({ text, story }, question) {
+  if (question.mode !== "exact") return { error: SMALL };
   if ((question.story?.scene?.methods ?? []).length) return { error: "Methods that race are networks: their cell is written by the app." };
   const given = JSON.stringify(JSON.stringify(question.story)); // what JSON writes of a text is a text of Python's too
   return { text: text.replace(story, () => given) };

@@ -6,6 +6,7 @@ import { isDark, THEMES } from "../stage/theme.js";
 const VIEW_OF_A_LINE = 5; // half the width that is shown
 const KNOTS = 48; // heights that one draws
 const REACH = 4.6; // where the outermost of them stand
+const NO_MORE = 5e-4; // of reward, below which two densities are one
 const A_ROUND = 180; // ms, while it plays
 const SETTLED_IN_VIEW = 30; // rounds to play
 const CURVES_OF_A_LINE = [ // as they are listed; the last drawn lies on top
@@ -147,7 +148,7 @@ export class LineLab {
 
   scale() {
     const { found, plot: { clientWidth: width } } = this, height = Math.round(Math.max(250, Math.min(420, 0.52 * width))), below = 84;
-    const left = 40, top = 12, w = width - left - 12, h = height - top - below - 40;
+    const left = 50, top = 12, w = width - left - 12, h = height - top - below - 40;
     const most = Math.max(...found.p.density, ...found.q.density, ...(found.limit?.density ?? []));
     if (1.08 * most > this.top || 1.4 * most < this.top) this.top = 1.2 * most; // it grows at once and shrinks late
     const seen = found.reward.filter((_, k) => Math.abs(found.x[k]) <= VIEW_OF_A_LINE), low = Math.min(...seen), high = Math.max(...seen);
@@ -199,7 +200,10 @@ export class LineLab {
   }
 
   tell() {
-    const { found } = this, body = this.find("tbody"), names = { q: `after round ${found.round}` };
+    const { found } = this, body = this.find("tbody"), names = { q: `after round ${found.round}` }, beside = found.limit ?? found.q;
+    for (const [name, distance, word] of [["tilt", "kl", "tilt"], ["proximal", "w2", "W₂ optimum"]]) {
+      if (found[name]?.[distance] < 0.99 * beside[distance] - NO_MORE) names[name] = `${word}: nothing more can be had`;
+    }
     body.innerHTML = CURVES_OF_A_LINE.map(([name, word, kind]) => {
       const one = found[name], cells = one ? [one.reward, one.kl, one.w2].map(figure) : ["–", "–", "–"];
       return `<tr><th scope="row"><i class="${kind}"></i>${names[name] ?? word}</th>${cells.map((text) => `<td>${text}</td>`).join("")}</tr>`;
@@ -207,7 +211,8 @@ export class LineLab {
     const { limit, tilt, proximal, why } = found;
     const text = why || !limit || !tilt || !proximal ? why && `${why[0].toUpperCase()}${why.slice(1)}.`
       : `The limit has reward ${figure(limit.reward)}. For its KL of ${figure(limit.kl)} nats at most ${figure(tilt.reward)} can be had, ` +
-        `by the tilt; for its W₂² of ${figure(limit.w2)} at most ${figure(proximal.reward)}, by the W₂ optimum. It is neither.`;
+        `by the tilt; for its W₂² of ${figure(limit.w2)} at most ${figure(proximal.reward)}, by the W₂ optimum.` +
+        (Math.min(tilt.reward, proximal.reward) > limit.reward + NO_MORE ? " It is neither." : "");
     const line = this.find(".line-says");
     if (!found.stale && line.textContent !== text) line.textContent = text;
   }

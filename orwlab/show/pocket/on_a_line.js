@@ -115,7 +115,8 @@ function* tiltAt(p, r, kl) {
 function* proximalAt(grid, p, r, w2) {
   const sweep = w2Sweep(grid, p, r), [dear, cheap] = yield* pricesAt(sweep, w2, (one) => sweep.frontier.optimum(one)[0]);
   if (!(cheap > 0)) return { q: p, reward: total(p, r), w2: 0 };
-  const near = proximal(grid, p, r, dear), far = proximal(grid, p, r, cheap), jump = far.w2 - near.w2;
+  const dearest = proximal(grid, p, r, dear), short = dearest.w2 > w2; // then the first step from the reference is too far already
+  const near = short ? { q: p, reward: total(p, r), w2: 0 } : dearest, far = short ? dearest : proximal(grid, p, r, cheap), jump = far.w2 - near.w2;
   const share = jump > 0 ? Math.min(1, Math.max(0, (w2 - near.w2) / jump)) : 0, mixed = (a, b) => (1 - share) * a + share * b;
   return { q: near.q.map((mass, k) => mixed(mass, far.q[k])), reward: mixed(near.reward, far.reward), w2: mixed(near.w2, far.w2) };
 }

@@ -63,9 +63,12 @@ export class Service {
       if (k === AXES.length - 1) return true;
       const tried = new Session({ settings: { ...settings, mode: "exact" }, particles: 16, axis, clock: this.clock });
       tried.it.lanes.advance();
-      const before = this.clock(), lanes = tried.it.lanes.states.length;
-      tried.it.lanes.advance();
-      return (this.clock() - before) / lanes < SLOW_ROUND;
+      const took = Array.from({ length: 3 }, () => {
+        const before = this.clock();
+        tried.it.lanes.advance();
+        return this.clock() - before;
+      });
+      return Math.min(...took) / tried.it.lanes.states.length < SLOW_ROUND;
     });
   }
 
@@ -127,7 +130,7 @@ export class Service {
     if (this._speaks(behind)) {
       this.fresh = this.moved = false;
       this.sent = this.clock();
-      this.send({ picture: session.frame() });
+      this.send({ picture: session.picture() });
     }
     this._next(behind);
   }

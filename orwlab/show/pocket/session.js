@@ -17,6 +17,7 @@ const SLICE_OF_A_ROUND = 0.008; // seconds after which a round of several lanes 
 const SLICE = 0.1; // seconds of a repetition at a time, where nobody says how long
 const SEEN = 0.35; // seconds between pictures of a repetition
 const STORIES = 20; // earlier ones that one can go back to
+const USUAL_AXIS = 64; // cells an axis, as the app has them
 const TRIED = 5; // rounds of networks after which it is known how quick they are
 const SLOWEST = 0.15; // seconds of a round of networks, all lanes together; the exact answer is shown where they take longer
 
@@ -142,11 +143,15 @@ export class Session {
     try {
       return this._advance(budget);
     } catch (error) { // never a frozen page
-      this.it.failure = failedFor(error);
-      this.script = this.wanted = null;
-      this._stop();
+      this._fail(error);
       return true;
     }
+  }
+
+  _fail(error) {
+    this.it.failure = failedFor(error);
+    this.script = this.wanted = null;
+    this._stop();
   }
 
   _advance(budget) {
@@ -183,9 +188,9 @@ export class Session {
     Object.assign(this, { state: "stopped", steps: 0, following: 0 });
   }
 
-  _begin(story) {
+  _begin(story, without = this.networks ? "" : "phone") {
     this.meant = story;
-    Object.assign(this, { without: this.networks ? "" : "phone", held: false, work: { seconds: 0, least: Infinity, rounds: 0 } });
+    Object.assign(this, { without, held: false, work: { seconds: 0, least: Infinity, rounds: 0 } });
     const shown = this._shown(story.at(0)), races = story.start.methods.length > 0;
     this.it = new Experiment(shown, this.particles, this.axis);
     this.script = story.round && !races ? story : null;
@@ -197,7 +202,10 @@ export class Session {
   /** Some rounds of what is being repeated, without drawing each. */
   _repeat(views, budget) {
     const { script, it } = this, end = this.clock() + (budget || SLICE);
-    if (isExact(views) !== isExact(it.settings)) views = it.settings; // another kind of lanes is not shown before the end
+    if (isExact(views) !== isExact(it.settings)) { // lanes of the other kind have not gone this way yet
+      this._begin(script.seenAs(this.settings), this.without);
+      return true;
+    }
     for (;;) {
       it.obey(this._shown(seenAs(it.settings, views)));
       for (const [at, name, value] of script.log) {
@@ -206,7 +214,8 @@ export class Session {
         else it.obey({ ...it.settings, [name]: value });
       }
       if (it.round >= script.round || it.stopped || this.clock() >= end) break;
-      it.lanes.advance();
+      const before = this.clock(), whole = it.lanes.advance();
+      this._timed(this.clock() - before, whole);
       this._read();
     }
     if (it.round < script.round && !it.stopped) {
@@ -283,6 +292,17 @@ export class Session {
 
   // Pictures ---------------------------------------------------------------------------------------------------------------
 
+  /** `frame`, or where that fails nothing new; the next one says why. */
+  picture() {
+    try {
+      return this.frame();
+    } catch (error) {
+      if (this.it.failure) return {};
+      this._fail(error);
+      return this.picture();
+    }
+  }
+
   /** What the stage draws now: {scene, exact, frame, flow, story}, texts. */
   frame() {
     const { it, script } = this, { settings } = it;
@@ -290,7 +310,7 @@ export class Session {
       run: this.name, seq: ++this.seq, round: it.round, alpha: it.lanes.alphas[0], steering: it.lanes.steered.plain(settings),
       tau: settings.tau, state: this.state, mode: settings.mode, t: settings.t, fitting: null,
       replaying: script ? { round: it.round, of: script.round } : null, flow: false, traced: this.traced,
-      networks: this._whyExact(), // what the page says below the picture
+      networks: this._whyExact(), coarse: this.axis < USUAL_AXIS ? tabled.coarse : "", // what the page says beside the picture
     };
     const parts = it.messages(meta, this.limits, this.state === "running" && it.round ? this.speed : null);
     const { story } = this;

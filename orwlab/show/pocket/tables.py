@@ -23,6 +23,9 @@ WITHOUT = {
     "gradient steps and press Reset, or open this page's link in the app.",
 }
 """why the page trains no networks where it could"""
+COARSE = (
+    "The exact answer is worked out on 48 × 48 cells here, for this device is slow: read its numbers as rough ones."
+)
 _READ = 256  # of the yardstick's points, which the page's networks are read on
 _GRAINS = 2**31
 """what the yardstick's uniform numbers are whole multiples of, see ``yardstick.LEAST``"""
@@ -42,6 +45,7 @@ def plain() -> dict[str, Any]:
         "banners": _banners(),
         "limits": _limits(),
         "networks": NETWORKS,
+        "coarse": COARSE,
         "without": WITHOUT,
         "readOn": {how: said.replace(str(yardstick.SIZE), str(_READ)) for how, said in readouts.READ_ON.items()},
         "learnedRate": steered.RATES["learned"],

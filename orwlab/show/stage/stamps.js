@@ -53,7 +53,7 @@ export function stampAll(pixels, width, height, [x0, x1, y0, y1], xy, first, las
     const x = (xy[2 * p] - x0) * sx, y = (y1 - xy[2 * p + 1]) * sy;
     if (!(x >= 0 && x < width && y >= 0 && y < height)) continue;
     visible++;
-    const { side, phases } = stamps[labels ? labels[p - first] % kinds : 0];
+    const { side, phases } = stamps[(labels?.[p - first] ?? 0) % kinds];
     const column = Math.floor(x), row = Math.floor(y), half = side >> 1;
     const parts = phases[Math.floor((y - row) * PHASES) * PHASES + Math.floor((x - column) * PHASES)];
     const left = column - half, top = row - half;

@@ -218,6 +218,7 @@ class Lab extends RunPage {
 
   /** What a link says: a whole state, and perhaps what a teacher wants of the page. */
   open({ scene, log, round, stage, view, ...teacher }) {
+    this.recorder.clear(); // what was before is of another story
     this.teach(teacher);
     this.begin(scene, "paused", { log, round, stage, view });
   }

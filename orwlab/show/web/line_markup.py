@@ -14,7 +14,7 @@ def _choice(name: str, label: str, options: tuple[tuple[str, str], ...]) -> str:
 
 def _slider(name: str, label: str, low: float, high: float, step: float, value: float) -> str:
     return (
-        f'<label class="line-slider"><span>{label} <output data-of="{name}"></output></span>'
+        f'<label class="line-slider"><span>{label} <b data-of="{name}"></b></span>'
         f'<input type="range" name="{name}" min="{low}" max="{high}" step="{step}" value="{value}"></label>'
     )
 

@@ -56,7 +56,8 @@ WORDS = lab_markup.Words(
     name=NAME,
     lead="A flow model has learned the grey contours, and violet ground pays more. Press <b>Play</b>: round by round "
     "perfect training on its own best samples moves it, in orange, to where more is paid. Watch the <b>reward</b> rise "
-    "and the <b>diversity</b> fall. Then drag <b>α</b>. <b>Both</b> trains a small network beside it.",
+    "and the <b>diversity</b> fall. Then drag <b>α</b>. <span class='trains'><b>Both</b> trains a small network, against "
+    "where a perfect one ends.</span>",
     moves=_MOVES,
     story="Four moves that tell the story. Each sets every control and says what to watch.",
     begin={"mode": "exact"},
@@ -128,7 +129,8 @@ def page(pages: Mapping[str, str] = {PATH: NAME}, up: str = "./") -> str:
 <style id="stage-style" media="not all">{stylesheet()}</style>
 <script>{_inside(_DARK)}</script></head>
 <body><main><noscript><p>{_NO_SCRIPT}</p></noscript>
-<div id="lab">{markup}<p class="pocket-says" role="status"></p></div>
+<div id="lab">{markup}<p class="pocket-says" role="status"></p>
+<p class="pocket-cells"></p></div>
 {frontier_markup.markup()}
 {line_markup.markup()}
 {_ABOUT}</main>
