@@ -156,6 +156,51 @@ return { kinds, stopped, after: [session.state, session.round, seen(session).met
     assert found["after"][2] is None
 
 
+def test_a_picture_holds_the_samples_of_the_kind_that_it_says(tmp_path):
+    """Also the first one after the kind was changed while rounds go on, whatever the next round is doing."""
+    script = """
+const session = made({ alpha: 0.5, speed: 0 }, { particles: 1200 }), found = [];
+pace = 0.004;
+session.press("play");
+for (let k = 0; k < 80; k++) {
+  const other = session.settings.mode === "both" ? "exact" : "both";
+  if (k % 8 === 7) session.order({ name: "mode", value: other, stamp: k + 1 });
+  session.advance(0.03);
+  const { frame, scene } = session.frame(), { meta, arrays } = decodeFrame(frame);
+  const { labels } = decodeFrame(scene).arrays;
+  found.push([meta.mode, arrays.x.shape[1], labels.shape[0]]);
+}
+return found;"""
+    found = learn(tmp_path, script)
+    assert {(mode, count) for mode, count, _ in found} == {("both", 1000), ("exact", 1200)}
+    assert all(labels >= count for _, count, labels in found)
+
+
+def test_a_repetition_that_is_asked_for_the_exact_answer_begins_with_it(tmp_path):
+    script = """
+pace = 0.001;
+const scene = { mode: "both", alpha: 0.3, steps_per_round: 2 };
+const session = made({}), order = { scene, log: [[5, "tau", 2]], round: 300 };
+session.order({ ...order, state: "paused" });
+for (let k = 0; k < 3; k++) session.advance(0.001);
+const before = [session.it.kind, session.script !== null];
+session.order({ name: "mode", value: "exact", stamp: 1 });
+session.advance(0.001);
+const there = session.it.kind;
+while (session.idleFor <= 0) session.advance(0.03);
+const { meta } = seen(session);
+const slow = made({}); // a clock on which every round is slow
+slow.order({ ...order, state: "paused" });
+pace = 0.2;
+for (let k = 0; k < 60 && slow.it.kind !== "exact"; k++) slow.advance(0.001);
+return { before, there, meta, slow: slow.it.kind, why: seen(slow).meta.networks };"""
+    found = learn(tmp_path, script)
+    assert found["before"] == ["learned", True]
+    assert found["there"] == found["slow"] == "exact"
+    assert (found["meta"]["mode"], found["meta"]["round"], found["meta"]["tau"]) == ("exact", 300, 2)
+    assert found["why"] == tables.WITHOUT["slow"]
+
+
 def test_a_budget_steers_alpha_and_few_samples_are_told(tmp_path):
     script = """
 const session = made({ steer: "w2", budget: 0.02, lr: 0.01, steps_per_round: 8, tau: 5, reward: "plane" });

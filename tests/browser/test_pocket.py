@@ -13,6 +13,7 @@ from orwlab.show.lab.cell import cell
 from orwlab.show.lab.story import Story
 from orwlab.show.pocket import tables
 from orwlab.show.stage import replay
+from orwlab.show.stage.frames import decode
 from orwlab.show.web import pocket_page
 
 pytestmark = pytest.mark.browser
@@ -81,6 +82,7 @@ def test_it_plays_without_a_network_and_its_link_opens_as_it_was(opened):
     lab.enter(page, "alpha", "0.3")
     lab.wait(page, "meta.alpha === 0.3")
     assert lab.eventually(lambda: rests(page), 20)
+    lab.wait(page, "meta.lanes[0].limit.state === 'there'")
     link, seen = page.evaluate(HASH), lab.state(page)["meta"]
     assert "mode=exact" in link
     again = opened(link)
@@ -268,7 +270,8 @@ def test_a_sample_is_pointed_at_and_its_way_from_the_noise_is_shown(opened):
 def test_keys_and_a_phone(opened):
     page = opened(width=360, height=740, color_scheme="dark")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    assert page.evaluate("document.documentElement.className") == "dark"
+    assert page.evaluate("document.documentElement.className") == "dark phone"
+    assert not page.locator(".lab-head .trains").is_visible()
     page.keyboard.press("s")
     lab.wait(page, "round === 1")
     page.keyboard.press("r")
@@ -286,7 +289,9 @@ def test_a_cell_and_a_replay_are_made_here(opened):
     lab.wait(page, "round === 3 && !meta.replaying")
     ask = "question => document.querySelector('.lab').lab.keeping.answer({...question, ...(question.what === 'cell' && "
     ask += "{story: document.querySelector('.lab').lab.keeping.story()})})"
-    text = page.evaluate(ask, {"what": "cell"})["text"]
+    text = page.evaluate(ask, {"what": "cell", "mode": "exact"})["text"]
+    refused = page.evaluate(f"question => ({ask})(question).catch(String)", {"what": "cell", "mode": "both"})
+    assert "choose “Exact”" in refused, "the page's network is not Python's"
     given = next(line for line in text.splitlines() if line.startswith("text = "))
     literal = given[given.index("json.loads(") + len("json.loads(") : given.index("))")]
     story = Story.read(json.loads(json.loads(literal)))
@@ -303,7 +308,7 @@ def test_a_cell_runs_and_prints_the_numbers_of_the_page(opened, capsys):
     lab.wait(page, "round === 3 && !meta.replaying")
     text = page.evaluate(
         """() => { const { keeping } = document.querySelector('.lab').lab;
-            return keeping.answer({ what: 'cell', story: keeping.story() }); }"""
+            return keeping.answer({ what: 'cell', mode: 'exact', story: keeping.story() }); }"""
     )["text"]
     exec(text, {})
     printed = capsys.readouterr().out
@@ -442,6 +447,25 @@ def test_on_a_line_a_dragged_alpha_moves_the_density_and_the_limit_is_the_oracle
         [state.mean_reward, state.kl], abs=1e-3
     )
     assert "α = 0.5" in page.locator(".line-formula").inner_text()
+
+
+def test_on_a_line_words_are_true_at_the_ends(opened):
+    page = on_a_line(opened)
+    says = page.locator(".line-says")
+    assert says.inner_text().endswith("It is neither.")
+    page.evaluate(MOVED, ["tau", "0"])
+    page.wait_for_function(f"{SETTLED} && {NUMBERS}[4][2] === '0.000'")
+    assert not says.inner_text().endswith("It is neither."), "the reference is both"
+    assert page.evaluate(NUMBERS)[2][1] == page.evaluate(NUMBERS)[0][1], "for nothing nothing is to be had"
+    for name in ("W2 weight α", "Rounds", "Inverse temperature τ"):
+        assert page.locator(".line-lab").get_by_role("slider", name=name).count() == 1
+
+
+def test_what_was_before_a_link_is_not_in_its_replay(opened):
+    page = opened("#mode=both&alpha=0.3&round=4")
+    lab.wait(page, "round === 4 && !meta.replaying", 60)
+    kept = page.evaluate("document.querySelector('.lab').lab.recorder.entries.map(({ frame }) => frame)")
+    assert {(meta["alpha"], meta["mode"]) for meta, _ in map(decode, kept)} == {(0.3, "both")}
 
 
 def test_on_a_line_rounds_play_and_a_target_is_drawn_by_hand(opened):

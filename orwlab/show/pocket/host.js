@@ -127,7 +127,9 @@ export function openPocket(element, { around, createStage, own, stage: parts }) 
   const { lab } = element.querySelector(".lab"), small = Math.min(screen.width, screen.height) < PHONE;
   document.documentElement.classList.toggle("phone", small);
   if (!location.hash) lab.told = { scene: { ...lab.first }, log: [] }; // what the link says until somebody changes something
-  const options = { settings: { ...tables.defaults, ...lab.first }, particles: small ? PARTICLES_ON_PHONES : PARTICLES, networks: !small };
-  server.begin(options).catch((error) => host.notice(error.message));
+  const options = { particles: small ? PARTICLES_ON_PHONES : PARTICLES, networks: !small };
+  const begins = (scene) => server.begin({ settings: { ...tables.defaults, ...scene }, ...options });
+  // with what a link says, so that no other picture comes first; what is wrong with it is told when the page asks for it
+  begins(Object.keys(lab.told.scene).length ? lab.told.scene : lab.first).catch(() => begins(lab.first)).catch((error) => host.notice(error.message));
   return server;
 }

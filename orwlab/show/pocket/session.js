@@ -206,14 +206,14 @@ export class Session {
       this._begin(script.seenAs(this.settings), this.without);
       return true;
     }
-    for (;;) {
+    for (let late = false; ; late = this.clock() >= end) { // a round at least
       it.obey(this._shown(seenAs(it.settings, views)));
       for (const [at, name, value] of script.log) {
         if (at !== it.round) continue;
         if (name === RESUME) it.resume();
         else it.obey({ ...it.settings, [name]: value });
       }
-      if (it.round >= script.round || it.stopped || this.clock() >= end) break;
+      if (it.round >= script.round || it.stopped || late) break;
       const before = this.clock(), whole = it.lanes.advance();
       this._timed(this.clock() - before, whole);
       this._read();

@@ -23,9 +23,7 @@ WITHOUT = {
     "gradient steps and press Reset, or open this page's link in the app.",
 }
 """why the page trains no networks where it could"""
-COARSE = (
-    "The exact answer is worked out on 48 × 48 cells here, for this device is slow: read its numbers as rough ones."
-)
+COARSE = "This device is slow: the exact answer is worked out on 48 × 48 cells. Read its numbers as rough ones."
 _READ = 256  # of the yardstick's points, which the page's networks are read on
 _GRAINS = 2**31
 """what the yardstick's uniform numbers are whole multiples of, see ``yardstick.LEAST``"""

@@ -19,7 +19,8 @@ def markup() -> str:
 <p class="frontier-read"></p></div>
 <div class="frontier-words">
 <ul class="frontier-key"><li class="key-line">the frontier: the most any density can have</li>
-<li class="key-now">a lane now, and its way</li><li class="key-limit">where it ends, or a perfect network would</li></ul>
+<li class="key-now">a lane now, and its way</li>
+<li class="key-limit">where it ends, or a perfect network would</li></ul>
 <ul class="frontier-lanes"></ul><p class="frontier-state"></p>
 <p>A reward can be bought only with distance from the reference. The <b>frontier</b> is the largest mean reward that
 <i>any</i> density has at a given distance, whatever made it. How far a dot lies below is what the method gives up.

@@ -56,8 +56,8 @@ WORDS = lab_markup.Words(
     name=NAME,
     lead="A flow model has learned the grey contours, and violet ground pays more. Press <b>Play</b>: round by round "
     "perfect training on its own best samples moves it, in orange, to where more is paid. Watch the <b>reward</b> rise "
-    "and the <b>diversity</b> fall. Then drag <b>α</b>. <span class='trains'><b>Both</b> trains a small network, against "
-    "where a perfect one ends.</span>",
+    "and the <b>diversity</b> fall. Then drag <b>α</b>. <span class='trains'><b>Both</b> trains a small network, "
+    "against where a perfect one ends.</span>",
     moves=_MOVES,
     story="Four moves that tell the story. Each sets every control and says what to watch.",
     begin={"mode": "exact"},
