@@ -20,6 +20,7 @@ from orwlab.show.lab.lanes import NetworkLanes
 
 READINGS = 5  # a second, at the speed that is asked for
 SELDOM = 10  # rounds from one reading to the next, at most
+FIRST = 10  # rounds that are read one by one where that costs next to nothing: most of what happens happens there
 DEAR = {"transport": 10, "secant": 25}  # rounds from one to the next, at least
 AT_TIMES = ("spent", "truth")  # series that are known at some rounds only
 
@@ -76,7 +77,8 @@ class Readings:
             return True
         if last is None or at_rest or now.kinds != last.kinds:
             return now != last
-        return now.round != last.round and now.round % every(self._lanes.settings.speed) == 0
+        first = now.round <= FIRST and self._lanes.mode == "exact"
+        return now.round != last.round and (first or now.round % every(self._lanes.settings.speed) == 0)
 
     def read(self, *, quiet: bool, at_rest: bool = False) -> None:
         """Read all lanes, and add that to the curves. A lane whose numbers are not finite keeps its last ones.

@@ -4,6 +4,7 @@ import { History } from "./history.js";
 
 const READINGS = 5; // a second, at the speed that is asked for
 const MOST_APART = 10; // rounds
+const FIRST_ROUNDS = 10; // they are read one by one where that costs next to nothing: most of what happens happens there
 const DEAR_APART = 10; // rounds from one W2 to the next, at least
 const SOMETIMES = ["spent", "truth"]; // known at some rounds only
 
@@ -28,7 +29,8 @@ export class Readings {
     if (atRest && this.dear.some((round) => round !== now.round)) return true;
     const others = !last || ["measured", "reward", "truth", "steered"].some((name) => now[name] !== last[name]);
     if (others || atRest) return !last || Object.keys(now).some((name) => now[name] !== last[name]);
-    return now.round !== last.round && now.round % every(this.lanes.settings.speed) === 0;
+    const first = now.round <= FIRST_ROUNDS && !this.lanes.pauses;
+    return now.round !== last.round && (first || now.round % every(this.lanes.settings.speed) === 0);
   }
 
   /** Reads all lanes, and adds that to the curves; W2 only when it is `quiet`, and of `most` lanes. */

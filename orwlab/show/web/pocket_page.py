@@ -50,6 +50,13 @@ _MOVES = (
         "The same noise; only α differs. Small α: high reward, little variety. Large α: the reference again.",
         {"alpha": 0, "others": [0.3, 1, 3], "mode": "exact"},
     ),
+    controls.attempt(
+        "Let a network learn it",
+        "The dots are samples of a small network that learns here, four gradient steps a round. The orange lines and "
+        "the dashes say where a perfect one would end; this one stops a little short.",
+        {"alpha": 1, "mode": "both", "steps_per_round": 4, "lr": 0.003},
+        free=("alpha", "tau"),
+    ),
 )
 WORDS = lab_markup.Words(
     path=PATH,
@@ -59,7 +66,7 @@ WORDS = lab_markup.Words(
     "and the <b>diversity</b> fall. Then drag <b>α</b>. <span class='trains'><b>Both</b> trains a small network, "
     "against where a perfect one ends.</span>",
     moves=_MOVES,
-    story="Four moves that tell the story. Each sets every control and says what to watch.",
+    story="Five moves that tell the story. Each sets every control and says what to watch.",
     begin={"mode": "exact"},
 )
 _ABOUT = """<details class="pocket-about"><summary>What you are seeing, and why</summary>
