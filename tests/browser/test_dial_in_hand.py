@@ -324,7 +324,7 @@ def test_all_controls_are_at_hand_and_cost_the_server_one_file(held):
     inside.locator("#alpha output, #alpha input").first.wait_for()
     lab = page.frames[-1]
     lab.wait_for_function("document.querySelector('.orw-stage')?.stage?.meta?.alpha === 2")
-    assert lab.evaluate("document.querySelector('.lab').lab.inForce.tau") == 2
+    lab.wait_for_function("document.querySelector('.lab').lab.inForce.tau === 2")
     assert lab.evaluate("document.documentElement.scrollWidth") <= 390
     assert inside.get_by_role("navigation", name="Pages").is_hidden()
     lab.evaluate("""() => {

@@ -64,7 +64,7 @@ def test_the_pocket_lab_has_the_same_scene_for_many(visit):
     assert "alpha=0.3" in link
     page.goto(there.evaluate("a => a.href"))
     wait(page, "meta.lanes[0].alpha === 0.3")
-    assert page.evaluate("document.querySelector('.lab').lab.inForce.tau") == 2
+    page.wait_for_function("document.querySelector('.lab').lab.inForce.tau === 2")
     share(page)
     assert page.locator(".keep-many").is_hidden()  # this is it
 
