@@ -44,6 +44,7 @@ class WholeLab {
 
   close() {
     if (this.dialog.open) this.dialog.close();
+    this.leave(); // the dialog's own event comes later
   }
 
   leave() {
