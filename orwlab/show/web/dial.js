@@ -258,16 +258,10 @@ class Dial {
   async pass(link, thanks, then = () => {}) {
     this.hold(true);
     this.say("Sending …");
-    try {
-      const answer = await this.send(link);
-      if (answer?.error) throw new Error(answer.error);
-      this.say(thanks);
-      then();
-    } catch (error) {
-      this.say(error instanceof TypeError || !error?.message ? "It could not be sent. Try again." : error.message, true);
-    } finally {
-      this.hold(false);
-    }
+    const wrong = await notSent(this.send, link);
+    this.say(wrong || thanks, Boolean(wrong));
+    if (!wrong) then();
+    this.hold(false);
   }
 
   /** One at a time. */
