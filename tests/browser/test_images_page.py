@@ -120,6 +120,21 @@ def test_before_the_first_round_both_grids_are_alike_and_then_only_the_lane_chan
     assert board(one, 0).locator(".orw-when").inner_text() == f"round {one.evaluate(f'{PAGE}.round')}"
 
 
+def test_it_is_at_rest_when_all_that_was_ordered_is_in_the_picture(one):
+    press(one, "step")
+    at_rest(one, 1)
+    reference = images(one, "reference")
+    assert np.abs(images(one, 0) - reference).max() > 0
+    alike = "{...frame, lanes: frame.lanes.map((lane) => ({...lane, sheet: frame.reference.sheet}))}"
+    again = f"() => {{ const page = {PAGE}, frame = page.grids.frame; page.answered({alike}); return page.atRest; }}"
+    assert not one.evaluate(again), "images are decoded a moment after they came"
+    wait(one, "page.atRest")
+    assert np.abs(images(one, 0) - reference).max() == 0
+    late = f"() => {{ const page = {PAGE}; page.press('step'); page.answered(page.grids.frame); return page.atRest; }}"
+    assert not one.evaluate(late), "an answer to an older question says nothing of what was ordered since"
+    at_rest(one, 2)
+
+
 def test_step_does_one_round_and_reset_goes_back_to_the_reference(one):
     press(one, "step")
     at_rest(one, 1)

@@ -47,7 +47,7 @@ def test_it_learns_obeys_its_slider_and_shows_ways_from_noise(lesson):
     handle.press("Home")
     wait(page, "frame.lanes[0].alpha === 0")
     press(page, "Pause")
-    wait(page, "frame.state === 'paused' && frame.idle")
+    wait(page, "frame.state === 'paused' && frame.idle && grids.drawn")
     assert np.array_equal(pixels(page, "reference"), reference)
     assert np.abs(pixels(page, 0) - reference).mean() > 3
     lesson.run(2)
@@ -61,12 +61,12 @@ def test_it_learns_obeys_its_slider_and_shows_ways_from_noise(lesson):
 def test_keys_on_the_images_are_its_own_and_not_jupyters(lesson):
     page, cells = lesson.page, lesson.cells()
     press(page, "Reset")
-    wait(page, "frame.round === 0 && frame.idle")
+    wait(page, "frame.round === 0 && frame.idle && grids.drawn")
     page.locator(".orw-board[data-lane='0'] [role=gridcell]").first.focus()
     page.keyboard.press("s")
-    wait(page, "frame.round === 1 && frame.idle")
+    wait(page, "frame.round === 1 && frame.idle && grids.drawn")
     page.keyboard.press("r")
-    wait(page, "frame.round === 0 && frame.idle")
+    wait(page, "frame.round === 0 && frame.idle && grids.drawn")
     for key in ("b", "a", "m", "x", "d", "d"):
         page.keyboard.press(key)
     assert lesson.cells() == cells

@@ -46,7 +46,7 @@ const fallIn = (value) => {
 /** One board: a caption, images, numbers, a verdict. */
 class Board {
   constructor(grids, lane) {
-    Object.assign(this, { grids, lane, key: "", painted: 0 });
+    Object.assign(this, { grids, lane, key: "", painted: 0, decoding: false });
     this.root = make("figure", "orw-board");
     this.root.dataset.lane = lane ?? "reference";
     const head = make("figcaption");
@@ -109,14 +109,18 @@ class Board {
   async paint(source) {
     if (source === this.source) return;
     this.source = source;
+    this.decoding = true;
     const image = new Image();
     image.src = source;
+    let decoded = true;
     try {
       await image.decode();
     } catch {
-      return; // a newer one comes
+      decoded = false; // a newer one comes
     }
     if (source !== this.source) return;
+    this.decoding = false;
+    if (!decoded) return;
     const { width, height, gap, columns, shown } = this, pen = this.canvas.getContext("2d");
     pen.imageSmoothingEnabled = false;
     pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
@@ -210,6 +214,9 @@ class Grids {
     this.tellDoing();
     root.grids = this; // for tests and the browser's console
   }
+
+  /** Whether every board shows the images of the newest frame: they are decoded a moment after it came. */
+  get drawn() { return [this.reference, ...this.boards].every((board) => !board.decoding); }
 
   /** Whether it fills the screen: images may then be larger. */
   present(on) {

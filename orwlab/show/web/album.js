@@ -32,7 +32,7 @@ class AlbumPage extends RunPage {
     this.orders = [];
     this.refused = new Set(); // controls whose last value was not taken
     this.state = "paused";
-    this.atRest = false;
+    this.resting = false;
     this.grids = createGrids(this.find(".orw-grids"), {
       path: (lane, k) => this.ask({ what: "path", run: this.run, lane, k }),
     });
@@ -46,6 +46,9 @@ class AlbumPage extends RunPage {
   }
 
   get presents() { return "showing"; }
+
+  /** Whether nothing moves, and all that came is in the picture. */
+  get atRest() { return this.resting && this.grids.drawn; }
 
   get always() { return {}; }
 
@@ -68,7 +71,7 @@ class AlbumPage extends RunPage {
 
   order(order) {
     this.orders.push(order);
-    this.atRest = false;
+    this.resting = false;
     this.wake?.();
   }
 
@@ -146,7 +149,7 @@ class AlbumPage extends RunPage {
       this.showSettings(frame.settings, waiting);
     }
     this.grids.receive(frame);
-    this.atRest = frame.idle && Boolean(frame.lanes || this.grids.frame);
+    this.resting = frame.idle && !this.orders.length && Boolean(frame.lanes || this.grids.frame);
     if (frame.exhibit && frame.exhibit.name !== this.goalOf) this.showGoal(frame.exhibit);
     this.memory.touch();
   }
@@ -220,7 +223,7 @@ class AlbumPage extends RunPage {
     this.arrange();
     this.showState(state);
     this.orders = [{ ...this.whole(this.told), round, state }];
-    this.atRest = false;
+    this.resting = false;
     this.wake?.();
   }
 
