@@ -317,7 +317,7 @@ class PopulationDynamics:
     ) -> dict[str, str]:
         """What is wrong with the state of cell masses ``q``, given the refresh that led to it."""
         found = {}
-        blurred = 0.5 * float(self.cells.smooth(q).sub_(q).abs_().sum())
+        blurred = self.cells.alternating(q)
         if blurred > 0.02:
             found["coarse"] = (
                 f"the grid is too coarse: {blurred:.1%} of the mass varies from cell to cell "

@@ -112,6 +112,10 @@ class Grid:
                 f.add_(wide.narrow(axis, i, self.n), alpha=SMOOTHING[i])
         return f
 
+    def alternating(self, q: Tensor) -> float:
+        """The share of the masses ``q`` (*shape) that varies from cell to cell: what the cells are too coarse for."""
+        return float((self.smooth(q) - q).abs().sum() / (2 * q.sum()))
+
     def widened(self, where: Tensor, by: int) -> Tensor:
         """The cells at most ``by`` cells an axis from those of ``where`` (*shape), bool: likewise."""
         pool = torch.nn.functional.max_pool2d if self.dim == 2 else torch.nn.functional.max_pool1d

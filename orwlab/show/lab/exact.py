@@ -52,17 +52,11 @@ def _at_rest(name: str, axis: int) -> PopulationDynamics:
     return _Quiet(own.target(name), own.reward("right"), axis=axis)
 
 
-def _varies(state: PopulationDynamics) -> float:
-    """The share of the mass that varies from cell to cell."""
-    q = state.density
-    return float((state.cells.smooth(q) - q).abs().sum() / (2 * q.sum()))
-
-
 @functools.lru_cache(maxsize=KEPT)
-def _varies_at_rest(name: str, axis: int) -> float:
-    """Of the data; 0 where the grid holds them."""
+def _too_fine(name: str, axis: int) -> float:
+    """The share of the data's mass that the grid is too coarse for; 0 where it holds them."""
     state = _at_rest(name, axis)
-    return _varies(state) if "coarse" in state.problems else 0.0
+    return state.cells.alternating(state.density) if "coarse" in state.problems else 0.0
 
 
 @functools.lru_cache(maxsize=KEPT)
@@ -467,8 +461,8 @@ class ExactLanes:
     def warning(self, lane: int) -> Banner | None:
         """What the grid has to say about itself; that the data are thin already is no news of the density."""
         state, problems = self.states[lane], dict(self.states[lane].problems)
-        at_rest = _varies_at_rest(self.settings.target, state.cells.n) if "coarse" in problems else 0.0
-        if at_rest and _varies(state) <= FINER_YET * at_rest:
+        at_rest = _too_fine(self.settings.target, state.cells.n) if "coarse" in problems else 0.0
+        if at_rest and state.cells.alternating(state.density) <= FINER_YET * at_rest:
             del problems["coarse"]
         return beyond_the_grid(problems, self.settings)
 
