@@ -125,7 +125,7 @@ class Visits:
         )
         self.contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(60_000)
         page.on("console", error)
         page.on("pageerror", uncaught)
         page.on("request", request)

@@ -222,7 +222,7 @@ class Stage:
         """A value in terms of ``stage``, ``meta`` and ``counters``."""
         return self.page.evaluate(self._function(expression))
 
-    def wait(self, condition: str, timeout: float = 30) -> None:
+    def wait(self, condition: str, timeout: float = 90) -> None:
         """Until ``condition``, in the same terms, holds."""
         test = self._function(condition)
         try:

@@ -20,7 +20,7 @@ def state(page: Page) -> dict[str, Any]:
     return {**found, "positions": np.array(found["positions"]).reshape(-1, 2)}
 
 
-def wait(page: Page, condition: str, timeout: float = 30) -> None:
+def wait(page: Page, condition: str, timeout: float = 90) -> None:
     """Until ``condition``, in terms of ``meta``, ``counters``, ``stage`` and ``round``, holds."""
     test = (
         "() => { const stage = document.querySelector('.orw-stage')?.stage; if (!stage?.meta) return false; "
@@ -33,7 +33,7 @@ def wait(page: Page, condition: str, timeout: float = 30) -> None:
         pytest.fail(f"not within {timeout} s: {condition}; the stage shows {seen['meta']}, {seen['counters']}")
 
 
-def eventually(holds: Any, timeout: float = 10) -> bool:
+def eventually(holds: Any, timeout: float = 30) -> bool:
     """Whether ``holds()`` becomes true in time."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:

@@ -239,7 +239,7 @@ def test_arrows_move_the_strength_and_e_leaves_the_exact_out(page):
 
 def test_a_link_to_a_race_opens_on_the_live_lab_too(visit):
     page = visit(query="#methods=raft,awm&strength=0.5&round=3&speed=0", running=False)
-    wait(page, "meta.lanes.length === 2 && meta.lanes[1].label === 'AWM' && round === 3", 60)
+    wait(page, "meta.lanes.length === 2 && meta.lanes[1].label === 'AWM' && round === 3", 120)
     assert page.locator("#strength").is_visible()
     assert page.locator("#methods").is_visible()
     assert typed(page, "strength") == 0.5
@@ -256,7 +256,7 @@ def test_every_move_does_what_it_says(visit):
     wait(page, "!['first', ''].includes(meta.run ?? '')")
     for k, expected in enumerate((3, 3, 4, 2)):
         page.locator("[data-attempt]").nth(k).click()
-        wait(page, f"meta.lanes.length === {expected} && meta.lanes.some(({{round}}) => round > 1)", 60)
+        wait(page, f"meta.lanes.length === {expected} && meta.lanes.some(({{round}}) => round > 1)", 120)
     assert arena.PAGE.story.startswith("Four races")
 
 
@@ -269,7 +269,7 @@ OUTSIDE = """(width) => [...document.querySelectorAll('.arena *, .lineup *')].fi
 @pytest.mark.parametrize("width", [360, 1280])
 def test_nothing_sticks_out_and_axe_is_content(visit, width):
     page = visit(width=width, height=740, query="arena", has_touch=width < 500, dark=width > 500)
-    wait(page, "meta.race?.frontiers.kl.length && meta.round > 4", 60)
+    wait(page, "meta.race?.frontiers.kl.length && meta.round > 4", 120)
     press(page, "toggle")
     assert page.evaluate(OUTSIDE, width) == []
     if width < 500:

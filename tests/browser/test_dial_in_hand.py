@@ -96,7 +96,7 @@ def hold(browser, room) -> Iterator[Callable]:
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(60_000)
         page.on(
             "console",
             lambda one: complaints.append(one.text) if one.type == "error" and REFUSED not in one.text else None,

@@ -144,19 +144,19 @@ def test_wanted_digits_are_offered_where_there_are_digits(visit):
     assert "Even digits" not in page.evaluate(offered)
     assert not page.get_by_text("Digits", exact=True).is_visible()
     page.locator("#target-list").select_option(label="Handwritten digits")
-    wait(page, "stage.scene.pictures", timeout=60)
+    wait(page, "stage.scene.pictures")
     assert "Even digits" in page.evaluate(offered)
     page.locator("#reward-list").select_option(label="Even digits")
     page.locator("input[name=background][value=pictures]").check()
     wait(page, "stage.options.background === 'pictures'")
     page.locator("#target-list").select_option("rings")
-    wait(page, "!stage.scene.pictures && stage.options.background === 'reward'", timeout=60)
+    wait(page, "!stage.scene.pictures && stage.options.background === 'reward'")
     assert "Even digits" in page.evaluate(offered)  # what is in force stays
 
 
 def test_a_link_may_want_any_digits(visit):
     page = visit(running=False, query="#target=digits_latent&reward=digits:358&round=3")
-    wait(page, "round === 3", timeout=60)
+    wait(page, "round === 3")
     assert page.locator("#reward-list option:checked").inner_text() == "Digits 3, 5, 8"
 
 
@@ -164,7 +164,7 @@ def test_any_digits_can_be_chosen_where_there_are_digits(visit):
     """By hand and by keys; none and all of them are answered in words, and what was chosen last stays in force."""
     page = visit(running=False, query="#target=digits_latent&reward=digits:02468")
     unfold(page, "view")
-    wait(page, "stage.scene.pictures", timeout=60)
+    wait(page, "stage.scene.pictures")
     page.locator("#reward-list").select_option("+digits")
     panel = page.locator("#own-digits")
     box = lambda digit: panel.locator(f"label:has(input[value='{digit}'])")  # noqa: E731
@@ -197,7 +197,7 @@ def test_any_digits_can_be_chosen_where_there_are_digits(visit):
     box(1).click()
     assert eventually(lambda: in_force(page, "truth") == "judge:1")
     page.locator("#target-list").select_option("rings")
-    wait(page, "!stage.scene.pictures", timeout=60)
+    wait(page, "!stage.scene.pictures")
     assert not panel.is_visible()
     offers = page.locator("#reward-list option[value='+digits'], #truth-list option[value='+digits']")
     assert offers.evaluate_all("all => all.every((o) => o.hidden && o.disabled)")

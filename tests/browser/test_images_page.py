@@ -20,7 +20,7 @@ PAGE = "document.querySelector('.lab').images"
 WIDTHS = {360: 740, 768: 1024, 1280: 720, 1920: 1080}
 
 
-def wait(page, condition, timeout=60):
+def wait(page, condition, timeout=120):
     """Until ``condition``, in terms of ``page`` and its newest ``frame``, holds."""
     page.wait_for_function(
         f"() => {{ const page = {PAGE}, frame = page.grids.frame; return {condition}; }}", timeout=1000 * timeout

@@ -57,10 +57,10 @@ def test_a_smaller_alpha_raises_the_reward_and_a_larger_one_lowers_it(visit):
     drag(page, "alpha", 0.1)
     wait(page, "meta.lanes[0].alpha === 0.1")
     start = round_of(page)
-    wait(page, f"round > {start + 70}", 60)
+    wait(page, f"round > {start + 70}", 120)
     high = reward(page)
     drag(page, "alpha", 100)
-    wait(page, f"round > {start + 140}", 60)
+    wait(page, f"round > {start + 140}", 120)
     assert high > 0.5
     assert reward(page) < high - 0.2
 
@@ -78,7 +78,7 @@ def test_tau_acts_while_it_runs(visit):
     drag(page, "tau", 0)
     start = round_of(page)
     # without a preference the samples go back towards the reference, whose reward is near 0
-    wait(page, f"round > {start + 60} && Number(meta.curves[0].values[0].replace('−', '-')) < 0.2", 60)
+    wait(page, f"round > {start + 60} && Number(meta.curves[0].values[0].replace('−', '-')) < 0.2", 120)
 
 
 def test_reset_shows_the_reference_again(visit):
@@ -108,7 +108,7 @@ def test_exact_and_both_show_the_distribution_that_a_perfect_network_gives(visit
     pick(page, "mode", "exact")
     wait(page, "meta.mode === 'exact'")
     start = round_of(page)
-    wait(page, f"round > {start + 3} && counters.errors === 0", 60)
+    wait(page, f"round > {start + 3} && counters.errors === 0", 120)
     pick(page, "mode", "learned")
     wait(page, "meta.mode === 'learned'")
 
@@ -116,7 +116,7 @@ def test_exact_and_both_show_the_distribution_that_a_perfect_network_gives(visit
 def test_four_alphas_side_by_side(visit):
     page = visit()
     page.get_by_role("button", name="Four α side by side").click()
-    wait(page, "meta.lanes.length === 4 && round > 20", 60)
+    wait(page, "meta.lanes.length === 4 && round > 20", 120)
     lanes = state(page)["meta"]["lanes"]
     assert [lane["alpha"] for lane in lanes] == [0, 0.3, 1, 3]
     assert len({lane["round"] for lane in lanes}) == 1  # they keep step
@@ -138,7 +138,7 @@ def test_a_plain_sentence_when_it_leaves_the_data(visit):
     page = visit()
     choose(page, "reward", "plane")
     drag(page, "alpha", 0)
-    wait(page, "meta.lanes[0].banner !== null", 60)
+    wait(page, "meta.lanes[0].banner !== null", 120)
     banner = page.locator(".orw-banner").first
     assert banner.is_visible()
     assert "Try a larger α" in banner.inner_text()

@@ -91,9 +91,11 @@ def test_whatever_hands_do_it_goes_on(lab_page, demo, seed):
     press(page, "demo")
     time.sleep(1)  # what was done last may only now be seen, and looks the same
     demo_at_rest = "meta.state === 'paused' && round === 0 && !meta.replaying"
-    wait(page, f"meta.lanes.length === 1 && meta.lanes[0].alpha === 1 && meta.mode === 'learned' && {demo_at_rest}", 60)
+    wait(
+        page, f"meta.lanes.length === 1 && meta.lanes[0].alpha === 1 && meta.mode === 'learned' && {demo_at_rest}", 120
+    )
     press(page, "toggle")
-    wait(page, "meta.state === 'running' && round > 2", 60)
+    wait(page, "meta.state === 'running' && round > 2", 120)
     eventually(lambda: shown(page) == demo)
     assert shown(page) == demo
 

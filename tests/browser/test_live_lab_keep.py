@@ -252,7 +252,7 @@ def test_the_gallery_has_ten_scenes_and_each_leads_where_it_says(visit):
     for k in (0, 2):
         assert Link.read(cards.nth(k).get_attribute("href")).story == SCENES[k].link.story
         cards.nth(k).click()
-        wait(page, f"round === {SCENES[k].link.story.round} && !meta.replaying && meta.state === 'paused'", timeout=60)
+        wait(page, f"round === {SCENES[k].link.story.round} && !meta.replaying && meta.state === 'paused'")
         stage = page.locator(".lab-stage").bounding_box()
         assert -60 <= stage["y"] < 400  # it is in sight
     widths = page.evaluate(

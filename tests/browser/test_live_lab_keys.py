@@ -107,7 +107,7 @@ def test_every_key_of_the_list_does_what_the_list_says(visit):
         keyboard.press(str(k + 1))
         chosen = page.locator("[data-attempt]").nth(k)
         assert chosen.get_attribute("aria-pressed") == "true"
-    wait(page, "meta.lanes.length === 4 && round > 1", 60)
+    wait(page, "meta.lanes.length === 4 && round > 1", 120)
     keyboard.press("f")
     assert page.locator("#flow").get_attribute("aria-pressed") == "true"
     keyboard.press("f")

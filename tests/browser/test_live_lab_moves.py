@@ -125,7 +125,7 @@ def test_after_any_move_every_other_one_gives_the_same(visit):
     pictures = []
     for before in (3, 0, 2):
         page.locator("[data-attempt]").nth(before).click()
-        wait(page, "round > 3", 60)
+        wait(page, "round > 3", 120)
         page.locator("[data-attempt]").nth(1).click()
         wait(page, "meta.lanes.length === 1 && meta.lanes[0].alpha === 1 && meta.tau === 1 && meta.mode === 'learned'")
         press(page, "reset")
@@ -224,14 +224,14 @@ def test_while_changes_are_repeated_the_page_says_how_far_it_is(visit):
     page = visit()
     unfold(page, "training")
     choose(page, "speed", "0")
-    wait(page, "round > 250", 60)
+    wait(page, "round > 250", 120)
     drag(page, "alpha", 0.1)
-    wait(page, "round > 270 && meta.lanes[0].alpha === 0.1", 60)
+    wait(page, "round > 270 && meta.lanes[0].alpha === 0.1", 120)
     page.evaluate("""() => { const box = document.querySelector('.lab .notice'); window.told = [];
         new MutationObserver(() => told.push(box.textContent))
             .observe(box, {childList: true, characterData: true, subtree: true}); }""")
     press(page, "undo")
-    wait(page, "meta.lanes[0].alpha === 1 && !meta.replaying", 60)
+    wait(page, "meta.lanes[0].alpha === 1 && !meta.replaying", 120)
     assert eventually(lambda: typed(page, "alpha") == 1)
     told = page.evaluate("told.filter(Boolean)")
     found = [re.fullmatch(r"Repeating your changes: round (\d+) of (\d+)", words) for words in told]
@@ -350,7 +350,7 @@ def test_the_same_mistake_twice_is_said_twice(visit):
 def test_on_a_phone_the_stage_is_in_sight_after_a_move(visit, width, height, k):
     page = visit(width, height, running=False, has_touch=True)
     page.locator("[data-attempt]").nth(k).tap()
-    wait(page, "meta.state === 'running' && round > 1", 60)
+    wait(page, "meta.state === 'running' && round > 1", 120)
     time.sleep(1)  # it scrolls
     plot = page.evaluate("""() => { const stage = document.querySelector('.orw-stage').stage;
         const at = stage.canvas.getBoundingClientRect(), plot = stage.layout.plots[0], {narrow} = stage.layout;

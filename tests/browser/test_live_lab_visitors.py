@@ -83,7 +83,7 @@ def test_when_its_worker_dies_the_page_says_so_and_goes_on_with_what_was_chosen(
     worker = registry.find_run(run).worker
     os.kill(worker.ask(os.getpid), signal.SIGKILL)
     reached = round_of(page)
-    wait(page, "meta.lanes[0].banner?.title.includes('started again')", 60)
+    wait(page, "meta.lanes[0].banner?.title.includes('started again')", 120)
     assert page.locator(".orw-banner").first.is_visible()
     wait(page, f"meta.run === '{run}' && round > {reached} && !meta.replaying && meta.lanes[0].alpha === 0.1")
     assert typed(page, "alpha") == 0.1

@@ -276,7 +276,7 @@ def test_the_bar_is_written_only_when_it_says_something_else(visit):
 
 def test_the_kept_rounds_stay_in_their_memory(visit):
     page = visit(query="#others=0.1,3")
-    wait(page, "round > 60", timeout=60)
+    wait(page, "round > 60")
     size, most = page.evaluate(
         "(() => { const { size, most } = document.querySelector('.lab').lab.recorder; return [size, most]; })()"
     )

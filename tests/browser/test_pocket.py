@@ -48,7 +48,7 @@ def opened(browser, file):
         context = browser.new_context(viewport={"width": width, "height": height}, offline=True, **options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(60_000)
         page.add_init_script(script)
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -193,7 +193,7 @@ def test_a_small_network_learns_beside_the_exact_limit(opened):
     first = lab.state(page)
     reward = lab.reward(page)
     lab.press(page, "toggle")
-    lab.wait(page, "round >= 20 && meta.lanes[0].limit.state === 'there'", 60)
+    lab.wait(page, "round >= 20 && meta.lanes[0].limit.state === 'there'", 120)
     lab.wait(page, "meta.curves[0].exact[0].label.startsWith('exact limit')")
     assert lab.eventually(lambda: lab.reward(page) > reward + 0.05, 60)
     moved = np.abs(lab.state(page)["positions"] - first["positions"])
@@ -463,7 +463,7 @@ def test_on_a_line_words_are_true_at_the_ends(opened):
 
 def test_what_was_before_a_link_is_not_in_its_replay(opened):
     page = opened("#mode=both&alpha=0.3&round=4")
-    lab.wait(page, "round === 4 && !meta.replaying", 60)
+    lab.wait(page, "round === 4 && !meta.replaying", 120)
     kept = page.evaluate("document.querySelector('.lab').lab.recorder.entries.map(({ frame }) => frame)")
     assert {(meta["alpha"], meta["mode"]) for meta, _ in map(decode, kept)} == {(0.3, "both")}
 
@@ -508,7 +508,7 @@ def test_links_lead_from_the_app_and_back_with_the_same_numbers(visit, opened):
     lab.wait(pocket, f"meta.tau === 1 && {ARRIVED}")
     assert lab.eventually(lambda: rests(pocket), 20)
     back = visit(running=False, query=pocket.evaluate(HASH))
-    lab.wait(back, f"round === {lab.round_of(pocket)} && {ARRIVED}", 60)
+    lab.wait(back, f"round === {lab.round_of(pocket)} && {ARRIVED}", 120)
     assert lab.eventually(lambda: numbers(back) == numbers(pocket)), (numbers(back), numbers(pocket))
 
 

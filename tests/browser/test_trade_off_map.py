@@ -85,7 +85,7 @@ def middle_of(page, selector):
 
 def test_a_cell_takes_the_stage_there_and_its_numbers_are_the_stage_s_exact_ones(one):
     slot(one, 0.5, 1).click()
-    wait(one, "meta.lanes[0].alpha === 0.5 && meta.lanes[0].limit?.state === 'there' && meta.curves[0].exact?.[0]", 60)
+    wait(one, "meta.lanes[0].alpha === 0.5 && meta.lanes[0].limit?.state === 'there' && meta.curves[0].exact?.[0]", 120)
     assert at(one) == (0.5, 1)
     assert shown(one)["mode"] == "both"
     assert state(one)["meta"]["state"] == "paused"
@@ -107,7 +107,7 @@ def test_make_it_learn_this_begins_at_the_reference_and_runs_towards_the_cell(on
     wait(one, "meta.state === 'running' && meta.lanes[0].alpha === 0.5 && round > 2 && round < 60")
     one.wait_for_function("document.querySelector('.map-way')?.getAttribute('d').split('L').length > 3")
     goal = cell(one, 0.5, 1)["reward"]
-    wait(one, f"Math.abs(stage.arrays.reward.data.at(-1) - {goal}) < 0.08", 60)
+    wait(one, f"Math.abs(stage.arrays.reward.data.at(-1) - {goal}) < 0.08", 120)
     press(one, "toggle")
     apart = np.subtract(middle_of(one, ".map-head-dot"), middle_of(one, ".map-point.marked"))
     assert np.hypot(*apart) < 60, "the network's dot has come to the cell's"
@@ -197,7 +197,7 @@ def test_which_alpha_reaches_a_goal(one):
     alpha = float(found.inner_text().split()[2])
     assert 0.4 < alpha < 0.5  # between the cells of 0.5, which has less, and of 0.2, which has more
     one.locator("[data-goal=show]").click()
-    wait(one, f"meta.lanes[0].alpha === {alpha} && meta.curves[0].exact?.[0]", 60)
+    wait(one, f"meta.lanes[0].alpha === {alpha} && meta.curves[0].exact?.[0]", 120)
     assert state(one)["meta"]["curves"][0]["exact"][0]["value"] == pytest.approx(0.6, abs=0.005)
 
 

@@ -77,7 +77,7 @@ def test_the_slider_steers_the_training(one, lesson):
     assert one.slide("W2 weight α", "ArrowLeft", 20) == "0.1"
     one.wait("meta.lanes[0].alpha === 0.1")
     start = one.round
-    one.wait(f"meta.lanes[0].round > {start + 60}", 60)
+    one.wait(f"meta.lanes[0].round > {start + 60}", 120)
     assert one.reward > held + 0.1
     assert moved(before, one.positions) > 0.1
     assert one.slide("W2 weight α", "Home") == "0"
