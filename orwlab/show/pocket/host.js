@@ -3,6 +3,7 @@
 // The worker is made of a text that the page holds: a page that was opened from a disk may load no file. Where a browser
 // allows no worker at all, the same text runs in the page.
 
+import { tellHeight } from "./frame_height.js";
 import { FrontierPanel } from "./frontier_panel.js";
 import { answerKeeping } from "./keeping.js";
 import { LineLab } from "./line_lab.js";
@@ -104,6 +105,7 @@ export class PocketServer {
 /** Brings the page to life: `around` and `createStage` are those of every page with a lab; `own` is what this one holds. */
 export function openPocket(element, { around, createStage, own, stage: parts }) {
   let host = null;
+  tellHeight(document.querySelector("main"));
   const { tables, ownTables } = own;
   const server = new PocketServer({
     source: own.worker,

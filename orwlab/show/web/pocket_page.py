@@ -115,11 +115,17 @@ const { classList } = document.documentElement;
 const follow = () => classList.toggle("dark", told ? told === "dark" : dark.matches);
 dark.addEventListener("change", follow);
 follow();
-classList.toggle("within", window.parent !== window);"""
+const framed = window.parent !== window;
+classList.toggle("within", framed);
+classList.toggle("whole", framed && window.name === "orwlab-whole"); // the frame is as tall as we say: frame_height.js"""
 
 
 def page(pages: Mapping[str, str] = {PATH: NAME}, up: str = "./") -> str:
     """The file.
+
+    In another page's frame it leaves out what that page says. A frame by the name ``orwlab-whole`` is to be as tall as
+    what is in it: then the page does not scroll, and posts {about: "height", height} to the page around whenever that
+    changes, in CSS pixels.
 
     Args:
         pages: path -> name of what the bar at the top lists; this page's own heading alone, if there is no app around.
