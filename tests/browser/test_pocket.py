@@ -278,6 +278,21 @@ def test_keys_and_a_phone(opened):
     lab.wait(page, "round === 0")
 
 
+def test_ticks_of_sliders_never_touch_and_all_are_there_where_there_is_room(opened):
+    page = opened("#alpha=1&others=3&mode=both", width=1280)
+    lab.unfold(page)
+    assert lab.eventually(lambda: len(lab.ticks(page)) >= 6)
+    assert all(len(one["words"]) == one["of"] for one in lab.ticks(page))
+    for width in (360, 320, 560, 768, 901, 1920):
+        page.set_viewport_size({"width": width, "height": 740})
+        assert lab.eventually(lambda: all(one["gap"] >= 3.9 for one in lab.ticks(page)), 3), (width, lab.ticks(page))
+        alpha = lab.ticks(page)[0]["words"]
+        assert alpha[0] == "0"
+        assert len(alpha) >= 2, "it says where it begins and at least one more"
+    page.set_viewport_size({"width": 1280, "height": 740})
+    assert lab.eventually(lambda: all(len(one["words"]) == one["of"] for one in lab.ticks(page)), 3)
+
+
 def test_without_workers_the_page_computes_itself(opened):
     page = opened(script="delete window.Worker;")
     lab.press(page, "step")
