@@ -504,6 +504,37 @@ def test_on_a_line_rounds_play_and_a_target_is_drawn_by_hand(opened):
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+def test_on_a_line_a_target_is_drawn_by_keys_and_said(opened):
+    page = on_a_line(opened)
+    handle = page.get_by_role("slider", name="The reference's curve")
+    assert handle.count() == 0, "only where one draws"
+    page.locator(".line-lab [name=target]").select_option("own")
+    page.wait_for_function(f"{SETTLED} && {NUMBERS}[0][0] === 'reference, as you drew it'")
+    before, alpha = float(page.evaluate(NUMBERS)[0][1]), lab.typed(page, "alpha")
+    page.locator(".line-lab > summary").focus()
+    page.keyboard.press("Tab")
+    assert handle.evaluate("one => one === document.activeElement && getComputedStyle(one).boxShadow !== 'none'")
+    for _ in range(9):
+        page.keyboard.press("Shift+ArrowRight")
+    assert handle.get_attribute("aria-valuetext") == "x = 4.6: height 0 of 100"
+    page.keyboard.press("Shift+ArrowLeft")
+    for key in ("Shift+ArrowUp", "Shift+ArrowUp", "ArrowUp", "ArrowDown", "ArrowUp"):
+        page.keyboard.press(key)
+    assert handle.get_attribute("aria-valuetext") == "x = 3.6: height 55 of 100"
+    assert handle.get_attribute("aria-valuenow") == "55"
+    page.wait_for_function(f"{SETTLED} && Number({NUMBERS}[0][1].replace('−', '-')) > {before + 0.05}")
+    ring, plot = handle.bounding_box(), page.locator(".line-plot").bounding_box()
+    along = (ring["x"] + ring["width"] / 2 - plot["x"] - 50) / (plot["width"] - 62)
+    assert along == pytest.approx((3.62 / 5 + 1) / 2, abs=0.01), "it stands on the curve"
+    for _ in range(55):  # from right to left, until nothing would be left
+        page.keyboard.press("Shift+ArrowDown")
+        page.keyboard.press("Shift+ArrowDown")
+        page.keyboard.press("ArrowLeft")
+    page.wait_for_timeout(300)
+    assert page.evaluate(SETTLED), "no density is nothing: the last of it stays"
+    assert lab.typed(page, "alpha") == alpha, "the arrows were meant for the curve alone"
+
+
 # Beside the app ------------------------------------------------------------------------------------------------------
 
 
