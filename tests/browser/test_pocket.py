@@ -285,12 +285,55 @@ def test_ticks_of_sliders_never_touch_and_all_are_there_where_there_is_room(open
     assert all(len(one["words"]) == one["of"] for one in lab.ticks(page))
     for width in (360, 320, 560, 768, 901, 1920):
         page.set_viewport_size({"width": width, "height": 740})
-        assert lab.eventually(lambda: all(one["gap"] >= 3.9 for one in lab.ticks(page)), 3), (width, lab.ticks(page))
+        assert lab.eventually(lambda: all(one["gap"] >= 7.9 for one in lab.ticks(page)), 3), (width, lab.ticks(page))
         alpha = lab.ticks(page)[0]["words"]
         assert alpha[0] == "0"
         assert len(alpha) >= 2, "it says where it begins and at least one more"
     page.set_viewport_size({"width": 1280, "height": 740})
     assert lab.eventually(lambda: all(len(one["words"]) == one["of"] for one in lab.ticks(page)), 3)
+
+
+SLOW = """window.Worker = class extends Worker {
+    postMessage(data) { this.held ??= []; this.held.push(data); Worker.last = this; }
+    go() { delete this.postMessage; for (const data of this.held) super.postMessage(data); this.postMessage = super.postMessage; }
+};"""
+PLACES = """['.lab-stage', '.lab-try', '.frontier'].map(name => document.querySelector(name).getBoundingClientRect())
+    .flatMap(({ top, bottom }) => [top, bottom])"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 740), (768, 1024), (1280, 720), (1920, 1080)])
+def test_until_the_first_picture_is_there_the_page_says_so_and_then_nothing_moves(browser, file, width, height):
+    context = browser.new_context(viewport={"width": width, "height": height}, offline=True)
+    bare, page = context.new_page(), context.new_page()
+    whole = pocket_page.page()
+    bare.set_content(whole[: whole.index('<script type="application/json" id="pocket">')])  # before its scripts have come
+    says = "Working out the first picture …"
+    assert bare.get_by_text(says).is_visible()
+    page.add_init_script(SLOW)
+    page.goto(file)
+    page.locator(".orw-stage canvas").first.wait_for()
+    assert page.get_by_text(says).is_visible()
+    waiting = page.evaluate(PLACES)
+    assert bare.evaluate(PLACES) == pytest.approx(waiting, abs=10)
+    then = page.evaluate(f"""() => new Promise((tell) => {{
+        const says = document.querySelector('.pocket-first'), frame = () => new Promise(requestAnimationFrame);
+        new MutationObserver(async () => {{ if (!says.isConnected) {{ await frame(); await frame(); tell({PLACES}); }} }})
+            .observe(says.parentElement, {{ childList: true }});
+        Worker.last.go();
+    }})""")
+    assert page.evaluate("document.querySelector('.orw-stage').stage.counters.painted > 0")
+    assert then == pytest.approx(waiting, abs=2)
+    context.close()
+
+
+def test_without_javascript_it_says_what_it_needs(opened, browser, file):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(file)
+    assert page.locator("noscript p").is_visible()
+    assert "needs a browser with JavaScript" in page.locator("noscript p").inner_text()
+    assert not page.get_by_text("Working out the first picture").is_visible()
+    context.close()
 
 
 def test_without_workers_the_page_computes_itself(opened):

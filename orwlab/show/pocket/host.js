@@ -10,7 +10,6 @@ import { LineLab } from "./line_lab.js";
 
 const PARTICLES = 2000;
 const PARTICLES_ON_PHONES = 1000; // they are drawn by a processor that also computes
-const PHONE = 640; // pixels of the screen's smaller side, below which it is one
 const SOON = 1000; // ms between two beginnings, at least
 const STOPPED = "The part of this page that computes has stopped. Your settings are kept; it begins again.";
 
@@ -120,14 +119,14 @@ export function openPocket(element, { around, createStage, own, stage: parts }) 
   const { painted } = host, says = element.querySelector(".pocket-says"), cells = element.querySelector(".pocket-cells");
   host.painted = (meta, value) => {
     painted(meta, value);
+    element.querySelector(".pocket-first")?.remove();
     panel.painted(meta);
     if (says.textContent !== (meta.networks ?? "")) says.textContent = meta.networks ?? "";
     if (cells.textContent !== (meta.coarse ?? "")) cells.textContent = meta.coarse ?? "";
   };
   element.querySelector("#mode").append(says); // where one has just asked for networks
   host.attach(createStage(element.querySelector(".orw-stage"), host));
-  const { lab } = element.querySelector(".lab"), small = Math.min(screen.width, screen.height) < PHONE;
-  document.documentElement.classList.toggle("phone", small);
+  const { lab } = element.querySelector(".lab"), small = document.documentElement.classList.contains("phone");
   if (!location.hash) lab.told = { scene: { ...lab.first }, log: [] }; // what the link says until somebody changes something
   const options = { particles: small ? PARTICLES_ON_PHONES : PARTICLES, networks: !small };
   const begins = (scene) => server.begin({ settings: { ...tables.defaults, ...scene }, ...options });

@@ -80,7 +80,7 @@ class NumberBox extends Control {
   }
 }
 
-const AIR = 4; // pixels between two ticks, at least
+const AIR = 8; // pixels between two ticks, at least: less reads as one number
 const tickWatch = new ResizeObserver((entries) => { for (const { target } of entries) thinOut(target); });
 
 /** Below a slider stay as many ticks as do not touch, every second or third of them, whatever its width and its letters. */
