@@ -447,9 +447,25 @@ def test_the_panel_measures_w2_and_the_coupled_cost_at_rest(opened):
     page.locator(".frontier [value=w2]").check()
     page.wait_for_function(f"{LANES}.length === 2 && {LANES}.every(text => text.includes('≤'))")
     for text in page.evaluate(LANES):
-        paired, coupled = (float(part.split()[0].rstrip(",")) for part in text.split("same noise: W₂² ")[1].split("≤"))
+        paired, coupled = (float(part.split()[0]) for part in text.split("best pairing W₂² ")[1].split("≤"))
         assert 0 < paired <= coupled
+        assert f"The dot's {text.split('W₂² ')[1].split(';')[0]} is of other points." in text
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_a_dot_that_was_measured_some_rounds_ago_is_pale_until_it_is_renewed(opened):
+    page = opened("#alpha=1&mode=exact")
+    unfolded(page)
+    pale = ".frontier-chart .now.old"
+    lab.press(page, "toggle")
+    lab.wait(page, "round >= 2")
+    assert page.locator(pale).count() == 0, "the KL is that of every round"
+    assert not page.locator(".key-old").is_visible()
+    page.locator(".frontier [value=w2]").check()
+    page.wait_for_function(f"document.querySelector('{pale}') && {LANES}[0].includes('as measured in round ')")
+    assert page.locator(".key-old").is_visible()
+    lab.press(page, "toggle")
+    page.wait_for_function(f"!document.querySelector('{pale}') && {LANES}[0].includes(', round ')")
 
 
 def test_folded_it_asks_for_nothing(opened):
