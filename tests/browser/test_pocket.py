@@ -295,7 +295,10 @@ def test_ticks_of_sliders_never_touch_and_all_are_there_where_there_is_room(open
 
 SLOW = """window.Worker = class extends Worker {
     postMessage(data) { this.held ??= []; this.held.push(data); Worker.last = this; }
-    go() { delete this.postMessage; for (const data of this.held) super.postMessage(data); this.postMessage = super.postMessage; }
+    go() {
+        this.postMessage = super.postMessage;
+        for (const data of this.held) this.postMessage(data);
+    }
 };"""
 PLACES = """['.lab-stage', '.lab-try', '.frontier'].map(name => document.querySelector(name).getBoundingClientRect())
     .flatMap(({ top, bottom }) => [top, bottom])"""
@@ -306,7 +309,9 @@ def test_until_the_first_picture_is_there_the_page_says_so_and_then_nothing_move
     context = browser.new_context(viewport={"width": width, "height": height}, offline=True)
     bare, page = context.new_page(), context.new_page()
     whole = pocket_page.page()
-    bare.set_content(whole[: whole.index('<script type="application/json" id="pocket">')])  # before its scripts have come
+    bare.set_content(
+        whole[: whole.index('<script type="application/json" id="pocket">')]
+    )  # before its scripts have come
     says = "Working out the first picture …"
     assert bare.get_by_text(says).is_visible()
     page.add_init_script(SLOW)
@@ -317,7 +322,8 @@ def test_until_the_first_picture_is_there_the_page_says_so_and_then_nothing_move
     assert bare.evaluate(PLACES) == pytest.approx(waiting, abs=10)
     then = page.evaluate(f"""() => new Promise((tell) => {{
         const says = document.querySelector('.pocket-first');
-        new MutationObserver(() => {{ if (!says.isConnected) tell({PLACES}); }}).observe(says.parentElement, {{ childList: true }});
+        const watch = new MutationObserver(() => {{ if (!says.isConnected) tell({PLACES}); }});
+        watch.observe(says.parentElement, {{ childList: true }});
         Worker.last.go();
     }})""")
     assert page.evaluate("document.querySelector('.orw-stage').stage.counters.painted > 0")

@@ -38,7 +38,7 @@ def markup() -> str:
 <span class="line-handle" role="slider" tabindex="0" aria-label="The reference's curve" aria-orientation="vertical"
  aria-valuemin="0" aria-valuemax="100" aria-valuenow="0" aria-describedby="line-hint" hidden></span></div>
 <p class="line-hint" id="line-hint" hidden>Draw the reference's curve with a finger or a mouse. By keyboard: Tab to the
-ring on it; ← → move the ring, ↑ ↓ raise or lower the curve there, with Shift farther.</p></div>
+ring on it; ←&nbsp;→ move the ring, ↑&nbsp;↓ raise or lower the curve there, with Shift farther.</p></div>
 <div class="frontier-words"><form>{chosen}<button type="button" class="line-play">Play rounds</button></form>
 <p class="line-says" role="status"></p>
 <div class="line-numbers"><table><thead><tr><th scope="col">density</th><th scope="col">mean reward</th>
