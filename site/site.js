@@ -76,17 +76,26 @@ const watcher = new IntersectionObserver(
 );
 for (const place of document.querySelectorAll(".orw-figure")) watcher.observe(place);
 
-// The start page has the lab itself where there is room for it; on a phone a frame would be a second thing to scroll.
-// The picture stays until the lab is there.
+// The start page has the lab itself where it fits with its controls beside the stage; the frame is as tall as the lab, so
+// that the page alone scrolls. Where there is less room, as on a phone, the lab keeps Play and alpha at the window's edge
+// while one scrolls, which it cannot do in such a frame: there a picture leads to it. The picture stays until it is there.
+const TALL = [300, 12000]; // pixels that a lab may say it needs
 const pocket = document.querySelector(".orw-pocket");
-if (pocket && matchMedia("(min-width: 64rem)").matches) {
+if (pocket && matchMedia("(min-width: 80em)").matches) {
   const frame = document.createElement("iframe");
   frame.src = pocket.dataset.page;
+  frame.name = "orwlab-whole"; // asks it to tell its height
   frame.title = "The Pocket lab";
   frame.className = "waiting";
+  frame.allow = "fullscreen *; clipboard-write *"; // also from a disk, where it is of another origin
   frame.addEventListener("load", () => {
     pocket.querySelector("a")?.remove();
     frame.className = "";
+  });
+  addEventListener("message", ({ source, data }) => {
+    if (source !== frame.contentWindow || data?.about !== "height" || document.fullscreenElement) return;
+    const { height } = data;
+    if (Number.isFinite(height) && TALL[0] <= height && height <= TALL[1]) frame.style.height = `${height}px`;
   });
   pocket.append(frame);
 }

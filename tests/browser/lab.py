@@ -119,3 +119,16 @@ def shown(page: Page) -> dict[str, Any]:
         return Object.fromEntries([...document.querySelectorAll('.lab [data-kind][data-name]')]
             .filter((el) => !el.parentElement.closest('[data-kind]')).map((el) => [el.dataset.name, of(el)]));
     }""")
+
+
+def ticks(page: Page) -> list[dict[str, Any]]:
+    """Of every slider that one sees: the words below it, how many there could be, and the least gap between two."""
+    return page.evaluate("""() => {
+        const rows = [...document.querySelectorAll('.ticks')].filter((one) => one.clientWidth > 1);
+        return rows.map((one) => {
+            const marks = [...one.children], seen = marks.filter((mark) => getComputedStyle(mark).visibility !== 'hidden');
+            const boxes = seen.map((mark) => mark.getBoundingClientRect());
+            const gaps = boxes.slice(1).map((box, k) => box.left - boxes[k].right);
+            return { words: seen.map((mark) => mark.textContent), of: marks.length, gap: Math.min(1000, ...gaps) };
+        });
+    }""")

@@ -278,6 +278,69 @@ def test_keys_and_a_phone(opened):
     lab.wait(page, "round === 0")
 
 
+def test_ticks_of_sliders_never_touch_and_all_are_there_where_there_is_room(opened):
+    page = opened("#alpha=1&others=3&mode=both", width=1280)
+    lab.unfold(page)
+    assert lab.eventually(lambda: len(lab.ticks(page)) >= 6)
+    assert all(len(one["words"]) == one["of"] for one in lab.ticks(page))
+    for width in (360, 320, 560, 768, 901, 1920):
+        page.set_viewport_size({"width": width, "height": 740})
+        assert lab.eventually(lambda: all(one["gap"] >= 7.9 for one in lab.ticks(page)), 3), (width, lab.ticks(page))
+        alpha = lab.ticks(page)[0]["words"]
+        assert alpha[0] == "0"
+        assert len(alpha) >= 2, "it says where it begins and at least one more"
+    page.set_viewport_size({"width": 1280, "height": 740})
+    assert lab.eventually(lambda: all(len(one["words"]) == one["of"] for one in lab.ticks(page)), 3)
+
+
+SLOW = """window.Worker = class extends Worker {
+    postMessage(data) { this.held ??= []; this.held.push(data); Worker.last = this; }
+    go() {
+        this.postMessage = super.postMessage;
+        for (const data of this.held) this.postMessage(data);
+    }
+};"""
+PLACES = """['.lab-stage', '.lab-try', '.frontier'].map(name => document.querySelector(name).getBoundingClientRect())
+    .flatMap(({ top, bottom }) => [top, bottom])"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 740), (768, 1024), (1280, 720), (1920, 1080)])
+def test_until_the_first_picture_is_there_the_page_says_so_and_then_nothing_moves(browser, file, width, height):
+    context = browser.new_context(viewport={"width": width, "height": height}, offline=True)
+    bare, page = context.new_page(), context.new_page()
+    whole = pocket_page.page()
+    bare.set_content(
+        whole[: whole.index('<script type="application/json" id="pocket">')]
+    )  # before its scripts have come
+    says = "Working out the first picture …"
+    assert bare.get_by_text(says).is_visible()
+    page.add_init_script(SLOW)
+    page.goto(file)
+    page.locator(".orw-stage canvas").first.wait_for()
+    assert page.get_by_text(says).is_visible()
+    waiting = page.evaluate(PLACES)
+    assert bare.evaluate(PLACES) == pytest.approx(waiting, abs=10)
+    then = page.evaluate(f"""() => new Promise((tell) => {{
+        const says = document.querySelector('.pocket-first');
+        const watch = new MutationObserver(() => {{ if (!says.isConnected) tell({PLACES}); }});
+        watch.observe(says.parentElement, {{ childList: true }});
+        Worker.last.go();
+    }})""")
+    assert page.evaluate("document.querySelector('.orw-stage').stage.counters.painted > 0")
+    assert then == pytest.approx(waiting, abs=4)
+    context.close()
+
+
+def test_without_javascript_it_says_what_it_needs(opened, browser, file):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(file)
+    assert page.locator("noscript p").is_visible()
+    assert "needs a browser with JavaScript" in page.locator("noscript p").inner_text()
+    assert not page.get_by_text("Working out the first picture").is_visible()
+    context.close()
+
+
 def test_without_workers_the_page_computes_itself(opened):
     page = opened(script="delete window.Worker;")
     lab.press(page, "step")
@@ -390,9 +453,25 @@ def test_the_panel_measures_w2_and_the_coupled_cost_at_rest(opened):
     page.locator(".frontier [value=w2]").check()
     page.wait_for_function(f"{LANES}.length === 2 && {LANES}.every(text => text.includes('≤'))")
     for text in page.evaluate(LANES):
-        paired, coupled = (float(part.split()[0].rstrip(",")) for part in text.split("same noise: W₂² ")[1].split("≤"))
+        paired, coupled = (float(part.split()[0]) for part in text.split("best pairing W₂² ")[1].split("≤"))
         assert 0 < paired <= coupled
+        assert f"The dot's {text.split('W₂² ')[1].split(';')[0]} is of other points." in text
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_a_dot_that_was_measured_some_rounds_ago_is_pale_until_it_is_renewed(opened):
+    page = opened("#alpha=1&mode=exact")
+    unfolded(page)
+    pale = ".frontier-chart .now.old"
+    lab.press(page, "toggle")
+    lab.wait(page, "round >= 2")
+    assert page.locator(pale).count() == 0, "the KL is that of every round"
+    assert not page.locator(".key-old").is_visible()
+    page.locator(".frontier [value=w2]").check()
+    page.wait_for_function(f"document.querySelector('{pale}') && {LANES}[0].includes('as measured in round ')")
+    assert page.locator(".key-old").is_visible()
+    lab.press(page, "toggle")
+    page.wait_for_function(f"!document.querySelector('{pale}') && {LANES}[0].includes(', round ')")
 
 
 def test_folded_it_asks_for_nothing(opened):
@@ -487,6 +566,37 @@ def test_on_a_line_rounds_play_and_a_target_is_drawn_by_hand(opened):
     assert lab.eventually(lambda: curve(page, "p") != before)
     page.wait_for_function(SETTLED)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_on_a_line_a_target_is_drawn_by_keys_and_said(opened):
+    page = on_a_line(opened)
+    handle = page.get_by_role("slider", name="The reference's curve")
+    assert handle.count() == 0, "only where one draws"
+    page.locator(".line-lab [name=target]").select_option("own")
+    page.wait_for_function(f"{SETTLED} && {NUMBERS}[0][0] === 'reference, as you drew it'")
+    before, alpha = float(page.evaluate(NUMBERS)[0][1]), lab.typed(page, "alpha")
+    page.locator(".line-lab > summary").focus()
+    page.keyboard.press("Tab")
+    assert handle.evaluate("one => one === document.activeElement && getComputedStyle(one).boxShadow !== 'none'")
+    for _ in range(9):
+        page.keyboard.press("Shift+ArrowRight")
+    assert handle.get_attribute("aria-valuetext") == "x = 4.6: height 0 of 100"
+    page.keyboard.press("Shift+ArrowLeft")
+    for key in ("Shift+ArrowUp", "Shift+ArrowUp", "ArrowUp", "ArrowDown", "ArrowUp"):
+        page.keyboard.press(key)
+    assert handle.get_attribute("aria-valuetext") == "x = 3.6: height 55 of 100"
+    assert handle.get_attribute("aria-valuenow") == "55"
+    page.wait_for_function(f"{SETTLED} && Number({NUMBERS}[0][1].replace('−', '-')) > {before + 0.05}")
+    ring, plot = handle.bounding_box(), page.locator(".line-plot").bounding_box()
+    along = (ring["x"] + ring["width"] / 2 - plot["x"] - 50) / (plot["width"] - 62)
+    assert along == pytest.approx((3.62 / 5 + 1) / 2, abs=0.01), "it stands on the curve"
+    for _ in range(55):  # from right to left, until nothing would be left
+        page.keyboard.press("Shift+ArrowDown")
+        page.keyboard.press("Shift+ArrowDown")
+        page.keyboard.press("ArrowLeft")
+    page.wait_for_timeout(300)
+    assert page.evaluate(SETTLED), "no density is nothing: the last of it stays"
+    assert lab.typed(page, "alpha") == alpha, "the arrows were meant for the curve alone"
 
 
 # Beside the app ------------------------------------------------------------------------------------------------------

@@ -60,6 +60,65 @@ def test_the_start_page_has_the_lab_at_work_where_there_is_room(opened):
     lab.wait(phone, "counters.painted > 0")
 
 
+def framed(page):
+    """The lab in the start page, once it has painted."""
+    page.locator("iframe:not(.waiting)").wait_for()
+    inside = next(one for one in page.frames if "pocket/" in one.url)
+    lab.wait(inside, "counters.painted > 0")
+    return inside
+
+
+FITS = "() => innerHeight === Math.ceil(document.querySelector('main').getBoundingClientRect().height)"
+HEIGHT = "document.querySelector('iframe').clientHeight"
+
+
+def test_the_frame_is_as_tall_as_the_lab_also_with_a_panel_open_so_that_the_page_alone_scrolls(opened):
+    page = opened("index.html")
+    reserved = page.evaluate(HEIGHT)
+    inside = framed(page)
+    inside.wait_for_function(FITS)
+    folded = page.evaluate(HEIGHT)
+    assert abs(folded - reserved) < 25, "what is below would jump"
+    inside.locator(".line-lab > summary").click()
+    inside.wait_for_function(f"innerHeight > {folded} + 300")
+    inside.wait_for_function(FITS)
+    assert page.evaluate(HEIGHT) == inside.evaluate("document.documentElement.scrollHeight")
+    inside.locator(".line-lab > summary").click()
+    page.wait_for_function(f"{HEIGHT} === {folded}")
+
+
+def test_only_the_lab_says_how_tall_it_is_and_only_within_bounds(opened):
+    page = opened("index.html")
+    inside = framed(page)
+    inside.wait_for_function(FITS)
+    told = page.evaluate(HEIGHT)
+    page.evaluate("postMessage({ about: 'height', height: 2000 }, '*')")  # from no frame
+    for height in ("299", "12001", "Infinity", "NaN", "'2000'", "null", "-5"):
+        inside.evaluate(f"parent.postMessage({{ about: 'height', height: {height} }}, '*')")
+    inside.evaluate("parent.postMessage(null, '*')")
+    page.wait_for_timeout(200)
+    assert page.evaluate(HEIGHT) == told
+    inside.evaluate("parent.postMessage({ about: 'height', height: 2000 }, '*')")
+    page.wait_for_function(f"{HEIGHT} === 2000")
+
+
+def test_the_lab_in_the_frame_fills_the_screen_and_comes_back_as_it_was(opened):
+    page = opened("index.html")
+    inside = framed(page)
+    inside.wait_for_function(FITS)
+    told = page.evaluate(HEIGHT)
+    inside.locator("#present").click()
+    page.wait_for_function("document.fullscreenElement?.matches('iframe')")
+    inside.wait_for_function("document.fullscreenElement && innerHeight <= 800")
+    inside.locator("#leave").click()
+    page.wait_for_function(f"!document.fullscreenElement && {HEIGHT} === {told}")
+    inside.wait_for_function(FITS)
+    inside.locator("#help").click()
+    close = inside.locator("#lab-keys button")
+    close.click()
+    assert not close.is_visible()
+
+
 def test_figures_are_drawn_and_formulas_set(opened):
     page = opened("notebooks/05_orw_cfm_w2.html")
     figures = page.locator(".orw-figure")

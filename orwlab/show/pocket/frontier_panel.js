@@ -26,6 +26,9 @@ function roundAbove(x) {
   return [1, 1.5, 2, 3, 5, 7, 10].map((m) => m * power).find((end) => end >= x * 0.9999);
 }
 
+/** Whether a lane has gone on since it was measured. */
+const isOld = ({ now, round }) => Boolean(now && now.round < round);
+
 /** What could be had at a place, and how much of it the place has. */
 function bestFor({ reward, distance }, frontier) {
   const most = mostAt(frontier, distance), [start] = frontier.reward, gain = Math.round(Math.min(100, (100 * (reward - start)) / (most - start)));
@@ -182,7 +185,7 @@ export class FrontierPanel {
   }
 
   /** A lane's way, where it is, and where it ends. */
-  laneParts({ now, trail, limit }, colour, { X, Y }) {
+  laneParts({ now, round, trail, limit }, colour, { X, Y }) {
     const places = trail.distance.map((x, k) => `${k ? "L" : "M"}${X(x).toFixed(1)},${Y(trail.reward[k]).toFixed(1)}`).join("");
     const here = now && [X(now.distance), Y(now.reward)].map((value) => value.toFixed(1)), end = places ? `${places}L${here.join(",")}` : "";
     const read = trail.distance.map((x, k) => `M${X(x).toFixed(1)},${Y(trail.reward[k]).toFixed(1)}h0`).join("");
@@ -192,7 +195,8 @@ export class FrontierPanel {
       parts.push(`<path class="gap" stroke="${colour}" d="M${x},${y}V${Y(mostAt(this.frontier, limit.distance)).toFixed(1)}"/>`);
       parts.push(`<circle class="limit" cx="${x}" cy="${y}" r="9" stroke="${colour}"/>`);
     }
-    if (here) parts.push(`<circle class="now" cx="${here[0]}" cy="${here[1]}" r="5.5" fill="${colour}"/>`);
+    const kind = isOld({ now, round }) ? "now old" : "now";
+    if (here) parts.push(`<circle class="${kind}" cx="${here[0]}" cy="${here[1]}" r="5.5" fill="${colour}" style="--lane: ${colour}"/>`);
     return parts.join("");
   }
 
@@ -243,6 +247,7 @@ export class FrontierPanel {
       item.style.setProperty("--lane", this.colour(k));
       if (item.textContent !== text) item.textContent = text;
     });
+    this.find(".key-old").hidden = this.distance !== "w2";
     this.find(".frontier-state").textContent = this.done ? "" : "The frontier is being worked out …";
     if (performance.now() - (this.toldAt ?? -Infinity) < TELL_EVERY && this.running) return;
     this.toldAt = performance.now();
@@ -253,14 +258,15 @@ export class FrontierPanel {
   }
 
   /** What the picture says of a lane. */
-  sentences({ label, now, limit, coupling, learned }) {
+  sentences({ label, now, round, limit, coupling, learned }) {
     const { frontier } = this, { said } = WORDS_OF_DISTANCE[this.distance];
     const place = (one) => `reward ${rewardOf(one.reward)} for ${said(one.distance)}; ${bestFor(one, frontier)}`;
     const end = `${learned ? "A perfect one" : "It"} ends ${limit?.resolved ? "at" : "near"}`;
-    const here = now ? `${label}, round ${now.round}: ${place(now)}.` : `${label}: ${NO_KL}`;
+    const when = isOld({ now, round }) ? `as measured in round ${now.round} (now ${round})` : `round ${now?.round}`;
+    const here = now ? `${label}, ${when}: ${place(now)}.` : `${label}: ${NO_KL}`;
     const there = limit && now && !learned && place(limit) === place(now) ? " There it ends." : limit ? ` ${end} ${place(limit)}.` : "";
     if (!coupling) return `${here}${there}`;
-    const pairs = `W₂² ${numberOf(coupling.paired)} ≤ ${numberOf(coupling.coupled)}, the coupled cost.`;
-    return `${here}${there} Of 256 samples beside the reference's from the same noise: ${pairs}`;
+    const pairs = `best pairing W₂² ${numberOf(coupling.paired)} ≤ ${numberOf(coupling.coupled)} as the noise pairs them, the coupled cost.`;
+    return `${here}${there} Of 256 samples and the reference's, from the same noise: ${pairs} The dot's ${numberOf(now.distance)} is of other points.`;
   }
 }

@@ -3,13 +3,13 @@
 // The worker is made of a text that the page holds: a page that was opened from a disk may load no file. Where a browser
 // allows no worker at all, the same text runs in the page.
 
+import { tellHeight } from "./frame_height.js";
 import { FrontierPanel } from "./frontier_panel.js";
 import { answerKeeping } from "./keeping.js";
 import { LineLab } from "./line_lab.js";
 
 const PARTICLES = 2000;
 const PARTICLES_ON_PHONES = 1000; // they are drawn by a processor that also computes
-const PHONE = 640; // pixels of the screen's smaller side, below which it is one
 const SOON = 1000; // ms between two beginnings, at least
 const STOPPED = "The part of this page that computes has stopped. Your settings are kept; it begins again.";
 
@@ -104,6 +104,7 @@ export class PocketServer {
 /** Brings the page to life: `around` and `createStage` are those of every page with a lab; `own` is what this one holds. */
 export function openPocket(element, { around, createStage, own, stage: parts }) {
   let host = null;
+  tellHeight(document.querySelector("main"));
   const { tables, ownTables } = own;
   const server = new PocketServer({
     source: own.worker,
@@ -118,14 +119,14 @@ export function openPocket(element, { around, createStage, own, stage: parts }) 
   const { painted } = host, says = element.querySelector(".pocket-says"), cells = element.querySelector(".pocket-cells");
   host.painted = (meta, value) => {
     painted(meta, value);
+    element.querySelector(".pocket-first")?.remove();
     panel.painted(meta);
     if (says.textContent !== (meta.networks ?? "")) says.textContent = meta.networks ?? "";
     if (cells.textContent !== (meta.coarse ?? "")) cells.textContent = meta.coarse ?? "";
   };
   element.querySelector("#mode").append(says); // where one has just asked for networks
   host.attach(createStage(element.querySelector(".orw-stage"), host));
-  const { lab } = element.querySelector(".lab"), small = Math.min(screen.width, screen.height) < PHONE;
-  document.documentElement.classList.toggle("phone", small);
+  const { lab } = element.querySelector(".lab"), small = document.documentElement.classList.contains("phone");
   if (!location.hash) lab.told = { scene: { ...lab.first }, log: [] }; // what the link says until somebody changes something
   const options = { particles: small ? PARTICLES_ON_PHONES : PARTICLES, networks: !small };
   const begins = (scene) => server.begin({ settings: { ...tables.defaults, ...scene }, ...options });

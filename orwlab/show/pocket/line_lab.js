@@ -2,10 +2,9 @@
 
 import { escaped, minus, niceTicks, tickLabel } from "../stage/numerals.js";
 import { isDark, THEMES } from "../stage/theme.js";
+import { DrawnLine } from "./drawn_line.js";
 
 const VIEW_OF_A_LINE = 5; // half the width that is shown
-const KNOTS = 48; // heights that one draws
-const REACH = 4.6; // where the outermost of them stand
 const NO_MORE = 5e-4; // of reward, below which two densities are one
 const A_ROUND = 180; // ms, while it plays
 const SETTLED_IN_VIEW = 30; // rounds to play
@@ -22,7 +21,7 @@ const figure = (x) => minus(x.toFixed(Math.abs(x) >= 10 ? 1 : Math.abs(x) >= 1 ?
 /** `root`: its details element; `ask(question)` -> promise of an answer of on_a_line.js. */
 export class LineLab {
   constructor(root, ask) {
-    Object.assign(this, { root, ask, found: null, asking: false, heights: null, timer: null, top: 0 });
+    Object.assign(this, { root, ask, found: null, asking: false, timer: null, top: 0 });
     this.find = (selector) => root.querySelector(selector);
     this.form = this.find("form");
     this.plot = this.find(".line-plot");
@@ -30,7 +29,7 @@ export class LineLab {
     this.form.addEventListener("input", () => this.turned());
     this.form.addEventListener("submit", (event) => event.preventDefault());
     this.find(".line-play").addEventListener("click", () => this.play(!this.timer));
-    for (const kind of ["pointerdown", "pointermove", "pointerup", "pointercancel"]) this.plot.addEventListener(kind, (event) => this.drawn(event));
+    this.drawn = new DrawnLine(this.plot, () => { this.draw(); this.look(); });
     new ResizeObserver(() => this.draw()).observe(this.plot);
     new MutationObserver(() => this.draw()).observe(document.documentElement, { attributeFilter: ["class"] });
     this.say();
@@ -39,8 +38,7 @@ export class LineLab {
   /** What its controls say. */
   get question() {
     const { target, reward, alpha, tau, weighting, rounds } = Object.fromEntries(new FormData(this.form));
-    const own = target === "own" ? { heights: this.heights ?? this.heightsOf(), reach: REACH } : target;
-    return { target: own, reward, alpha: Number((10 ** Number(alpha)).toPrecision(2)), tau: Number(tau), weighting, rounds: Number(rounds) };
+    return { target: target === "own" ? this.drawn.target : target, reward, alpha: Number((10 ** Number(alpha)).toPrecision(2)), tau: Number(tau), weighting, rounds: Number(rounds) };
   }
 
   turned() {
@@ -48,7 +46,10 @@ export class LineLab {
     this.look();
   }
 
+  get own() { return this.form.elements.target.value === "own"; }
+
   say() {
+    this.drawn.turn(this.own, this.found ?? {});
     const { alpha, tau, rounds } = this.question;
     for (const [name, value] of Object.entries({ alpha, tau, rounds })) {
       this.find(`[data-of=${name}]`).textContent = String(value);
@@ -56,8 +57,7 @@ export class LineLab {
     }
     for (const place of this.root.querySelectorAll("[data-number=alpha]")) place.textContent = String(alpha);
     for (const place of this.root.querySelectorAll("[data-number=tau]")) place.textContent = String(tau);
-    this.plot.classList.toggle("drawn-on", this.form.elements.target.value === "own");
-    this.find(".line-hint").hidden = this.form.elements.target.value !== "own";
+    this.find(".line-hint").hidden = !this.own;
   }
 
   // ---- asking
@@ -87,7 +87,7 @@ export class LineLab {
     this.draw();
   }
 
-  // ---- playing and drawing by hand
+  // ---- playing
 
   play(on) {
     clearInterval(this.timer);
@@ -103,36 +103,6 @@ export class LineLab {
       this.turned();
       if (Number(rounds.value) >= SETTLED_IN_VIEW || !this.root.open) this.play(false);
     }, A_ROUND);
-  }
-
-  /** What is drawn to begin with: the reference on show. */
-  heightsOf() {
-    const { x, p } = this.found ?? {}, at = Array.from({ length: KNOTS }, (_, k) => (2 * REACH * k) / (KNOTS - 1) - REACH);
-    if (!p) return at.map((value) => Math.exp(-value * value));
-    const top = Math.max(...p.density), first = x[0], cell = x[1] - x[0], near = (value) => Math.round((value - first) / cell);
-    this.heights = at.map((value) => p.density[near(value)] / top).map((height) => (height < 0.005 ? 0 : height));
-    return this.heights;
-  }
-
-  drawn(event) {
-    if (!this.plot.classList.contains("drawn-on") || !this.at) return;
-    if (event.type === "pointerdown") {
-      this.plot.setPointerCapture(event.pointerId);
-      this.last = null;
-      this.hand = true;
-    } else if (event.type !== "pointermove") this.hand = false;
-    if (!this.hand) return;
-    event.preventDefault();
-    const box = this.plot.getBoundingClientRect(), { left, w, top, h } = this.at;
-    const k = Math.round((((((event.clientX - box.left - left) / w) * 2 - 1) * VIEW_OF_A_LINE + REACH) / (2 * REACH)) * (KNOTS - 1));
-    const height = Math.min(1, Math.max(0, 1 - (event.clientY - box.top - top) / h)), [from, before] = this.last ?? [k, height];
-    const heights = [...(this.heights ?? this.heightsOf())];
-    for (let i = Math.max(0, Math.min(from, k)); i <= Math.min(KNOTS - 1, Math.max(from, k)); i++) {
-      heights[i] = k === from ? height : before + ((height - before) * (i - from)) / (k - from);
-    }
-    this.last = [k, height];
-    if (heights.some((one) => one > 0.01)) this.heights = heights;
-    this.look();
   }
 
   // ---- the picture
@@ -154,7 +124,8 @@ export class LineLab {
     const seen = found.reward.filter((_, k) => Math.abs(found.x[k]) <= VIEW_OF_A_LINE), low = Math.min(...seen), high = Math.max(...seen);
     const X = (x) => left + ((x / VIEW_OF_A_LINE + 1) / 2) * w, Y = (y) => top + (1 - y / this.top) * h;
     const R = (r) => top + h + 34 + (1 - (r - low) / (high - low || 1)) * (below - 26);
-    return { width, height, left, top, w, h, low, high, X, Y, R };
+    const xOf = (px) => ((2 * (px - left)) / w - 1) * VIEW_OF_A_LINE, heightOf = (py) => 1 - (py - top) / h;
+    return { width, height, left, top, w, h, low, high, X, Y, R, xOf, heightOf };
   }
 
   wayOf(values, { X }, to) {
@@ -165,7 +136,6 @@ export class LineLab {
 
   paint() {
     const { found } = this, at = this.scale(), { width, height, left, top, w, h, low, high, X, Y, R } = at, parts = [];
-    this.at = at;
     const put = (x, y, text, kind) => parts.push(`<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" class="${kind}">${escaped(text)}</text>`);
     for (const tick of niceTicks(-VIEW_OF_A_LINE, VIEW_OF_A_LINE, w / 70).ticks) {
       parts.push(`<path class="rule" d="M${X(tick).toFixed(1)},${top}V${height - 22}"/>`);
@@ -188,6 +158,8 @@ export class LineLab {
     this.plot.style.setProperty("--now", THEMES[isDark(this.root) ? "dark" : "light"].exact);
     const size = `viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"`;
     this.plot.querySelector("svg").outerHTML = `<svg role="img" ${size} aria-label="${escaped(this.words())}">${parts.join("")}</svg>`;
+    const { x, p } = found;
+    this.drawn.lies(at, (place) => Math.min(this.top, p.density[Math.round((place - x[0]) / (x[1] - x[0]))]));
     this.tell();
   }
 
@@ -200,7 +172,8 @@ export class LineLab {
   }
 
   tell() {
-    const { found } = this, body = this.find("tbody"), names = { q: `after round ${found.round}` }, beside = found.limit ?? found.q;
+    const { found } = this, body = this.find("tbody"), beside = found.limit ?? found.q;
+    const names = { q: `after round ${found.round}`, ...(this.own ? { p: "reference, as you drew it" } : {}) };
     for (const [name, distance, word] of [["tilt", "kl", "tilt"], ["proximal", "w2", "W₂ optimum"]]) {
       if (found[name]?.[distance] < 0.99 * beside[distance] - NO_MORE) names[name] = `${word}: nothing more can be had`;
     }

@@ -28,6 +28,7 @@ import { Tracing } from "./tracing.js";
 import { Words, emptierEdge } from "./words.js";
 
 const CALM = 500; // ms between paintings for people who asked for reduced motion
+const AT_FIRST = { panels: 4, session: 0, lane: 2, large: true, button: true }; // what a run begins with: nothing moves when it comes
 const BACKGROUNDS = ["reward", "truth", "density", "pictures", "none"];
 
 export class Stage {
@@ -228,14 +229,14 @@ export class Stage {
 
   /** What the layout depends on. */
   wish() {
-    const { frame, options: { present, more } } = this;
-    if (!frame) return { present };
+    const { frame, options: { present, more } } = this, low = innerHeight < 480, touch = isCoarse();
+    if (!frame) return present ? { present } : { ...AT_FIRST, low, touch };
     const curves = present ? Math.min(2, frame.panels.length) : frame.panels.length;
     const masses = frame.arrays.mode_mass?.shape[1] > 1 && !present ? 1 : 0;
     const { whole, own } = wantedNumbers(frame, this.options);
     return {
       lanes: frame.count, panels: curves + masses, session: whole.length, lane: own.length, present,
-      several: frame.panels.some(({ lines }) => lines.length > 1), low: innerHeight < 480, touch: isCoarse(),
+      several: frame.panels.some(({ lines }) => lines.length > 1), low, touch,
       exacts: own.filter(({ exact }) => exact).length, large: !more && !present,
       button: Boolean(this.host.command || this.host.configured) && !present && frame.lanes[0].numbers.length > 2,
     };

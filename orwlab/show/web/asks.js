@@ -114,6 +114,7 @@ class AlphaAsk extends Asked {
       ticks.append(mark);
     }
     track.append(this.range, ticks);
+    keepTicksApart(ticks);
     this.number = make("span", "ask-number");
     this.number.setAttribute("aria-hidden", "true"); // the slider and the box say it
     const label = make("label", "ask-typed", "or type it");

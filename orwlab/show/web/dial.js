@@ -197,6 +197,7 @@ class Dial {
       tick.style.left = `${(100 * this.alphas.indexOf(alpha)) / last}%`;
       return tick;
     }));
+    keepTicksApart(this.ticks);
   }
 
   turn(at) {

@@ -20,6 +20,7 @@ def markup() -> str:
 <div class="frontier-words">
 <ul class="frontier-key"><li class="key-line">the frontier: the most any density can have</li>
 <li class="key-now">a lane now, and its way</li>
+<li class="key-old" hidden>pale: measured some rounds ago</li>
 <li class="key-limit">where it ends, or a perfect network would</li></ul>
 <ul class="frontier-lanes"></ul><p class="frontier-state"></p>
 <p>A reward can be bought only with distance from the reference. The <b>frontier</b> is the largest mean reward that
@@ -33,7 +34,8 @@ has equality. On the grid that is exact: nothing lies above the curve. With α =
 <p><b>W₂².</b> For every λ &gt; 0, E<sub>q</sub> r ≤ λ W₂²(q, p<sub>ref</sub>) + E<sub>ref</sub> max<sub>y</sub> (r(y)
 − λ |y − x|²): the simple half of Kantorovich's duality. Moving each x to the best y has equality. That is proved, and
 worked out on the grid, the reward linear between cells and nothing beyond its edge. The W₂² of the <i>dots</i> is read
-off 256 points and some per cent off; it is measured every ten rounds and at rest.</p>
+off 256 points and some per cent off; it is measured every ten rounds and at rest; in between
+the dot stays where it was, pale.</p>
 <p><b>The coupled cost</b> E|x₁ − y₁|², both flows run from the same noise, is never below W₂², which takes the best
 pairing of all: proved. The penalty that training pays is not W₂²; a bound leads from it to the coupled cost.</p>
 <p>The limits of ORW-CFM-W2 maximise neither E r − KL / τ nor E r − λ W₂², so they need not lie on either curve. How

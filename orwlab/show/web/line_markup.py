@@ -34,8 +34,11 @@ def markup() -> str:
     return f"""<details class="explorable line-lab"><summary>On a line: see all of it at once</summary>
 <p>In one dimension a density is a curve, and W₂² is exact. <b>Drag α</b>: the dashed limit moves at once.</p>
 <div class="frontier-board"><div class="frontier-side"><div class="line-plot"><svg role="img"
- aria-label="It is being worked out."></svg></div>
-<p class="line-hint" hidden>Draw the reference's curve with a finger or a mouse.</p></div>
+ aria-label="It is being worked out."></svg>
+<span class="line-handle" role="slider" tabindex="0" aria-label="The reference's curve" aria-orientation="vertical"
+ aria-valuemin="0" aria-valuemax="100" aria-valuenow="0" aria-describedby="line-hint" hidden></span></div>
+<p class="line-hint" id="line-hint" hidden>Draw the reference's curve with a finger or a mouse. By keyboard: Tab to the
+ring on it; ←&nbsp;→ move the ring, ↑&nbsp;↓ raise or lower the curve there, with Shift farther.</p></div>
 <div class="frontier-words"><form>{chosen}<button type="button" class="line-play">Play rounds</button></form>
 <p class="line-says" role="status"></p>
 <div class="line-numbers"><table><thead><tr><th scope="col">density</th><th scope="col">mean reward</th>

@@ -24,7 +24,12 @@ NAME = "Pocket lab"
 
 _FOLDER = Path(__file__).parent
 _STYLES = ("lab.css", "keep.css", "own.css")
-_NO_SCRIPT = "This page works everything out in your browser, in JavaScript, which is switched off here."
+_NO_SCRIPT = (
+    "This page needs a browser with JavaScript, which is switched off here: the page works everything out itself, and "
+    "asks no server."
+)
+_STAGE = '<div class="orw-stage"></div>'
+_FIRST = '<p class="pocket-first" role="status">Working out the first picture …</p>'
 _MOVES = (
     controls.attempt(
         "Let go: α = 0",
@@ -109,23 +114,32 @@ openPocket(document.getElementById("lab"), {
     script: document.getElementById("stage-script").textContent,
   },
 });"""
-_DARK = """const dark = matchMedia("(prefers-color-scheme: dark)");
+_PHONE = 640  # pixels of the screen's smaller side, below which it is one
+_LOOK = f"""const dark = matchMedia("(prefers-color-scheme: dark)");
 const told = new URLSearchParams(location.search).get("__theme"); // a page that holds this one has a look of its own
-const { classList } = document.documentElement;
+const {{ classList }} = document.documentElement;
 const follow = () => classList.toggle("dark", told ? told === "dark" : dark.matches);
 dark.addEventListener("change", follow);
 follow();
-classList.toggle("within", window.parent !== window);"""
+const framed = window.parent !== window;
+classList.toggle("within", framed);
+classList.toggle("whole", framed && window.name === "orwlab-whole"); // the frame is as tall as we say: frame_height.js
+classList.toggle("phone", Math.min(screen.width, screen.height) < {_PHONE});"""
 
 
 def page(pages: Mapping[str, str] = {PATH: NAME}, up: str = "./") -> str:
     """The file.
+
+    In another page's frame it leaves out what that page says. A frame by the name ``orwlab-whole`` is to be as tall as
+    what is in it: then the page does not scroll, and posts {about: "height", height} to the page around whenever that
+    changes, in CSS pixels.
 
     Args:
         pages: path -> name of what the bar at the top lists; this page's own heading alone, if there is no app around.
         up: the way from the page's address to the app's, "./" or "../".
     """
     markup = _without(lab_markup.markup(WORDS, pages), keep_markup.scenes(), *_LEFT_OUT)
+    markup = _without(markup, _STAGE, instead=_STAGE + _FIRST)
     markup = _without(markup, _SENT, instead=_STAY).replace('<a href="./', f'<a href="{up}')
     icon = html.escape(preview.ICON.read_text(encoding="utf-8")).replace("#", "%23").replace("\n", "")
     return f"""<!doctype html>
@@ -134,8 +148,8 @@ def page(pages: Mapping[str, str] = {PATH: NAME}, up: str = "./") -> str:
 <link rel="icon" type="image/svg+xml" href="data:image/svg+xml,{icon}">
 <style>{_styles()}</style>
 <style id="stage-style" media="not all">{stylesheet()}</style>
-<script>{_inside(_DARK)}</script></head>
-<body><main><noscript><p>{_NO_SCRIPT}</p></noscript>
+<script>{_inside(_LOOK)}</script></head>
+<body><main><noscript><p>{_NO_SCRIPT}</p><style>.pocket-first {{ display: none; }}</style></noscript>
 <div id="lab">{markup}<p class="pocket-says" role="status"></p>
 <p class="pocket-cells"></p></div>
 {frontier_markup.markup()}

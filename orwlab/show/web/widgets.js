@@ -80,12 +80,30 @@ class NumberBox extends Control {
   }
 }
 
+const AIR = 8; // pixels between two ticks, at least: less reads as one number
+const tickWatch = new ResizeObserver((entries) => { for (const { target } of entries) thinOut(target); });
+
+/** Below a slider stay as many ticks as do not touch, every second or third of them, whatever its width and its letters. */
+function keepTicksApart(ticks) {
+  tickWatch.observe(ticks); // once more, if they are others: then it looks again
+}
+
+function thinOut(ticks) {
+  if (!ticks.clientWidth) return; // folded away
+  const marks = [...ticks.children], boxes = marks.map((mark) => mark.getBoundingClientRect());
+  const touch = (every) => boxes.some((box, k) => k && k % every === 0 && box.left - boxes[k - every].right < AIR);
+  let every = 1;
+  while (touch(every)) every++;
+  marks.forEach((mark, k) => mark.classList.toggle("left-out", k % every > 0));
+}
+
 /** A slider with a box. The handle's position is the number of a place; a typed value may lie between two. */
 class Slider extends NumberBox {
   constructor(element, choose) {
     super(element, choose);
     this.range = this.find("input.range");
     this.places = JSON.parse(element.dataset.places);
+    keepTicksApart(this.find(".ticks"));
     this.range.addEventListener("input", () => this.moved(this.places[Number(this.range.value)]));
     this.show(this.value);
   }
