@@ -1,6 +1,6 @@
 // Read-outs and curves of exact lanes: show/lab/readouts.py and stage/readouts.py in the browser; the hints are Python's.
 
-import { said } from "../stage/numerals.js";
+import { fixed, said } from "../stage/numerals.js";
 import { numbers32 } from "./encode.js";
 import { tabled } from "./settings.js";
 
@@ -8,7 +8,7 @@ const LEFT_OUT = -99; // log10 of what a logarithmic panel cannot show
 
 const signed = (value) => said(value, false);
 const significant = (value) => said(value, true);
-const perCent = (share) => `${(100 * share).toFixed(share >= 0.1 || share === 0 ? 0 : 1)} %`;
+const perCent = (share) => `${fixed(100 * share, share >= 0.1 || share === 0 ? 0 : 1)} %`;
 
 
 /** A read-out. */

@@ -111,12 +111,3 @@ export function shownFor(settings, networks = true) {
   // for all that race, the one whose course is known exactly
   return { ...exact, methods: [], others: [], steer: "", weighting: "mean_one", tau: 1, alpha: 1 / settings.strength };
 }
-
-/** A number as Python's format "g" writes it. */
-export function general(value) {
-  if (value === 0) return "0";
-  const exponent = Number(value.toExponential(5).split("e")[1]);
-  if (exponent >= -4 && exponent < 6) return String(Number(value.toPrecision(6)));
-  const [mantissa, power] = value.toExponential(5).split("e");
-  return `${Number(mantissa)}e${power[0]}${power.slice(1).padStart(2, "0")}`;
-}
