@@ -2,6 +2,7 @@
 
 import { fixed } from "../stage/numerals.js";
 
+const LONGEST_SHOWN = 80, FROM_BEGINNING = 38, FROM_END = 39; // characters
 const ESCAPED = { "\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r" };
 /** What Python takes for blank. */
 export const BLANK = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
@@ -23,6 +24,31 @@ function coded(point) {
   const hex = point.toString(16), [sign, digits] = point > 0xffff ? ["U", 8] : point > 0xff ? ["u", 4] : ["x", 2];
   return `\\${sign}${hex.padStart(digits, "0")}`;
 }
+
+/** A value as Python shows it, never the whole of something large: by `_brief` of checks.py. */
+export const briefly = (value) => [...piece(value, 6)].slice(0, 120).join("");
+
+function piece(value, level) {
+  if (value === null || value === undefined) return "None";
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (typeof value === "string") return shortened([...value]);
+  if (typeof value !== "object") return numberText(value);
+  const list = Array.isArray(value), [open, close] = list ? "[]" : "{}", names = Object.keys(value).sort();
+  if (level === 0 && names.length) return `${open}...${close}`;
+  const count = list ? value.length : names.length, most = list ? 6 : 4, inner = (name) => piece(value[name], level - 1);
+  const pieces = list ? value.slice(0, most).map((_, k) => inner(k)) : names.slice(0, most).map((name) => `${piece(name, level - 1)}: ${inner(name)}`);
+  return `${open}${[...pieces, ...(count > most ? ["..."] : [])].join(", ")}${close}`;
+}
+
+/** The beginning and the end of a text that is long. */
+function shortened(letters) {
+  const whole = quotedText(letters.slice(0, LONGEST_SHOWN).join(""));
+  if ([...whole].length <= LONGEST_SHOWN) return whole;
+  const cut = [...quotedText([...letters.slice(0, FROM_BEGINNING), ...letters.slice(-FROM_END)].join(""))];
+  return `${cut.slice(0, FROM_BEGINNING).join("")}...${cut.slice(-FROM_END).join("")}`;
+}
+
+const numberText = (value) => (value !== 0 && Math.abs(value) < 1e-4 ? value.toExponential().replace(/-(\d)$/, "-0$1") : String(value));
 
 /** A number as Python's `:g` has it, with so many digits; halves to the even one. */
 export function generalText(value, digits = 6) {
