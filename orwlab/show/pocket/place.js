@@ -24,8 +24,7 @@ export function density(dynamics, fine) {
  * Points of a density `q` of n * n cells on [-extent, extent]^2 from uniform numbers u0, u1, u0, u1, ...
  *
  * Rosenblatt's map: the first coordinate inverts the marginal's distribution function, the second that of the
- * conditional density. Between cell centres the density is taken to be linear. Points move continuously with q. They are
- * single precision's, as the app's: what differs from the reference by rounding alone lies where the reference does.
+ * conditional density. Between cell centres the density is taken to be linear. Points move continuously with q.
  */
 export function place(q, n, extent, u) {
   const marginal = new Float64Array(n), line = new Float64Array(n), below = new Float64Array(n - 1), points = new Float64Array(u.length);
@@ -34,8 +33,8 @@ export function place(q, n, extent, u) {
   for (let k = 0; k < u.length; k += 2) {
     const x = inverted(marginal, belowX, u[k]), left = Math.min(n - 2, Math.floor(x)), share = x - left, at = left * n;
     for (let j = 0; j < n; j++) line[j] = (1 - share) * q[at + j] + share * q[at + n + j];
-    points[k] = Math.fround((x + 0.5) * cell - extent);
-    points[k + 1] = Math.fround((inverted(line, accumulated(line, below), u[k + 1]) + 0.5) * cell - extent);
+    points[k] = (x + 0.5) * cell - extent;
+    points[k + 1] = (inverted(line, accumulated(line, below), u[k + 1]) + 0.5) * cell - extent;
   }
   return points;
 }

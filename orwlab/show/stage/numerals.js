@@ -71,7 +71,7 @@ export function fixed(value, decimals) {
 /** A value as the read-outs write it (readouts.py): two decimals, or two digits where it spans decades. */
 export function said(value, spansDecades) {
   const size = Math.abs(value);
-  if (size >= 1000 || (spansDecades && size < 0.001 && size > 0)) {
+  if (size >= (spansDecades ? 1000 : 999.995) || (spansDecades && size < 0.001 && size > 0)) {
     const [mantissa, exponent] = value.toExponential(1).split("e");
     return `${minus(mantissa)}·10${superscript(Number(exponent))}`;
   }
