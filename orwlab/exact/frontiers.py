@@ -99,13 +99,16 @@ class Frontiers:
         """E[r] against KL(p | p_ref) in nats."""
         p, r = self._p, self._r
         unit = float(r.abs().max()) or 1.0  # so that squares do not underflow
+        there = r[p > 0]
         spread = unit * math.sqrt(float((p * ((r - (p * r).sum()) / unit).square()).sum()))
+        if bool((there == there[0]).all()):  # else rounding alone
+            spread = 0.0
 
         def optimum(price: float) -> tuple[float, float]:
             q = optima.tilt(p, r, min(1 / checks.number("price", price, above=0.0), 1e308))
             return max(0.0, optima.relative_entropy(q, p)), float((q * r).sum())
 
-        return self._sweep(optimum, 1e-4 * spread, 1e4 * spread, float(r[p > 0].max()))
+        return self._sweep(optimum, 1e-4 * spread, 1e4 * spread, float(there.max()))
 
     @cached_property
     def w2(self) -> Frontier:

@@ -23,6 +23,7 @@ AXIS = 64  # cells an axis of what is stepped while one watches: 13 ms a round
 LIMIT_AXIS = 96  # of the limits beside networks: their mean reward is right to 0.002
 FINE = 96  # cells an axis of what is drawn
 SMALLEST_ALPHA = 0.05  # below, the limit is a spike that no grid of this size holds
+LEAST_SQUARE = 1e-12  # of distances: less is rounding
 MAX_ROUNDS = 100
 SETTLED = 1e-5  # total variation a refresh: no digit changes any more
 ENDS = 4  # limits from which others are looked for
@@ -171,7 +172,7 @@ def w2(name: str, q: Tensor, extent: float) -> float:
 
     The same number of points as of a network's samples, so that what they miss they miss in both.
     """
-    return measures.w2(place(q, extent, _corners()), _reference_points(name, extent))
+    return _beyond_rounding(measures.w2(place(q, extent, _corners()), _reference_points(name, extent)))
 
 
 def mass_at_modes(target: str, cells: Grid, q: Tensor) -> Tensor:
@@ -214,7 +215,13 @@ def penalty(state: PopulationDynamics) -> float:
     x1 = place(density(state), state.cells.extent, yardstick.uniform())
     x_t, _ = paths.get("linear").interpolate(t, x0, x1)
     with torch.no_grad():
-        return float(losses.penalty(state.policy(t, x_t), _at_rest(state.target.name, state.cells.n).velocity(t, x_t)))
+        reference = _at_rest(state.target.name, state.cells.n)
+        return _beyond_rounding(float(losses.penalty(state.policy(t, x_t), reference.velocity(t, x_t))))
+
+
+def _beyond_rounding(square: float) -> float:
+    """A mean square; 0 where what differs may differ by rounding alone."""
+    return square if square > LEAST_SQUARE else 0.0
 
 
 def kl(state: PopulationDynamics) -> float:

@@ -76,7 +76,7 @@ class Link:
             pairs.append(("log", ";".join(f"{at}:{name}:{value}" for at, name, value in entries)))
         pairs += [(name, _written(name, value)) for name, value in self.stage.items()]
         if self.view is not None:
-            pairs.append(("view", ",".join(f"{edge:.4g}" for edge in self.view)))
+            pairs.append(("view", ",".join(_number(float(f"{edge:.4g}")) for edge in self.view)))
         pairs += [(what, ",".join(getattr(self, what))) for what in ("lock", "hide") if getattr(self, what)]
         if self.say:
             pairs.append(("say", self.say))
@@ -91,7 +91,7 @@ class Link:
         """
         if not isinstance(text, str) or len(text) > LONGEST:
             raise checks.fail("link", text, f"a text of at most {LONGEST} characters")
-        pairs = _pairs(text.rpartition("#")[2])
+        pairs = _pairs(text.split("#", 1)[-1])  # as browsers take addresses apart
         for name in pairs:
             checks.choice("link's part", name, (*BY_NAME, *_OTHERS))
         names = {what: tuple(filter(None, pairs.get(what, "").split(","))) for what in ("lock", "hide")}
@@ -167,7 +167,9 @@ def _meant(name: str, text: str) -> Any:
         return _real(name, text)
     if isinstance(control, Whole):
         return _whole(name, text)
-    if isinstance(control, Switch) or name == RESUME:
+    if name == RESUME:
+        return checks.choice(name, text, ("0", "1")) == "1"
+    if isinstance(control, Switch):
         return text == "1" if text in ("0", "1") else text
     if isinstance(control, Several):
         return [_real(name, part) for part in filter(None, text.split(","))]

@@ -12,6 +12,7 @@ from orwlab.show.lab.history import WINDOW, History
 from orwlab.show.stage.readouts import SUPERSCRIPTS, Curve, Number, signed, significant
 
 LARGEST = 600.0  # natural logarithm of what a curve is clipped at
+LEAST_SHARE = 1e-12  # less is rounding
 
 HINTS = {
     "reward": "Mean reward E r(x₁) of the model's samples: what fine-tuning is asked to increase.",
@@ -51,7 +52,7 @@ def hint(key: str, measured: str | None = None, *, spread: bool = False, **words
 
 def per_cent(share: float) -> str:
     """A share as people read it."""
-    return f"{100 * share:.0f} %" if share >= 0.1 or share == 0 else f"{100 * share:.1f} %"
+    return f"{100 * share:.0f} %" if share >= 0.1 or share < LEAST_SHARE else f"{100 * share:.1f} %"
 
 
 def power_of_ten(log: float) -> str:

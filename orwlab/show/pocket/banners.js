@@ -8,6 +8,9 @@ const KEEPS_LITTLE = 0.25; // of the reference's mean distance: then it has coll
 /** Whether a reward has no ceiling. */
 export const hasNoCeiling = (text) => tabled.banners.unbounded.includes(text) || Boolean(tabled.given.reward(text).unbounded);
 
+/** What a search for the limit has to say, why it found none: see settle.js. */
+export const whyNoLimit = (why, reward) => tabled.limits[why === "leaves" && hasNoCeiling(reward) ? "unbounded" : why];
+
 const way = (settings) => (hasNoCeiling(settings.reward) ? "unbounded" : "ceiling");
 
 /** Whether points, which began as `first`, have collapsed or are leaving the data; or null. */

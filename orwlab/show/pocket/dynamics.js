@@ -213,7 +213,7 @@ export class Dynamics {
       l[k] -= logMass;
     }
     to.before.set(q);
-    to.mass = this.alpha > 0 ? Math.exp(Math.min(logMass, 700)) : 1;
+    to.mass = alpha > 0 ? Math.exp(Math.min(logMass, 700)) : 1;
     to.moved = 0.5 * moved;
     to.fitted = true;
     to.problems = this._inspect(to, to.moved);

@@ -1,6 +1,6 @@
 // Rewards typed as a formula of x and y: show/lab/formula.py in the browser, with its grammar and its sentences.
 
-import { generalText, quotedText } from "./plainly.js";
+import { BLANK, generalText, quotedText } from "./plainly.js";
 
 const LONGEST_FORMULA = 200; // characters
 const DEEPEST = 30; // things within each other
@@ -9,12 +9,13 @@ const FINENESS = 40; // places a unit at which it is looked at
 const LARGEST_REWARD = 1e6;
 const GROWS = 0.1; // from one distance to ten times that, what has no ceiling
 
+const signOf = (u) => Math.sign(u) || 0; // as torch has it: 0 where there is no value
 const stepUp = (u) => (u >= 0 ? 1 : 0);
 /** As C has it: JavaScript has no value where 1 is raised to what has none, or to infinity. */
 const raised = (u, v) => (u === 1 || (u === -1 && Math.abs(v) === Infinity) ? 1 : u ** v);
 const FORMULA_FUNCTIONS = {
   exp: Math.exp, log: Math.log, sqrt: Math.sqrt, abs: Math.abs, sin: Math.sin, cos: Math.cos, tan: Math.tan, tanh: Math.tanh,
-  min: Math.min, max: Math.max, sign: Math.sign, step: stepUp,
+  min: Math.min, max: Math.max, sign: signOf, step: stepUp,
 };
 const SEVERAL = ["min", "max"];
 const FORMULA_CONSTANTS = { pi: Math.PI, e: Math.E };
@@ -22,7 +23,6 @@ const FORMULA_VARIABLES = { x: (x) => x, y: (x, y) => y, r: (x, y) => Math.sqrt(
 const OPERATIONS = { "+": (u, v) => u + v, "-": (u, v) => u - v, "*": (u, v) => u * v, "/": (u, v) => u / v, "^": raised };
 const ALLOWED_HERE = `x, y, r, angle, pi, e, numbers, + - * / ^ ( ) and ${Object.keys(FORMULA_FUNCTIONS).join(", ")}`;
 const SPELLINGS = { "**": "^", "−": "-", "–": "-", "·": "*", "×": "*", "÷": "/", "π": "pi" };
-const BETWEEN = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/; // what Python takes for blank
 const TOKEN = /((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|([A-Za-z_][A-Za-z_0-9]*|π)|(\*\*|[-+*/^(),−–·×÷])/uy;
 
 const wrong = (why) => new Error(`formula: ${why}`);
@@ -32,7 +32,7 @@ function tokensOf(text) {
   const found = [], letters = [...text];
   let at = 0;
   for (let k = 0; k < letters.length;) {
-    if (BETWEEN.test(letters[k])) {
+    if (BLANK.test(letters[k])) {
       at += letters[k++].length;
       continue;
     }

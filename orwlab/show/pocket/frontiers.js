@@ -54,9 +54,9 @@ export function* tracing(sweep) {
 
 /** The prices of E r against KL(q | p) in nats, by the tilt: {frontier, low, high}. */
 export function klSweep(p, r) {
-  const start = total(p, r), unit = largest(r) || 1, q = new Float64Array(p.length);
-  const spread = unit * Math.sqrt(total(p, r.map((value) => ((value - start) / unit) ** 2)));
-  const highest = maximum(r.map((value, k) => (p[k] > 0 ? value : -Infinity)));
+  const start = total(p, r), unit = largest(r) || 1, q = new Float64Array(p.length), there = r.filter((_, k) => p[k] > 0);
+  const highest = maximum(there), flat = there.every((value) => value === highest);
+  const spread = flat ? 0 : unit * Math.sqrt(total(p, r.map((value) => ((value - start) / unit) ** 2)));
   const frontier = new Frontier(start, highest, (price) => {
     tilted(p, r, Math.min(1 / price, 1e308), q);
     return [Math.max(0, relativeEntropy(q, p)), total(q, r)];

@@ -6,7 +6,8 @@ import { trajectory } from "./field.js";
 import { cornersOf, fineDensity, FINE_AXIS, groundOf, placed, rewardOn, yardstick } from "./ground.js";
 import { assignmentW2, ess, meanDistance, modeMass, penalty } from "./measure.js";
 import { uniform } from "./place.js";
-import { alike, general, isSteered, tabled } from "./settings.js";
+import { generalText } from "./plainly.js";
+import { alike, isSteered, tabled } from "./settings.js";
 import { SETTLED } from "./settle.js";
 import { Steered } from "./steering.js";
 import { total } from "./grid.js";
@@ -37,7 +38,7 @@ export const meanOver = (reward, { density: q, extent }) => total(rewardOn(rewar
 const toReference = (q, ground) => assignmentW2(placed(q, ground.extent, cornersOf()), ground.corners);
 
 /** What lanes of some alphas are called. */
-export const labelsFor = (alphas, settings) => alphas.map((alpha, k) => (k === 0 && isSteered(settings) ? "α steered" : `α = ${general(alpha)}`));
+export const labelsFor = (alphas, settings) => alphas.map((alpha, k) => (k === 0 && isSteered(settings) ? "α steered" : `α = ${generalText(alpha)}`));
 
 /** The ways along `fields`, one a lane, that led to `x`: see `Lanes.paths`. */
 export function waysOf(fields, x, count) {

@@ -1,6 +1,6 @@
 // The exact limits, worked out between rounds, a refresh at a time: show/lab/limits.py and exact.limit in the browser.
 
-import { hasNoCeiling } from "./banners.js";
+import { whyNoLimit } from "./banners.js";
 import { rewardOn } from "./ground.js";
 import { dynamicsFor, limitNumbers } from "./lanes.js";
 import { isSteered, tabled } from "./settings.js";
@@ -71,9 +71,8 @@ export class Limits {
       const other = yield* settlingFrom(this.near.state, reward);
       if (other) return this._there(other, settings, around);
     }
-    const why = yield* settling(fresh), { limits } = tabled;
-    if (!why) return this._there(fresh, settings, around);
-    return [null, why === "leaves" && hasNoCeiling(settings.reward) ? limits.unbounded : limits[why]];
+    const why = yield* settling(fresh);
+    return why ? [null, whyNoLimit(why, settings.reward)] : this._there(fresh, settings, around);
   }
 
   _there(state, settings, around) {

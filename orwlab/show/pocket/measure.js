@@ -3,6 +3,8 @@
 import { logWeights } from "./dynamics.js";
 import { logSumExp, maximum, total } from "./grid.js";
 
+const LEAST_SQUARE = 1e-12; // of distances: less is rounding
+
 /** `E|x - x'|` for two independent draws of cell masses; cells with less than 1e-7 of the fullest one's are left out. */
 export function meanDistance(grid, q) {
   const least = 1e-7 * maximum(q), kept = q.map((mass) => (mass > least ? mass : 0)), sum = total(kept);
@@ -95,11 +97,14 @@ export function modeMass(q, labels, count) {
   return mass;
 }
 
+/** A mean square; 0 where what differs may differ by rounding alone. */
+const beyondRounding = (square) => (square > LEAST_SQUARE ? square : 0);
+
 /** `E|v* - v_ref|^2` at times t (m,) between noise x0 and the state's own points x1: what the last round spent. */
 export function penalty(dynamics, x0, t, x1) {
   const between = x0.map((value, k) => (1 - t[k >> 1]) * value + t[k >> 1] * x1[k]);
   const v = dynamics.policy.at(t, between), ref = dynamics.reference.velocity.at(t, between);
-  return v.reduce((sum, value, k) => sum + (value - ref[k]) ** 2, 0) / t.length;
+  return beyondRounding(v.reduce((sum, value, k) => sum + (value - ref[k]) ** 2, 0) / t.length);
 }
 
 /** `W2^2` between equally many points of the plane, exactly: the best assignment, by shortest augmenting paths. */
@@ -109,7 +114,7 @@ export function assignmentW2(x, y) {
     for (let j = 0; j < n; j++) cost[i * n + j] = (x[2 * i] - y[2 * j]) ** 2 + (x[2 * i + 1] - y[2 * j + 1]) ** 2;
   }
   const columns = assigned(cost, n);
-  return columns.reduce((sum, j, i) => sum + cost[i * n + j], 0) / n;
+  return beyondRounding(columns.reduce((sum, j, i) => sum + cost[i * n + j], 0) / n);
 }
 
 /** The column of each row in the cheapest assignment: Jonker and Volgenant's way (Computing 38, 1987). */

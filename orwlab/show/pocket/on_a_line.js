@@ -1,18 +1,20 @@
 // The same on a line: rounds, the limit, and the optima beside it, worked out refresh by refresh.
 
+import { whyNoLimit } from "./banners.js";
 import { Dynamics, Reference } from "./dynamics.js";
 import { klSweep, w2Sweep } from "./frontiers.js";
 import { defaultExtent, Grid, total } from "./grid.js";
 import { Mixture } from "./mixtures.js";
 import { proximal, relativeEntropy, tilted } from "./optima.js";
 import { w2OnALine } from "./quantiles.js";
-import { checkedChoice, checkedWhole, notAllowed, tabled } from "./settings.js";
+import { checkedChoice, checkedWhole, notAllowed } from "./settings.js";
 import { settling } from "./settle.js";
 
 const CELLS_OF_A_LINE = 128;
 const MOST_ROUNDS_OF_A_LINE = 40;
 const HALVINGS = 30;
 const WORK_ON_A_LINE = 0.02; // seconds at a time
+const MOST_PRICE = 1e30; // at which a tilt is tried
 const DRAWN_SPREAD = 1.2; // of the distance between two heights that somebody drew
 
 /** A target that somebody drew: {heights: at least 8 numbers >= 0, reach: half the width they stand evenly on}. */
@@ -85,7 +87,7 @@ export class OnALine {
     }
     const end = new Dynamics(reference, r, options), why = yield* settling(end);
     if (!why) found.limit = laid(end.q);
-    else found.why = tabled.limits[why];
+    else found.why = whyNoLimit(why, reward);
     const beside = found.limit ?? found.q;
     found.tilt = laid(yield* tiltAt(p, r, beside.kl));
     const moved = yield* proximalAt(grid, p, r, beside.w2);
@@ -107,7 +109,10 @@ function* pricesAt({ low, high }, distance, distanceOf) {
 
 /** The tilt at a KL, which is what has most reward there. */
 function* tiltAt(p, r, kl) {
-  const q = new Float64Array(p.length), [price] = yield* pricesAt(klSweep(p, r), kl, (one) => relativeEntropy(tilted(p, r, 1 / one, q), p));
+  const q = new Float64Array(p.length), klOf = (one) => relativeEntropy(tilted(p, r, 1 / one, q), p);
+  let { low, high } = klSweep(p, r);
+  for (; high > 0 && high < MOST_PRICE && klOf(high) > kl; high *= 1e4) yield; // of a reward that is paid where next to nothing is
+  const [price] = yield* pricesAt({ low, high }, kl, klOf);
   return price > 0 ? tilted(p, r, 1 / price, q) : p;
 }
 

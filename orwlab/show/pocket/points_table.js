@@ -1,6 +1,7 @@
 // Somebody's table: its text becomes points, as `parse` of show/lab/points.py has it, and points a sketch.
 
-import { generalText, quotedText } from "./plainly.js";
+import { fixed } from "../stage/numerals.js";
+import { BLANK, generalText, quotedText, stripped, UNSEEN } from "./plainly.js";
 import { MOST_CENTRES, WIDEST, writePoints } from "./points.js";
 
 const MOST_TABLE = 20000000; // bytes of a table
@@ -27,8 +28,9 @@ function numberIn([delimiter, decimal]) {
   return new RegExp(`^[+-]?(?:${[`[0-9]+${point}?[0-9]*`, `${point}[0-9]+`, ...thousands].join("|")})(?:[eE][+-]?[0-9]{1,4})?$`);
 }
 
+const BLANKS = new RegExp(`${BLANK.source}+`);
 const counted = (n, what) => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
-const isFilled = (cell) => !MISSING.includes(cell.trim().toLowerCase());
+const isFilled = (cell) => !MISSING.includes(stripped(cell).toLowerCase());
 
 /** {value, report}: a table's text as the value of a target, and what was done, in sentences; or an Error with one. */
 export function pointsOf(text) {
@@ -43,8 +45,8 @@ function tableOf(text) {
   if (text.length > MOST_TABLE) throw new Error(`the file has ${(text.length / 1e6).toFixed(0)} MB; allowed: at most ${MOST_TABLE / 1e6} MB`);
   if (text.includes("\0")) throw new Error("this is no text: it holds bytes that no table has; allowed: a CSV file");
   const lines = text.replace(/^\ufeff/, "").replaceAll("−", "-").split(/\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/);
-  if (!lines.some((line) => line.trim())) throw new Error("the table is empty; allowed: lines with two numbers each");
-  let numbered = lines.map((line, k) => [k + 1, line]).filter(([, line]) => line.trim() && !line.trimStart().startsWith("#"));
+  if (!lines.some(stripped)) throw new Error("the table is empty; allowed: lines with two numbers each");
+  let numbered = lines.map((line, k) => [k + 1, line]).filter(([, line]) => stripped(line) && !stripped(line).startsWith("#"));
   const long = numbered.find(([, line]) => line.length > LONGEST_LINE);
   if (long) {
     const [length, most] = [long[1].length, LONGEST_LINE].map((count) => count.toLocaleString("en"));
@@ -64,7 +66,7 @@ function tableOf(text) {
     const between = several ? [`${DELIMITERS[style[0]]} between columns`] : [];
     said.push(`Taken: ${[...between, `a decimal ${style[1] === "," ? "comma" : "point"}`].join(" and ")}.`);
   }
-  return { rows, lines: numbered.map(([line]) => line), style, header: titled ? head.map((cell) => cell.trim()) : null, said };
+  return { rows, lines: numbered.map(([line]) => line), style, header: titled ? head.map(stripped) : null, said };
 }
 
 /** The style that gives two columns of numbers, and most of the cells: the first of the best. */
@@ -74,14 +76,14 @@ function bestStyle(lines) {
     const known = rows.map((row) => row.filter((value) => value !== null));
     const two = known.filter((row) => row.length >= 2 && !row.every(Number.isNaN)).length >= 0.5 * rows.length;
     const cells = (of) => of.reduce((sum, row) => sum + row.length, 0);
-    return 2 * two + Number((cells(known) / Math.max(cells(rows), 1)).toFixed(2));
+    return 2 * two + Number(fixed(cells(known) / Math.max(cells(rows), 1), 2));
   });
   return STYLES[scores.indexOf(Math.max(...scores))];
 }
 
 /** The cells of a line, one line at a time: a quote that is never closed must not swallow the rest. */
 function cellsOf(line, [delimiter]) {
-  if (delimiter === " ") return line.trim().split(/\s+/).map((cell) => cell.replace(/^"+|"+$/g, ""));
+  if (delimiter === " ") return stripped(line).split(BLANKS).map((cell) => cell.replace(/^"+|"+$/g, ""));
   const cells = [];
   for (let at = 0; at <= line.length;) {
     while (line[at] === " ") at++;
@@ -98,11 +100,11 @@ function cellsOf(line, [delimiter]) {
   return cells;
 }
 
-const isNumber = (cell, style) => NUMBERS.get(style).test(cell.trim());
+const isNumber = (cell, style) => NUMBERS.get(style).test(stripped(cell));
 
 /** The number in a cell: NaN if it is missing, infinite if it is too large to compute with, null for text. */
 function valueOf(cell, style) {
-  const plain = cell.trim(), word = plain.toLowerCase();
+  const plain = stripped(cell), word = plain.toLowerCase();
   if (isNumber(plain, style)) {
     const value = Number(style[1] === "." ? plain.replaceAll(",", "") : plain.replaceAll(".", "").replace(",", "."));
     return Math.abs(value) < HUGE ? value : Infinity;
@@ -176,14 +178,12 @@ function broughtIn(data, columns, table, report) {
   const scale = (2 * HALF_SQUARE) / span, inside = (value) => Math.min(HALF_SQUARE, Math.max(-HALF_SQUARE, value));
   const moved = data.map((row) => [0, 1].map((a) => (a < row.length ? inside((row[a] - middle[a]) * scale) : 0)));
   if (columns.length === 1) report.push("There is one column of numbers: they lie along x, and y is 0.");
-  report.push(`Moved by (${middle.map((one) => signed4(-one)).join(", ")}) and multiplied by ${signed4(scale)}, so that they fit.`);
+  report.push(`Moved by (${middle.map((one) => generalText(-one, 4)).join(", ")}) and multiplied by ${generalText(scale, 4)}, so that they fit.`);
   const centre = columns.map((_, a) => quantile(moved.map((place) => place[a]), 0.5));
   const away = moved.map((place) => Math.max(...columns.map((_, a) => Math.abs(place[a] - centre[a]))));
   if (quantile(away, 0.98) < HALF_SQUARE / 5) report.push("A few points far away make all others small; leave them out to see more.");
   return moved;
 }
-
-const signed4 = (value) => (Object.is(value, -0) ? "-0" : generalText(value, 4));
 
 /** As numpy has it: linear between the values. */
 function quantile(values, share) {
@@ -200,7 +200,7 @@ function fromWhere(table, columns) {
 const titleOf = ({ header }, k) => (header?.[k] ? shownCell(header[k]) : String(k + 1));
 
 function shownCell(cell) {
-  const letters = [...cell.trim()].map((letter) => (/[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u.test(letter) ? "?" : letter));
+  const letters = [...stripped(cell)].map((letter) => (UNSEEN.test(letter) ? "?" : letter));
   return quotedText(letters.length <= 40 ? letters.join("") : `${letters.slice(0, 39).join("")}…`);
 }
 

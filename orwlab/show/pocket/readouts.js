@@ -1,14 +1,15 @@
 // Read-outs and curves of exact lanes: show/lab/readouts.py and stage/readouts.py in the browser; the hints are Python's.
 
-import { said } from "../stage/numerals.js";
+import { fixed, said } from "../stage/numerals.js";
 import { numbers32 } from "./encode.js";
 import { tabled } from "./settings.js";
 
+const LEAST_SHARE = 1e-12; // less is rounding
 const LEFT_OUT = -99; // log10 of what a logarithmic panel cannot show
 
 const signed = (value) => said(value, false);
 const significant = (value) => said(value, true);
-const perCent = (share) => `${(100 * share).toFixed(share >= 0.1 || share === 0 ? 0 : 1)} %`;
+const perCent = (share) => `${fixed(100 * share, share >= 0.1 || share < LEAST_SHARE ? 0 : 1)} %`;
 
 
 /** A read-out. */

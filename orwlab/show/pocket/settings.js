@@ -3,6 +3,8 @@
 // Settings are plain objects with a value for every control; nobody writes to one. What needs networks is kept as it was
 // said, so that links mean the same in the app; `shownFor` says what the exact answer to it is.
 
+import { briefly } from "./plainly.js";
+
 /** What Python says: see tables.py; and `given`, where targets and rewards are known from. */
 export const tabled = {};
 
@@ -11,19 +13,9 @@ export function loadTables(tables, given) {
   Object.assign(tabled, tables, { given });
 }
 
-/** The error of every check. */
+/** The error of every check; a number is said as Python reads it from JSON. */
 export function notAllowed(name, value, allowed) {
-  return new RangeError(`${name} is ${brief(value)}; allowed: ${allowed}`);
-}
-
-/** A value as Python writes it, cut where it is long. */
-function brief(value) {
-  if (value === null || value === undefined) return "None";
-  if (typeof value === "boolean") return value ? "True" : "False";
-  if (typeof value === "string") return value.length > 78 ? `'${value.slice(0, 37)}...${value.slice(-38)}'` : `'${value}'`;
-  if (typeof value !== "object") return String(value);
-  if (Array.isArray(value)) return `[${value.slice(0, 6).map(brief).join(", ")}${value.length > 6 ? ", ..." : ""}]`.slice(0, 120);
-  return `{${Object.entries(value).slice(0, 4).map(([name, one]) => `'${name}': ${brief(one)}`).join(", ")}}`.slice(0, 120);
+  return new RangeError(`${name} is ${briefly(value)}; allowed: ${allowed}`);
 }
 
 export function checkedChoice(name, value, options) {
@@ -110,13 +102,4 @@ export function shownFor(settings, networks = true) {
   if (settings.methods.length === 0) return exact;
   // for all that race, the one whose course is known exactly
   return { ...exact, methods: [], others: [], steer: "", weighting: "mean_one", tau: 1, alpha: 1 / settings.strength };
-}
-
-/** A number as Python's format "g" writes it. */
-export function general(value) {
-  if (value === 0) return "0";
-  const exponent = Number(value.toExponential(5).split("e")[1]);
-  if (exponent >= -4 && exponent < 6) return String(Number(value.toPrecision(6)));
-  const [mantissa, power] = value.toExponential(5).split("e");
-  return `${Number(mantissa)}e${power[0]}${power.slice(1).padStart(2, "0")}`;
 }

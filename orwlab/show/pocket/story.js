@@ -18,7 +18,9 @@ export class Story {
   static read(given) {
     const plain = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
     if (!plain(given) || !plain(given.scene)) throw notAllowed("scene", given, "controls and their values, such as {'alpha': 0.3}");
-    const start = changedSettings(given.scene), entries = given.log ?? [];
+    Object.keys(given.scene).forEach((name) => checkedChoice("control", name, Object.keys(tabled.defaults)));
+    const said = Object.keys(tabled.defaults).filter((name) => Object.hasOwn(given.scene, name)).map((name) => [name, given.scene[name]]);
+    const start = changedSettings(Object.fromEntries(said)), { log: entries = [] } = given;
     if (!Array.isArray(entries) || entries.length > MOST_CHANGES) {
       throw notAllowed("log", entries, `a list of at most ${MOST_CHANGES} changes, each [round, control, value]`);
     }
@@ -34,7 +36,8 @@ export class Story {
       }
       put(log, [at, name, name === RESUME ? true : settings[name]]);
     }
-    return new Story(start, log, checkedWhole("round", given.round ?? at, at, LAST_ROUND), given.whole !== false);
+    const { round = at } = given;
+    return new Story(start, log, checkedWhole("round", round, at, LAST_ROUND), given.whole !== false);
   }
 
   /** What `read` takes, as JSON for a picture: without the round, which pictures say by themselves. */

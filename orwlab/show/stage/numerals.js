@@ -62,15 +62,21 @@ export function plainPower(m, n) {
   return `${m === 1 ? "" : `${m}·`}10${superscript(n)}`;
 }
 
+/** With so many decimals, halves to the even digit, as Python has it: JavaScript takes them away from zero. */
+export function fixed(value, decimals) {
+  const scaled = value * 10 ** decimals, half = (value * 2 ** (decimals + 1)) % 1 === 0 && Math.abs(scaled % 1) === 0.5;
+  return half ? ((2 * Math.round(scaled / 2)) / 10 ** decimals).toFixed(decimals) : value.toFixed(decimals);
+}
+
 /** A value as the read-outs write it (readouts.py): two decimals, or two digits where it spans decades. */
 export function said(value, spansDecades) {
   const size = Math.abs(value);
-  if (size >= 1000 || (spansDecades && size < 0.001 && size > 0)) {
+  if (size >= (spansDecades ? 1000 : 999.995) || (spansDecades && size < 0.001 && size > 0)) {
     const [mantissa, exponent] = value.toExponential(1).split("e");
     return `${minus(mantissa)}·10${superscript(Number(exponent))}`;
   }
-  if (!spansDecades) return minus(value.toFixed(2));
-  return size > 0 ? minus(value.toFixed(Math.max(0, 1 - Math.floor(Math.log10(size))))) : "0";
+  if (!spansDecades) return minus(fixed(value, 2));
+  return size > 0 ? minus(fixed(value, Math.max(0, 1 - Math.floor(Math.log10(size))))) : "0";
 }
 
 /** A value that was written already, and the same in fewer digits where it has a power of ten. */

@@ -132,7 +132,7 @@ def plain(number: "Number | Mapping[str, Any] | Sequence[str]") -> Any:
 
 def signed(value: float) -> str:
     """Two decimals with a proper minus sign; a power of ten for large numbers."""
-    if math.isfinite(value) and abs(value) >= 1000:
+    if math.isfinite(value) and abs(value) >= 999.995:  # which two decimals would call 1000
         return _scientific(value)
     text = f"{value:.2f}"
     return (text[1:] if text.strip("-0.") == "" and text.startswith("-") else text).replace("-", "−")
