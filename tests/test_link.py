@@ -36,6 +36,7 @@ LINKS = {
             {"scene": {"methods": ["raft", "orw_cfm_w2"], "strength": 0.5}, "log": [[4, "strength", 3]], "round": 9}
         )
     ),
+    "view=-0.00000376,12350,-200000,3.25": Link(view=(-3.76e-6, 12350.0, -2e5, 3.25)),
     "background=density&ghost=0&view=-1.25,2,0,3.25&lock=alpha,tau&hide=seed&say=Look:%20why%3F%20%26%20%CE%B1": Link(
         stage={"background": "density", "ghost": False, "contours": True},
         view=(-1.25, 2.0, 0.0, 3.25),
@@ -121,6 +122,8 @@ def test_the_browser_writes_and_reads_the_same(tmp_path):
         ("log=12:alpha", "alpha is ''; allowed: a number"),
         ("log=12:wheels:4", "log's control is 'wheels'"),
         ("log=9:alpha:1;3:alpha:2", "round of a change is 3"),
+        ("log=9:resume:x", "resume is 'x'"),
+        ("lab#alpha=1#tau=2", "alpha is '1#tau=2'"),
         ("log=9:target:rings", "control of a change is 'target'"),
         ("view=1,0,0,1", "x0 < x1"),
         ("lock=wheels", "lock is 'wheels'"),

@@ -26,7 +26,14 @@ CASES = [
     ("four_modes", "plane", 48),  # without a ceiling
     ("two_modes_1d", "right", 64),
     ("three_modes_1d", "bump", 256),
+    ("four_modes", "flat", 48),  # nothing to be had
 ]
+
+
+def FLAT(x):
+    return torch.full_like(x[:, 0], 0.3)
+
+
 LAM, TAU = (0.05, 0.4, 3.0), (0.5, 4.0)
 MIDDLE = (0.01, 0.3, 1.7, 20.0)
 
@@ -36,7 +43,8 @@ def found(tmp_path_factory):
     """Of every case Python's grid, reference and reward, and what JavaScript makes of them."""
     known, plain = [], []
     for target, reward, axis in CASES:
-        state = PopulationDynamics(targets.get(target), rewards.get(reward), axis=axis)
+        reward = FLAT if reward == "flat" else rewards.get(reward)
+        state = PopulationDynamics(targets.get(target), reward, axis=axis)
         p, r = state.reference_density, state.reward_values
         known.append((state.cells, p, r))
         masses = (p / p.sum()).flatten().tolist()
@@ -246,6 +254,10 @@ LINES = [
         "target": {"heights": [0, 0.2, 1, 0.3, 0, 0, 0.7, 0.4, 0.1, 0], "reach": 4.5},
         "reward": "box", "alpha": 3.0, "tau": 1.0, "weighting": "clipped", "rounds": 0,
     },
+    {  # narrower than a cell, and paid only in its tail
+        "target": {"heights": [0, 0, 0, 0, 1, 0, 0, 0, 0, 0], "reach": 0.2},
+        "reward": "box", "alpha": 0.01, "tau": 2.0, "weighting": "exp", "rounds": 1,
+    },
 ]  # fmt: skip
 WRONG = [
     {"weighting": "x"},
@@ -318,7 +330,7 @@ def test_on_a_line_rounds_and_the_limit_are_those_of_python(lines, k):
         assert found["why"] == ""
     else:
         assert k == 2
-        assert "leaves the grid" in found["why"]
+        assert "the reward has no ceiling" in found["why"]
 
 
 def _same(found, state):

@@ -28,6 +28,7 @@ FORMULAS = [
     "log(x + 7)",
     "exp(x)",
     "  2*(x - 1)^2 ",
+    "sign(log(x)) + sign(y)*x",
 ]
 NO_FORMULAS = [
     *(
@@ -73,6 +74,10 @@ NO_FORMULAS = [
         "__proto__",
         "constructor(x)",
         "exp(89 + x/100) * 0",
+        "x\x00",
+        "\ue000x",
+        "x + \u200by",
+        "\U000e0001",
     ),
 ]
 
@@ -304,6 +309,8 @@ TABLES = [
     '"x" , "y"\n"1","2"\n 3, 4\n"5","6"\n"7",8',
     csv_of([*numbers(100), [1e6, 1e6]]),
     csv_of(np.repeat(numbers(5), 20, 0)),
+    "1,5\x1f 2,5\u3000\n2,5 \x1c3,5\n\x1f4,5 1,5",
+    "\ufeffa;\ufeffx\n0;1\n753700;2",  # its middle, 376850, lies between two numbers of four digits
 ]
 NO_TABLES = [
     "",

@@ -12,13 +12,14 @@ import torch
 
 from orwlab.show import pocket
 from orwlab.show.lab import controls, exact, own
+from orwlab.show.lab.readouts import per_cent
 from orwlab.show.lab.session import Session
 from orwlab.show.lab.settings import Settings
 from orwlab.show.lab.story import Story
 from orwlab.show.pocket import given, tables
 from orwlab.show.stage import scenes
 from orwlab.show.stage.frames import decode
-from orwlab.show.stage.readouts import signed
+from orwlab.show.stage.readouts import signed, significant
 
 HERE = Path(__file__).parent
 FOLDER = Path(pocket.__file__).parent
@@ -39,6 +40,7 @@ loadTables(given.tables, world);
 const flat = (key, value) => (ArrayBuffer.isView(value) ? [...value] : Number.isNaN(value) ? "nan" : value);
 const search = (session) => { while (session.limits.pending) session.limits.work(() => false); };
 const seen = (text) => { const { meta, arrays } = decodeFrame(text); return { meta, arrays }; };
+const tried = (act) => { try { return act(); } catch ({ message }) { return message; } };
 const shown = ({ story, ...parts }) => ({
   story, ...Object.fromEntries(["scene", "exact", "frame"].map((part) => [part, seen(parts[part])])),
 });
@@ -259,7 +261,8 @@ BAD = [
     ("others", [1, 2, 3, 4]), ("others", 3), ("others", [1, -2]), ("steer", "x"), ("budget", 0),
     ("methods", ["raft"] * 2), ("methods", ["x"]),
     ("weighting", "x"), ("arrows", 1), ("speed", 101), ("mode", "x"), ("t", 2),
-    ("nothing", 1),
+    ("nothing", 1), ("alpha", -1.5e-7), ("alpha", "é'\""), ("weighting", "a\nb\t\u200b"), ("mode", "it's"), ("tau", "😀" * 90),
+    ("others", {"b" * 90: [[1, 2.5], "x"], "a": {}}), ("alpha", [[[[[[[1]]]]]]]), ("steer", list(range(9))),
 ]  # fmt: skip
 
 
@@ -282,6 +285,69 @@ return [given.bad.map(([name, value]) => said(name, value)), changedSettings(giv
             Settings().changed(**{name: value})
         assert mine == str(refused.value)
     _same("settings", found[1], json.loads(json.dumps(vars(Settings().changed(**good)))))
+
+
+STORIES = [
+    {"scene": {}, "log": None}, {"scene": {}, "round": None}, {"scene": {"tau": 9, "alpha": -1}}, {"scene": {"tau": 9, "x": 1}},
+]  # fmt: skip
+
+
+def test_stories_are_refused_for_the_same_reason(tmp_path):
+    """The first thing that is wrong is the same; what is null is not what is missing."""
+    found = in_node(tmp_path, "return given.stories.map((one) => tried(() => Story.read(one)));", stories=STORIES)
+    for story, mine in zip(STORIES, found, strict=True):
+        with pytest.raises(ValueError, match="allowed") as refused:
+            Story.read(story)
+        assert mine == str(refused.value)
+
+
+def test_numbers_are_written_as_python_writes_them(tmp_path):
+    """Halves go to the even digit, what two decimals call 1000 is a power of ten, and what is rounding is nothing."""
+    values = [0.125, 0.375, -0.125, 2.5, 12.5, 0.0, -0.0, 999.994, 999.996, -999.999, 1000.0, 0.5, 1.5, 376850.0, 0.001953125]
+    shares = [0.125, 0.005, 0.00125, 0.0, 1e-17, 1e-13, 1e-4, 1.0]
+    script = """
+const { generalText } = await import("FOLDER/plainly.js"), { said } = await import("FOLDER/../stage/numerals.js");
+const { perCent } = await import("FOLDER/readouts.js");
+const numbers = given.values.map((value) => [said(value, false), said(value, true), ...[6, 4].map((n) => generalText(value, n))]);
+return [numbers, given.shares.map(perCent)];
+""".replace("FOLDER", str(FOLDER))
+    numbers, said = in_node(tmp_path, script, values=values, shares=shares)
+    assert numbers == [[signed(v), significant(v), f"{v:g}", f"{v:.4g}"] for v in values]
+    assert said == [per_cent(share) for share in shares]
+
+
+def test_what_is_rounding_is_no_distance(tmp_path):
+    """A reward that is the same everywhere moves nothing: neither lab makes a distance of 1e-29 of it."""
+    settings = {"reward": "formula:0", "alpha": 1.0, "tau": 0.5, "steer": "w2"}
+    found = in_node(
+        tmp_path,
+        """
+const flat = { ...world, reward: (text) => (text === "formula:0" ? (points) => new Float64Array(points.length / 2) : world.reward(text)) };
+loadTables(given.tables, flat);
+const session = new Session({ settings: { ...given.settings, mode: "exact" }, particles: 50 });
+session.advance();
+for (let k = 0; k < 10; k++) { session.press("step"); session.advance(); }
+search(session);
+session.advance();
+const { lanes, curves } = seen(session.frame().frame).meta;
+return [lanes[0].numbers, curves];
+""",
+        settings=settings,
+    )
+    session = Session(Settings(mode="exact", **settings), particles=50)
+    session.advance()
+    for _ in range(10):
+        session.step()
+        session.advance()
+    patience = time.monotonic() + 60
+    while session._limits.pending and time.monotonic() < patience:
+        time.sleep(0.02)
+    session.advance()
+    meta = decode(session.frame()["frame"])[0]
+    session.close()
+    assert found[0] == meta["lanes"][0]["numbers"]
+    assert [one["values"] for one in found[1]] == [one["values"] for one in meta["curves"]]
+    assert {one["key"]: one["value"] for one in found[0]}["w2"] == "–"
 
 
 def test_orders_of_anything_never_break_it(tmp_path):

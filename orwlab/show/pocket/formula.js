@@ -1,6 +1,6 @@
 // Rewards typed as a formula of x and y: show/lab/formula.py in the browser, with its grammar and its sentences.
 
-import { BLANK, generalText, quotedText } from "./plainly.js";
+import { BLANK_LETTER, generalText, quotedText } from "./plainly.js";
 
 const LONGEST_FORMULA = 200; // characters
 const DEEPEST = 30; // things within each other
@@ -32,7 +32,7 @@ function tokensOf(text) {
   const found = [], letters = [...text];
   let at = 0;
   for (let k = 0; k < letters.length;) {
-    if (BLANK.test(letters[k])) {
+    if (BLANK_LETTER.test(letters[k])) {
       at += letters[k++].length;
       continue;
     }

@@ -5,8 +5,8 @@ import { fixed } from "../stage/numerals.js";
 const LONGEST_SHOWN = 80, FROM_BEGINNING = 38, FROM_END = 39; // characters
 const ESCAPED = { "\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r" };
 /** What Python takes for blank. */
-export const BLANK = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
-const AROUND = new RegExp(`^${BLANK.source}+|${BLANK.source}+$`, "g");
+export const BLANK_LETTER = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
+const AROUND = new RegExp(`^${BLANK_LETTER.source}+|${BLANK_LETTER.source}+$`, "g");
 /** Without the blanks at its ends. */
 export const stripped = (text) => text.replace(AROUND, "");
 
@@ -26,7 +26,7 @@ function coded(point) {
 }
 
 /** A value as Python shows it, never the whole of something large: by `_brief` of checks.py. */
-export const briefly = (value) => [...piece(value, 6)].slice(0, 120).join("");
+export const shownBriefly = (value) => [...piece(value, 6)].slice(0, 120).join("");
 
 function piece(value, level) {
   if (value === null || value === undefined) return "None";

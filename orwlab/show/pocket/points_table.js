@@ -1,7 +1,7 @@
 // Somebody's table: its text becomes points, as `parse` of show/lab/points.py has it, and points a sketch.
 
 import { fixed } from "../stage/numerals.js";
-import { BLANK, generalText, quotedText, stripped, UNSEEN } from "./plainly.js";
+import { BLANK_LETTER, generalText, quotedText, stripped, UNSEEN } from "./plainly.js";
 import { MOST_CENTRES, WIDEST, writePoints } from "./points.js";
 
 const MOST_TABLE = 20000000; // bytes of a table
@@ -28,7 +28,7 @@ function numberIn([delimiter, decimal]) {
   return new RegExp(`^[+-]?(?:${[`[0-9]+${point}?[0-9]*`, `${point}[0-9]+`, ...thousands].join("|")})(?:[eE][+-]?[0-9]{1,4})?$`);
 }
 
-const BLANKS = new RegExp(`${BLANK.source}+`);
+const BETWEEN_CELLS = new RegExp(`${BLANK_LETTER.source}+`);
 const counted = (n, what) => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
 const isFilled = (cell) => !MISSING.includes(stripped(cell).toLowerCase());
 
@@ -83,7 +83,7 @@ function bestStyle(lines) {
 
 /** The cells of a line, one line at a time: a quote that is never closed must not swallow the rest. */
 function cellsOf(line, [delimiter]) {
-  if (delimiter === " ") return stripped(line).split(BLANKS).map((cell) => cell.replace(/^"+|"+$/g, ""));
+  if (delimiter === " ") return stripped(line).split(BETWEEN_CELLS).map((cell) => cell.replace(/^"+|"+$/g, ""));
   const cells = [];
   for (let at = 0; at <= line.length;) {
     while (line[at] === " ") at++;

@@ -4,12 +4,12 @@ import { fixed, said } from "../stage/numerals.js";
 import { numbers32 } from "./encode.js";
 import { tabled } from "./settings.js";
 
-const LEAST_SHARE = 1e-12; // less is rounding
+const LEAST_SAID = 1e-12; // less is rounding
 const LEFT_OUT = -99; // log10 of what a logarithmic panel cannot show
 
 const signed = (value) => said(value, false);
 const significant = (value) => said(value, true);
-const perCent = (share) => `${fixed(100 * share, share >= 0.1 || share < LEAST_SHARE ? 0 : 1)} %`;
+export const perCent = (share) => `${fixed(100 * share, share >= 0.1 || share < LEAST_SAID ? 0 : 1)} %`;
 
 
 /** A read-out. */

@@ -3,7 +3,7 @@
 // Settings are plain objects with a value for every control; nobody writes to one. What needs networks is kept as it was
 // said, so that links mean the same in the app; `shownFor` says what the exact answer to it is.
 
-import { briefly } from "./plainly.js";
+import { shownBriefly } from "./plainly.js";
 
 /** What Python says: see tables.py; and `given`, where targets and rewards are known from. */
 export const tabled = {};
@@ -15,7 +15,7 @@ export function loadTables(tables, given) {
 
 /** The error of every check; a number is said as Python reads it from JSON. */
 export function notAllowed(name, value, allowed) {
-  return new RangeError(`${name} is ${briefly(value)}; allowed: ${allowed}`);
+  return new RangeError(`${name} is ${shownBriefly(value)}; allowed: ${allowed}`);
 }
 
 export function checkedChoice(name, value, options) {
