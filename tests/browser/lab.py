@@ -126,7 +126,8 @@ def ticks(page: Page) -> list[dict[str, Any]]:
     return page.evaluate("""() => {
         const rows = [...document.querySelectorAll('.ticks')].filter((one) => one.clientWidth > 1);
         return rows.map((one) => {
-            const marks = [...one.children], seen = marks.filter((mark) => getComputedStyle(mark).visibility !== 'hidden');
+            const marks = [...one.children];
+            const seen = marks.filter((mark) => getComputedStyle(mark).visibility !== 'hidden');
             const boxes = seen.map((mark) => mark.getBoundingClientRect());
             const gaps = boxes.slice(1).map((box, k) => box.left - boxes[k].right);
             return { words: seen.map((mark) => mark.textContent), of: marks.length, gap: Math.min(1000, ...gaps) };

@@ -1,5 +1,6 @@
 """Questions and everybody's guesses as people see them: by mouse, finger and keyboard, in pixels, and by axe."""
 
+import lab
 import numpy as np
 import pytest
 from asks_page import (
@@ -94,6 +95,15 @@ def test_alphas_slider_is_the_labs(asks):
     assert page.evaluate("ALPHA_TICKS") == list(scale.ticks)
     for alpha in (0.0, 0.004, 0.01, 0.32, 1.05, 7.0, 99.0, 100.0):
         assert page.evaluate("(alpha) => alphaShare(alpha)", alpha) == pytest.approx(scale.share(alpha), abs=1e-12)
+
+
+def test_alphas_ticks_never_touch(asks):
+    page = asks()
+    begin(page, "alpha")
+    for width in (320, 140, 1280):
+        page.evaluate(f"document.querySelector('.ask-track').style.width = '{width - 40}px'")
+        assert lab.eventually(lambda: [one["gap"] for one in lab.ticks(page)] > [7.9], 3), (width, lab.ticks(page))
+    assert lab.eventually(lambda: lab.ticks(page)[0]["words"] == ["0", "0.1", "1", "10", "100"], 3)
 
 
 def test_alpha_has_no_value_until_it_is_touched(asks):
