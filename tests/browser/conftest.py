@@ -86,6 +86,16 @@ def small_lab(browser) -> Iterator[str]:
     registry.pool.shut()
 
 
+def _waiting(route) -> None:
+    """Lets the tests wait for conditions on a page whose policy forbids to evaluate texts, and changes nothing else."""
+    if route.request.resource_type != "document":
+        return route.fallback()
+    answer = route.fetch()
+    name = "content-security-policy"
+    policy = answer.headers.get(name, "").replace("script-src 'self'", "script-src 'self' 'unsafe-eval'")
+    return route.fulfill(response=answer, headers={**answer.headers, **({name: policy} if policy else {})})
+
+
 class Visits:
     """Opens pages, each as a new visitor, and notes what they complain of: errors, and requests to elsewhere."""
 
@@ -104,8 +114,10 @@ class Visits:
         running: bool = True,
         tolerate: tuple[str, ...] = (),
         ready: str = DRAWN,
+        policy: bool = False,
         **options,
     ):
+        """A page. ``policy``: it comes with one, to which what waits here is added; what it forbids is an error."""
         address = address or self.address
 
         def error(message) -> None:
@@ -124,6 +136,8 @@ class Visits:
             viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", **options
         )
         self.contexts.append(context)
+        if policy:
+            context.route("**/*", _waiting)
         page = context.new_page()
         page.set_default_timeout(60_000)
         page.on("console", error)

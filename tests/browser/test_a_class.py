@@ -56,12 +56,14 @@ class Class:
     def teacher(self, **options):
         """The projector's page."""
         where = f"classroom#{self.code}.{self.secret}"
-        return self.visit(query=where, running=False, ready=f"{HEARD} !== null", bypass_csp=True, **options)
+        return self.visit(query=where, running=False, ready=f"{HEARD} !== null", policy=True, **options)
 
-    def student(self, name="", **options):
-        """A student's page, inside."""
-        ready = "!!document.querySelector('#join')"
-        page = self.visit(query=f"join/{self.code}", running=False, ready=ready, bypass_csp=True, **options)
+    def student(self, name="", typed=False, **options):
+        """A student's page, inside; ``typed``: by the code, not by the address that holds it."""
+        ready, query = "!!document.querySelector('#join')", "join" if typed else f"join/{self.code}"
+        page = self.visit(query=query, running=False, ready=ready, policy=True, **options)
+        if typed:
+            page.locator("#code").fill(self.code)
         page.locator("#name").fill(name)
         page.locator("#join button").click()
         page.wait_for_function(f"{HEARD} !== null")
@@ -416,6 +418,22 @@ def test_a_link_goes_to_the_projector_with_one_press(classes):
     teacher.wait_for_function("document.querySelector('.room').room.made.meta.lanes[0].alpha === 3")
     teacher.keyboard.press("ArrowLeft")
     teacher.wait_for_function(f"!{HEARD}.shown")
+
+
+@pytest.mark.parametrize("typed", [False, True])
+def test_all_controls_are_in_a_student_s_hand(classes, typed):
+    room = classes()
+    teacher, student = room.teacher(), room.student("Ada", typed, **PHONE)
+    press(teacher, "ArrowRight", "ask")
+    reveal(teacher)
+    teacher.keyboard.press("h")
+    student.get_by_role("button", name="All controls").click()
+    inside = student.frame_locator("iframe[title='Pocket lab']")
+    inside.locator("#toggle").click()
+    student.frames[-1].wait_for_function("document.querySelector('.orw-stage').stage?.meta?.round > 3")
+    student.locator(".whole-head").get_by_role("button", name="Send this to the teacher").click()
+    student.get_by_text("Sent, as it is now.").wait_for()
+    teacher.wait_for_function("document.querySelector('.links-many').textContent === '(1)'")
 
 
 def test_the_run_is_steered_by_the_teacher(classes):

@@ -1,14 +1,14 @@
 // The exact dial: somebody turns alpha and sees at once where fine-tuning would end. All pictures come from the server,
 // each once; from then on nothing is asked for. See classroom/dial.py.
 //
-//   const dial = new Dial(element, { ask, stage, send, root });
+//   const dial = new Dial(element, { ask, stage, root, send });
 //   dial.open(link);    // everybody has this scene in hand; the same link again changes nothing
 //   dial.close();       // nobody has: the element is hidden, and the stage is free for other pictures
 //   dial.link           // the scene with the alpha that is chosen, "" while nothing is open
 //
 // ask(since) -> promise of {pieces, done, of, error}; send(link) -> promise, of {error} or rejected if it was not taken:
-// without it nothing can be sent. root: the way to the app; by default where the page's scripts come from. While the dial
-// is open the stage is its own: nobody else hands pictures to it.
+// without it nothing can be sent. root: the way to the app. While the dial is open the stage is its own: nobody else hands
+// pictures to it.
 
 const DIAL_EVERY = 1000; // ms between questions, as long as pictures are missing
 const DIAL_AGAIN = 3000; // ms until the next one after one that failed
@@ -19,12 +19,6 @@ const DIAL_HINT = "No network is trained here: this is where a perfect one ends.
   "they are without fine-tuning. Orange-red lines hold 50 and 90 % of it, grey lines of the data; violet ground pays more.";
 const DIAL_LOST = "The server does not answer. It is asked again by itself.";
 const DIAL_ENDED = "There is nothing to turn any more.";
-
-/** Where the app is, seen from the page: its scripts lie there. */
-function dialRoot() {
-  const script = document.querySelector("script[src*='classroom/assets/']");
-  return script ? script.getAttribute("src").split("classroom/assets/")[0] : "./";
-}
 
 /** A scene's link with another alpha, to be compared with a network: without what has happened in it. */
 function dialLink(link, alpha) {
@@ -42,7 +36,7 @@ function dialWords({ reward, diversity, w2, effective }, why) {
 }
 
 class Dial {
-  constructor(element, { ask, stage, send = null, root = dialRoot() }) {
+  constructor(element, { ask, stage, root, send = null }) {
     Object.assign(this, { element, ask, stage, send, root });
     this.base = ""; // the scene in hand
     this.opened = 0; // counts, so that a late answer knows that it is one

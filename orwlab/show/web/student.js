@@ -182,6 +182,7 @@ class StudentPage extends RoomPage {
     }
     this.dial ??= new Dial(this.find(".room-dial"), {
       stage: createStage(this.find(".room-hands .orw-stage"), {}),
+      root: appRoot(),
       ask: (since) => askServer("join/dial", { code: this.code, since }, this.token),
       send: (link) => askServer("join/send", { code: this.code, link }, this.token),
     });
