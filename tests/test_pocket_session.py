@@ -303,7 +303,23 @@ def test_stories_are_refused_for_the_same_reason(tmp_path):
 
 def test_numbers_are_written_as_python_writes_them(tmp_path):
     """Halves go to the even digit, what two decimals call 1000 is a power of ten, and what is rounding is nothing."""
-    values = [0.125, 0.375, -0.125, 2.5, 12.5, 0.0, -0.0, 999.994, 999.996, -999.999, 1000.0, 0.5, 1.5, 376850.0, 0.001953125]
+    values = [
+        0.125,
+        0.375,
+        -0.125,
+        2.5,
+        12.5,
+        0.0,
+        -0.0,
+        999.994,
+        999.996,
+        -999.999,
+        1000.0,
+        0.5,
+        1.5,
+        376850.0,
+        0.001953125,
+    ]
     shares = [0.125, 0.005, 0.00125, 0.0, 1e-17, 1e-13, 1e-4, 1.0]
     script = """
 const { generalText } = await import("FOLDER/plainly.js"), { said } = await import("FOLDER/../stage/numerals.js");

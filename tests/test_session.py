@@ -554,9 +554,12 @@ def test_a_moved_alpha_shows_in_exact_mode_at_once_even_while_paused():
     s.control(alpha=0.2)
     assert s.advance()
     assert float((s.samples - before).norm(dim=-1).mean()) > 0.05
+    s.advance()
+    assert decode(s.frame()["frame"])[0]["settling"]  # and says so
     for _ in range(200):
         s.advance()
     assert s._it.lanes.settled  # and is followed until it rests
+    assert not decode(s.frame()["frame"])[0]["settling"]
     assert s.state == "paused"
     assert round < s.round < round + sessions.FOLLOW
     limit = exact.limit(s.settings, 0.2)

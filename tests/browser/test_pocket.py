@@ -125,6 +125,24 @@ def test_a_drag_is_on_the_screen_at_once(opened):
     assert took[1] < 1000 * QUICK, took
 
 
+def test_paused_it_says_that_a_moved_control_is_followed_and_the_address_keeps_up(opened):
+    page = opened("#mode=exact&alpha=0.3")
+    lab.press(page, "step")
+    lab.wait(page, "round === 1")
+    badge = page.locator(".orw-badge").first
+    assert badge.inner_text() == "paused"
+    lab.enter(page, "tau", "3")
+    # the address is asked for in the same moment: what is written at rest would be too late for a reload
+    page.wait_for_function(
+        "() => { const { stage } = document.querySelector('.orw-stage'), shown = document.querySelector('.orw-badge');"
+        " return stage.meta.settling && shown.textContent === 'settling' && location.hash.includes('tau'); }",
+    )
+    lab.wait(page, "!meta.settling")
+    assert lab.eventually(lambda: badge.inner_text() == "paused")
+    assert lab.round_of(page) > 5
+    assert rests(page)
+
+
 def test_what_somebody_paints_or_types_is_taken(opened):
     page = opened()
     lab.choose(page, "reward", "+formula")

@@ -175,9 +175,11 @@ def test_banners_and_badges_belong_to_their_lane(host, labs):
     stopped = {"kind": "stopped", "title": "It has diverged.", "text": "Press Reset."}
     give(page, labs[2].value(banners=[stopped, None]))
     assert [badge.text_content() for badge in page.locator(".orw-badge").all()] == ["stopped", ""]
+    give(page, labs[2].value(state="paused", settling=True))
+    assert [badge.text_content() for badge in page.locator(".orw-badge").all()] == ["settling", "settling"]
     give(page, labs[2].value())
     assert not any(banner.is_visible() for banner in banners.all())
-    assert page.evaluate("states") == ["paused", "running"]
+    assert page.evaluate("states") == ["paused", "running", "paused", "running"]
 
 
 def test_no_message_can_break_it(host, labs):

@@ -479,6 +479,7 @@ class Session:
                 "steering": it.lanes.steered.plain(settings),
                 "tau": None if settings.methods else settings.tau,
                 "state": self.state,
+                "settling": self.state == "paused" and self._following > 0,
                 "mode": "both" if settings.methods and settings.mode == "exact" else settings.mode,
                 "t": settings.t,
                 "fitting": self._fitting.progress if self._waits else None,

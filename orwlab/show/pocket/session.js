@@ -308,7 +308,7 @@ export class Session {
     const { it, script } = this, { settings } = it;
     const meta = {
       run: this.name, seq: ++this.seq, round: it.round, alpha: it.lanes.alphas[0], steering: it.lanes.steered.plain(settings),
-      tau: settings.tau, state: this.state, mode: settings.mode, t: settings.t, fitting: null,
+      tau: settings.tau, state: this.state, settling: this.settling, mode: settings.mode, t: settings.t, fitting: null,
       replaying: script ? { round: it.round, of: script.round } : null, flow: false, traced: this.traced,
       networks: this._whyExact(), coarse: this.axis < USUAL_AXIS ? tabled.coarse : "", // what the page says beside the picture
     };
@@ -316,6 +316,9 @@ export class Session {
     const { story } = this;
     return { ...parts, flow: "", story: story.text(Boolean(story.log.length || this.earlier.length)) };
   }
+
+  /** Whether rounds go on though all is paused, to where the lanes come to rest after a control was moved. */
+  get settling() { return this.state === "paused" && this.following > 0; }
 
   /** Why the exact answer is shown to who asks for networks; "". */
   _whyExact() {

@@ -212,10 +212,11 @@ def frame(
     """One frame.
 
     Args:
-        meta: run, seq, state ("running", "paused" or "stopped"), mode ("learned", "exact" or "both"), t (flow time on
-            show, 1 by default), numbers (of the whole session), and lanes: a list of {alpha, label, round, banner,
-            numbers, limit}. Numbers are ``Number`` or mappings; a banner is None or {kind, title, text}; limit says
-            whether there is an exact one: None or {state: "there", "pending" or "none", text: why not}.
+        meta: run, seq, state ("running", "paused" or "stopped"), settling (paused, and the rounds still go on to where
+            they come to rest), mode ("learned", "exact" or "both"), t (flow time on show, 1 by default), numbers (of
+            the whole session), and lanes: a list of {alpha, label, round, banner, numbers, limit}. Numbers are
+            ``Number`` or mappings; a banner is None or {kind, title, text}; limit says whether there is an exact one:
+            None or {state: "there", "pending" or "none", text: why not}.
         x: (lanes, n, 2) the particles, or (n, 2) for one lane; in mode "exact" samples of the exact density. Those
             farther out than twice the view are drawn nowhere and sent as if they were there.
         size: half the side of the square on show.

@@ -139,14 +139,14 @@ export class Words {
   /** What stands over a lane's plot. Where there is no room for all of it, its name stays. */
   showHead(head, lane, k, frame, { heads, size, small }, options) {
     const [mark, label, note, badge] = head.children;
-    const state = lane.banner?.kind === "stopped" ? "stopped" : frame.meta.state;
+    const state = lane.banner?.kind === "stopped" ? "stopped" : stateOf(frame.meta);
     const many = frame.count > 1, gap = 0.6 * size;
     const place = heads[k].w - (many ? 12 + gap : 0) - 2, whole = textWidth(lane.label, size, 650);
     let room = Math.max(0, place - whole);
     mark.hidden = !many;
     setText(label, lane.label);
     label.style.fontSize = whole > place ? `${Math.max(11, Math.floor((size * place) / whole))}px` : "";
-    const shown = fitting([state === "running" ? "" : state, state === "stopped" ? "×" : "❚❚", ""], room - gap - 1.3 * small,
+    const shown = fitting([state === "running" ? "" : state, SHORT_STATES[state] ?? "❚❚", ""], room - gap - 1.3 * small,
       (text) => textWidth(text, small, 600));
     setText(badge, shown);
     badge.dataset.state = state;
@@ -260,6 +260,12 @@ export function emptierEdge({ n }, xy, [, , y0, y1], lane) {
   return balance > 0 ? "bottom" : "top";
 }
 
+const SHORT_STATES = { stopped: "×", settling: "…" };
+const SPOKEN_STATES = { running: "Running", paused: "Paused", stopped: "Stopped", settling: "Settling" };
+
+/** What the rounds do: who is paused and has moved a control of exact lanes sees them go on to where they settle. */
+const stateOf = ({ state, settling }) => (settling ? "settling" : state);
+
 /** Why a lane has no exact limit, in a sentence; nothing where it has one, where none was asked for, or where nobody said. */
 export function missingLimit(frame, { limit }) {
   if (frame.mode === "learned" || !limit || limit.state === "there") return "";
@@ -268,7 +274,7 @@ export function missingLimit(frame, { limit }) {
 
 /** The picture in a few sentences; without the banners that have been told. */
 export function summaryOf(frame, told = new Set()) {
-  const state = { running: "Running", paused: "Paused", stopped: "Stopped" }[frame.meta.state] ?? "Not running";
+  const state = SPOKEN_STATES[stateOf(frame.meta)] ?? "Not running";
   const lanes = frame.lanes.map((lane, k) => {
     const curves = frame.panels.filter(({ lines }) => lines.length === 1).map(({ title, lines, exact }) =>
       [title, lines[0].lanes[k].value, exact[k] ? `(${exact[k].label})` : ""].join(" ").trim()).join("; ");

@@ -116,7 +116,7 @@ class Lab extends RunPage {
     this.round = meta.round;
     this.recorder.add(value, meta);
     this.player.refresh();
-    if (meta.state !== "running") this.memory.touch();
+    this.memory.touch();
   }
 
   /** Back from the rounds so far to the newest one. */

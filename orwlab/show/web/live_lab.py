@@ -34,7 +34,8 @@ model and trains none; it is shown once somebody reveals it.
 
 **The exact answer.** The dashed lines, and beside a network the orange-red contours, are where a perfect network would
 settle. *Exact* shows how it would get there: the density of each round in orange over the ground, with samples of it.
-All of that is computed on a grid, without any network.
+All of that is computed on a grid, without any network. There a control that is moved while all is paused is followed to
+its end: the rounds go on by themselves until they come to rest, 300 at most, and the picture says *settling*.
 """
 
 PAGE = LabPage(

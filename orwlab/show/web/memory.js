@@ -4,7 +4,7 @@
 // what is changed on the way only rewrites the present one. The teacher's part of a link is kept as long as the page is.
 
 const SETTLE = 400; // ms after the last change until the address is written
-const RUNNING = 2000; // ms between two writings while it runs
+const LATEST = 1500; // ms after the first, while changes come and come: a reload keeps what was done before
 
 class Memory {
   constructor(lab) {
@@ -16,7 +16,6 @@ class Memory {
     addEventListener("popstate", () => this.follow());
     addEventListener("hashchange", () => this.follow());
     addEventListener("pagehide", () => this.write());
-    setInterval(() => { if (lab.running && lab.root.isConnected) this.write(); }, RUNNING);
   }
 
   /** The link to what is on show. `teacher`: {lock, hide, say}. */
@@ -46,11 +45,14 @@ class Memory {
 
   /** Something has changed. */
   touch() {
+    const now = performance.now();
+    this.since ??= now;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.write(), SETTLE);
+    this.timer = setTimeout(() => this.write(), Math.min(SETTLE, Math.max(0, this.since + LATEST - now)));
   }
 
   write() {
+    this.since = null;
     if (!this.ready || !this.lab.known || this.lab.repeated) return;
     const hash = this.hash();
     if (hash === this.written) return;

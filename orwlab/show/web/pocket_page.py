@@ -79,7 +79,8 @@ _ABOUT = """<details class="pocket-about"><summary>What you are seeing, and why<
 how much the reward likes it, <i>w</i> = e<sup>τ r</sup>, and the model imitates its own weighted samples. A second
 term, α times the squared distance between its velocity and the reference's, holds it back.</p>
 <p>Orange is the density of the round on show, the fuller the more mass is there, and each dot is one sample of it. The
-dashed lines in the curves say where it comes to rest.</p>
+dashed lines in the curves say where it comes to rest. A control that is moved while all is paused is followed to its
+end: the rounds go on by themselves until they come to rest, 300 at most, and the picture says “settling”.</p>
 <p>In “Exact” no network learns that: what a perfect one would do is computed on a grid, in your browser, and nothing
 is sent anywhere: a page that was saved works without internet. In “Both” a small network does learn it here, from its
 own samples, and the lines and dashes are the limit of a perfect one. It is not the app's network: it has two layers of
