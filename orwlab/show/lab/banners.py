@@ -125,6 +125,6 @@ def beyond_the_grid(problems: dict[str, str], settings: Settings) -> Banner | No
         return Banner(
             "warning",
             "The exact density is now finer than the grid.",
-            "It has shrunk to less than the cells can hold: read its numbers as rough ones. A larger α spreads it.",
+            "Parts of it are smaller than the cells can hold: read its numbers as rough ones. A larger α spreads it.",
         )
     return None

@@ -220,7 +220,7 @@ export class Words {
     if (!many && scene?.modes > 1 && bars) {
       items.push(`${modes.slice(0, 3).map((color) => svg(`<rect x="1" width="5" height="10" fill="${color}"/>`, 7, 10)).join("")} a bar's colour is the mode where samples are now`);
     }
-    if (scene?.modes > 1 && scene.centres && options.modes && layout.plots[0].w >= LEAST_FOR_NUMBERS) items.push(`<i class="glyph">${[0, 1, 2].map((k) => escaped(modeName(scene, k))).join(" ")}</i> the modes of the data, as below the bars`);
+    if (scene?.modes > 1 && scene.centres && options.modes && layout.plots[0].w >= LEAST_FOR_NUMBERS) items.push(`<i class="glyph">${[0, 1, 2].map((k) => escaped(modeName(scene, k))).join(" ")}</i> the modes of the data${bars ? ", as below the bars" : ""}`);
     if (scene && options.ghost) items.push(`${oval(theme.ghost, 1.4)} the data: ${scene.shares} of it inside`);
     const limits = frame.mode === "both" && missing.some((text) => !text);
     if (limits && options.contours) items.push(`${oval(theme.contour, 2.2)} the exact limit: the same shares`);
@@ -280,7 +280,7 @@ export function summaryOf(frame, told = new Set()) {
       [title, lines[0].lanes[k].value, exact[k] ? `(${exact[k].label})` : ""].join(" ").trim()).join("; ");
     const banner = lane.banner ? `${lane.banner.title} ${lane.banner.text ?? ""}` : "";
     const words = banner && !told.has(banner) ? ` ${banner}` : "";
-    return `${frame.count > 1 ? `${lane.label}: ` : ""}${curves}.${words}`;
+    return `${frame.count > 1 ? `${lane.label}: ` : ""}${curves && `${curves}.`}${words}`;
   });
   const time = frame.time < 1 ? ` Flow time ${frame.time.toFixed(2)}.` : "";
   return `${state}, round ${frame.meta.round}.${time} ${lanes.join(" ")}`.replace(/\s+/g, " ").trim();
