@@ -303,12 +303,30 @@ def test_stories_are_refused_for_the_same_reason(tmp_path):
 
 def test_numbers_are_written_as_python_writes_them(tmp_path):
     """Halves go to the even digit, what two decimals call 1000 is a power of ten, and what is rounding is nothing."""
-    values = [0.125, 0.375, -0.125, 2.5, 12.5, 0.0, -0.0, 999.994, 999.996, -999.999, 1000.0, 0.5, 1.5, 376850.0, 0.001953125]
+    values = [
+        0.125,
+        0.375,
+        -0.125,
+        2.5,
+        12.5,
+        0.0,
+        -0.0,
+        999.994,
+        999.996,
+        -999.999,
+        1000.0,
+        0.5,
+        1.5,
+        376850.0,
+        0.001953125,
+    ]
     shares = [0.125, 0.005, 0.00125, 0.0, 1e-17, 1e-13, 1e-4, 1.0]
     script = """
-const { generalText } = await import("FOLDER/plainly.js"), { said } = await import("FOLDER/../stage/numerals.js");
+const { generalText } = await import("FOLDER/plainly.js");
+const { said } = await import("FOLDER/../stage/numerals.js");
 const { perCent } = await import("FOLDER/readouts.js");
-const numbers = given.values.map((value) => [said(value, false), said(value, true), ...[6, 4].map((n) => generalText(value, n))]);
+const generals = (value) => [6, 4].map((n) => generalText(value, n));
+const numbers = given.values.map((value) => [said(value, false), said(value, true), ...generals(value)]);
 return [numbers, given.shares.map(perCent)];
 """.replace("FOLDER", str(FOLDER))
     numbers, said = in_node(tmp_path, script, values=values, shares=shares)
@@ -322,7 +340,8 @@ def test_what_is_rounding_is_no_distance(tmp_path):
     found = in_node(
         tmp_path,
         """
-const flat = { ...world, reward: (text) => (text === "formula:0" ? (points) => new Float64Array(points.length / 2) : world.reward(text)) };
+const nothing = (points) => new Float64Array(points.length / 2);
+const flat = { ...world, reward: (text) => (text === "formula:0" ? nothing : world.reward(text)) };
 loadTables(given.tables, flat);
 const session = new Session({ settings: { ...given.settings, mode: "exact" }, particles: 50 });
 session.advance();
