@@ -261,7 +261,8 @@ BAD = [
     ("others", [1, 2, 3, 4]), ("others", 3), ("others", [1, -2]), ("steer", "x"), ("budget", 0),
     ("methods", ["raft"] * 2), ("methods", ["x"]),
     ("weighting", "x"), ("arrows", 1), ("speed", 101), ("mode", "x"), ("t", 2),
-    ("nothing", 1), ("alpha", -1.5e-7), ("alpha", "é'\""), ("weighting", "a\nb\t\u200b"), ("mode", "it's"), ("tau", "😀" * 90),
+    ("nothing", 1), ("alpha", -1.5e-7), ("alpha", "é'\""), ("weighting", "a\nb\t\u200b"), ("mode", "it's"),
+    ("tau", "😀" * 90),
     ("others", {"b" * 90: [[1, 2.5], "x"], "a": {}}), ("alpha", [[[[[[[1]]]]]]]), ("steer", list(range(9))),
 ]  # fmt: skip
 
@@ -288,7 +289,8 @@ return [given.bad.map(([name, value]) => said(name, value)), changedSettings(giv
 
 
 STORIES = [
-    {"scene": {}, "log": None}, {"scene": {}, "round": None}, {"scene": {"tau": 9, "alpha": -1}}, {"scene": {"tau": 9, "x": 1}},
+    {"scene": {}, "log": None}, {"scene": {}, "round": None}, {"scene": {"tau": 9, "alpha": -1}},
+    {"scene": {"tau": 9, "x": 1}},
 ]  # fmt: skip
 
 
