@@ -3,10 +3,11 @@ import { readFileSync } from "node:fs";
 
 import { Dynamics, Reference, apart, finished } from "../orwlab/show/pocket/dynamics.js";
 import { Grid } from "../orwlab/show/pocket/grid.js";
+import { CUT } from "../orwlab/show/pocket/moments.js";
 import { tabledField } from "../orwlab/show/pocket/tabled_field.js";
 import { FineTuning } from "../orwlab/show/pocket/training.js";
 
-const DENSE = 1e-150; // what Python cuts at
+const DENSE = CUT; // where Python cuts as well
 const { timed, compared, cuts, rounds, repeats, steps } = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const dynamicsOf = (g, cut) => new Dynamics(new Reference(new Grid(2, g.axis, g.extent), g.logP, { cut }), Float64Array.from(g.reward), g);
 const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
@@ -26,7 +27,7 @@ function times(g) {
       if (k >= 0) found[i].push(ms);
     });
   }
-  return { axis: g.axis, ms: found.map(median), reference: median([0, 1, 2].map(() => processor(() => dynamicsOf(g, cuts.at(-1))))) };
+  return { axis: g.axis, ms: found.map(median), reference: median([0, 1, 2].map(() => processor(() => dynamicsOf(g, DENSE)))) };
 }
 
 /** How far each cut is off after some rounds: total variation and mean reward. */
@@ -42,7 +43,7 @@ function errors(g) {
 
 /** Median milliseconds of writing the reference down, and of a small network's round with so many gradient steps. */
 function learning(g) {
-  const { reference, reward } = dynamicsOf(g, cuts.at(-1)), table = tabledField(reference);
+  const { reference, reward } = dynamicsOf(g, DENSE), table = tabledField(reference);
   const runs = steps.map((stepsPerRound) => new FineTuning(table, (points) => reference.grid.interpolate(reward, points), { stepsPerRound }));
   const found = runs.map(() => []);
   for (let k = -3; k < repeats; k++) {

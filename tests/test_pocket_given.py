@@ -309,7 +309,7 @@ TABLES = [
     '"x" , "y"\n"1","2"\n 3, 4\n"5","6"\n"7",8',
     csv_of([*numbers(100), [1e6, 1e6]]),
     csv_of(np.repeat(numbers(5), 20, 0)),
-    "1,5\x1f 2,5\u3000\n2,5 \x1c3,5\n\x1f4,5 1,5",
+    "1\x1f,2\n3,\x1f4\n5\u3000,9",
     "\ufeffa;\ufeffx\n0;1\n753700;2",  # its middle, 376850, lies between two numbers of four digits
 ]
 NO_TABLES = [

@@ -261,7 +261,8 @@ BAD = [
     ("others", [1, 2, 3, 4]), ("others", 3), ("others", [1, -2]), ("steer", "x"), ("budget", 0),
     ("methods", ["raft"] * 2), ("methods", ["x"]),
     ("weighting", "x"), ("arrows", 1), ("speed", 101), ("mode", "x"), ("t", 2),
-    ("nothing", 1), ("alpha", -1.5e-7), ("alpha", "é'\""), ("weighting", "a\nb\t\u200b"), ("mode", "it's"), ("tau", "😀" * 90),
+    ("nothing", 1), ("alpha", -1.5e-7), ("alpha", "é'\""), ("weighting", "a\nb\t\u200b"), ("mode", "it's"),
+    ("tau", "😀" * 90),
     ("others", {"b" * 90: [[1, 2.5], "x"], "a": {}}), ("alpha", [[[[[[[1]]]]]]]), ("steer", list(range(9))),
 ]  # fmt: skip
 
@@ -288,7 +289,8 @@ return [given.bad.map(([name, value]) => said(name, value)), changedSettings(giv
 
 
 STORIES = [
-    {"scene": {}, "log": None}, {"scene": {}, "round": None}, {"scene": {"tau": 9, "alpha": -1}}, {"scene": {"tau": 9, "x": 1}},
+    {"scene": {}, "log": None}, {"scene": {}, "round": None}, {"scene": {"tau": 9, "alpha": -1}},
+    {"scene": {"tau": 9, "x": 1}},
 ]  # fmt: skip
 
 
@@ -322,9 +324,11 @@ def test_numbers_are_written_as_python_writes_them(tmp_path):
     ]
     shares = [0.125, 0.005, 0.00125, 0.0, 1e-17, 1e-13, 1e-4, 1.0]
     script = """
-const { generalText } = await import("FOLDER/plainly.js"), { said } = await import("FOLDER/../stage/numerals.js");
+const { generalText } = await import("FOLDER/plainly.js");
+const { said } = await import("FOLDER/../stage/numerals.js");
 const { perCent } = await import("FOLDER/readouts.js");
-const numbers = given.values.map((value) => [said(value, false), said(value, true), ...[6, 4].map((n) => generalText(value, n))]);
+const generals = (value) => [6, 4].map((n) => generalText(value, n));
+const numbers = given.values.map((value) => [said(value, false), said(value, true), ...generals(value)]);
 return [numbers, given.shares.map(perCent)];
 """.replace("FOLDER", str(FOLDER))
     numbers, said = in_node(tmp_path, script, values=values, shares=shares)
@@ -338,7 +342,8 @@ def test_what_is_rounding_is_no_distance(tmp_path):
     found = in_node(
         tmp_path,
         """
-const flat = { ...world, reward: (text) => (text === "formula:0" ? (points) => new Float64Array(points.length / 2) : world.reward(text)) };
+const nothing = (points) => new Float64Array(points.length / 2);
+const flat = { ...world, reward: (text) => (text === "formula:0" ? nothing : world.reward(text)) };
 loadTables(given.tables, flat);
 const session = new Session({ settings: { ...given.settings, mode: "exact" }, particles: 50 });
 session.advance();
