@@ -104,7 +104,6 @@ export class PocketServer {
 /** Brings the page to life: `around` and `createStage` are those of every page with a lab; `own` is what this one holds. */
 export function openPocket(element, { around, createStage, own, stage: parts }) {
   let host = null;
-  tellHeight(document.querySelector("main"));
   const { tables, ownTables } = own;
   const server = new PocketServer({
     source: own.worker,
@@ -126,6 +125,7 @@ export function openPocket(element, { around, createStage, own, stage: parts }) 
   };
   element.querySelector("#mode").append(says); // where one has just asked for networks
   host.attach(createStage(element.querySelector(".orw-stage"), host));
+  tellHeight(document.querySelector("main")); // with the stage in it: said before, it would be another
   const { lab } = element.querySelector(".lab"), small = document.documentElement.classList.contains("phone");
   if (!location.hash) lab.told = { scene: { ...lab.first }, log: [] }; // what the link says until somebody changes something
   const options = { particles: small ? PARTICLES_ON_PHONES : PARTICLES, networks: !small };
