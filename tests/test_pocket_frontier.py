@@ -273,9 +273,11 @@ def _on_the_line(case):
     target, settings = case["target"], {name: case[name] for name in ("alpha", "tau", "weighting")}
     if isinstance(target, str):
         target = targets.get(target)
-    else:  # heights a unit apart
-        heights, means = torch.tensor(target["heights"]), torch.linspace(-target["reach"], target["reach"], 10)
-        target = targets.GaussianMixture(heights[heights > 0], means[heights > 0, None], torch.tensor(1.2**2))
+    else:  # a bump at each height, somewhat wider than they are apart
+        heights = torch.tensor(target["heights"], dtype=torch.float64)
+        means = torch.linspace(-target["reach"], target["reach"], 10, dtype=torch.float64)
+        variance = (1.2 * (means[1] - means[0])) ** 2
+        target = targets.GaussianMixture(heights[heights > 0], means[heights > 0, None], variance)
     return PopulationDynamics(target, rewards.get(case["reward"]), axis=128, **settings)
 
 
@@ -329,8 +331,7 @@ def test_on_a_line_rounds_and_the_limit_are_those_of_python(lines, k):
         _same(found["limit"], state)
         assert found["why"] == ""
     else:
-        assert k == 2
-        assert "the reward has no ceiling" in found["why"]
+        assert {2: "the reward has no ceiling", 4: "finer than the grid"}[k] in found["why"]
 
 
 def _same(found, state):
@@ -351,8 +352,9 @@ def test_on_a_line_the_optima_beside_it_have_its_distance_and_the_most_reward_th
     assert found["tilt"]["reward"] == pytest.approx(both.kl.allowed(beside["kl"]), abs=1e-5)
     assert found["tilt"]["reward"] >= beside["reward"] - 1e-6
     assert found["proximal"]["w2"] == pytest.approx(min(beside["w2"], float(both.w2.distance[-1])), rel=1e-3)
-    assert found["proximal"]["reward"] == pytest.approx(both.w2.allowed(beside["w2"]), abs=1e-4)
-    assert found["proximal"]["reward"] >= beside["reward"] - 1e-6
+    unresolved = 1e-2 if k == 4 else 1e-4  # narrower than a cell: how far mass moves within one is told in two ways
+    assert found["proximal"]["reward"] == pytest.approx(both.w2.allowed(beside["w2"]), abs=unresolved)
+    assert k == 4 or found["proximal"]["reward"] >= beside["reward"] - 1e-6
 
 
 def test_a_line_is_worked_out_a_little_at_a_time(lines):
