@@ -1,5 +1,6 @@
 """What the site's pages say before Sphinx reads them: every scene, lesson, card, claim, module and chapter is there."""
 
+import gzip
 import html
 import importlib.util
 import re
@@ -15,6 +16,7 @@ from orwlab import methods, zoo
 from orwlab.show.classroom import lesson as lessons
 from orwlab.show.lab import gallery
 from orwlab.show.lab.link import Link
+from orwlab.show.web import pocket_page
 from orwlab.teach.science.reported import numbers
 
 ROOT = Path(__file__).parents[1]
@@ -230,6 +232,11 @@ def test_the_page_on_serving_quotes_what_was_measured(written):
         assert quoted in serving, quoted
         assert quoted in readme, quoted
     assert "(docs/serving.md)" in readme
+    travels = len(gzip.compress(pocket_page.page().encode())) / 1000
+    assert 230 < travels < 250
+    assert serving.count("240 kB") == 2
+    assert "| 0.24 GB in all" in serving
+    assert f"| 24 GB in all: {24 * 8 / 60:.1f} minutes" in serving
 
 
 # Plain text -----------------------------------------------------------------------------------------------------------
