@@ -23,7 +23,8 @@ async function draw(place) {
   const plot = document.createElement("div");
   plot.setAttribute("role", "group");
   plot.setAttribute("aria-label", words);
-  place.replaceChildren(plot);
+  place.querySelector("script").remove();
+  place.prepend(plot); // the picture stays for paper
   const fitting = { ...layout, width: undefined, autosize: true };
   await window.Plotly.newPlot(plot, data, fitting, { responsive: true, displaylogo: false });
   await fit(plot);
@@ -89,7 +90,8 @@ if (pocket && matchMedia("(min-width: 80em)").matches) {
   frame.className = "waiting";
   frame.allow = "fullscreen *; clipboard-write *"; // also from a disk, where it is of another origin
   frame.addEventListener("load", () => {
-    pocket.querySelector("a")?.remove();
+    const picture = pocket.querySelector("a"); // from now on it is for paper
+    if (picture) picture.hidden = true;
     frame.className = "";
   });
   addEventListener("message", ({ source, data }) => {
@@ -99,6 +101,11 @@ if (pocket && matchMedia("(min-width: 80em)").matches) {
   });
   pocket.append(frame);
 }
+
+// On paper stand the pictures, also those that nobody has scrolled to.
+addEventListener("beforeprint", () => {
+  for (const picture of document.querySelectorAll("article img[loading=lazy]")) picture.loading = "eager";
+});
 
 // What scrolls by itself can be reached with the keys.
 function reach() {

@@ -173,12 +173,32 @@ def test_every_claim_is_in_the_report_with_its_number_and_its_verdict(written):
     shown = {(row[0], row[1]): row[2:] for row in rows}
     claims = [claim for section in numbers().values() for claim in section.values()]
     for claim in claims:
+        if claim["says"].endswith(" (1 = yes)"):
+            answers = ["yes" if claim[of] else "no" for of in ("measured", "expected")]
+            assert shown[claim["says"].removesuffix(" (1 = yes)"), answers[0]] == [answers[1], "yes"]
+            continue
         cells = shown[claim["says"], f"{claim['measured']:.4g}"]
         if claim["kind"] != "measured":
             assert f"{claim['expected']:.4g}" in cells[0]
             assert cells[1] == ("yes" if claim["holds"] else "NO")
     judged = [claim for claim in claims if claim["kind"] != "measured"]
     assert f"{sum(claim['holds'] for claim in judged)} of {len(judged)} claims held" in text
+
+
+def test_the_report_says_above_a_table_where_a_claim_is_that_something_fails(pages, written):
+    parts = dict(re.findall(r"^## ([^\n]*)\n\n(.*?)^\| claim ", read(written, "report.md"), flags=re.M | re.S))
+    notes = pages.report._NOTES
+    assert notes.keys() < numbers().keys()
+    for name, note in notes.items():
+        assert note in parts[name.replace("_", " ").capitalize()]
+    ought = [name for name, said in numbers().items() if any("ought" in one["says"] for one in said.values())]
+    assert ought
+    assert {*ought} <= notes.keys()
+
+
+def test_no_card_has_formulas_in_its_sentences(written):
+    text = re.sub(r"\$\$.*?\$\$", "", unmarked(read(written, "methods.md")), flags=re.DOTALL)
+    assert "e^" not in text
 
 
 def test_every_module_has_a_page_that_shows_all_that_it_offers(pages, written):
