@@ -102,9 +102,14 @@ if (pocket && matchMedia("(min-width: 80em)").matches) {
   pocket.append(frame);
 }
 
-// On paper stand the pictures, also those that nobody has scrolled to.
-addEventListener("beforeprint", () => {
-  for (const picture of document.querySelectorAll("article img[loading=lazy]")) picture.loading = "eager";
+// On paper stand the pictures, also those that nobody has scrolled to. Not every browser waits for them when it prints: they
+// come when there is nothing else to do, half a megabyte of a notebook's.
+function fetched() {
+  for (const picture of document.querySelectorAll(":is(.orw-figure, .orw-still) img[loading=lazy]")) picture.loading = "eager";
+}
+addEventListener("beforeprint", fetched);
+addEventListener("load", () => {
+  if (!navigator.connection?.saveData) (window.requestIdleCallback ?? setTimeout)(fetched);
 });
 
 // What scrolls by itself can be reached with the keys.

@@ -253,18 +253,19 @@ def test_other_words_and_symbols_lead_somewhere_and_notebooks_have_their_numbers
 
 SHEET = {"width": 718, "height": 1000}  # A4 within its margins
 PICTURES = """() => [...document.querySelectorAll(".orw-figure > img")].every(
-    one => one.complete && one.naturalWidth > 100 && one.getBoundingClientRect().width > 300)"""
+    one => one.complete && one.naturalWidth > 100)"""
+SEEN = "() => [...document.querySelectorAll('.orw-figure > img')].every(one => one.getBoundingClientRect().width > 300)"
 
 
 def test_on_paper_stand_all_pictures_and_nothing_is_cut(opened):
     page = opened("notebooks/05_orw_cfm_w2.html")
     page.locator(".orw-figure").first.scroll_into_view_if_needed()
     page.wait_for_function("document.querySelector('.orw-figure.drawn')")
-    assert not page.evaluate(PICTURES)
+    page.wait_for_function(PICTURES)  # also of those far below
+    assert not page.evaluate(SEEN)
     page.set_viewport_size(SHEET)
     page.emulate_media(media="print")
-    page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    page.wait_for_function(PICTURES)
+    assert page.evaluate(SEEN)
     assert not page.locator(".skip-to-content").is_visible()
     assert page.locator(".orw-figure .main-svg").first.is_hidden()
     wide = "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).length"
