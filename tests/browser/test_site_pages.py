@@ -343,5 +343,10 @@ def test_a_phone_has_nothing_to_scroll_sideways(opened, path):
         place.scroll_into_view_if_needed()
     page.wait_for_timeout(500)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    said = "all => all.map(one => getComputedStyle(one, '::after').content)"
+    wide = "one => one.scrollWidth > one.clientWidth + 1"
+    hints = page.locator(".formula").evaluate_all(f"all => ({said})(all.filter({wide}))")
+    assert all("the formula goes on" in hint for hint in hints)
+    assert hints or path != "methods.html"
     for box in page.locator("article pre, .formula, .orw-figure").all():
         assert box.evaluate("b => b.getBoundingClientRect().right <= innerWidth + 1")
