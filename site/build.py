@@ -49,7 +49,7 @@ def write(source: Path) -> None:
     for path in (HERE / "site.css", HERE / "site.js", HERE / "pocket.webp", preview.ICON):
         shutil.copy(path, static)
     (static / "plotly.min.js").write_text(plotly.offline.get_plotlyjs(), encoding="utf-8")
-    (extra / "pocket/index.html").write_text(pocket_page.page(), encoding="utf-8")
+    (extra / "pocket/index.html").write_text(pocket_page.page(back="../index.html"), encoding="utf-8")
     notebook_pages.write(source, extra, "../pocket/index.html")
     (source / "index.md").write_text(_start(pages.write(source)), encoding="utf-8")
 

@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import sphinx.search
 from docutils import nodes
 from math_core import LatexToMathML
 from sphinx.application import Sphinx
+from sphinx.search.en import SearchEnglish
 from sphinx.writers.html5 import HTML5Translator
 
 project, author, copyright = "orwlab", "orwlab's authors", "orwlab's authors, MIT licence"
@@ -127,8 +129,26 @@ def _levels(app: Sphinx, page: str, template: str, context: dict[str, Any], tree
             context[name] = context[name].replace('role="heading"', 'role="heading" aria-level="2"')
 
 
+NAMES = ["alpha", "beta", "gamma", "delta", "theta", "lambda", "nu", "rho", "sigma", "tau"]
+GREEK = dict(zip("αβγδθλνρστ", NAMES, strict=True))
+SPELT = str.maketrans(
+    {letter: f" {name} " for letter, name in GREEK.items()}
+    | dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))
+    | dict.fromkeys("⁰¹²³⁴⁵⁶⁷⁸⁹", " ")
+)
+
+
+class Spelt(SearchEnglish):
+    """W₂, W_2 and W2 are one word of the index, τ and tau another: ``scorer.js`` spells questions so too."""
+
+    def split(self, input: str) -> list[str]:
+        """The words of a text."""
+        return super().split(re.sub(r"\b[wW]_2\b", "W2", input.translate(SPELT)))
+
+
 def setup(app: Sphinx) -> None:
     """Formulas are set as MathML when the site is built: no script and no font has to be fetched."""
+    sphinx.search.languages["en"] = Spelt
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
     app.connect("autodoc-process-docstring", _plain, priority=100)  # before napoleon: it makes markup of its own
     app.connect("builder-inited", _lazily)

@@ -23,7 +23,8 @@ async function draw(place) {
   const plot = document.createElement("div");
   plot.setAttribute("role", "group");
   plot.setAttribute("aria-label", words);
-  place.replaceChildren(plot);
+  place.querySelector("script").remove();
+  place.prepend(plot); // the picture stays for paper
   const fitting = { ...layout, width: undefined, autosize: true };
   await window.Plotly.newPlot(plot, data, fitting, { responsive: true, displaylogo: false });
   await fit(plot);
@@ -89,7 +90,8 @@ if (pocket && matchMedia("(min-width: 80em)").matches) {
   frame.className = "waiting";
   frame.allow = "fullscreen *; clipboard-write *"; // also from a disk, where it is of another origin
   frame.addEventListener("load", () => {
-    pocket.querySelector("a")?.remove();
+    const picture = pocket.querySelector("a"); // from now on it is for paper
+    if (picture) picture.hidden = true;
     frame.className = "";
   });
   addEventListener("message", ({ source, data }) => {
@@ -99,6 +101,16 @@ if (pocket && matchMedia("(min-width: 80em)").matches) {
   });
   pocket.append(frame);
 }
+
+// On paper stand the pictures, also those that nobody has scrolled to. Not every browser waits for them when it prints: they
+// come when there is nothing else to do, half a megabyte of a notebook's.
+function fetched() {
+  for (const picture of document.querySelectorAll(":is(.orw-figure, .orw-still) img[loading=lazy]")) picture.loading = "eager";
+}
+addEventListener("beforeprint", fetched);
+addEventListener("load", () => {
+  if (!navigator.connection?.saveData) (window.requestIdleCallback ?? setTimeout)(fetched);
+});
 
 // What scrolls by itself can be reached with the keys.
 function reach() {

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -78,6 +79,12 @@ def test_a_number_of_visitors_that_is_none_is_refused(visitors):
     shown = visitors if len(visitors) < 60 else visitors[:57] + "..."
     err = refused(PORT=free_port(), ORWLAB_VISITORS=visitors)
     assert err == f"ORWLAB_VISITORS is {shown!r}; allowed: a whole number >= 1\n"
+
+
+def test_a_file_of_rooms_that_cannot_be_is_refused(tmp_path):
+    rooms = str(tmp_path / "no/rooms.sqlite")
+    err = refused(PORT=free_port(), ORWLAB_ROOMS=rooms)
+    assert re.fullmatch(r"ORWLAB_ROOMS is '/.*rooms.sqlite'; allowed: a file .* \(No such file or directory\)\n", err)
 
 
 @pytest.mark.parametrize("host", ["", "no such host", "a" * 300, "[", "1.2.3.4.5", "ö..ö", "203.0.113.7"])

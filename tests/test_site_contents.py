@@ -1,5 +1,6 @@
 """What the site's pages say before Sphinx reads them: every scene, lesson, card, claim, module and chapter is there."""
 
+import gzip
 import html
 import importlib.util
 import re
@@ -15,6 +16,7 @@ from orwlab import methods, zoo
 from orwlab.show.classroom import lesson as lessons
 from orwlab.show.lab import gallery
 from orwlab.show.lab.link import Link
+from orwlab.show.web import pocket_page
 from orwlab.teach.science.reported import numbers
 
 ROOT = Path(__file__).parents[1]
@@ -171,12 +173,32 @@ def test_every_claim_is_in_the_report_with_its_number_and_its_verdict(written):
     shown = {(row[0], row[1]): row[2:] for row in rows}
     claims = [claim for section in numbers().values() for claim in section.values()]
     for claim in claims:
+        if claim["says"].endswith(" (1 = yes)"):
+            answers = ["yes" if claim[of] else "no" for of in ("measured", "expected")]
+            assert shown[claim["says"].removesuffix(" (1 = yes)"), answers[0]] == [answers[1], "yes"]
+            continue
         cells = shown[claim["says"], f"{claim['measured']:.4g}"]
         if claim["kind"] != "measured":
             assert f"{claim['expected']:.4g}" in cells[0]
             assert cells[1] == ("yes" if claim["holds"] else "NO")
     judged = [claim for claim in claims if claim["kind"] != "measured"]
     assert f"{sum(claim['holds'] for claim in judged)} of {len(judged)} claims held" in text
+
+
+def test_the_report_says_above_a_table_where_a_claim_is_that_something_fails(pages, written):
+    parts = dict(re.findall(r"^## ([^\n]*)\n\n(.*?)^\| claim ", read(written, "report.md"), flags=re.M | re.S))
+    notes = pages.report._NOTES
+    assert notes.keys() < numbers().keys()
+    for name, note in notes.items():
+        assert note in parts[name.replace("_", " ").capitalize()]
+    ought = [name for name, said in numbers().items() if any("ought" in one["says"] for one in said.values())]
+    assert ought
+    assert {*ought} <= notes.keys()
+
+
+def test_no_card_has_formulas_in_its_sentences(written):
+    text = re.sub(r"\$\$.*?\$\$", "", unmarked(read(written, "methods.md")), flags=re.DOTALL)
+    assert "e^" not in text
 
 
 def test_every_module_has_a_page_that_shows_all_that_it_offers(pages, written):
@@ -230,6 +252,11 @@ def test_the_page_on_serving_quotes_what_was_measured(written):
         assert quoted in serving, quoted
         assert quoted in readme, quoted
     assert "(docs/serving.md)" in readme
+    travels = len(gzip.compress(pocket_page.page().encode())) / 1000
+    assert 230 < travels < 250
+    assert serving.count("240 kB") == 2
+    assert "| 0.24 GB in all" in serving
+    assert f"| 24 GB in all: {24 * 8 / 60:.1f} minutes" in serving
 
 
 # Plain text -----------------------------------------------------------------------------------------------------------

@@ -241,13 +241,29 @@ def test_where_nothing_can_be_kept_a_sentence_says_so(tmp_path, where):
     (tmp_path / "text.txt").write_text("This is some text, and no database. " * 40)
     store = Store(f"{tmp_path}/{where}")
     for _ in range(2):
-        with pytest.raises(ValueError, match=r"rooms cannot be kept in .*; allowed: ORWLAB_ROOMS, a file ") as e:
+        with pytest.raises(ValueError, match=r"^ORWLAB_ROOMS is '.*; allowed: a file that can be read and ") as e:
             store.make(LESSON, {})
+        assert str(e.value).isprintable()
+        with pytest.raises(ValueError, match=r"^ORWLAB_ROOMS is '.*; allowed: a file that can be read and ") as e:
+            store.check()
         assert str(e.value).isprintable()
     if where not in (".", "text.txt"):
         assert store.room("BCDFG") is None
     assert (tmp_path / "text.txt").read_text().startswith("This is some text")
     assert not list(tmp_path.rglob("*sqlite*"))
+
+
+@pytest.mark.parametrize("where", ["", "rooms.sqlite"])
+def test_a_look_beforehand_leaves_no_file_and_changes_none(tmp_path, monkeypatch, where):
+    monkeypatch.chdir(tmp_path)
+    store = Store(where)
+    store.check()
+    assert not list(tmp_path.iterdir())
+    code, _ = store.make(LESSON, {"step": "ask"})
+    store.check()  # while it is open
+    Store(where).check()  # another's
+    assert store.room(code)["state"] == {"step": "ask"}
+    store.close()
 
 
 def test_a_full_file_keeps_what_it_has(store, path):

@@ -615,7 +615,9 @@ def test_rows_are_chosen_averaged_and_printed(done):
     lost = Table((replace(table.rows[0], error="Diverged: so"), *table.rows[1:]))
     assert lost.mean("mean_reward", alpha=0.3) == (second, 0.0, 1)
     lines = str(lost).splitlines()
-    assert lines[0] == f"target {LINE}, reward right, method orw_cfm_w2, tau 1, 2 seeds"
+    assert lines[0] == f"target {LINE}, reward right, method orw_cfm_w2, tau 1, weights mean_one, 2 seeds"
+    others = Table(tuple(replace(row, method="reft") for row in table.rows))
+    assert str(others).startswith(f"target {LINE}, reward right, method reft, tau 1, 2 seeds\n")
     assert lines[1].split()[:4] == ["alpha", "mean", "reward", "exact"]
     assert lines[2].split()[:2] == ["0.3", f"{second:.3f}"]
     assert lines[2].endswith("1 of 2: Diverged")

@@ -40,7 +40,7 @@ class AdjointMatching(Method):
         read="in the first author's code for diffusion models, and for flows in others' code",
         idea="Carry the reward's slope back through the reference's flow, and learn to lean that way.",
         dial="the tilt's inverse temperature, 1 / lambda",
-        goes_to="the tilt e^{strength r} (proved for many steps and perfect fits)",
+        goes_to="the tilt exp(strength r) (proved for many steps and perfect fits)",
         settles=True,
         gradient=True,
         steps=True,

@@ -41,7 +41,7 @@ class FlowGrpo(Ddpo):
         read="in the authors' code, where the KL is times h, A over its deviation, and rho to the power 1 / dimension",
         idea="The policy gradient on noisy steps, and each step stays near the reference's.",
         dial="beta = 1 / strength",
-        goes_to="near the tilt e^{strength r}, where memory and the KL of later steps do not matter (measured)",
+        goes_to="near the tilt exp(strength r), where memory and the KL of later steps do not matter (measured)",
         settles=True,
         steps=True,
     )

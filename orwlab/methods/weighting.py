@@ -36,7 +36,7 @@ class OrwCfmW2(Contestant, FineTuning):
         read=READ,
         idea="Weigh own samples by their reward, and hold the velocity to the reference's.",
         dial="alpha = tau / strength, with weights of mean one",
-        goes_to="the oracle's limit; the tilt e^{tau r / alpha} where that is weak (measured: it converges)",
+        goes_to="the oracle's limit; the tilt exp(tau r / alpha) where that is weak (measured: it converges)",
         settles=True,
     )
     settings_names = (
@@ -111,7 +111,7 @@ class OrwCfm(_ByTau):
         read=READ,
         idea="Weigh own samples by their reward, again and again.",
         dial="tau = strength: the inverse temperature that one perfect round gains",
-        goes_to="the best point there is: after N rounds e^{N tau r} p_ref (proved for perfect fits)",
+        goes_to="the best point there is: after N rounds exp(N tau r) p_ref (proved for perfect fits)",
         settles=False,
     )
     settings_names = tuple(name for name in OrwCfmW2.settings_names if name != "tau")
@@ -137,7 +137,7 @@ class RwCfm(_ByTau):
         read=READ,
         idea="Weigh fixed data by their reward, and fit them once more.",
         dial="tau = strength",
-        goes_to="the tilt e^{tau r} p_ref / Z, as far as the data reach (proved)",
+        goes_to="the tilt exp(tau r) p_ref / Z, as far as the data reach (proved)",
         settles=True,
         online=False,
     )

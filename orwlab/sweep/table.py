@@ -229,7 +229,8 @@ class Table:
         same = [f"{name} {_short(values[0])}" for name, values in known.items() if len(values) == 1]
         free = [name for name in ("target", "reward", "method", "tau", "alpha") if len(known[name]) > 1]
         seeds = self.values("seed")
-        heading = [*same, f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds"]
+        weights = ["weights mean_one"] * ("orw_cfm_w2" in known["method"])  # what its alpha goes with
+        heading = [*same, *weights, f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds"]
         raw = any(math.isnan(row.mean_reward) and not math.isnan(row.raw_reward) for row in self.rows)
         lines = [
             [

@@ -213,14 +213,87 @@ def test_the_search_finds(opened):
         ("FineTuning", "api/methods.orw.html#"),
         ("PopulationDynamics.step", "api/exact.dynamics.html#"),
         ("adjoint matching", "api/methods.adjoint_matching"),
+        ("DPO", "notebooks/"),  # no part of DDPO or FixedPoint
     ],
 )
 def test_the_search_finds_first_what_is_meant(opened, words, first):
+    assert found(opened, words)[0][0].startswith(first)
+
+
+def found(opened, words):
+    """Addresses and titles, in the order of the list."""
     page = opened(f"search.html?q={words}")
     page.locator("#search-results h2", has_text="Search Results").wait_for()
-    page.wait_for_function("!document.querySelector('#search-progress')?.innerText")
-    address = page.locator("#search-results li a").first.get_attribute("href")
-    assert address.startswith(first)
+    page.wait_for_function("document.querySelector('.search-summary').innerText")
+    return page.locator("#search-results li a").evaluate_all(
+        "all => all.map(a => [a.getAttribute('href'), a.innerText])"
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("W₂", "W2"), ("W_2", "W2"), ("optimization", "optimisation"), ("τ", "tau")]
+)
+def test_other_spellings_find_the_same(opened, one, other):
+    here = found(opened, one)
+    assert len(here) > 5
+    assert {where for where, _ in here} == {where for where, _ in found(opened, other)}
+
+
+def test_other_words_and_symbols_lead_somewhere_and_notebooks_have_their_numbers(opened):
+    assert "notebooks/00_start_here.html" in [where for where, _ in found(opened, "overfitting")]
+    titled = found(opened, "overoptimization")
+    assert any(where.startswith("notebooks/08") for where, _ in titled)
+    assert all(title[:3] == f"{where[10:12]} " for where, title in titled if where.startswith("notebooks/0"))
+    for symbol in ("tau", "alpha"):
+        first = [where.partition("#")[0] for where, _ in found(opened, symbol)[:4]]
+        assert {"notebooks/notation.html", "the_words.html"} & {*first}, symbol
+
+
+# Paper ----------------------------------------------------------------------------------------------------------------
+
+SHEET = {"width": 718, "height": 1000}  # A4 within its margins
+PICTURES = """() => [...document.querySelectorAll(".orw-figure > img")].every(
+    one => one.complete && one.naturalWidth > 100)"""
+SEEN = "() => [...document.querySelectorAll('.orw-figure > img')].every(one => one.getBoundingClientRect().width > 300)"
+
+
+def test_on_paper_stand_all_pictures_and_nothing_is_cut(opened):
+    page = opened("notebooks/05_orw_cfm_w2.html")
+    page.locator(".orw-figure").first.scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelector('.orw-figure.drawn')")
+    page.wait_for_function(PICTURES)  # also of those far below
+    assert not page.evaluate(SEEN)
+    page.set_viewport_size(SHEET)
+    page.emulate_media(media="print")
+    assert page.evaluate(SEEN)
+    assert not page.locator(".skip-to-content").is_visible()
+    assert page.locator(".orw-figure .main-svg").first.is_hidden()
+    wide = "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).length"
+    assert page.locator("article pre, article .orw-figure").evaluate_all(wide) == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= SHEET["width"]
+
+
+def test_the_pocket_lab_on_paper_keeps_its_picture_in_shape_and_has_no_controls(opened):
+    page = opened("pocket/index.html")
+    lab.wait(page, "counters.painted > 0")
+    shape = "(box => box.width / box.height)(document.querySelector('.orw-picture canvas').getBoundingClientRect())"
+    shown = page.evaluate(shape)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    page.set_viewport_size(SHEET)
+    assert page.evaluate(shape) == pytest.approx(shown, rel=0.01)
+    box = page.locator(".orw-picture").bounding_box()
+    assert box["x"] + box["width"] <= SHEET["width"]
+    for control in ("#toggle", "#share", ".lab-more", ".lab-try"):
+        assert page.locator(control).is_hidden(), control
+
+
+def test_the_pocket_lab_leads_back_but_not_from_within_the_start_page(opened):
+    page = opened("index.html")
+    assert framed(page).get_by_role("link", name="What is this?").count() == 0
+    alone = opened("pocket/index.html")
+    alone.get_by_role("link", name="What is this? Read on").click()
+    alone.locator("h1", has_text="orwlab").wait_for()
 
 
 def test_a_lost_visitor_is_led_to_the_start_page(browser, site):
@@ -270,5 +343,10 @@ def test_a_phone_has_nothing_to_scroll_sideways(opened, path):
         place.scroll_into_view_if_needed()
     page.wait_for_timeout(500)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    said = "all => all.map(one => getComputedStyle(one, '::after').content)"
+    wide = "one => one.scrollWidth > one.clientWidth + 1"
+    hints = page.locator(".formula").evaluate_all(f"all => ({said})(all.filter({wide}))")
+    assert all("the formula goes on" in hint for hint in hints)
+    assert hints or path != "methods.html"
     for box in page.locator("article pre, .formula, .orw-figure").all():
         assert box.evaluate("b => b.getBoundingClientRect().right <= innerWidth + 1")

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from orwlab import checks
+
 ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 """of codes: no vowels, which would make words, and nothing that looks like a digit"""
 LENGTH = 5
@@ -57,6 +59,29 @@ class Store:
         self._lock = threading.Lock()
         self._open: sqlite3.Connection | None = None
 
+    def check(self) -> None:
+        """Whether rooms can be kept there; no file is left where there was none.
+
+        Raises:
+            ValueError: they cannot, and why.
+        """
+        if self.path == "":
+            return
+        try:
+            with open(self.path, "xb"):
+                pass
+            os.unlink(self.path)
+        except FileExistsError:
+            with self._lock:
+                if self._open is None:
+                    self._connected().close()
+        except (OSError, ValueError) as error:  # ValueError: a path that no file can have
+            raise self._useless(getattr(error, "strerror", None) or str(error)) from None
+
+    def _useless(self, why: str) -> ValueError:
+        allowed = "a file that can be read and written, in a folder that exists; empty: rooms are in memory alone"
+        return checks.fail("ORWLAB_ROOMS", str(self.path), f"{allowed} ({why})")
+
     def _run(self, what: Callable[[sqlite3.Connection], Any], *, making: bool = False) -> Any:
         """``what`` within one transaction, which is on the disk when this returns; None if there is no file yet."""
         with self._lock:
@@ -82,10 +107,7 @@ class Store:
         except (sqlite3.Error, ValueError) as error:  # ValueError: a path that no file can have
             if found is not None:
                 found.close()
-            raise ValueError(
-                f"rooms cannot be kept in {str(self.path)!r:.200}: {error}; allowed: ORWLAB_ROOMS, a file that can be "
-                "written"
-            ) from None
+            raise self._useless(str(error)) from None
         return found
 
     def close(self) -> None:

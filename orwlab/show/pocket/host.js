@@ -4,6 +4,7 @@
 // allows no worker at all, the same text runs in the page.
 
 import { tellHeight } from "./frame_height.js";
+import { keepForPaper } from "./paper.js";
 import { FrontierPanel } from "./frontier_panel.js";
 import { answerKeeping } from "./keeping.js";
 import { LineLab } from "./line_lab.js";
@@ -104,6 +105,7 @@ export class PocketServer {
 /** Brings the page to life: `around` and `createStage` are those of every page with a lab; `own` is what this one holds. */
 export function openPocket(element, { around, createStage, own, stage: parts }) {
   let host = null;
+  keepForPaper(element);
   const { tables, ownTables } = own;
   const server = new PocketServer({
     source: own.worker,

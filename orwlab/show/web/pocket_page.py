@@ -128,7 +128,7 @@ classList.toggle("whole", framed && window.name === "orwlab-whole"); // the fram
 classList.toggle("phone", Math.min(screen.width, screen.height) < {_PHONE});"""
 
 
-def page(pages: Mapping[str, str] = {PATH: NAME}, up: str = "./") -> str:
+def page(pages: Mapping[str, str] = {PATH: NAME}, up: str = "./", back: str = "") -> str:
     """The file.
 
     In another page's frame it leaves out what that page says. A frame by the name ``orwlab-whole`` is to be as tall as
@@ -138,9 +138,13 @@ def page(pages: Mapping[str, str] = {PATH: NAME}, up: str = "./") -> str:
     Args:
         pages: path -> name of what the bar at the top lists; this page's own heading alone, if there is no app around.
         up: the way from the page's address to the app's, "./" or "../".
+        back: the address of a page that says more, which the head leads to; "" if there is none around.
     """
     markup = _without(lab_markup.markup(WORDS, pages), keep_markup.scenes(), *_LEFT_OUT)
     markup = _without(markup, _STAGE, instead=_STAGE + _FIRST)
+    if back:
+        link = f'<a class="pocket-back" href="{html.escape(back)}">What is this? Read on</a>'
+        markup = _without(markup, WORDS.lead, instead=f"{WORDS.lead} {link}")
     markup = _without(markup, _SENT, instead=_STAY).replace('<a href="./', f'<a href="{up}')
     icon = html.escape(preview.ICON.read_text(encoding="utf-8")).replace("#", "%23").replace("\n", "")
     return f"""<!doctype html>

@@ -74,6 +74,11 @@ def _short(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
+def rooms() -> str:
+    """The file of the Classroom's rooms; "" for none."""
+    return os.environ.get("ORWLAB_ROOMS", ROOMS)
+
+
 def launch(demo: Any, host: str, port: int, registry: Any) -> None:
     """Serve ``demo``, what ``pages.build`` gives with ``registry``, from a thread of its own; ``host`` is a numeric
     address.
@@ -86,11 +91,10 @@ def launch(demo: Any, host: str, port: int, registry: Any) -> None:
 
     elsewhere = demo.root_path.startswith(("http://", "https://"))  # then the page's address is not the app's
     names, hosts = pages.names(), classroom.hosts(host, port)
-    rooms = os.environ.get("ORWLAB_ROOMS", ROOMS)
     days = whole("ORWLAB_ROOM_DAYS", low=1, high=3650) or DAYS
     middleware = [
         Middleware(Door),
-        Middleware(classroom.Classroom, registry=registry, rooms=rooms, days=days, names=names, hosts=hosts),
+        Middleware(classroom.Classroom, registry=registry, rooms=rooms(), days=days, names=names, hosts=hosts),
         Middleware(pocket_page.PocketPage, names=names),
         Middleware(OwnAddress, find=not elsewhere, names=names),
     ]
@@ -115,9 +119,14 @@ def main(again: str = AGAIN) -> None:
     from orwlab.show.web.workers import Pool
 
     pool = Pool()  # its processes start while the lines below import torch and Gradio
+    from orwlab.show.classroom.store import Store
     from orwlab.show.web import pages
     from orwlab.show.web.broadcast import Registry
 
+    try:
+        Store(rooms()).check()  # else a teacher would be the first to hear of it
+    except ValueError as error:
+        sys.exit(str(error))
     registry = Registry(visitors, pool)
     demo = pages.build(registry)
     try:

@@ -43,7 +43,11 @@ def theorem_1() -> Section:
         pass
     x = flow.sample(run.average, torch.randn(8000, 2, generator=torch.Generator().manual_seed(1)))
     section.close(
-        "network_mean", "network: mean along the linear reward, tau a", float(x[:, 0].mean()), tau * slope, 0.06
+        "network_mean",
+        "network: mean along the linear reward a x, tau a for slope a = 1.2",
+        float(x[:, 0].mean()),
+        tau * slope,
+        0.06,
     )
     section.close(
         "network_variance",
