@@ -828,7 +828,7 @@ def test_exact_mode_comes_to_rest_in_its_limit_to_the_last_digit(settings):
     meta, arrays = picture(s)
     for lane in meta["lanes"]:
         beside = {n["key"]: n for n in lane["numbers"]}
-        assert beside["moved"]["value"] == "0.0 %"
+        assert beside["moved"]["value"] in ("0 %", "0.0 %")  # the first where it is rounding alone
         for key in ("reward", "diversity", "w2", "ess"):
             value, limit = beside[key]["value"], beside[key]["exact"]
             assert limit.removeprefix("about ") == value, key
