@@ -24,7 +24,8 @@ LESSON = "title: Turn it\nscenes:\n  - {title: Held, link: alpha=0.3}\n"
 REFUSED = "the server responded with a status of 400"  # the browser's own words for what is told on the page
 SCENE = "alpha=0.3&tau=2"
 CODE = "\n".join(
-    (Path(classroom_assets.__file__).parent / name).read_text(encoding="utf-8") for name in ("whole_lab.js", "dial.js")
+    (Path(classroom_assets.__file__).parent / name).read_text(encoding="utf-8")
+    for name in ("widgets.js", "whole_lab.js", "dial.js")
 )
 PAGE = """<!doctype html><html lang="en" class="%(look)s"><head><meta charset="utf-8"><title>Dial</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>%(style)s
